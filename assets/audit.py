@@ -1,0 +1,58 @@
+"""The audit database and the report: the same numbers for people and for SQL."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from assets.ser_resource import SNAPSHOTS, SerResource
+from resources.audit.database import AuditBusy, AuditDatabase
+from resources.audit.sync import sync
+from resources.reporting.report import render_report
+from resources.workshop import Workshop
+
+
+def audit_path(root: Path) -> Path:
+    """The audit database of a data root."""
+    return root / "audit.duckdb"
+
+
+def report_path(root: Path, snapshot: str, recipe: str) -> Path:
+    """The page that `report` writes."""
+    return root / "reports" / f"{snapshot}-{recipe}.html"
+
+
+def sync_run(work: Workshop) -> dict[str, int]:
+    """Bring the audit database up to what this run has made so far."""
+    return sync(AuditDatabase(audit_path(work.root)), work.record())
+
+
+@dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=["evolved_rm", "policy_evaluation"], kinds={"duckdb"})
+def audit_sync(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """Everything this run made, as tables in audit.duckdb."""
+    work = ser.workshop(context)
+    try:
+        counts = sync_run(work)
+    except AuditBusy as error:
+        # A reader that holds the file must never fail a run: the next sync brings these rows too.
+        context.log.warning(str(error))
+        return dg.MaterializeResult(metadata={"left_to_the_next_run": str(error)})
+    rows: dict[str, int | str] = {f"rows_{table}": count for table, count in counts.items()}
+    return dg.MaterializeResult(metadata=rows | {"path": str(audit_path(work.root))})
+
+
+@dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=[audit_sync], kinds={"html"})
+def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """One page: what every loop did, what was kept, and what it is worth."""
+    work = ser.workshop(context)
+    path = report_path(work.root, work.snapshot, work.settings.recipe)
+    try:
+        page = render_report(audit_path(work.root), work.snapshot, work.settings.recipe)
+    except AuditBusy as error:
+        context.log.warning(str(error))
+        return dg.MaterializeResult(metadata={"left_to_the_next_run": str(error)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(page)
+    temporary.replace(path)
+    return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(path)), "bytes": len(page)})

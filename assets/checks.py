@@ -1,0 +1,118 @@
+"""Asset checks: what must hold of what was made, and what to look at when it does not."""
+
+from collections import Counter
+
+import dagster as dg
+
+from assets.audit import audit_path
+from assets.ser_resource import SerResource
+from resources.audit.database import AuditBusy, AuditDatabase
+from resources.audit.record import model_of
+from resources.audit.sync import matches_parquet
+from ser import tables
+from ser.stats import paired_counts, paired_difference, wilson
+
+
+def _accuracy(heldout, split: str) -> dict:
+    return heldout.summary["metrics"][split]["accuracy"]
+
+
+@dg.asset_check(asset="splits", blocking=True)
+def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+    """Every pair, and every prompt that can be trained on, has one role only."""
+    splits = ser.workshop(context).heads.get("splits")
+    roles = ("seed", "calibration", "test", "pool")
+    pairs: Counter[str] = Counter()
+    sides: dict[str, set[str]] = {}
+    for role in roles:
+        for row in tables.read(splits.path / f"{role}.parquet", columns=["pair_id", "prompt"]):
+            pairs[row["pair_id"]] += 1
+            sides.setdefault(row["prompt"], set()).add("train" if role in ("seed", "pool") else role)
+    twice = sum(count > 1 for count in pairs.values())
+    mixed = sum(len(side) > 1 for side in sides.values())
+    return dg.AssetCheckResult(
+        passed=twice == 0 and mixed == 0,
+        metadata={"pairs_in_two_roles": twice, "prompts_in_two_roles": mixed},
+    )
+
+
+@dg.asset_check(asset="seed_rm")
+def better_than_chance(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+    """The seed RM ranks calibration pairs better than a coin; otherwise self-training cannot work."""
+    accuracy = _accuracy(ser.workshop(context).heads.get("seed_rm.heldout"), "calibration")
+    return dg.AssetCheckResult(
+        passed=accuracy["ci_low"] > 0.5,
+        metadata={**accuracy, "look_at": "the loss does not fall: look at the pairwise training itself"},
+    )
+
+
+@dg.asset_check(asset="audit_sync")
+def audit_equals_parquet(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+    """The rows of the audit database are those of the parquet artifacts."""
+    work = ser.workshop(context)
+    try:
+        differences = matches_parquet(AuditDatabase(audit_path(work.root)), work.record())
+    except AuditBusy as error:
+        return dg.AssetCheckResult(
+            passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"left_to_the_next_run": str(error)}
+        )
+    return dg.AssetCheckResult(passed=not differences, metadata={"differences": "\n".join(differences) or "none"})
+
+
+def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
+    """The checks of loop `k`: warnings, because a bad loop is a result and not a failure."""
+    kept_key = dg.AssetKey([f"loop_{k}", "filtered_pairs"])
+    model_key = dg.AssetKey([f"loop_{k}", "retrained_rm"])
+
+    @dg.asset_check(asset=kept_key, name="label_precision")
+    def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+        """The kept labels agree with the vault more often than a coin (passes where there is no vault)."""
+        work = ser.workshop(context)
+        vault = {
+            row["pair_id"]: row["preferred"] for row in tables.read(work.heads.get("splits").path / "vault.parquet")
+        }
+        kept = [
+            vault[row["pair_id"]] == row["preferred"]
+            for row in tables.read(work.heads.get(f"loop_{k}/filtered_pairs").path / "kept.parquet")
+            if row["pair_id"] in vault
+        ]
+        low, high = wilson(sum(kept), len(kept))
+        return dg.AssetCheckResult(
+            passed=not kept or low > 0.5,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "precision": sum(kept) / len(kept) if kept else "no vault",
+                "ci_low": low,
+                "ci_high": high,
+                "n": len(kept),
+                "look_at": "accuracy falls: look at the precision of the most confident labels",
+            },
+        )
+
+    @dg.asset_check(asset=model_key, name="not_worse_than_before")
+    def not_worse_than_before(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+        """The RM is not clearly worse on calibration pairs than that of the loop before."""
+        work = ser.workshop(context)
+        before, after = (_right(work.heads.get(f"{model_of(loop)}.heldout")) for loop in (k - 1, k))
+        gain, low, high = paired_difference(*paired_counts(before, after), len(after))
+        return dg.AssetCheckResult(
+            passed=high >= 0,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "gain": gain,
+                "ci_low": low,
+                "ci_high": high,
+                "n": len(after),
+                "look_at": "accuracy does not move over loops: look at the thresholds and n_min",
+            },
+        )
+
+    return [label_precision, not_worse_than_before]
+
+
+def _right(heldout) -> list[bool]:
+    return [
+        (row["reward_a"] > row["reward_b"]) == (row["preferred"] == "a")
+        for row in tables.read(heldout.path / "heldout.parquet")
+        if row["split"] == "calibration"
+    ]

@@ -1,0 +1,65 @@
+"""Controls: models that the method itself never uses, for comparison and for judging. They may read the vault."""
+
+import dagster as dg
+
+from assets.results import materialized, measured
+from assets.reward_models import TRAINING, trained
+from assets.ser_resource import SNAPSHOTS, SerResource
+from resources.artifacts import Inputs
+from resources.code_version import code_version
+from ser.errors import SerError
+from ser.stages.specs import TrainJudgeSpec
+
+JUDGE_SEED = 7919
+"""Added to the run's random seed: the judge shares it with no model that it judges."""
+
+
+@dg.asset(
+    key_prefix="controls",
+    group_name="controls",
+    partitions_def=SNAPSHOTS,
+    deps=["seed_rm"],
+    code_version=TRAINING,
+)
+def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """On demand: the reward model that all human labels, the vault's too, would give."""
+    work = ser.workshop(context)
+    splits = work.heads.get("splits")
+    if splits.summary["vault"] == 0:
+        raise SerError(f"snapshot {work.snapshot} has no labels in its vault, so there is no full-label RM to train.")
+    model, heldout = trained(
+        work,
+        "controls/full_label_rm",
+        human=[splits.part("seed.parquet"), splits.part("vault.parquet")],
+        pseudo=[],
+        states=[work.trunk("seed"), work.trunk("pool")],
+        epochs=work.settings.reward_model.seed_epochs,
+    )
+    return materialized(model, measured(heldout))
+
+
+@dg.asset(
+    key_prefix="controls",
+    group_name="controls",
+    partitions_def=SNAPSHOTS,
+    deps=["seed_rm"],
+    code_version=code_version("ser.stages.train_judge"),
+)
+def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """The judge of policies: two cross-fitted reward models on judge labels, else on calibration and test labels."""
+    work = ser.workshop(context)
+    splits = work.heads.get("splits")
+    spec = TrainJudgeSpec(
+        training=work.settings.reward_model,
+        compute=work.compute,
+        epochs=work.settings.judging.epochs,
+        random_seed=work.settings.random_seed + JUDGE_SEED,
+    )
+    inputs: Inputs = {
+        "backbone": work.backbone(),
+        "pairs": [splits.part("calibration.parquet"), splits.part("test.parquet")],
+        "states": [work.trunk("calibration"), work.trunk("test")],
+        "judge_labels": splits.part("judge.parquet"),
+    }
+    artifact = work.make("controls/judge_rm", "train_judge", spec, inputs)
+    return materialized(artifact, {"accuracy": artifact.summary["accuracy"]["value"]})

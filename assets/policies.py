@@ -1,0 +1,79 @@
+"""The policy: trained with PPO against a reward model, and compared with its base model."""
+
+import dagster as dg
+
+from assets.evolved import promoted_model
+from assets.results import materialized
+from assets.ser_resource import SNAPSHOTS, SerResource
+from resources.artifacts import Inputs
+from resources.code_version import code_version
+from resources.workshop import Workshop
+from ser.stages.specs import EvaluatePolicySpec, PpoSpec
+
+
+def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResult:
+    """Train the policy `key` against the reward model that `model_key` stands for."""
+    settings, splits = work.settings, work.heads.get("splits")
+    spec = PpoSpec(
+        ppo=settings.ppo,
+        encoding=settings.encoding,
+        compute=work.compute,
+        random_seed=settings.random_seed,
+        reward_offset=work.heads.get(f"{model_key}.heldout").summary["reward_offset"],
+    )
+    inputs: Inputs = {
+        "backbone": work.backbone(),
+        "reward_model": work.heads.get(model_key).part("rm"),
+        "prompts": [splits.part("seed.parquet"), splits.part("pool.parquet")],
+    }
+    return materialized(work.make(key, "ppo", spec, inputs))
+
+
+@dg.asset(
+    group_name="policy",
+    partitions_def=SNAPSHOTS,
+    deps=["evolved_rm"],
+    code_version=code_version("ser.stages.ppo"),
+    kinds={"pytorch"},
+)
+def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """The policy under the promoted reward model."""
+    work = ser.workshop(context)
+    return train_policy(work, "ppo_policy", promoted_model(work).key)
+
+
+@dg.asset(
+    group_name="policy",
+    partitions_def=SNAPSHOTS,
+    deps=[ppo_policy, dg.AssetKey(["controls", "judge_rm"])],
+    code_version=code_version("ser.stages.evaluate_policy"),
+)
+def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """Wins, ties and losses of the policy against its base model on test prompts, by the judge."""
+    work = ser.workshop(context)
+    settings, model = work.settings, promoted_model(work)
+    spec = EvaluatePolicySpec(
+        judging=settings.judging,
+        encoding=settings.encoding,
+        compute=work.compute,
+        response_tokens=settings.ppo.response_tokens,
+        random_seed=settings.random_seed,
+        reward_offset=work.heads.get(f"{model.key}.heldout").summary["reward_offset"],
+    )
+    inputs: Inputs = {
+        "backbone": work.backbone(),
+        "policy": work.heads.get("ppo_policy").part("policy"),
+        "reward_model": model.part("rm"),
+        "test": work.heads.get("splits").part("test.parquet"),
+        "judge": work.heads.get("controls/judge_rm").whole(),
+    }
+    artifact = work.make("policy_evaluation", "evaluate_policy", spec, inputs)
+    rate = artifact.summary["win_rate"]
+    return materialized(
+        artifact,
+        {
+            "win_rate": rate["value"],
+            "win_rate_interval": f"{rate['value']:.1%} (95 % interval {rate['ci_low']:.1%} to {rate['ci_high']:.1%})",
+            "judge_accuracy": artifact.summary["judge"]["accuracy"]["value"],
+        },
+    )

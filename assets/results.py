@@ -1,0 +1,93 @@
+"""What an asset tells Dagster about what it made: its version, and metadata worth reading."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from resources.artifacts import Artifact
+from resources.reporting.charts import as_markdown, histogram
+from ser import tables
+from ser.pairs import readable_prompt
+
+_EXAMPLES = 3
+_EXCERPT = 160
+
+
+def materialized(artifact: Artifact, metadata: Mapping[str, Any] | None = None) -> dg.MaterializeResult:
+    """The artifact as Dagster's result: its version is the data version."""
+    return dg.MaterializeResult(
+        metadata=described(artifact) | dict(metadata or {}), data_version=dg.DataVersion(artifact.version)
+    )
+
+
+def described(artifact: Artifact) -> dict[str, Any]:
+    """Where the artifact is, whether it was made now, and the numbers of its summary."""
+    plain = {key: value for key, value in artifact.summary.items() if isinstance(value, int | float | str)}
+    return {
+        "path": dg.MetadataValue.path(str(artifact.path)),
+        "version": artifact.version,
+        "reused": artifact.reused,
+        "seconds": float(artifact.manifest["seconds"]),
+    } | plain
+
+
+def measured(heldout: Artifact) -> dict[str, Any]:
+    """The accuracy of a reward model with its interval, as plottable numbers and as a sentence."""
+    metadata: dict[str, Any] = {"temperature": heldout.summary["temperature"]}
+    for split, metrics in heldout.summary["metrics"].items():
+        accuracy = metrics["accuracy"]
+        metadata[f"{split}_accuracy"] = accuracy["value"]
+        metadata[f"{split}_ece"] = metrics["ece"]["value"]
+        metadata[f"{split}_accuracy_interval"] = (
+            f"{accuracy['value']:.1%} (95 % interval {accuracy['ci_low']:.1%} to {accuracy['ci_high']:.1%}, "
+            f"{accuracy['n']} pairs)"
+        )
+    return metadata
+
+
+def picture(values: list[float], title: str, xlabel: str, marks: Mapping[str, float] | None = None) -> dg.MetadataValue:
+    """A histogram that the UI shows."""
+    return dg.MetadataValue.md(as_markdown(histogram(values, title, xlabel, marks or {}), title))
+
+
+def examples(splits: Artifact, labelled: Artifact, filtered: Artifact) -> dict[str, dg.MetadataValue]:
+    """A few pairs that were kept and a few that were not, with the reason, as tables."""
+    chosen: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
+    for row in tables.read(filtered.path / "filtered.parquet"):
+        if len(chosen[row["kept"]]) < _EXAMPLES:
+            chosen[row["kept"]][row["pair_id"]] = row
+    wanted = chosen[True].keys() | chosen[False].keys()
+    texts = {row["pair_id"]: row for row in _picked(splits.path / "pool.parquet", wanted)}
+    scores = {row["pair_id"]: row for row in _picked(labelled.path / "self_labels.parquet", wanted)}
+    return {
+        name: dg.MetadataValue.md(_table(rows, texts, scores))
+        for name, rows in (("examples_kept", chosen[True]), ("examples_not_kept", chosen[False]))
+    }
+
+
+def _picked(path, wanted: Iterable[str]) -> Iterable[dict[str, Any]]:
+    return (row for row in tables.read(path) if row["pair_id"] in wanted)
+
+
+def _table(rows: Mapping[str, Mapping[str, Any]], texts, scores) -> str:
+    lines = ["| prompt | preferred | other | confidence | reason |", "| --- | --- | --- | --- | --- |"]
+    for pair_id, row in rows.items():
+        text = texts[pair_id]
+        one, other = ("response_a", "response_b") if row["preferred"] == "a" else ("response_b", "response_a")
+        cells = [
+            _excerpt(readable_prompt(text["prompt"])),
+            _excerpt(text[one]),
+            _excerpt(text[other]),
+            f"{scores[pair_id]['confidence']:.2f}",
+            row["reason"].replace("|", "\\|"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _excerpt(text: str) -> str:
+    """The beginning of a text, unable to break the table or to be read as markup."""
+    short = " ".join(text.split())
+    short = short if len(short) <= _EXCERPT else f"{short[:_EXCERPT]}…"
+    return "".join(f"&#{ord(char)};" if char in "|<>`*_[]!&\\" else char for char in short)

@@ -1,0 +1,102 @@
+"""Reward models: the seed RM, and how any of them is trained and measured."""
+
+import dagster as dg
+
+from assets.results import materialized, measured
+from assets.ser_resource import SNAPSHOTS, SerResource
+from resources.artifacts import Artifact, Inputs, Part
+from resources.code_version import code_version
+from resources.workshop import Workshop
+from ser.errors import SerError
+from ser.stages.specs import SftSpec, TrainRewardModelSpec
+
+TRAINING = code_version("ser.stages.train_reward_model")
+
+
+def trained(
+    work: Workshop,
+    key: str,
+    *,
+    human: list[Part],
+    pseudo: list[Part],
+    states: list[Part],
+    epochs: int,
+    start: Part | None = None,
+) -> tuple[Artifact, Artifact]:
+    """The reward model of an asset and its held-out measurement."""
+    spec = TrainRewardModelSpec(
+        training=work.settings.reward_model,
+        compute=work.compute,
+        epochs=epochs,
+        random_seed=work.settings.random_seed,
+    )
+    inputs: dict[str, Part | list[Part]] = {
+        "backbone": work.backbone(),
+        "human": human,
+        "pseudo": pseudo,
+        "states": states,
+    }
+    if start is not None:
+        inputs["start"] = start
+    model = work.make(key, "train_reward_model", spec, inputs)
+    return model, work.heldout(model)
+
+
+@dg.asset(
+    group_name="reward_models",
+    partitions_def=SNAPSHOTS,
+    deps=["splits"],
+    code_version=code_version("ser.stages.sft"),
+)
+def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """The pretrained model, fine-tuned on the preferred seed responses."""
+    work = ser.workshop(context)
+    settings = work.settings
+    spec = SftSpec(
+        training=settings.reward_model,
+        encoding=settings.encoding,
+        compute=work.compute,
+        random_seed=settings.random_seed,
+    )
+    inputs: Inputs = {"backbone": work.pretrained(), "seed": work.heads.get("splits").part("seed.parquet")}
+    return materialized(work.make("backbone", "sft", spec, inputs))
+
+
+def seed_rm(after: str) -> dg.AssetsDefinition:
+    """The asset `seed_rm`, downstream of `splits`, or of the fine-tuned `backbone` where there is one."""
+
+    @dg.asset(
+        group_name="reward_models",
+        partitions_def=SNAPSHOTS,
+        deps=[after],
+        code_version=TRAINING,
+        kinds={"pytorch"},
+    )
+    def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+        """The reward model trained on the human labels of the seed."""
+        work = ser.workshop(context)
+        model, heldout = trained(
+            work,
+            "seed_rm",
+            human=[work.heads.get("splits").part("seed.parquet")],
+            pseudo=[],
+            states=[work.trunk("seed")],
+            epochs=work.settings.reward_model.seed_epochs,
+        )
+        return materialized(model, measured(heldout))
+
+    return seed_rm
+
+
+def require_better_than_chance(heldout: Artifact) -> None:
+    """Self-training cannot work on a seed RM that may be no better than a coin (SER, section 3).
+
+    Raises:
+        SerError: the lower bound of its calibration accuracy is not above 50 %.
+    """
+    accuracy = heldout.summary["metrics"]["calibration"]["accuracy"]
+    if accuracy["ci_low"] <= 0.5:
+        raise SerError(
+            f"the seed RM is not better than chance: {accuracy['value']:.1%} of {accuracy['n']} calibration pairs "
+            f"(95 % interval from {accuracy['ci_low']:.1%}). Self-training cannot work; label more seed pairs first."
+        )

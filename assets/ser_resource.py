@@ -1,0 +1,53 @@
+"""The Dagster resource through which every asset reaches the workshop of its run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from pydantic import Field
+
+from resources.locks import own_snapshot
+from resources.settings import data_root, load_settings
+from resources.workshop import Workshop
+from ser.errors import SerError
+
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
+SNAPSHOTS_NAME = "snapshot"
+SNAPSHOTS = dg.DynamicPartitionsDefinition(name=SNAPSHOTS_NAME)
+
+
+class SerResource(dg.ConfigurableResource):
+    """Settings that a run may override; everything else comes from `ser.toml`."""
+
+    recipe: str | None = Field(None, description="overrides the setting `recipe`")
+    loops: int | None = Field(None, description="overrides the setting `loops`; at most the K of the settings")
+    terminal: bool = Field(False, description="show progress on standard error, as `ser run` does")
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SerResource"]:
+        """Own the run's snapshot as long as the run's process lives."""
+        run = context.run
+        snapshot = run.tags.get("dagster/partition") if run else None
+        if run is None or snapshot is None:
+            yield self
+        else:
+            with own_snapshot(data_root(), snapshot, run.run_id):
+                yield self
+
+    def workshop(self, context: Context) -> Workshop:
+        """The workshop of the run that `context` belongs to."""
+        settings = load_settings(recipe=self.recipe)
+        if self.loops is not None:
+            if self.loops > settings.loops:
+                raise SerError(
+                    f"{self.loops} loops are more than the {settings.loops} of the settings. Raise loops in ser.toml."
+                )
+            settings = load_settings(recipe=self.recipe, loops=self.loops)
+        return Workshop(
+            data_root(),
+            settings,
+            context.partition_key,
+            run_id=context.run.run_id,
+            log=context.log.info,
+            terminal=self.terminal,
+        )

@@ -1,0 +1,257 @@
+"""The artifact store: immutable, content-addressed folders, each made once."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from resources.code_version import PACKAGES, code_version
+from resources.launchers import Launcher
+from resources.locks import only_writer
+from ser.errors import SerError
+from ser.progress import Progress
+from ser.specs import Spec
+
+MANIFEST = "manifest.json"
+
+
+class DamagedArtifactError(SerError):
+    """A file of an artifact is missing or not what its manifest says."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something a stage reads: a file or folder, and the digest of its content.
+
+    `version` is that of the artifact it belongs to, for the manifest; only the digest decides versions.
+    """
+
+    path: Path
+    digest: str
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A complete folder of the store."""
+
+    key: str
+    version: str
+    path: Path
+    reused: bool = False
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Everything that depends on when, where or by whom the artifact was made, and the digests of its files."""
+        return json.loads((self.path / MANIFEST).read_text())
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What the stage returned."""
+        return json.loads((self.path / "summary.json").read_text())
+
+    def part(self, name: str) -> Part:
+        """A file of the artifact, or a folder with everything in it."""
+        files = self.manifest["files"]
+        if name in files:
+            return Part(self.path / name, files[name], self.version)
+        inside = {file: digest for file, digest in files.items() if file.startswith(f"{name}/")}
+        if not inside:
+            raise DamagedArtifactError(f"artifact {self.key}/{self.version} has no {name}. Delete {self.path}.")
+        return Part(self.path / name, _digest(inside), self.version)
+
+    def whole(self) -> Part:
+        """All of the artifact."""
+        return Part(self.path, _digest(self.manifest["files"]), self.version)
+
+
+Inputs = Mapping[str, "Part | list[Part]"]
+
+
+class ArtifactStore:
+    """Artifacts under `root`, as `<asset key>/<version>/`.
+
+    A folder with a manifest is complete: it is written beside its place under a name that starts with a dot,
+    flushed to disk, and renamed. A killed stage continues in that folder.
+    """
+
+    def __init__(self, root: Path, launcher: Launcher):
+        self.root = root
+        self.launcher = launcher
+
+    def make(
+        self, key: str, stage: str, spec: Spec, inputs: Inputs, *, progress: Progress, run_id: str = ""
+    ) -> Artifact:
+        """The artifact of `stage` (a module of `ser.stages`) on `spec` and `inputs`: found, or made now.
+
+        Raises:
+            SerError: the stage refused its input, or the disk is full.
+        """
+        module = f"ser.stages.{stage}"
+        facts = {
+            "stage": module,
+            "spec": spec.model_dump(),
+            "inputs": {name: _described(part) for name, part in inputs.items()},
+            "run_id": run_id,
+        }
+
+        def work(out: Path) -> dict[str, Any]:
+            return self.launcher(module, spec, _paths(inputs), out, progress)
+
+        return self.build(key, _version(module, spec, inputs), work, facts, progress)
+
+    def build(
+        self,
+        key: str,
+        version: str,
+        work: Callable[[Path], dict[str, Any]],
+        facts: Mapping[str, Any],
+        progress: Progress,
+    ) -> Artifact:
+        """The artifact `key`/`version`: found, or written now by `work` into the folder that it is given."""
+        place = self.root / key / version
+        temporary = place.with_name(f".{version}.tmp")
+        try:
+            with only_writer(temporary):
+                found = self._found(key, version, progress)
+                if found is not None:
+                    return found
+                started, clock = datetime.now(UTC), time.monotonic()
+                summary = work(temporary)
+                (temporary / "summary.json").write_text(json.dumps(summary, sort_keys=True, indent=1) + "\n")
+                manifest = {
+                    "key": key,
+                    "version": version,
+                    "packages": {package: metadata.version(package) for package in PACKAGES},
+                    "git_commit": _git_commit(),
+                    "started_at": started.isoformat(),
+                    "finished_at": datetime.now(UTC).isoformat(),
+                    "seconds": round(time.monotonic() - clock, 3),
+                    "files": file_digests(temporary),
+                }
+                _publish(temporary, place, manifest | dict(facts))
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise SerError(
+                    f"no disk space for artifact {key} in {self.root}. Free some space and run again: "
+                    "what is finished is kept."
+                ) from error
+            raise
+        return Artifact(key, version, place)
+
+    def _found(self, key: str, version: str, progress: Progress) -> Artifact | None:
+        """The finished artifact; a damaged one is put aside, said, and made again."""
+        place = self.root / key / version
+        if not (place / MANIFEST).exists():
+            return None
+        try:
+            return self.load(key, version)
+        except DamagedArtifactError as error:
+            aside = place.with_name(f".damaged-{version}-{time.time_ns()}")
+            place.rename(aside)
+            progress(0, 1, "artifacts", f"{error} It was moved to {aside.name} and is made again.")
+            return None
+
+    def load(self, key: str, version: str) -> Artifact:
+        """A complete artifact, its files checked against their digests.
+
+        Raises:
+            DamagedArtifactError: names the first file that is not what it was.
+        """
+        place = self.root / key / version
+        try:
+            expected = json.loads((place / MANIFEST).read_text())["files"]
+        except (OSError, ValueError, KeyError) as error:
+            raise DamagedArtifactError(f"artifact {key}/{version} has no readable manifest: {error}.") from error
+        actual = _checked(place, (place / MANIFEST).stat().st_mtime_ns)
+        for name in sorted(expected.keys() | actual.keys()):
+            if expected.get(name) != actual.get(name):
+                raise DamagedArtifactError(f"artifact {key}/{version} is damaged: {name} is not what was written.")
+        return Artifact(key, version, place, reused=True)
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file in `folder` but the manifest, by relative name."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name: file_digest(folder / name) for name in names if name != MANIFEST}
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of one file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _checked(folder: Path, _written: int) -> dict[str, str]:
+    """Digests of a finished folder, read once a process."""
+    return file_digests(folder)
+
+
+def _version(module: str, spec: Spec, inputs: Inputs) -> str:
+    content = {
+        "code": code_version(module),
+        "spec": spec.model_dump(),
+        "inputs": {
+            name: [one.digest for one in part] if isinstance(part, list) else part.digest
+            for name, part in inputs.items()
+        },
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _paths(inputs: Inputs) -> dict[str, Path | list[Path]]:
+    return {name: [one.path for one in part] if isinstance(part, list) else part.path for name, part in inputs.items()}
+
+
+def _described(part: Part | list[Part]) -> Any:
+    if isinstance(part, list):
+        return [_described(one) for one in part]
+    return {"version": part.version, "file": part.path.name, "sha256": part.digest}
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
+
+
+def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
+    """Flush everything, write the manifest last, and rename the folder into its place."""
+    for path in temporary.rglob("*"):
+        if path.is_file():
+            _fsync(path)
+    manifest = temporary / MANIFEST
+    manifest.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    _fsync(manifest)
+    _fsync(temporary)
+    if place.exists():  # a folder without a manifest is nobody's
+        shutil.rmtree(place)
+    temporary.rename(place)
+    _fsync(place.parent)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@lru_cache
+def _git_commit() -> str | None:
+    """The commit of the code that runs, where it is a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,204 @@
+"""The audit database: one DuckDB file that is opened only for as long as a sync or a query takes."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ser.errors import SerError
+
+_SQL = Path(__file__).parent
+_SANDBOX = {
+    "enable_external_access": "false",
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "lock_configuration": "true",
+}
+# What DuckDB says of a file that another process (or another configuration in this one) has open.
+_HELD = ("Could not set lock on file", "different configuration than existing connections")
+_DAMAGED = (
+    "not a valid DuckDB database",
+    "Could not read enough bytes",
+    "orrupt",
+    "checksum",
+    "erializ",
+    "WAL",
+    "version number",
+)
+
+
+class AuditBusy(SerError):  # noqa: N818 - it says what is so, not what went wrong
+    """Another process holds the audit database; nothing was changed, and later the same call will work."""
+
+
+@dataclass(frozen=True)
+class AuditDatabase:
+    """The audit database at `path`; `patience` is how many seconds to wait for whoever holds it."""
+
+    path: Path
+    patience: float = 5.0
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in a transaction on an up-to-date schema: committed at the end, rolled back on error.
+
+        Raises:
+            AuditBusy: somebody held the file for longer than `patience`.
+            SerError: the file is damaged or of another version.
+        """
+        self._create()
+        with self._open(read_only=False) as connection:
+            prepare_for_bulk(connection)
+            connection.execute("BEGIN")
+            try:
+                apply_schema(connection)
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self, sandbox: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection; in the sandbox, SQL can reach nothing but the tables.
+
+        Raises:
+            SerError: the file is missing, damaged, or (`AuditBusy`) being written for longer than `patience`.
+        """
+        if not self.path.exists():
+            raise SerError(f"There is no audit database at {self.path} yet: `ser run` makes it.")
+        with self._open(read_only=True, config=_SANDBOX if sandbox else {}) as connection:
+            yield connection
+
+    @contextmanager
+    def _open(self, read_only: bool, config: dict[str, Any] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            connection = self._connect(read_only, config or {})
+            try:
+                yield connection
+            finally:
+                connection.close()
+        except duckdb.Error as error:
+            if not self.is_damage(error):
+                raise
+            raise SerError(
+                f"{self.path} is damaged ({str(error).splitlines()[0][:120]}).\n"
+                "The artifacts are the truth: `ser audit --rebuild` makes a new one from them."
+            ) from error
+
+    def _connect(self, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        """A connection, as soon as nobody is in the way."""
+        give_up = time.monotonic() + self.patience
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only, config=config)
+            except duckdb.Error as error:
+                if self.is_damage(error):
+                    raise
+                if not any(sign in str(error) for sign in _HELD):
+                    raise SerError(f"{self.path} cannot be opened: {_two_lines(str(error))}") from error
+                if time.monotonic() >= give_up:
+                    raise AuditBusy(
+                        f"{self.path} is held by another process{_holder(str(error))}.\n"
+                        "Close what reads it (a DuckDB shell or a notebook), or try again later."
+                    ) from error
+            time.sleep(min(0.1, max(0.0, give_up - time.monotonic())))
+
+    def is_damage(self, error: duckdb.Error) -> bool:
+        """Whether `error` is about the bytes of this file, and not about somebody's SQL or another file."""
+        ours = isinstance(error, duckdb.IOException) and self.path.name in str(error)
+        deep = type(error) is duckdb.Error or isinstance(
+            error, duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException
+        )
+        return (ours or deep) and any(sign in str(error) for sign in _DAMAGED)
+
+    def _create(self) -> None:
+        """Make an empty database unless there is one; under another name first: a kill leaves half a file."""
+        if self.path.exists():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        discard(fresh)
+        try:
+            with duckdb.connect(str(fresh)) as connection:
+                apply_schema(connection)
+            with suppress(FileExistsError):  # Another process was first, and its file is as good.
+                os.link(fresh, self.path)
+        finally:
+            discard(fresh)
+
+
+def prepare_for_bulk(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bound the memory of large copies: what does not fit is spilled to a folder beside the database."""
+    connection.execute("SET memory_limit = '2GB'")
+    # Order within a table means nothing here, and keeping it would hold whole tables in memory.
+    connection.execute("SET preserve_insertion_order = false")
+
+
+def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create whatever is missing of the tables, and the views as they are now.
+
+    Raises:
+        SerError: the file's tables are of another version of this package.
+    """
+    try:
+        for name in ("schema.sql", "views.sql"):
+            connection.execute((_SQL / name).read_text())
+    except (duckdb.BinderException, duckdb.CatalogException) as error:
+        raise SerError(
+            f"The audit database is of another version ({str(error).splitlines()[0][:120]}).\n"
+            "`ser audit --rebuild` makes it anew from the artifacts."
+        ) from error
+
+
+def query(
+    path: Path, sql: str, parameters: dict[str, Any] | None = None, patience: float = 5.0
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows of one SELECT, in a sandbox: it reads the tables and can do nothing else.
+
+    Raises:
+        SerError: there is no database, it is busy or damaged, or the SQL is wrong or not a single SELECT.
+    """
+    database = AuditDatabase(path, patience)
+    with database.reading(sandbox=True) as connection:
+        try:
+            statements = connection.extract_statements(sql)
+            kinds = {statement.type for statement in statements}
+            if len(statements) != 1 or not kinds <= {
+                duckdb.StatementType.SELECT,
+                duckdb.StatementType.EXPLAIN,
+            }:
+                raise SerError("The audit is read-only: give one SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")
+            result = connection.execute(statements[0], parameters or {})
+            return [column[0] for column in result.description], result.fetchall()
+        except duckdb.Error as error:
+            if database.is_damage(error):
+                raise
+            raise SerError(f"SQL: {_two_lines(str(error))}") from error
+
+
+def discard(path: Path) -> None:
+    """Remove a database file and its write-ahead log, if they are there."""
+    for each in (path, path.with_name(path.name + ".wal")):
+        each.unlink(missing_ok=True)
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _holder(text: str) -> str:
+    """The process that DuckDB names in its message about a lock, in brackets."""
+    return f" (process {text.split('(PID ')[1].split(')')[0]})" if "(PID " in text else ""
+
+
+def _two_lines(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and set(line.strip()) != {"^"}]
+    return "\n".join(line[:300] for line in lines[:2])

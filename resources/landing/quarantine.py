@@ -1,0 +1,59 @@
+"""Where what cannot land is kept, with the reason, in files named by content: nothing is kept twice."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from resources.landing.store import file_digest, replace, write_whole
+
+
+class Quarantine:
+    """The bad rows and files of one dataset, in `quarantine/<dataset>`.
+
+    Each `.jsonl` file holds `{"file", "line", "raw", "reason"}` rows. `raw_base64` is there when `raw` is not
+    exact; `copy` names the copy of a file that could not be read at all (its `line` and `raw` are null).
+    """
+
+    def __init__(self, root: Path, dataset: str):
+        self.folder = root / "quarantine" / dataset
+
+    def add_rows(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Keep rows; those of one file, which must be adjacent, are kept together."""
+        for _, group in groupby(rows, key=lambda row: row["number"]):
+            self._add(group)
+
+    def add_file(self, path: Path, reason: str) -> None:
+        """Keep a copy of a whole file."""
+        copy = self.folder / f"{file_digest(path)[:24]}.copy"
+        if not copy.exists():
+            write_whole(copy, lambda temporary: shutil.copyfile(path, temporary))
+        self._add([{"file": path.name, "line": None, "raw": None, "reason": reason, "copy": copy.name}])
+
+    def sweep(self) -> None:
+        """Remove what a killed landing left half-written."""
+        for path in self.folder.glob(".*.tmp"):
+            path.unlink()
+
+    def _add(self, rows: Iterable[dict[str, Any]]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / ".rows.tmp"
+        digest = hashlib.sha256()
+        with temporary.open("wb") as file:
+            for row in rows:
+                shown = {
+                    name: value
+                    for name, value in row.items()
+                    if name in ("file", "line", "raw", "reason") or (value is not None and name != "number")
+                }
+                data = json.dumps(shown, ensure_ascii=False).encode() + b"\n"
+                digest.update(data)
+                file.write(data)
+        path = self.folder / f"{digest.hexdigest()[:24]}.jsonl"
+        if path.exists():
+            temporary.unlink()
+        else:
+            replace(temporary, path)

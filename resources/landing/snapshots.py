@@ -1,0 +1,79 @@
+"""Snapshots: naming all that has landed by its content, and writing it out as tables for the stages."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from resources.landing.database import add_view, open_database
+from resources.landing.store import PARTS, DatasetStore, write_parquet
+
+_PAIRS = """
+SELECT p.pair_id, p.prompt, p.response_a, p.response_b, p.source, p."group", p.tokens, p.landed_at,
+  coalesce(c.role, p.role) AS role FROM pairs p LEFT JOIN role_changes c USING (pair_id) ORDER BY p.pair_id
+"""
+_LABELS = "SELECT pair_id, preferred, annotator, landed_at FROM {} ORDER BY pair_id, annotator"
+
+# The identity of a pair covers its texts. Lengths stand before free texts: no two contents read the same.
+_CONTENT = """
+SELECT 'pair ' || p.pair_id || ' ' || coalesce(c.role, p.role)
+    || ' ' || coalesce(strlen(p.source) || ':' || p.source, '-')
+    || ' ' || coalesce(strlen(p."group") || ':' || p."group", '-') AS line,
+    p.pair_id AS place, '' AS annotator, 0 AS kind
+  FROM pairs p LEFT JOIN role_changes c USING (pair_id)
+UNION ALL
+SELECT 'label ' || pair_id || ' ' || preferred || ' ' || strlen(annotator) || ':' || annotator,
+    pair_id, annotator, 1
+  FROM labels
+UNION ALL
+SELECT 'judge ' || pair_id || ' ' || preferred, pair_id, annotator, 2 FROM judge_labels
+ORDER BY kind, place, annotator
+"""
+_COUNTS = "SELECT (SELECT count(*) FROM pairs), (SELECT count(DISTINCT pair_id) FROM labels)"
+
+
+def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> dict[str, Any]:
+    """What a snapshot file says: the parts, the counts, and the digest of the content that names it.
+
+    The digest covers pairs, roles, sources, groups and labels, and neither times nor how they came in.
+    """
+    digest = hashlib.sha256()
+    with _tables(store, parts) as con:
+        for batch in con.sql(_CONTENT).to_arrow_reader(65536):
+            digest.update("".join(f"{line}\n" for line in batch.column("line").to_pylist()).encode())
+        pairs, labelled = con.execute(_COUNTS).fetchall()[0]
+    return {"digest": digest.hexdigest(), "pairs": pairs, "labelled": labelled, "parts": dict(parts)}
+
+
+def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path) -> dict[str, int]:
+    """Write a snapshot's tables into `out`, sorted by pair_id, and return the rows of each."""
+    columns = {
+        "pairs": (_PAIRS, "pair_id prompt response_a response_b source group tokens landed_at role"),
+        "labels": (_LABELS.format("labels"), "pair_id preferred annotator landed_at"),
+        "judge_labels": (_LABELS.format("judge_labels"), "pair_id preferred"),
+    }
+    counts = {}
+    with _tables(store, parts) as con:
+        for kind, (query, names) in columns.items():
+            schema = pa.schema([PARTS[kind].field(name) for name in names.split()])
+            batches = con.sql(query).to_arrow_reader(4096)
+            counts[kind] = write_parquet(out / f"{kind}.parquet", schema, batches)
+    return counts
+
+
+@contextmanager
+def _tables(store: DatasetStore, parts: Mapping[str, list[str]]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in which every kind of part is a table."""
+    with tempfile.TemporaryDirectory() as spill:
+        con = open_database(Path(spill))
+        try:
+            for kind in PARTS:
+                add_view(con, kind, store.files(kind, parts), PARTS[kind])
+            yield con
+        finally:
+            con.close()

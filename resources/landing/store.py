@@ -1,0 +1,190 @@
+"""Where landed pairs are kept: append-only, content-addressed parquet parts, and snapshots that name them."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ser.tables import ROWS
+
+_TEXT = pa.string()
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+def _schema(texts: str, **others: pa.DataType) -> pa.Schema:
+    return pa.schema([*((name, _TEXT) for name in texts.split()), *others.items()])
+
+
+PARTS: dict[str, pa.Schema] = {
+    "pairs": _schema(
+        "pair_id prompt response_a response_b source group metadata role",
+        fixed=pa.bool_(), tokens=pa.int64(), landed_at=_TIME,
+    ),
+    "labels": _schema("pair_id preferred annotator metadata", landed_at=_TIME),
+    "judge_labels": _schema("pair_id preferred annotator metadata", landed_at=_TIME),
+    "role_changes": _schema("pair_id role", landed_at=_TIME),
+    "keys": _schema("key unit purpose"),
+}  # fmt: skip
+"""Kinds of parts. `fixed`: the role was asked for; keys: what each prompt and group (hashed) is for."""
+
+
+class DatasetStore:
+    """The landed pairs of one dataset, in `landing/<dataset>/.landed`. Nothing in it is ever deleted."""
+
+    def __init__(self, root: Path, dataset: str):
+        self.dataset = dataset
+        self.folder = root / "landing" / dataset / ".landed"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the dataset for one landing; the lock dies with the process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def current(self) -> str | None:
+        """The name of the current snapshot."""
+        path = self.folder / "current"
+        return path.read_text().strip() if path.exists() else None
+
+    def has(self, snapshot: str) -> bool:
+        """Whether `snapshot` is one of this dataset's."""
+        return (self.folder / "snapshots" / f"{snapshot}.json").exists()
+
+    def contents(self, snapshot: str | None) -> dict[str, Any]:
+        """What a snapshot file says: `parts` (kind to file names) and counts; of no snapshot: nothing."""
+        if snapshot is None:
+            return {"parts": {kind: [] for kind in PARTS}, "pairs": 0, "labelled": 0}
+        return json.loads((self.folder / "snapshots" / f"{snapshot}.json").read_text())
+
+    def files(self, kind: str, parts: Mapping[str, list[str]]) -> list[Path]:
+        """The parquet files of all parts of one kind."""
+        return [self.folder / "parts" / name for name in parts[kind]]
+
+    def add_part(self, kind: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
+        """Write rows as a part named by its content; no rows make no part."""
+        folder = self.folder / "parts"
+        folder.mkdir(exist_ok=True)
+        temporary = folder / f".{kind}.tmp"
+        if not write_parquet(temporary, PARTS[kind], batches):
+            temporary.unlink()
+            return []
+        name = f"{kind}-{file_digest(temporary)[:32]}.parquet"
+        replace(temporary, folder / name)
+        return [name]
+
+    def commit(self, snapshot: str, contents: Mapping[str, Any], seed_fraction: float | None, now: str) -> None:
+        """Make a snapshot the current one. Until the last step the one before stays whole and current."""
+        write_json(self.folder / "snapshots" / f"{snapshot}.json", {"snapshot": snapshot, **contents})
+        about = {
+            "dataset": self.dataset,
+            "seed_fraction": seed_fraction,
+            "created": self.about().get("created", now),
+        }
+        if about != self.about():
+            write_json(self.folder / "dataset.json", about)
+        if self.current() != snapshot:
+            write_text(self.folder / "current", f"{snapshot}\n")
+
+    def about(self) -> dict[str, Any]:
+        """What was decided when the dataset first landed: `seed_fraction`, `created`."""
+        path = self.folder / "dataset.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def sweep(self) -> None:
+        """Remove what a killed landing left half-written. Only under the lock."""
+        for path in self.folder.rglob(".*.tmp"):
+            path.unlink()
+
+    def remember(self, mark: list[Any], digest: str) -> None:
+        """Note that the content `digest` has landed, from a file with this fingerprint."""
+        path = self.folder / "files" / f"{digest}.json"
+        seen = json.loads(path.read_text())["seen"] if path.exists() else []
+        if mark not in seen:
+            write_json(path, {"digest": digest, "seen": [*seen, mark]})
+
+    def not_landed(self, files: Iterable[Path]) -> list[Path]:
+        """Those of `files` whose content has not landed yet; only unfamiliar ones are read to find out."""
+        notes = list((self.folder / "files").glob("*.json"))
+        seen = {tuple(mark) for note in notes for mark in json.loads(note.read_text())["seen"]}
+        landed = {note.stem for note in notes}
+        waiting = []
+        for file in files:
+            mark = fingerprint(file)
+            if tuple(mark) in seen:
+                continue
+            digest = file_digest(file)
+            if digest in landed:
+                self.remember(mark, digest)
+            else:
+                waiting.append(file)
+        return waiting
+
+
+def fingerprint(file: Path) -> list[Any]:
+    """What changes when a file's content does: name, size, modification time."""
+    status = file.stat()
+    return [file.name, status.st_size, status.st_mtime_ns]
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write batches in row groups of a fixed size, so that equal rows make equal bytes; returns the rows."""
+    count, waiting = 0, schema.empty_table()
+    with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
+        for batch in batches:
+            table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+            waiting = pa.concat_tables([waiting, table])
+            whole = waiting.num_rows - waiting.num_rows % ROWS
+            if whole:
+                writer.write_table(waiting.slice(0, whole).combine_chunks(), row_group_size=ROWS)
+                count, waiting = count + whole, waiting.slice(whole)
+        if waiting.num_rows:
+            writer.write_table(waiting.combine_chunks(), row_group_size=ROWS)
+    return count + waiting.num_rows
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that readers see the old file or the new one, also after a power cut."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in the same way."""
+    write_whole(path, lambda temporary: temporary.write_text(text))
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` make a temporary sibling of `path`, then put it in place at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.tmp"
+    write(temporary)
+    replace(temporary, path)
+
+
+def replace(temporary: Path, path: Path) -> None:
+    """Put a written file in place, durably."""
+    _fsync(temporary)
+    temporary.replace(path)
+    _fsync(path.parent)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

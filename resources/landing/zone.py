@@ -1,0 +1,205 @@
+"""The landing zone: the only door for pairs and labels; what has landed is never changed or lost."""
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from resources.landing.merge import Merge
+from resources.landing.quarantine import Quarantine
+from resources.landing.snapshots import snapshot_contents, write_tables
+from resources.landing.stage import Staged, stage
+from resources.landing.store import PARTS, DatasetStore, file_digest, fingerprint
+from resources.landing.token_counts import TokenCounter
+from resources.settings import Settings
+from ser.errors import SerError
+from ser.specs import MIN_PROMPT_TOKENS
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_UNFINISHED = re.compile(r"^\.|\.tmp$")
+"""Names of files that are still being written."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a landing did, in rows (read = landed + duplicates + quarantined), and pairs of its snapshot."""
+
+    dataset: str
+    snapshot: str
+    read: int
+    landed: int
+    labels_added: int
+    duplicates: int
+    quarantined: int
+    labelled: int
+    unlabelled: int
+
+
+class Landing:
+    """Datasets under a data root: files come into `landing/<dataset>`, bad rows go to `quarantine/<dataset>`.
+
+    Args:
+        root: the data root.
+        token_counter: see `resources.landing.token_counts`.
+    """
+
+    def __init__(self, root: Path, settings: Settings, token_counter: TokenCounter):
+        self._root, self._settings, self._counter = root, settings, token_counter
+
+    def land(self, files: Sequence[Path], dataset: str) -> Landed:
+        """Land files, as one landing; the dataset is made if it is new.
+
+        Raises:
+            SerError: before anything lands: bad name, no such file, a directory; or no file has a row in it.
+        """
+        store = self._store(dataset)
+        files = [_checked(Path(file)) for file in files]
+        with store.lock():
+            done = self._land(store, files)
+        if done is None:
+            names = ", ".join(path.name for path in files) or "no file"
+            raise SerError(f"nothing to land in {names}: no rows.\nPut rows in and land again.")
+        return done
+
+    def land_waiting(self, dataset: str) -> Landed | None:
+        """Land what is new among the files in the dataset's folder; None if there are no rows in it."""
+        store = self._store(dataset)
+        folder = store.folder.parent
+        if not folder.is_dir():
+            return None
+        found = [path for path in sorted(folder.iterdir()) if path.is_file() and not _UNFINISHED.search(path.name)]
+        if not found:
+            return None
+        with store.lock():
+            files = store.not_landed(_checked(path) for path in found)
+            return self._land(store, files) if files else None
+
+    def folders(self) -> list[str]:
+        """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
+        places = (self._root / "landing").glob("*/")
+        return sorted(path.name for path in places if path.is_dir() and _NAME.fullmatch(path.name))
+
+    def datasets(self) -> list[str]:
+        """Datasets that have a snapshot."""
+        return [name for name in self.folders() if self._store(name).current()]
+
+    def current_snapshot(self, dataset: str) -> str:
+        """The name of a dataset's newest snapshot.
+
+        Raises:
+            SerError: there is no such dataset; lists those there are.
+        """
+        known = self.datasets()
+        if dataset not in known:
+            raise SerError(
+                f"unknown dataset {dataset!r}. Known: {', '.join(known) or 'none'}.\n"
+                f"Land files first: ser land FILE --dataset {dataset if _NAME.fullmatch(dataset) else 'NAME'}"
+            )
+        return str(self._store(dataset).current())
+
+    def counts(self, dataset: str) -> dict[str, Any]:
+        """The current snapshot of a dataset with its `pairs`, `labelled` and `unlabelled`."""
+        snapshot = self.current_snapshot(dataset)
+        contents = self._store(dataset).contents(snapshot)
+        pairs, labelled = contents["pairs"], contents["labelled"]
+        return {"snapshot": snapshot, "pairs": pairs, "labelled": labelled, "unlabelled": pairs - labelled}
+
+    def dataset_of(self, snapshot: str) -> str:
+        """The dataset that a snapshot is of.
+
+        Raises:
+            SerError: there is no such snapshot.
+        """
+        dataset, _, digest = snapshot.rpartition("-")
+        if _NAME.fullmatch(dataset) and digest.isalnum() and self._store(dataset).has(snapshot):
+            return dataset
+        raise SerError(f"unknown snapshot {snapshot!r}. Known datasets: {', '.join(self.datasets()) or 'none'}.")
+
+    def seed_fraction(self, dataset: str) -> float | None:
+        """The seed's share of the labelled training prompts that land; None while no pair has landed."""
+        return self._settings.roles.seed_fraction or self._store(dataset).about().get("seed_fraction")
+
+    def write_snapshot(self, snapshot: str, out: Path) -> dict[str, int]:
+        """Write a snapshot's pairs, labels and judge labels as parquet into `out`, and return the counts."""
+        store = self._store(self.dataset_of(snapshot))
+        return write_tables(store, store.contents(snapshot)["parts"], out)
+
+    def _store(self, dataset: str) -> DatasetStore:
+        if not _NAME.fullmatch(dataset):
+            raise SerError(
+                f"{dataset!r} cannot be the name of a dataset.\n"
+                "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
+            )
+        return DatasetStore(self._root, dataset)
+
+    def _land(self, store: DatasetStore, files: Sequence[Path]) -> Landed | None:
+        """Land checked files under the lock; None if they hold no row."""
+        quarantine = Quarantine(self._root, store.dataset)
+        store.sweep()
+        quarantine.sweep()
+        marks = [(fingerprint(path), file_digest(path)) for path in files]  # before reading: a file may change
+        limit = self._settings.encoding.max_length - MIN_PROMPT_TOKENS
+        done = None
+        with _scratch(store.folder / "staging") as folder:
+            staged = stage(files, folder, limit)
+            for number in staged.empty:
+                size = files[number].stat().st_size
+                quarantine.add_file(files[number], "no rows in the file" if size else "empty file")
+            for number, reason in staged.unreadable.items():
+                quarantine.add_file(files[number], reason)
+            if staged.read:
+                done = self._merge(store, staged, quarantine, limit)
+        for mark, digest in marks:
+            store.remember(mark, digest)
+        return done
+
+    def _merge(self, store: DatasetStore, staged: Staged, quarantine: Quarantine, limit: int) -> Landed:
+        before = store.contents(store.current())
+        now = datetime.now(UTC)
+        known = {kind: store.files(kind, before["parts"]) for kind in PARTS}
+        with Merge(staged, known, now) as merge:
+            merge.count_tokens(self._counter, limit)
+            merge.decide_purposes()
+            stored = store.about().get("seed_fraction") if before["pairs"] else None
+            fraction = merge.decide_labels(self._settings.roles.seed_fraction or stored)
+            quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
+            gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
+        parts = {kind: before["parts"][kind] + gained[kind] for kind in PARTS}
+        if store.current() is None or any(gained.values()):
+            contents = snapshot_contents(store, parts)
+            snapshot = f"{store.dataset}-{contents['digest'][:12]}"
+            store.commit(snapshot, contents, stored if stored is not None else fraction, now.isoformat())
+        else:
+            contents, snapshot = before, str(store.current())
+        quarantined = merge.quarantined + len(staged.unreadable)
+        labelled, pairs = contents["labelled"], contents["pairs"]
+        return Landed(
+            store.dataset, snapshot, staged.read, merge.landed, merge.labels_added, merge.duplicates,
+            quarantined, labelled, pairs - labelled,
+        )  # fmt: skip
+
+
+def _checked(path: Path) -> Path:
+    """A file that can be opened."""
+    if path.is_dir():
+        raise SerError(f"{path} is a directory. Name the files in it: {path}/*.jsonl")
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise SerError(f"{path} cannot be read: {error.strerror}. Nothing has landed; check the path.") from error
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder, removed afterwards (or by the next landing, if this one is killed)."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

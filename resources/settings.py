@@ -1,0 +1,138 @@
+"""The settings: one file, `ser.toml`, `SER_…` environment overrides, presets; checked once, at the door."""
+
+import difflib
+import hashlib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from ser.errors import SerError
+from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Spec, Thresholds
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The project: `ser.toml` and, unless `SER_DATA` says otherwise, `data` are here."""
+
+RESERVED = {"SER_DATA", "SER_CONFIG", "SER_DEBUG"}
+"""Environment variables that say where things are, or how much to say; every other `SER_…` variable is a setting."""
+
+
+class Roles(Spec):
+    """How the roles of new pairs are drawn (they are kept for ever once drawn)."""
+
+    seed_fraction: float | None = Field(
+        None, gt=0, le=1, description="share of labelled training prompts in the seed; default 0.15 or 1.0"
+    )
+
+
+class Backbone(Spec):
+    """The pretrained model under the reward model and the policy."""
+
+    model: str = Field("embedded", description="`embedded`, a local folder, or a hub model id")
+    revision: str | None = Field(None, description="commit of a hub model")
+
+
+class Controls(Spec):
+    """Extra evidence, each at the price of a training."""
+
+    full_label: bool = Field(False, description="train controls/full_label_rm in every run")
+
+
+class Settings(Spec):
+    """Everything a run can be told. Two runs with equal settings and data make the same artifacts."""
+
+    recipe: Literal["paper"] = "paper"
+    preset: Literal["smollm2-135m"] = "smollm2-135m"
+    loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
+    random_seed: int = Field(0, ge=0)
+    max_pairs: int | None = Field(None, ge=100, description="use at most so many pairs of a snapshot")
+    sft: bool = Field(False, description="fine-tune the backbone on the preferred seed responses first")
+    backbone: Backbone = Backbone()
+    roles: Roles = Roles()
+    encoding: Encoding = Encoding()
+    compute: Compute | None = Field(None, description="default: bfloat16 where the processor has it, 2 threads")
+    thresholds: Thresholds = Thresholds()
+    reward_model: RewardTraining = RewardTraining()
+    ppo: Ppo = Ppo()
+    judging: Judging = Judging()
+    controls: Controls = Controls()
+
+    @property
+    def digest(self) -> str:
+        """12 hex characters that name these settings."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def data_root() -> Path:
+    """Where everything is stored: `SER_DATA`, else `data` in the project."""
+    return Path(os.environ.get("SER_DATA") or ROOT / "data").resolve()
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of `ser.toml` (or the file `SER_CONFIG` names), overridden by the environment, then by `overrides`.
+
+    Raises:
+        SerError: a setting is unknown or impossible; names the key, what is allowed and the nearest valid key.
+    """
+    path = Path(os.environ.get("SER_CONFIG") or ROOT / "ser.toml")
+    values: dict[str, Any] = {}
+    if path.exists():
+        try:
+            values = tomllib.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise SerError(f"{path} cannot be read: {error}. Mend the file; it is TOML.") from error
+    for name, text in sorted(os.environ.items()):
+        if name.startswith("SER_") and name not in RESERVED:
+            _put(values, name[4:].lower().split("__"), _value(text), name)
+    for name, value in overrides.items():
+        if value is not None:
+            _put(values, name.split("."), value, name)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SerError(_explain(error)) from error
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any, name: str) -> None:
+    """Set `values[path[0]][path[1]]…` without disturbing its neighbours."""
+    *sections, key = path
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise SerError(f"{name}: {section!r} is a single setting, not a section.")
+    values[key] = value
+
+
+def _value(text: str) -> Any:
+    """An environment variable as TOML would read it, or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one or two lines."""
+    problem = error.errors()[0]
+    place = [part for part in problem["loc"] if isinstance(part, str)]
+    key = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        known = _fields(place[:-1])
+        near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
+        hint = f" Did you mean {'.'.join([*place[:-1], near[0]])!r}?" if near else ""
+        return f"unknown setting {key!r}.{hint}\nAllowed here: {', '.join(known)}."
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"setting {key or 'ser.toml'!r} is impossible: {message} (got {problem['input']!r}).\nChange it in ser.toml."
+
+
+def _fields(place: list[str]) -> list[str]:
+    """The settings that exist in the section at `place`."""
+    model: type[BaseModel] = Settings
+    for part in place:
+        annotation: Any = model.model_fields[part].annotation
+        kinds = (annotation,) if isinstance(annotation, type) else annotation.__args__
+        model = next(kind for kind in kinds if issubclass(kind, BaseModel))
+    return sorted(model.model_fields)

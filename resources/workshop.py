@@ -1,0 +1,107 @@
+"""A run's workshop: where an asset finds what it is made from, and where what it makes is kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from resources.artifacts import Artifact, ArtifactStore, Inputs, Part
+from resources.audit.record import RunRecord
+from resources.backbones import backbone
+from resources.heads import Heads
+from resources.landing.token_counts import token_counter
+from resources.landing.zone import Landing
+from resources.launchers import in_process
+from resources.machine import default_compute
+from resources.reporter import Reporter
+from resources.settings import Settings
+from ser.specs import Compute, Spec
+from ser.stages.specs import HeldoutSpec, TrunkSpec
+
+
+class Workshop:
+    """One snapshot under one set of settings.
+
+    Args:
+        root: the data root.
+        settings: of this run.
+        snapshot: what is worked on.
+        run_id: of Dagster, recorded in manifests.
+        log: where progress lines go.
+        terminal: whether progress also goes to standard error.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        settings: Settings,
+        snapshot: str,
+        *,
+        run_id: str = "",
+        log: Callable[[str], None] = lambda line: None,
+        terminal: bool = False,
+    ):
+        self.root, self.settings, self.snapshot, self.run_id = root, settings, snapshot, run_id
+        self.store = ArtifactStore(root / "artifacts", in_process)
+        self.heads = Heads(root, snapshot, settings, self.store)
+        self.compute: Compute = settings.compute or default_compute()
+        self._log, self._terminal = log, terminal
+        self._backbone: Part | None = None
+
+    def make(self, key: str, stage: str, spec: Spec, inputs: Inputs) -> Artifact:
+        """Make or reuse the artifact of an asset, and let the asset's key stand for it."""
+        artifact = self.store.make(key, stage, spec, inputs, progress=self.progress(key), run_id=self.run_id)
+        self.heads.set(artifact)
+        if artifact.reused:
+            self._log(f"{key}: reused {artifact.version}")
+        return artifact
+
+    def progress(self, label: str) -> Reporter:
+        """A listener for long work."""
+        return Reporter(label, self._log, terminal=self._terminal)
+
+    def backbone(self) -> Part:
+        """The model folder under the reward models: the settings' own, or fine-tuned when `sft` is on."""
+        if self._backbone is None:
+            self._backbone = self.heads.get("backbone").part("model") if self.settings.sft else self.pretrained()
+        return self._backbone
+
+    def pretrained(self) -> Part:
+        """The model folder of the settings, before any training of ours."""
+        return backbone(self.settings.backbone, self.store, self.progress("backbone"))
+
+    def trunk(self, role: str) -> Part:
+        """The states of the pairs of one role after the frozen layers, computed once for all reward models."""
+        spec = TrunkSpec(encoding=self.settings.encoding, compute=self.compute, lora=self.settings.reward_model.lora)
+        pairs = self.heads.get("splits").part(f"{role}.parquet")
+        inputs: Inputs = {"pairs": pairs, "backbone": self.backbone()}
+        return self.make(f"trunk/{role}", "trunk", spec, inputs).whole()
+
+    def heldout(self, reward_model: Artifact) -> Artifact:
+        """Calibration and test scores of a reward model, its temperature and its metrics."""
+        splits = self.heads.get("splits")
+        inputs: Inputs = {
+            "backbone": self.backbone(),
+            "reward_model": reward_model.part("rm"),
+            "calibration": splits.part("calibration.parquet"),
+            "test": splits.part("test.parquet"),
+            "calibration_states": self.trunk("calibration"),
+            "test_states": self.trunk("test"),
+        }
+        return self.make(f"{reward_model.key}.heldout", "heldout", HeldoutSpec(compute=self.compute), inputs)
+
+    def landing(self) -> Landing:
+        """The landing zone, counting tokens as this run's backbone does."""
+        return landing(self.root, self.settings, self.store)
+
+    def record(self) -> RunRecord:
+        """What the audit database needs to know of this run: its artifacts, as far as it came."""
+        artifacts = {key: artifact for key in self.heads.made() if (artifact := self.heads.find(key)) is not None}
+        dataset = self.landing().dataset_of(self.snapshot)
+        return RunRecord(self.snapshot, dataset, self.settings.recipe, self.settings.digest, artifacts)
+
+
+def landing(root: Path, settings: Settings, store: ArtifactStore | None = None) -> Landing:
+    """The landing zone of a data root."""
+    store = store or ArtifactStore(root / "artifacts", in_process)
+    progress = Reporter("backbone", lambda line: None, terminal=True)
+    folder = backbone(settings.backbone, store, progress).path
+    return Landing(root, settings, token_counter(folder / "tokenizer.json"))

@@ -1,0 +1,100 @@
+"""The pretrained network under every model of a run: loading it safely, and running a range of its layers."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from ser.errors import SerError
+from ser.packing import PackedBatch
+
+PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
+"""Model types whose decoder layers take a mask and positions of ours unchanged (tests prove two of them)."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+Head = Literal["causal_lm", "reward"]
+
+# A language model loaded with a new reward head is what we want, not something to be warned about.
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, with an end token and a padding token that is not the end token."""
+    _check(folder)
+    tokenizer = _loading(folder, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+    if tokenizer.eos_token_id is None:
+        raise SerError(f"{folder}: the tokenizer has no end-of-sequence token. Use an instruct model's folder.")
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        # Padding that looks like the end of a response would move the place where its reward is read.
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+    return tokenizer
+
+
+def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
+    """The backbone of a model folder with a language-model head or a scalar reward head.
+
+    Raises:
+        SerError: the folder is not a model, is damaged, is of a type that cannot be packed, or holds code.
+    """
+    _check(folder)
+    kind = AutoModelForCausalLM if head == "causal_lm" else AutoModelForSequenceClassification
+    extra = {} if head == "causal_lm" else {"num_labels": 1}
+    model = _loading(
+        folder,
+        lambda: kind.from_pretrained(
+            folder, dtype=DTYPES[dtype], use_safetensors=True, trust_remote_code=False, **extra
+        ),
+    )
+    model.config.use_cache = False
+    return model.eval()
+
+
+def run_layers(
+    decoder: Any, batch: PackedBatch, first: int, last: int, hidden: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Run decoder layers `first` … `last - 1` over a packed batch and return the hidden states [B, L, H].
+
+    `hidden` are the states before layer `first`; without them the tokens are embedded, and `first` must be 0.
+    """
+    if hidden is None:
+        hidden = decoder.embed_tokens(batch.input_ids)
+    rotary = decoder.rotary_emb(hidden, batch.position_ids)
+    for layer in decoder.layers[first:last]:
+        hidden = layer(hidden, attention_mask=batch.mask, position_ids=batch.position_ids, position_embeddings=rotary)
+    return hidden
+
+
+def _check(folder: Path) -> None:
+    """Refuse what is not a plain safetensors model folder before any of it is loaded."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise SerError(
+            f"{folder} is not a readable model folder: config.json: {error}. "
+            "Name a folder with config.json, tokenizer.json and *.safetensors."
+        ) from error
+    if config.get("model_type") not in PACKABLE:
+        raise SerError(
+            f"{folder}: model type {config.get('model_type')!r} is not supported; use one of {', '.join(PACKABLE)}."
+        )
+
+
+def _loading(folder: Path, load):
+    """Call a loader of transformers, and say which folder is damaged when it fails."""
+    try:
+        return load()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SerError(
+            f"the model in {folder} cannot be loaded: {reason or type(error).__name__}. Replace the folder."
+        ) from error

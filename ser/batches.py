@@ -1,0 +1,21 @@
+"""The batch plan: fixed from the pairs' lengths and identities before any work starts."""
+
+from collections.abc import Sequence
+
+TOKENS = 2048
+"""Padded tokens a batch: large enough for the processor to be busy, small enough for little padding."""
+
+
+def plan(lengths: Sequence[tuple[int, str]], tokens: int = TOKENS) -> list[list[int]]:
+    """Indices into `lengths` (length, pair_id), grouped into batches of similar length.
+
+    A batch holds at most `tokens` padded tokens, or a single longer pair. The plan depends on the set of
+    (length, pair_id) only, not on their order of arrival, so that a resumed run follows it.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batches and (len(batches[-1]) + 1) * lengths[index][0] <= tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches

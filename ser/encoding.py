@@ -1,0 +1,66 @@
+"""Texts to tokens: the chat template, the end of a response, and truncation that keeps responses whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from ser.errors import SerError
+from ser.pairs import Pair, prompt_messages
+from ser.specs import MIN_PROMPT_TOKENS
+
+
+@dataclass(frozen=True)
+class EncodedPair:
+    """Token ids of a pair; each response ends with the end token, at which its reward is read.
+
+    `cut` is how many tokens were cut from the left of the prompt.
+    """
+
+    pair_id: str
+    prompt: list[int]
+    response_a: list[int]
+    response_b: list[int]
+    cut: int = 0
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.response_a) + len(self.response_b)
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
+    """Tokens of a canonical prompt, up to where the assistant begins to answer."""
+    messages = prompt_messages(prompt)
+    if tokenizer.chat_template is None:
+        text = "".join(f"{message['content']}\n\n" for message in messages)
+        return tokenizer(text)["input_ids"]
+    chat = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return tokenizer(chat, add_special_tokens=False)["input_ids"]
+
+
+def encode_response(tokenizer: PreTrainedTokenizerBase, response: str) -> list[int]:
+    """Tokens of a response, closed by the end token."""
+    return [*tokenizer(response, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+
+
+def truncate_prompt(prompt: Sequence[int], longest_response: int, max_length: int) -> list[int]:
+    """The last tokens of `prompt` that fit beside `longest_response` tokens into `max_length`."""
+    return list(prompt[max(0, len(prompt) - (max_length - longest_response)) :])
+
+
+def encode_pair(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int) -> EncodedPair:
+    """Encode one pair; the prompt is cut from the left, the responses never.
+
+    Raises:
+        SerError: the responses alone leave no room for the prompt.
+    """
+    a = encode_response(tokenizer, pair.response_a)
+    b = encode_response(tokenizer, pair.response_b)
+    longest = max(len(a), len(b))
+    if longest > max_length - MIN_PROMPT_TOKENS:
+        raise SerError(
+            f"pair {pair.pair_id}: a response of {longest} tokens does not fit into max_length {max_length}. "
+            f"Set encoding.max_length to at least {longest + MIN_PROMPT_TOKENS}."
+        )
+    whole = encode_prompt(tokenizer, pair.prompt)
+    prompt = truncate_prompt(whole, longest, max_length)
+    return EncodedPair(pair.pair_id, prompt, a, b, cut=len(whole) - len(prompt))

@@ -1,0 +1,55 @@
+"""Measuring a reward model on labelled pairs that it never trained on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ser.calibration import confidence, expected_calibration_error, fit_temperature, log_loss
+from ser.scoring import Scored
+from ser.stats import wilson
+
+
+def correct_margin(scored: Scored, preferred: str) -> float:
+    """Reward of the human-preferred response minus that of the other."""
+    return scored.margin if preferred == "a" else -scored.margin
+
+
+def accuracy(margins: Sequence[float]) -> dict[str, float]:
+    """Share of pairs ranked as people do (a tie counts as wrong), with its 95 % Wilson interval."""
+    right = sum(margin > 0 for margin in margins)
+    low, high = wilson(right, len(margins))
+    return {"value": right / len(margins), "ci_low": low, "ci_high": high, "n": len(margins)}
+
+
+def measure(
+    scored: Mapping[str, Sequence[Scored]], labels: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """`(rows of heldout.parquet, summary)` from the scores of each split.
+
+    The temperature is fitted, and the mean reward (`reward_offset`) taken, on the split `calibration`.
+    """
+    margins = {split: [correct_margin(one, labels[one.pair_id]) for one in ones] for split, ones in scored.items()}
+    temperature = fit_temperature(margins["calibration"])
+    rows = [
+        {
+            "pair_id": one.pair_id,
+            "split": split,
+            "preferred": labels[one.pair_id],
+            "reward_a": one.reward_a,
+            "reward_b": one.reward_b,
+            "confidence": confidence(one.margin, temperature),
+        }
+        for split, ones in scored.items()
+        for one in sorted(ones, key=lambda one: one.pair_id)
+    ]
+    rewards = [r for one in scored["calibration"] for r in (one.reward_a, one.reward_b)]
+    metrics = {split: _metrics(values, temperature) for split, values in margins.items() if values}
+    return rows, {"temperature": temperature, "reward_offset": sum(rewards) / len(rewards), "metrics": metrics}
+
+
+def _metrics(margins: Sequence[float], temperature: float) -> dict[str, Any]:
+    n = len(margins)
+    return {
+        "accuracy": accuracy(margins),
+        "ece": {"value": expected_calibration_error(margins, temperature), "n": n},
+        "log_loss": {"value": log_loss(margins, temperature), "n": n},
+    }

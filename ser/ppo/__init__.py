@@ -1,0 +1,1 @@
+"""Proximal policy optimisation of a LoRA policy against a reward model, over one backbone."""

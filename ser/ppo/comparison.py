@@ -1,0 +1,45 @@
+"""Two policies answer the same prompts, and a judge compares the answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ser.batches import plan
+from ser.encoding import EncodedPair
+from ser.pairs import keyed_hash, unit_interval
+from ser.ppo.prompts import Prompt
+from ser.reward_model import RewardModel
+
+Outcome = Literal["win", "tie", "loss"]
+
+
+def choose(prompts: Sequence[Prompt], most: int, random_seed: int) -> list[Prompt]:
+    """At most `most` prompts by the order of a keyed hash: further prompts displace few of those chosen."""
+    return sorted(prompts, key=lambda one: keyed_hash("judged-prompt", str(random_seed), one.text))[:most]
+
+
+def judge_fold(prompt: str) -> Literal[0, 1]:
+    """The fold of a canonical prompt: the judge of that fold did not train on it."""
+    return 0 if unit_interval("judge-fold", prompt) < 0.5 else 1
+
+
+def outcome(base: str, policy: str, judge_base: float, judge_policy: float, tie_band: float) -> Outcome:
+    """What the judge's scores of two responses mean for the policy.
+
+    Equal texts are a tie, and so is a difference of at most `tie_band`.
+    """
+    if base == policy or abs(judge_policy - judge_base) <= tie_band:
+        return "tie"
+    return "win" if judge_policy > judge_base else "loss"
+
+
+def rewards(backbone: Path, adapter: Path, dtype: str, pairs: Sequence[EncodedPair]) -> torch.Tensor:
+    """Raw rewards [N, 2] that a saved reward model gives to the two responses of each pair."""
+    result = torch.empty(len(pairs), 2)
+    if pairs:
+        model = RewardModel.load(backbone, adapter, dtype, merged=True)
+        for batch in plan([(len(pair), pair.pair_id) for pair in pairs]):
+            result[batch] = model.score(pairs[row] for row in batch).cpu()
+    return result

@@ -1,0 +1,193 @@
+"""The policy and all that it is trained against, as adapters and heads over one backbone in memory."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import save_file
+from torch import nn
+
+from ser.backbone import load_model, run_layers
+from ser.batches import TOKENS
+from ser.generation import Generated, generate
+from ser.ppo.losses import entropy
+from ser.ppo.sequences import Sequences
+from ser.reward_model import load_onto, lora_config, plain_adapter_config
+from ser.specs import Lora
+
+POLICY, REWARD = "policy", "reward"
+
+
+@dataclass
+class Evaluation:
+    """What the policy thinks of responses, each [B, T]: log-probabilities, values and entropies of their tokens."""
+
+    logprobs: torch.Tensor
+    values: torch.Tensor
+    entropy: torch.Tensor
+
+
+@dataclass
+class Survey:
+    """What stays the same while the policy trains on a rollout.
+
+    Attributes:
+        reference: [B, T] log-probabilities under the reference policy, which is the backbone itself.
+        rewards: [B] raw rewards.
+        trunk: [B, L, H] states below the policy's first adapted layer; None when all layers are adapted.
+    """
+
+    reference: torch.Tensor
+    rewards: torch.Tensor
+    trunk: torch.Tensor | None
+
+
+class Policy(nn.Module):
+    """A language model with the adapters "policy" (trainable) and "reward" (frozen), and a value head.
+
+    The model is always in evaluation mode: dropout would make the ratio of two passes differ from 1 by chance.
+
+    Attributes:
+        trunk: how many layers at the bottom have no policy adapter.
+    """
+
+    def __init__(self, model: PeftModel, reward_head: torch.Tensor, temperature: float):
+        super().__init__()
+        self.model = model
+        self.value_head = nn.Linear(model.config.hidden_size, 1)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.reward_head = nn.Buffer(reward_head)
+        self.temperature = temperature
+        self.trunk, self._reward_trunk = _first_layer(model, POLICY), _first_layer(model, REWARD)
+        model.set_adapter(POLICY)
+        self.eval()
+
+    @classmethod
+    def new(
+        cls,
+        backbone: Path,
+        reward_model: Path,
+        lora: Lora,
+        dtype: str,
+        random_seed: int,
+        temperature: float = 1.0,
+    ) -> "Policy":
+        """A policy that acts like the backbone, to be trained against the reward model in a folder."""
+        model = load_model(backbone, "causal_lm", dtype)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(random_seed)
+            config = lora_config(lora, model.config.num_hidden_layers, task_type="CAUSAL_LM")
+            peft = get_peft_model(model, config, adapter_name=POLICY)
+            return cls(peft, load_onto(peft, reward_model, REWARD), temperature)
+
+    @property
+    def language_model(self) -> Any:
+        """The causal language model, through whichever adapter is on."""
+        return self.model.get_base_model()
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The policy adapter's and the value head's parameters by name, and nothing else."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], response_tokens: int, end_token: int, draws: torch.Tensor
+    ) -> tuple[Generated, torch.Tensor]:
+        """Sampled responses with their log-probabilities, and the values [B, T] of their tokens."""
+        result = generate(self.language_model, prompts, response_tokens, end_token, self.temperature, draws)
+        with torch.no_grad():
+            return result, self.value_head(result.states).squeeze(-1)
+
+    def evaluate(self, sequences: Sequences, trunk: torch.Tensor | None = None) -> Evaluation:
+        """Run the policy over responses, with gradients. `trunk` are the states of a `Survey` of these rows."""
+        hidden = self._run(sequences, trunk, self.trunk)
+        states = self._states(hidden, sequences.before)
+        logits = self._logits(states)
+        with torch.no_grad():
+            spread = entropy(logits)
+        return Evaluation(_logprobs(logits, sequences.tokens), self.value_head(states.float()).squeeze(-1), spread)
+
+    @torch.no_grad()
+    def survey(self, sequences: Sequences) -> Survey:
+        """Reference log-probabilities (0 outside the mask), rewards and trunk states, in parts of similar length."""
+        mask, device = sequences.mask, sequences.input_ids.device
+        shape = (*sequences.input_ids.shape, self.value_head.in_features)
+        dtype = self.language_model.lm_head.weight.dtype
+        trunk = torch.zeros(shape, dtype=dtype, device=device) if self.trunk else None
+        whole = Survey(torch.zeros(mask.shape, device=device), torch.zeros(len(mask), device=device), trunk)
+        for index in sequences.parts(TOKENS):
+            part = sequences.rows(index)
+            survey = self._survey(part)
+            steps, length = survey.reference.shape[1], part.input_ids.shape[1]
+            whole.reference[index, :steps] = survey.reference.masked_fill(~part.mask, 0.0)
+            whole.rewards[index] = survey.rewards
+            if trunk is not None and survey.trunk is not None:
+                trunk[index, :length] = survey.trunk
+        return whole
+
+    def _survey(self, sequences: Sequences) -> Survey:
+        """One part of a survey. The layers below both adapters are run once for all."""
+        batch, decoder = sequences.batch, self.language_model.model
+        last = len(decoder.layers)
+        at: dict[int, torch.Tensor | None] = {0: None}
+        with self.model.disable_adapter():
+            for low, high in pairwise(sorted({0, self.trunk, self._reward_trunk, last})):
+                at[high] = run_layers(decoder, batch, low, high, at[low])
+        top = at[last]
+        assert top is not None
+        reference = _logprobs(self._logits(self._states(top, sequences.before)), sequences.tokens)
+        with _adapter(self.model, REWARD):
+            hidden = self._run(sequences, at[self._reward_trunk], self._reward_trunk)
+        ends = self._states(hidden, sequences.ends[:, None]).float()
+        rewards = nn.functional.linear(ends, self.reward_head).flatten()
+        return Survey(reference, rewards, at[self.trunk])
+
+    def save(self, out: Path) -> None:
+        """Write `policy/`, a PEFT folder, and `value_head.safetensors` into `out`."""
+        self.model.save_pretrained(str(out), safe_serialization=True, selected_adapters=[POLICY])
+        (out / "README.md").unlink(missing_ok=True)
+        plain_adapter_config(out / POLICY)
+        head = {name: tensor.detach().cpu() for name, tensor in self.value_head.state_dict().items()}
+        save_file(head, out / "value_head.safetensors")
+
+    def _run(self, sequences: Sequences, hidden: torch.Tensor | None, first: int) -> torch.Tensor:
+        """The states after the last layer, from those before layer `first` if they are known."""
+        decoder = self.language_model.model
+        start = 0 if hidden is None else first
+        return run_layers(decoder, sequences.batch, start, len(decoder.layers), hidden)
+
+    def _states(self, hidden: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        """The normalised last states [B, N, H] at `columns` [B, N]: only where something is read from them."""
+        rows = torch.arange(len(hidden), device=hidden.device)[:, None]
+        return self.language_model.model.norm(hidden[rows, columns])
+
+    def _logits(self, states: torch.Tensor) -> torch.Tensor:
+        return self.language_model.lm_head(states).float() / self.temperature
+
+
+@contextmanager
+def _adapter(model: PeftModel, name: str) -> Iterator[None]:
+    """Run with another adapter, frozen, and with the policy's afterwards."""
+    model.set_adapter(name, inference_mode=True)
+    try:
+        yield
+    finally:
+        model.set_adapter(POLICY)
+
+
+def _first_layer(model: PeftModel, name: str) -> int:
+    """The lowest layer that an adapter changes."""
+    config = model.peft_config[name]
+    assert isinstance(config, LoraConfig)
+    assert isinstance(config.layers_to_transform, list)
+    return min(config.layers_to_transform)
+
+
+def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """log softmax(logits)[token], [B, T]."""
+    return torch.log_softmax(logits, dim=-1).gather(-1, tokens[..., None]).squeeze(-1)

@@ -1,0 +1,55 @@
+"""The prompts that a policy answers: unique, encoded, and in an order that only the random seed decides."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from ser import tables
+from ser.encoding import MIN_PROMPT_TOKENS, encode_prompt, truncate_prompt
+from ser.errors import SerError
+from ser.pairs import keyed_hash
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A canonical prompt, known by the smallest id of its pairs."""
+
+    pair_id: str
+    text: str
+
+
+def read_prompts(paths: Iterable[Path]) -> list[Prompt]:
+    """The unique prompts of some tables with pair_id and prompt, sorted by pair_id."""
+    found: dict[str, str] = {}
+    for path in paths:
+        for row in tables.read(path, columns=["pair_id", "prompt"]):
+            found[row["prompt"]] = min(row["pair_id"], found.get(row["prompt"], row["pair_id"]))
+    return sorted((Prompt(identity, text) for text, identity in found.items()), key=lambda one: one.pair_id)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, response_tokens: int, max_length: int) -> list[int]:
+    """Tokens of a prompt, cut from the left so that a whole response and an end token fit into `max_length`.
+
+    Raises:
+        SerError: the response alone leaves no room for the prompt.
+    """
+    needed = response_tokens + 1
+    if max_length < needed + MIN_PROMPT_TOKENS:
+        raise SerError(
+            f"{response_tokens} response tokens leave no room for a prompt in max_length {max_length}. "
+            f"Set encoding.max_length to at least {needed + MIN_PROMPT_TOKENS}, or lower ppo.response_tokens."
+        )
+    return truncate_prompt(encode_prompt(tokenizer, prompt), needed, max_length)
+
+
+def schedule(prompts: list[Prompt], episodes: int, random_seed: int) -> list[Prompt]:
+    """The prompt of every episode: all prompts in a seeded order, then all again in another, as often as needed."""
+
+    def place(turn: int, prompt: Prompt) -> str:
+        return keyed_hash("ppo-order", str(random_seed), str(turn), prompt.pair_id)
+
+    turns = range(-(-episodes // len(prompts)))
+    order = [(turn, place(turn, prompt), prompt) for turn in turns for prompt in prompts]
+    return [prompt for _, _, prompt in sorted(order, key=lambda one: one[:2])][:episodes]

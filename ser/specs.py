@@ -1,0 +1,101 @@
+"""What the stages can be told: the typed, checked settings of the method."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MIN_PROMPT_TOKENS = 8
+"""A pair is only useful while at least this much of its prompt fits beside the longer response."""
+
+
+class Spec(BaseModel):
+    """Base of all settings: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Thresholds(Spec):
+    """When a pair counts for a learning status (SER, section 3), on p = sigmoid(centred reward)."""
+
+    tau_high: float = Field(0.55, gt=0, lt=1, description="p above this is good (status 1)")
+    tau_low: float = Field(0.45, gt=0, lt=1, description="p below this is bad (status 1)")
+    tau_delta: float = Field(0.3, gt=0, lt=1, description="|p_a - p_b| above this is a clear ranking (status 2)")
+    n_min: int | None = Field(
+        None, ge=1, description="pairs that make a status; default max(20, 2 % of the pool of loop 1)"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Thresholds":
+        if self.tau_low >= self.tau_high:
+            raise ValueError(f"tau_low ({self.tau_low}) must be below tau_high ({self.tau_high})")
+        return self
+
+    def sufficient(self, first_pool: int) -> int:
+        """n_min for a run whose first pool had `first_pool` pairs."""
+        return self.n_min if self.n_min is not None else max(20, round(0.02 * first_pool))
+
+
+class Encoding(Spec):
+    """How a pair becomes tokens."""
+
+    max_length: int = Field(512, ge=32, description="tokens of a prompt and its longer response; prompts are cut")
+
+
+class Compute(Spec):
+    """What a result may depend on besides its inputs: the arithmetic."""
+
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of the frozen weights")
+    threads: int = Field(2, ge=1, description="CPU threads; sums depend on it in the last bits")
+
+
+class Lora(Spec):
+    """A LoRA adapter (arXiv 2106.09685) on the linear layers of the top of the network."""
+
+    r: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    top: float = Field(1 / 3, gt=0, le=1, description="share of the layers that are adapted, from the top")
+
+    def frozen_layers(self, layers: int) -> int:
+        """How many of `layers` stay as they are, counted from the bottom: the trunk."""
+        return layers - max(1, round(self.top * layers))
+
+
+class RewardTraining(Spec):
+    """How a reward model is trained."""
+
+    lora: Lora = Lora()
+    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(16, ge=1, description="pairs a step")
+    seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM and of the controls")
+    loop_epochs: int = Field(1, ge=1, description="epochs of a loop's retraining")
+    center_rewards_coefficient: float = Field(0.01, ge=0, description="pull of the mean reward to zero")
+
+
+class Ppo(Spec):
+    """Proximal policy optimisation (arXiv 1707.06347) of a LoRA policy against a reward model."""
+
+    lora: Lora = Lora()
+    learning_rate: float = Field(2e-4, gt=0, description="published for 8B models: 1.4e-5, over many more episodes")
+    episodes: int = Field(64, ge=1)
+    batch_size: int = Field(16, ge=1, description="episodes a rollout")
+    minibatch_size: int = Field(8, ge=1)
+    epochs: int = Field(4, ge=1, description="passes over a rollout")
+    response_tokens: int = Field(32, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    gamma: float = Field(1.0, gt=0, le=1)
+    lam: float = Field(0.95, ge=0, le=1, description="lambda of GAE")
+    clip: float = Field(0.2, gt=0, description="range of the probability ratio")
+    value_clip: float = Field(0.2, gt=0)
+    value_coefficient: float = Field(0.1, ge=0)
+    initial_kl: float = Field(0.2, ge=0, description="first weight of the KL penalty per token")
+    target_kl: float = Field(6.0, gt=0, description="KL per response that the adaptive weight aims at")
+    kl_horizon: int = Field(10_000, ge=1, description="episodes over which the KL weight adapts")
+
+
+class Judging(Spec):
+    """How a policy is compared with its base model."""
+
+    prompts: int = Field(100, ge=1, description="test prompts, at most")
+    epochs: int = Field(2, ge=1, description="epochs of the judge's training")
+    tie_band: float = Field(0.05, ge=0, lt=1, description="a difference of sigmoid rewards below this is a tie")

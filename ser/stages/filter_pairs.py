@@ -1,0 +1,37 @@
+"""Stage: keep the self-labelled pairs that meet the rule of the loop's status."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ser import tables
+from ser.progress import Progress
+from ser.stages.specs import FilterPairsSpec
+from ser.status import filter_pair
+
+
+def run(spec: FilterPairsSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+    """Write `filtered.parquet` (every pair with its reason) and `kept.parquet` (what is trained on)."""
+    status = json.loads(inputs["status"].read_text())["status"]
+
+    def decided() -> Iterator[dict[str, Any]]:
+        for row in tables.read(inputs["self_labels"]):
+            kept, rule, reason = filter_pair(status, row["p_a"], row["p_b"], spec.thresholds)
+            yield {
+                "pair_id": row["pair_id"],
+                "preferred": row["preferred"],
+                "rule": rule,
+                "kept": kept,
+                "reason": reason,
+                "weight": 1.0 if kept else 0.0,
+            }
+
+    total = tables.write(out / "filtered.parquet", tables.FILTERED, decided())
+    kept = (row for row in tables.read(out / "filtered.parquet", columns=[*tables.LABELS.names, "kept"]) if row["kept"])
+    n_kept = tables.write(
+        out / "kept.parquet",
+        tables.LABELS,
+        ({"pair_id": row["pair_id"], "preferred": row["preferred"]} for row in kept),
+    )
+    return {"n_kept": n_kept, "n_left": total - n_kept, "rule": f"status_{status}"}

@@ -1,0 +1,46 @@
+"""Stage: score calibration and test pairs with a reward model, fit its temperature, measure it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ser import tables
+from ser.heldout import measure
+from ser.progress import Progress
+from ser.reward_model import RewardModel
+from ser.scoring import score
+from ser.stages.specs import HeldoutSpec
+from ser.states import PairStates
+
+SPLITS = ("calibration", "test")
+
+
+def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+    """Write `heldout.parquet` for the splits; `inputs` has `<split>` (labelled table) and `<split>_states`."""
+    torch.set_num_threads(spec.compute.threads)
+    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
+    labels = {
+        row["pair_id"]: row["preferred"]
+        for split in SPLITS
+        for row in tables.read(inputs[split], columns=tables.LABELS.names)
+    }
+    states = {split: PairStates(inputs[f"{split}_states"]) for split in SPLITS}
+    total = sum(map(len, states.values()))
+    before = 0
+    scored = {}
+    for split, part in states.items():
+        # One count over both splits: a person watches one stage.
+        scored[split] = list(
+            score(
+                model,
+                part,
+                total,
+                lambda done, _, unit, note="", b=before: progress(b + done, total, unit, note),
+            )
+        )
+        before += len(part)
+    rows, summary = measure(scored, labels)
+    tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
+    return summary

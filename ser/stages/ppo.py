@@ -1,0 +1,114 @@
+"""Stage: train a policy with PPO against a reward model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from ser import tables
+from ser.backbone import load_tokenizer
+from ser.errors import SerError
+from ser.ppo import checkpoint
+from ser.ppo.policy import Policy
+from ser.ppo.prompts import Prompt, encode, read_prompts, schedule
+from ser.ppo.rollout import Episode, sigmoid_score
+from ser.ppo.trainer import Trainer
+from ser.progress import Progress
+from ser.stages.specs import PpoSpec
+
+METRICS = pa.schema(
+    [("step", pa.int64()), ("episodes", pa.int64())]
+    + [
+        (name, pa.float64())
+        for name in (
+            "mean_reward",
+            "mean_score",
+            "mean_kl",
+            "kl_weight",
+            "policy_loss",
+            "value_loss",
+            "entropy",
+            "clip_fraction",
+            "mean_length",
+            "finished",
+        )
+    ]
+)
+SAMPLES = pa.schema(
+    [("prompt", pa.string()), ("response", pa.string()), ("reward", pa.float64()), ("step", pa.int64())]
+)
+
+
+def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+    """Write `policy/` (a PEFT folder), `value_head.safetensors`, `metrics.parquet` and `samples.parquet`.
+
+    `inputs`: `backbone` and `reward_model` (folders), `prompts` (tables with pair_id and prompt). Each prompt
+    is answered once, in a seeded order, before any is answered again.
+    """
+    torch.set_num_threads(spec.compute.threads)
+    tokenizer = load_tokenizer(inputs["backbone"])
+    prompts = read_prompts(inputs["prompts"])
+    if not prompts:
+        raise SerError("there are no prompts to train a policy on. Land pairs that are not all for testing.")
+    chosen = schedule(prompts, spec.ppo.episodes, spec.random_seed)
+    policy = Policy.new(
+        inputs["backbone"],
+        inputs["reward_model"],
+        spec.ppo.lora,
+        spec.compute.dtype,
+        spec.random_seed,
+        spec.ppo.temperature,
+    )
+    trainer = Trainer(
+        policy,
+        spec.ppo,
+        end_token=tokenizer.eos_token_id,
+        random_seed=spec.random_seed,
+        score=sigmoid_score(spec.reward_offset),
+    )
+    trainer.run(_episodes(spec, tokenizer, chosen), out, progress)
+    policy.save(out)
+    tables.write(out / "metrics.parquet", METRICS, trainer.metrics)
+    tables.write(out / "samples.parquet", SAMPLES, _readable(trainer.samples, chosen, tokenizer))
+    checkpoint.remove(out)
+    return _summary(trainer.metrics, len(prompts))
+
+
+def _episodes(spec: PpoSpec, tokenizer: Any, chosen: list[Prompt]) -> list[Episode]:
+    known: dict[str, list[int]] = {}
+    for prompt in chosen:
+        if prompt.pair_id not in known:
+            known[prompt.pair_id] = encode(tokenizer, prompt.text, spec.ppo.response_tokens, spec.encoding.max_length)
+    return [Episode(number, one.pair_id, known[one.pair_id]) for number, one in enumerate(chosen)]
+
+
+def _readable(samples: list[dict[str, Any]], chosen: list[Prompt], tokenizer: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "prompt": chosen[sample["episode"]].text,
+            "response": tokenizer.decode(sample["response"], skip_special_tokens=True),
+            "reward": sample["reward"],
+            "step": sample["step"],
+        }
+        for sample in samples
+    ]
+
+
+def _summary(metrics: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
+    """The last rollout beside the first, which the untrained policy sampled."""
+    first, last = metrics[0], metrics[-1]
+    return {
+        "episodes": last["episodes"],
+        "rollouts": len(metrics),
+        "prompts": prompts,
+        "first_mean_reward": first["mean_reward"],
+        "mean_reward": last["mean_reward"],
+        "first_mean_score": first["mean_score"],
+        "mean_score": last["mean_score"],
+        "kl": last["mean_kl"],
+        "kl_weight": last["kl_weight"],
+        "mean_length": last["mean_length"],
+        "finished": last["finished"],
+    }

@@ -1,0 +1,76 @@
+"""Stage: supervised fine-tuning of the backbone on the preferred responses of the seed."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import get_peft_model
+from transformers.trainer_callback import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from ser import tables
+from ser.backbone import load_model, load_tokenizer
+from ser.encoding import encode_prompt, encode_response, truncate_prompt
+from ser.progress import Progress
+from ser.reward_model import lora_config
+from ser.reward_training import StepProgress, last_checkpoint
+from ser.stages.specs import SftSpec
+
+
+def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+    """Train an adapter on `inputs["seed"]`, merge it, and write a plain model folder `out/model`.
+
+    Only the tokens of the response count in the loss.
+    """
+    torch.set_num_threads(spec.compute.threads)
+    torch.manual_seed(spec.random_seed)
+    tokenizer = load_tokenizer(inputs["backbone"])
+    base = load_model(inputs["backbone"], "causal_lm", spec.compute.dtype)
+    model: Any = get_peft_model(
+        base, lora_config(spec.training.lora, base.config.num_hidden_layers, task_type="CAUSAL_LM")
+    )
+    rows = [_encoded(tokenizer, row, spec.encoding.max_length) for row in tables.read(inputs["seed"])]
+    epochs, size = spec.training.seed_epochs, spec.training.batch_size
+    steps = -(-len(rows) // size) * epochs
+    args = SFTConfig(
+        output_dir=str(out / "checkpoints"),
+        per_device_train_batch_size=size,
+        num_train_epochs=epochs,
+        learning_rate=spec.training.learning_rate,
+        completion_only_loss=True,
+        max_length=None,
+        bf16=False,
+        gradient_checkpointing=False,
+        seed=spec.random_seed,
+        data_seed=spec.random_seed,
+        logging_steps=1,
+        save_steps=20,
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        use_cpu=not torch.cuda.is_available(),
+    )
+    told = StepProgress(progress, steps, len(rows) * epochs)
+    trainer = SFTTrainer(
+        model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, callbacks=[told]
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=last_checkpoint(out / "checkpoints"))
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    model.merge_and_unload().save_pretrained(out / "model")
+    tokenizer.save_pretrained(out / "model")
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    return {"n_human": len(rows), "steps": steps, "first_loss": losses[0], "last_loss": losses[-1]}
+
+
+def _encoded(tokenizer, row: Mapping[str, Any], max_length: int) -> dict[str, list[int]]:
+    response = encode_response(tokenizer, row[f"response_{row['preferred']}"])
+    prompt = truncate_prompt(encode_prompt(tokenizer, row["prompt"]), len(response), max_length)
+    return {
+        "input_ids": prompt + response,
+        "completion_mask": [0] * len(prompt) + [1] * len(response),
+    }

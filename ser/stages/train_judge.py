@@ -1,0 +1,92 @@
+"""Stage: the judge of policies, two reward models that are each measured on the pairs the other trained on."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ser import tables
+from ser.backbone import load_tokenizer
+from ser.heldout import accuracy, correct_margin
+from ser.ppo.comparison import judge_fold
+from ser.progress import Progress
+from ser.reward_model import RewardModel
+from ser.reward_training import Example, train
+from ser.scoring import score
+from ser.stages.specs import TrainJudgeSpec
+from ser.stages.train_reward_model import gather
+from ser.states import PairStates
+
+FOLDS = (0, 1)
+
+
+def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+    """Train the two folds on calibration and test pairs and measure each on its own fold.
+
+    `inputs["pairs"]` are labelled tables, `inputs["states"]` their trunk folders, in the same order;
+    `inputs["judge_labels"]` replaces their labels where it has any.
+    """
+    torch.set_num_threads(spec.compute.threads)
+    rows = [row for path in inputs["pairs"] for row in tables.read(path)]
+    own = {row["pair_id"]: row["preferred"] for row in tables.read(inputs["judge_labels"])}
+    # Labels of two origins would make an accuracy of neither: the judge's own serve alone if there are any.
+    rows = [row for row in rows if row["pair_id"] in own] if own else rows
+    labels = {row["pair_id"]: own.get(row["pair_id"], row["preferred"]) for row in rows}
+    fold = {row["pair_id"]: judge_fold(row["prompt"]) for row in rows}
+    examples = gather(labels, inputs["states"])
+    margins: list[float] = []
+    offsets: list[float] = []
+    for k in FOLDS:
+        folder = out / f"fold_{k}"
+        if not (folder / "training.json").exists():  # written last: a killed run has finished this fold
+            others = [example for example in examples if fold[example.encoded.pair.pair_id] != k]
+            _train_fold(spec, inputs["backbone"], others, folder, progress)
+        own_fold = {pair_id for pair_id, f in fold.items() if f == k}
+        fold_margins, offset = _measure_fold(spec, inputs, folder / "rm", own_fold, labels, progress)
+        margins += fold_margins
+        offsets.append(offset)
+    result = {
+        "accuracy": accuracy(margins),
+        "labels": "judge" if own else "human",
+        "offsets": offsets,
+        "n": len(margins),
+    }
+    (out / "judge.json").write_text(json.dumps(result, sort_keys=True) + "\n")
+    return result
+
+
+def _train_fold(
+    spec: TrainJudgeSpec, backbone: Path, examples: list[Example], folder: Path, progress: Progress
+) -> None:
+    model = RewardModel.new(backbone, spec.training.lora, spec.compute.dtype, random_seed=spec.random_seed)
+    train(
+        model,
+        load_tokenizer(backbone),
+        examples,
+        spec.training,
+        epochs=spec.epochs,
+        random_seed=spec.random_seed,
+        out=folder,
+        progress=progress,
+    )
+
+
+def _measure_fold(
+    spec: TrainJudgeSpec,
+    inputs: Mapping[str, Any],
+    adapter: Path,
+    wanted: set[str],
+    labels: Mapping[str, str],
+    progress: Progress,
+) -> tuple[list[float], float]:
+    """Margins of the preferred response over the fold's own pairs, and their mean reward."""
+    model = RewardModel.load(inputs["backbone"], adapter, spec.compute.dtype, merged=True)
+    scored = [
+        one
+        for folder in inputs["states"]
+        for one in score(model, PairStates(folder), len(wanted), progress, wanted.__contains__)
+    ]
+    offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
+    return [correct_margin(one, labels[one.pair_id]) for one in scored], offset

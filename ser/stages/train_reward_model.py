@@ -1,0 +1,72 @@
+"""Stage: train a reward model on labelled pairs, from the backbone or from an earlier reward model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ser import tables
+from ser.backbone import load_tokenizer
+from ser.progress import Progress
+from ser.reward_model import RewardModel
+from ser.reward_training import Example, train
+from ser.stages.specs import TrainRewardModelSpec
+from ser.states import PairStates
+
+
+def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+    """Train on `inputs["human"]` and `inputs["pseudo"]` (lists of tables with pair_id and preferred).
+
+    `inputs["states"]` are the trunk folders that hold these pairs. With `inputs["start"]` (the folder of an
+    earlier reward model) training continues from there.
+    """
+    torch.set_num_threads(spec.compute.threads)
+    human, pseudo = _labels(inputs["human"]), _labels(inputs.get("pseudo", []))
+    examples = gather(human | pseudo, inputs["states"])
+    start = inputs.get("start")
+    if start is None:
+        model = RewardModel.new(
+            inputs["backbone"], spec.training.lora, spec.compute.dtype, random_seed=spec.random_seed
+        )
+    else:
+        model = RewardModel.load(inputs["backbone"], start, spec.compute.dtype, trainable=True)
+    result = train(
+        model,
+        load_tokenizer(inputs["backbone"]),
+        examples,
+        spec.training,
+        epochs=spec.epochs,
+        random_seed=spec.random_seed,
+        out=out,
+        progress=progress,
+    )
+    loss = result["loss"]
+    tenth = max(1, len(loss) // 10)
+    return {
+        "n_human": len(human),
+        "n_pseudo": len(pseudo),
+        "random_seed": spec.random_seed,
+        "steps": result["steps"],
+        "first_loss": sum(loss[:tenth]) / tenth,
+        "last_loss": sum(loss[-tenth:]) / tenth,
+    }
+
+
+def gather(labels: Mapping[str, str], folders: list[Path]) -> list[Example]:
+    """The labelled pairs with their states, in the order of their identities."""
+    found = {
+        item.pair.pair_id: Example(item, labels[item.pair.pair_id])
+        for folder in folders
+        for item in PairStates(folder).pairs()
+        if item.pair.pair_id in labels
+    }
+    missing = labels.keys() - found.keys()
+    if missing:
+        raise ValueError(f"{len(missing)} labelled pairs have no states, for instance {min(missing)}")
+    return [found[pair_id] for pair_id in sorted(found)]
+
+
+def _labels(paths: list[Path]) -> dict[str, str]:
+    columns = tables.LABELS.names
+    return {row["pair_id"]: row["preferred"] for path in paths for row in tables.read(path, columns=columns)}

@@ -1,0 +1,96 @@
+"""Parquet tables: their columns, and reading and writing them as streams of row groups."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROWS = 4096
+"""Rows in a row group: what is in memory at once."""
+
+PAIRS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("prompt", pa.string()),
+        ("response_a", pa.string()),
+        ("response_b", pa.string()),
+    ]
+)
+"""All that a stage sees of a pair (`prompt` is the canonical JSON of the messages)."""
+
+LABELLED = PAIRS.append(pa.field("preferred", pa.string()))
+"""A pair with a label that may be trained on or measured against: `a` or `b`."""
+
+LABELS = pa.schema([("pair_id", pa.string()), ("preferred", pa.string())])
+
+SELF_LABELS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("reward_a", pa.float64()),
+        ("reward_b", pa.float64()),
+        ("p_a", pa.float64()),
+        ("p_b", pa.float64()),
+        ("confidence", pa.float64()),
+        ("preferred", pa.string()),
+    ]
+)
+
+FILTERED = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("preferred", pa.string()),
+        ("rule", pa.string()),
+        ("kept", pa.bool_()),
+        ("reason", pa.string()),
+        ("weight", pa.float64()),
+    ]
+)
+
+HELDOUT = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("split", pa.string()),
+        ("preferred", pa.string()),
+        ("reward_a", pa.float64()),
+        ("reward_b", pa.float64()),
+        ("confidence", pa.float64()),
+    ]
+)
+
+
+def write(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:
+    """Write `rows` to a new parquet file in row groups and return how many there were.
+
+    The bytes depend on the rows alone, so equal tables have equal digests.
+    """
+    count = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
+        for batch in _batches(rows):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=ROWS)
+            count += len(batch)
+    return count
+
+
+def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet file, one row group in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS, columns=columns):
+            yield from batch.to_pylist()
+
+
+def count(path: Path) -> int:
+    """The number of rows of a parquet file, from its footer."""
+    return pq.read_metadata(path).num_rows
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

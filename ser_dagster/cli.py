@@ -1,0 +1,164 @@
+"""The `ser` command: land, run, status, audit, report, demo."""
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ser.errors import SerError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Exit code 0 done, 1 failed, 2 wrong use."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would break our own lines of progress
+    parsed = _parser().parse_args(arguments)
+    if parsed.debug:
+        os.environ["SER_DEBUG"] = "1"
+    try:
+        parsed.command(parsed)
+    except SerError as error:
+        if parsed.debug:
+            traceback.print_exc()
+        print(f"ser: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nser: stopped. Run the same command again to continue.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def entry() -> None:
+    """The console script: end at once, without Python's teardown.
+
+    DuckDB's bindings print a page about leaks when they are torn down in a process that has used torch; everything
+    of ours is flushed to disk by then.
+    """
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ser",
+        description="Self-evolved reward models: from a few human labels to an audited reward model.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the stack trace of an error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    land = commands.add_parser("land", help="land files of preference pairs")
+    land.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".jsonl, .jsonl.gz, .csv or .parquet")
+    land.add_argument("--dataset", required=True, help="the dataset; made if it is new")
+    land.add_argument("--json", action="store_true", help="print one JSON document")
+    land.set_defaults(command=_land)
+
+    run = commands.add_parser("run", help="run the chain on the current snapshot of a dataset")
+    run.add_argument("--dataset", help="needed when there is more than one")
+    run.add_argument("--loops", type=int, metavar="K", help="at most so many loops")
+    run.add_argument("--recipe", choices=["paper"], help="the method")
+    run.add_argument("--no-policy", action="store_true", help="stop at the promoted reward model")
+    run.add_argument("--json", action="store_true", help="print one JSON document")
+    run.set_defaults(command=_run)
+
+    status = commands.add_parser("status", help="what has landed and what was made of it")
+    status.add_argument("--json", action="store_true", help="print one JSON document")
+    status.set_defaults(command=_status)
+
+    _audit_parser(commands)
+
+    report = commands.add_parser("report", help="where the report of the last run is")
+    report.add_argument("--dataset", help="needed when there is more than one")
+    report.add_argument("--open", action="store_true", help="open it in a browser")
+    report.set_defaults(command=_report)
+
+    demo = commands.add_parser("demo", help="the complete chain on the committed sample")
+    demo.set_defaults(command=_demo)
+    for command in commands.choices.values():
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return parser
+
+
+def _audit_parser(commands: Any) -> None:
+    audit = commands.add_parser("audit", help="ask the audit database, with a named query or SQL")
+    audit.add_argument("query", nargs="?", metavar="NAMED QUERY", help="without one, the named queries are listed")
+    audit.add_argument("--sql", help="a read-only SQL statement")
+    audit.add_argument("--pair", metavar="ID", help="the pair of the query `history`")
+    audit.add_argument("--snapshot", help="another snapshot than the latest")
+    audit.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    audit.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
+    audit.set_defaults(command=_audit)
+
+
+def _land(parsed: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from resources.settings import data_root, load_settings
+    from resources.workshop import landing
+    from ser_dagster.home import instance, register
+
+    zone = landing(data_root(), load_settings())
+    landed = zone.land(parsed.files, parsed.dataset)
+    with instance() as current:
+        register(current, landed.snapshot)
+    if parsed.json:
+        print(json.dumps(asdict(landed)))
+        return
+    print(f"{landed.dataset}: read {landed.read:,} rows: {landed.landed:,} landed, {landed.duplicates:,} duplicates, "
+          f"{landed.quarantined:,} quarantined; {landed.labels_added:,} labels added to known pairs.")  # fmt: skip
+    fraction = zone.seed_fraction(landed.dataset)
+    print(f"snapshot {landed.snapshot}: {landed.labelled:,} labelled and {landed.unlabelled:,} unlabelled pairs; "
+          f"seed fraction {fraction:g}.")  # fmt: skip
+    if landed.quarantined:
+        print(f"Quarantined rows with their reasons: {data_root() / 'quarantine' / landed.dataset}")
+
+
+def _run(parsed: argparse.Namespace) -> None:
+    from ser_dagster.run import run
+
+    result = run(parsed.dataset, loops=parsed.loops, recipe=parsed.recipe, policy=not parsed.no_policy)
+    if parsed.json:
+        print(json.dumps(result))
+    else:
+        from ser_dagster.summary import print_summary
+
+        print_summary(result["snapshot"], result["recipe"], result["seconds"])
+
+
+def _status(parsed: argparse.Namespace) -> None:
+    from ser_dagster.status import print_status, status
+
+    if parsed.json:
+        print(json.dumps(status()))
+    else:
+        print_status(status())
+
+
+def _audit(parsed: argparse.Namespace) -> None:
+    from ser_dagster.audit import answer, rebuild_database
+
+    if parsed.rebuild:
+        print(rebuild_database())
+    else:
+        print(answer(parsed.query, parsed.sql, parsed.pair, parsed.snapshot, parsed.format))
+
+
+def _report(parsed: argparse.Namespace) -> None:
+    from ser_dagster.summary import find_report
+
+    path = find_report(parsed.dataset)
+    print(path)
+    if parsed.open:
+        import webbrowser
+
+        webbrowser.open(path.as_uri())
+
+
+def _demo(parsed: argparse.Namespace) -> None:
+    from ser_dagster.demo import demo
+
+    demo()

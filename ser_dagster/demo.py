@@ -1,0 +1,18 @@
+"""`ser demo`: the complete chain on the committed sample."""
+
+from resources.settings import ROOT, data_root, load_settings
+from resources.workshop import landing
+from ser_dagster.run import run
+from ser_dagster.summary import print_summary
+
+SAMPLE = ROOT / "data" / "sample"
+
+
+def demo() -> None:
+    """Land the sample and its judge labels, run, and print the summary."""
+    landed = landing(data_root(), load_settings()).land(
+        [SAMPLE / "pairs.jsonl", SAMPLE / "judge_labels.jsonl"], "sample"
+    )
+    print(f"sample: {landed.labelled:,} simulated pairs, snapshot {landed.snapshot}")
+    result = run("sample")
+    print_summary(result["snapshot"], result["recipe"], result["seconds"])

@@ -1,0 +1,171 @@
+"""`ser run`: a front to the same Dagster job as the UI."""
+
+import os
+import time
+from typing import Any
+
+import dagster as dg
+
+from assets.audit import sync_run
+from assets.evolved import finished_models
+from assets.graph import run_keys
+from resources.artifacts import Artifact
+from resources.audit.database import AuditBusy
+from resources.locks import refuse_owned
+from resources.settings import Settings, data_root, load_settings
+from resources.workshop import Workshop, landing
+from ser.errors import SerError
+from ser_dagster.home import dagster_home, fail_ownerless_runs, instance, register
+
+OURS = ("SerError", "DamagedArtifactError", "AuditBusy")
+
+
+def run(
+    dataset: str | None, *, loops: int | None = None, recipe: str | None = None, policy: bool = True
+) -> dict[str, Any]:
+    """Run the chain on the current snapshot of a dataset and return what `ser run --json` prints.
+
+    Raises:
+        SerError: the dataset is unknown, a setting is impossible, or a stage failed.
+    """
+    started = time.monotonic()
+    dagster_home()
+    settings = load_settings(recipe=recipe)
+    if loops is not None:
+        if not 1 <= loops <= settings.loops:
+            raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
+        settings = load_settings(recipe=recipe, loops=loops)
+    snapshot = _snapshot(settings, dataset)
+    with instance() as current:
+        result = _execute(current, settings, snapshot, loops, recipe, policy)
+    work = Workshop(data_root(), settings, snapshot)
+    seconds = round(time.monotonic() - started, 1)
+    return (
+        {"snapshot": snapshot, "recipe": settings.recipe, "run_id": result.run_id}
+        | _outcome(work, result.run_id, policy)
+        | {"seconds": seconds}
+    )
+
+
+def _snapshot(settings: Settings, dataset: str | None) -> str:
+    """The current snapshot of the dataset, after landing the files that wait for it."""
+    zone = landing(data_root(), settings)
+    known = sorted(set(zone.datasets()) | set(zone.folders()))
+    if dataset is None:
+        if len(known) != 1:
+            named = f"there are {', '.join(known)}" if known else "none has landed yet"
+            raise SerError(f"name the dataset with --dataset: {named}.")
+        dataset = known[0]
+    if dataset in known:
+        zone.land_waiting(dataset)
+    return zone.current_snapshot(dataset)
+
+
+def _execute(
+    current: dg.DagsterInstance,
+    settings: Settings,
+    snapshot: str,
+    loops: int | None,
+    recipe: str | None,
+    policy: bool,
+) -> dg.ExecuteInProcessResult:
+    from ser_dagster.definitions import defs
+
+    refuse_owned(data_root(), snapshot)
+    fail_ownerless_runs(current, snapshot)
+    register(current, snapshot)
+    resource = {"terminal": True, "loops": loops, "recipe": recipe}
+    result = defs.resolve_job_def("ser_run").execute_in_process(
+        instance=current,
+        partition_key=snapshot,
+        asset_selection=run_keys(settings, settings.loops, policy),
+        run_config={
+            "resources": {"ser": {"config": {key: value for key, value in resource.items() if value is not None}}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        raise_on_error=False,
+    )
+    if not result.success:
+        _sync_failed(Workshop(data_root(), settings, snapshot))
+        raise SerError(_reason(result))
+    return result
+
+
+def _sync_failed(work: Workshop) -> None:
+    """Whatever a failed run made can be audited too."""
+    if work.heads.find("splits") is None:
+        return
+    try:
+        sync_run(work)
+    except AuditBusy as error:
+        print(f"audit: {error}")
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    """The first failure in the words of what failed."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            return f"{(event.step_key or '').replace('__', '/')} failed: {_words(event.step_failure_data.error)}"
+    failures = [event.event_specific_data for event in result.all_events if event.is_failure]
+    error = getattr(failures[0], "error", None) if failures else None
+    return f"the run failed: {_words(error)}"
+
+
+def _words(error: Any) -> str:
+    """The message of the error at the bottom of Dagster's chain; all of the chain when debugging."""
+    if error is None:
+        return "see its log in the UI."
+    if os.environ.get("SER_DEBUG"):
+        return error.to_string()
+    while error.cause is not None:
+        error = error.cause
+    message = error.message.strip()
+    # Dagster prints the class before the message; of our own errors the message alone is meant for people.
+    return message.split(": ", 1)[1] if error.cls_name in OURS and ": " in message else message
+
+
+def _outcome(work: Workshop, run_id: str, policy: bool) -> dict[str, Any]:
+    keys = finished_models(work)
+    loops = [_loop(work, loop, key) for loop, key in enumerate(keys)]
+    if len(keys) <= work.settings.loops:
+        loops.append(dict.fromkeys(loops[0]) | _status(work, len(keys)))
+    promotion = work.heads.get("evolved_rm")
+    made = [artifact for key in work.heads.made() if (artifact := work.heads.find(key))]
+    evaluation = work.heads.find("policy_evaluation") if policy else None
+    return {
+        "loops": loops,
+        "promoted": {"loop": promotion.summary["promoted_loop"], "why": promotion.summary["why"]},
+        "policy": None if evaluation is None else _policy(evaluation),
+        "reused": all(artifact.manifest["run_id"] != run_id for artifact in made),
+    }
+
+
+def _loop(work: Workshop, loop: int, key: str) -> dict[str, Any]:
+    accuracy = work.heads.get(f"{key}.heldout").summary["metrics"]["test"]["accuracy"]
+    model = work.heads.get(key)
+    row: dict[str, Any] = {
+        "loop": loop,
+        "status": None,
+        "n_pool": None,
+        "n_kept": None,
+        "test_accuracy": accuracy["value"],
+        "test_accuracy_low": accuracy["ci_low"],
+        "test_accuracy_high": accuracy["ci_high"],
+        "rm_version": model.version,
+    }
+    return row | _status(work, loop) if loop else row
+
+
+def _status(work: Workshop, loop: int) -> dict[str, Any]:
+    report = work.heads.get(f"loop_{loop}/status_report").summary
+    converged = report["status"] == "converged"
+    kept = 0 if converged else work.heads.get(f"loop_{loop}/filtered_pairs").summary["n_kept"]
+    return {"loop": loop, "status": report["status"], "n_pool": report["n_pool"], "n_kept": kept}
+
+
+def _policy(evaluation: Artifact) -> dict[str, Any]:
+    summary = evaluation.summary
+    return {
+        key: summary[key]
+        for key in ("n", "win", "tie", "loss", "win_rate", "mean_base_reward", "mean_policy_reward", "judge")
+    }

@@ -1,0 +1,39 @@
+"""The end of a run for people: one table, and where to look next."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from assets.audit import audit_path, report_path
+from resources.reporting.report import summary_table
+from resources.settings import data_root, load_settings
+from resources.workshop import landing
+from ser.errors import SerError
+
+
+def print_summary(snapshot: str, recipe: str, seconds: float) -> None:
+    """Print the table of the run, and three lines that say what to look at next."""
+    root = data_root()
+    console = Console()
+    console.print(summary_table(audit_path(root), snapshot, recipe))
+    console.print(f"Done in {seconds:.0f} seconds. Look at:")
+    console.print("  the graph and this run   make ui", highlight=False)
+    console.print("  what was kept and why    .venv/bin/ser audit loops", highlight=False)
+    console.print(f"  the report               {report_path(root, snapshot, recipe)}", highlight=False, soft_wrap=True)
+
+
+def find_report(dataset: str | None) -> Path:
+    """The report of a dataset's current snapshot.
+
+    Raises:
+        SerError: there is none yet, or the dataset has to be named.
+    """
+    settings = load_settings()
+    zone = landing(data_root(), settings)
+    known = zone.datasets()
+    if dataset is None and len(known) != 1:
+        raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
+    path = report_path(data_root(), zone.current_snapshot(dataset or known[0]), settings.recipe)
+    if not path.exists():
+        raise SerError(f"there is no report of {dataset or known[0]} yet. Run: ser run --dataset {dataset or known[0]}")
+    return path

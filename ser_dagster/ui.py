@@ -1,0 +1,20 @@
+"""`make ui`: the Dagster UI and its daemon on the instance that `ser` uses."""
+
+import os
+import sys
+from pathlib import Path
+
+from resources.settings import ROOT
+from ser_dagster.home import dagster_home
+
+
+def main() -> None:
+    """Replace this process by `dagster dev`; further arguments, for instance `--port 3001`, are passed on."""
+    dagster_home()
+    command = Path(sys.executable).with_name("dagster")
+    os.chdir(ROOT)
+    os.execv(command, [str(command), "dev", "--workspace", "workspace.yaml", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The graph: its shape, and its way through every learning status."""
+
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from assets.graph import graph
+from resources.settings import Settings, load_settings
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+EXPECTED = """
+backbone: splits
+controls/full_label_rm: seed_rm
+controls/judge_rm: seed_rm
+evolved_rm: loop_1/retrained_rm loop_2/retrained_rm seed_rm
+landed_pairs:
+loop_1/filtered_pairs: loop_1/status_report
+loop_1/ppo_policy: loop_1/retrained_rm
+loop_1/retrained_rm: loop_1/filtered_pairs
+loop_1/self_labels: seed_rm
+loop_1/status_report: loop_1/self_labels
+loop_2/filtered_pairs: loop_2/status_report
+loop_2/ppo_policy: loop_2/retrained_rm
+loop_2/retrained_rm: loop_2/filtered_pairs
+loop_2/self_labels: loop_1/retrained_rm
+loop_2/status_report: loop_2/self_labels
+policy_evaluation: controls/judge_rm ppo_policy
+ppo_policy: evolved_rm
+report: audit_sync
+audit_sync: evolved_rm policy_evaluation
+seed_rm: backbone
+splits: landed_pairs
+"""
+
+CHECKS = {
+    "splits:no_pair_in_two_roles",
+    "seed_rm:better_than_chance",
+    "audit_sync:audit_equals_parquet",
+    "loop_1/filtered_pairs:label_precision",
+    "loop_1/retrained_rm:not_worse_than_before",
+    "loop_2/filtered_pairs:label_precision",
+    "loop_2/retrained_rm:not_worse_than_before",
+}
+
+
+@pytest.fixture
+def landed(data_root: Path, tmp_path: Path) -> str:
+    """A snapshot of 400 labelled pairs; the settings say two retraining loops at most three."""
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    return chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(400)))
+
+
+def test_the_graph_is_the_figure_of_the_design() -> None:
+    assets, checks = graph(Settings(loops=2, sft=True))
+    defs = dg.Definitions(assets=assets, asset_checks=checks, resources={"ser": dg.ResourceDefinition.none_resource()})
+    nodes = defs.resolve_asset_graph()
+    found = {
+        key.to_user_string(): " ".join(sorted(parent.to_user_string() for parent in nodes.get(key).parent_keys))
+        for key in nodes.get_all_asset_keys()
+    }
+    expected = dict(line.split(":") for line in EXPECTED.strip().splitlines())
+    assert found == {key: parents.strip() for key, parents in expected.items()}
+    assert {f"{key.asset_key.to_user_string()}:{key.name}" for key in nodes.asset_check_keys} == CHECKS
+
+
+def test_without_sft_the_seed_rm_stands_on_the_splits() -> None:
+    assets, _ = graph(Settings(loops=1))
+    nodes = dg.Definitions(
+        assets=assets, resources={"ser": dg.ResourceDefinition.none_resource()}
+    ).resolve_asset_graph()
+    assert nodes.get(dg.AssetKey("seed_rm")).parent_keys == {dg.AssetKey("splits")}
+    assert not nodes.has(dg.AssetKey("backbone"))
+
+
+def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def probabilities(loop: int, number: int, pair_id: str) -> tuple[float, float]:
+        if loop == 1:
+            return (0.8, 0.2) if number < 30 else (0.52, 0.5)
+        if loop == 2:
+            return (0.56, 0.95) if number < 25 else (0.52, 0.5)
+        return 0.5, 0.5
+
+    chain.inject(monkeypatch, probabilities)
+    result, work = chain.materialize(data_root, landed)
+    assert result.success
+    found = chain.outcomes(result)
+    assert [chain.summary(work, f"loop_{k}/status_report")["status"] for k in (1, 2, 3)] == ["1", "2", "converged"]
+    assert [chain.summary(work, f"loop_{k}/filtered_pairs")["n_kept"] for k in (1, 2)] == [30, 25]
+    assert [chain.summary(work, f"loop_{k}/retrained_rm")["n_pseudo"] for k in (1, 2)] == [30, 55]
+    pool = chain.summary(work, "splits")["pool"]
+    assert [chain.summary(work, f"loop_{k}/self_labels")["n_pool"] for k in (1, 2, 3)] == [pool, pool - 30, pool - 55]
+    assert "loop_3/filtered_pairs" not in found
+    assert found["loop_3/retrained_rm"] == "skipped"
+    after = ["evolved_rm", "ppo_policy", "policy_evaluation", "audit_sync", "report"]
+    assert [found[name] for name in after] == ["made"] * 5
+    assert [one["loop"] for one in chain.summary(work, "evolved_rm")["candidates"]] == [0, 1, 2]
+    passed = chain.checks(result)
+    assert passed["splits:no_pair_in_two_roles"]
+    assert passed["seed_rm:better_than_chance"]
+    assert passed["audit_sync:audit_equals_parquet"]
+    with duckdb.connect(str(data_root / "audit.duckdb"), read_only=True) as audit:
+        rows = audit.execute("SELECT loop, rule, kept, count(*) FROM self_labels GROUP BY ALL ORDER BY ALL").fetchall()
+    assert rows == [
+        (1, "none", False, pool - 30),
+        (1, "status_1", True, 30),
+        (2, "none", False, pool - 55),
+        (2, "status_2", True, 25),
+        (3, "none", False, pool - 55),
+    ]
+
+
+def test_converged_at_loop_1_still_gives_a_policy_and_a_report(
+    data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.inject(monkeypatch, lambda loop, number, pair_id: (0.5, 0.5))
+    result, work = chain.materialize(data_root, landed)
+    assert result.success
+    found = chain.outcomes(result)
+    assert chain.summary(work, "loop_1/status_report")["status"] == "converged"
+    assert "loop_1/filtered_pairs" not in found
+    later = ["loop_1/retrained_rm", "loop_2/self_labels", "loop_3/retrained_rm"]
+    assert [found[name] for name in later] == ["skipped"] * 3
+    after = ["evolved_rm", "ppo_policy", "policy_evaluation", "audit_sync", "report"]
+    assert [found[name] for name in after] == ["made"] * 5
+    assert chain.summary(work, "evolved_rm")["promoted_loop"] == 0
+    assert (data_root / "reports" / f"{landed}-paper.html").exists()
+
+
+def test_a_seed_rm_at_chance_stops_before_loop_1_and_says_so(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    rows = labelled_rows(400, noise=0.5)
+    snapshot = chain.land(data_root, write_jsonl(tmp_path / "noise.jsonl", rows))
+    result, _ = chain.materialize(data_root, snapshot)
+    assert not result.success
+    failed = [event for event in result.all_events if event.is_step_failure]
+    assert [event.step_key for event in failed] == ["loop_1__self_labels"]
+    assert "the seed RM is not better than chance" in str(failed[0].step_failure_data.error)
+
+
+def test_too_few_labels_say_how_many_are_needed(data_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    snapshot = chain.land(data_root, write_jsonl(tmp_path / "few.jsonl", labelled_rows(40)))
+    result, _ = chain.materialize(data_root, snapshot)
+    failed = [event for event in result.all_events if event.is_step_failure]
+    assert [event.step_key for event in failed] == ["splits"]
+    assert "at least 16 are needed" in str(failed[0].step_failure_data.error)
+
+
+def test_max_pairs_takes_whole_prompts_and_keeps_the_roles(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SER_MAX_PAIRS", "300")
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    assert load_settings().max_pairs == 300
+    snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(400)))
+    _, work = chain.materialize(data_root, snapshot, policy=False)
+    counts = chain.summary(work, "splits")
+    assert sum(counts[role] for role in ("seed", "calibration", "test", "pool")) == 300
+    assert counts["vault"] == counts["pool"]

@@ -1,0 +1,68 @@
+"""What is made on demand: a policy of a loop, the full-label control, a fine-tuned backbone."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.graph import graph
+from assets.ser_resource import SerResource
+from resources.settings import load_settings
+from resources.workshop import Workshop
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+
+def on_demand(root: Path, snapshot: str, *keys: str) -> tuple[dg.ExecuteInProcessResult, Workshop]:
+    """Materialise single assets, as the UI's button does."""
+    settings = load_settings()
+    assets, _ = graph(settings)
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("snapshot", [snapshot])
+        result = dg.materialize(
+            assets,
+            selection=[dg.AssetKey(key.split("/")) for key in keys],
+            partition_key=snapshot,
+            resources={"ser": SerResource(recipe=None, loops=None, terminal=False)},
+            instance=instance,
+            raise_on_error=False,
+        )
+    return result, Workshop(root, settings, snapshot)
+
+
+@pytest.fixture
+def landed(data_root: Path, tmp_path: Path) -> str:
+    (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
+    return chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+
+
+def test_full_label_rm_and_the_policy_of_a_loop(data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.inject(monkeypatch, lambda loop, number, pair_id: (0.8, 0.2) if number < 30 else (0.5, 0.5))
+    result, _ = chain.materialize(data_root, landed, policy=False)
+    assert result.success
+    result, work = on_demand(data_root, landed, "controls/full_label_rm", "loop_1/ppo_policy")
+    assert result.success
+    splits = chain.summary(work, "splits")
+    assert chain.summary(work, "controls/full_label_rm")["n_human"] == splits["seed"] + splits["vault"]
+    policy = work.heads.get("loop_1/ppo_policy")
+    assert policy.manifest["inputs"]["reward_model"]["version"] == work.heads.get("loop_1/retrained_rm").version
+    assert (policy.path / "policy" / "adapter_model.safetensors").exists()
+
+
+def test_an_asset_whose_inputs_are_not_made_says_what_to_make(data_root: Path, landed: str) -> None:
+    result, _ = on_demand(data_root, landed, "seed_rm")
+    assert not result.success
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    assert "splits has not been made for this snapshot" in str(failure.step_failure_data.error)
+
+
+def test_with_sft_everything_stands_on_the_fine_tuned_backbone(
+    data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SER_SFT", "true")
+    result, work = chain.materialize(data_root, landed, policy=False)
+    assert result.success
+    tuned = work.heads.get("backbone")
+    assert tuned.summary["last_loss"] < tuned.summary["first_loss"]
+    assert work.heads.get("seed_rm").manifest["inputs"]["backbone"]["version"] == tuned.version
+    assert work.heads.get("loop_1/self_labels").manifest["inputs"]["backbone"]["version"] == tuned.version

@@ -1,0 +1,109 @@
+"""No human label of the pool can reach a machine label."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.artifacts import file_digests
+from resources.workshop import Workshop
+from tests import chain
+from tests.pairs import labelled_rows, unlabelled, write_jsonl
+
+LOOP_KEYS = [
+    "seed_rm",
+    *(
+        f"loop_{k}/{name}"
+        for k in (1, 2)
+        for name in ("self_labels", "status_report", "filtered_pairs", "retrained_rm")
+    ),
+    "evolved_rm",
+]
+
+
+def rows(vault: str) -> list[dict[str, Any]]:
+    """150 labelled pairs outside the pool, and 150 in it whose vault labels are `true`, `flipped` or `permuted`."""
+    human = [
+        row | {"role": role}
+        for role, seed in (("seed", 1), ("calibration", 2), ("test", 3))
+        for row in labelled_rows(50, seed)
+    ]
+    pool = labelled_rows(150, seed=4)
+    if vault == "flipped":
+        pool = [row | {"chosen": row["rejected"], "rejected": row["chosen"]} for row in pool]
+    elif vault == "permuted":
+        turned = [number % 3 == 0 for number in range(len(pool))]
+        pool = [
+            row | {"chosen": row["rejected"], "rejected": row["chosen"]} if turn else row
+            for row, turn in zip(pool, turned, strict=True)
+        ]
+    return human + [row | {"role": "pool"} for row in pool]
+
+
+def run(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, landed: list[dict[str, Any]]) -> Workshop:
+    monkeypatch.setenv("SER_DATA", str(root))
+    folder.mkdir(exist_ok=True)
+    snapshot = chain.land(root, write_jsonl(folder / f"{root.name}.jsonl", landed))
+    result, work = chain.materialize(root, snapshot, policy=False)
+    assert result.success
+    return work
+
+
+def everything(work: Workshop) -> dict[str, dict[str, str]]:
+    """The digests of every file but the manifest, of every artifact of the loops."""
+    return {key: file_digests(work.heads.get(key).path) for key in work.heads.made() if key.split(".")[0] in LOOP_KEYS}
+
+
+@pytest.fixture
+def settings(data_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "ser.toml").write_text("loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
+
+
+@pytest.mark.usefixtures("settings")
+def test_flipping_or_permuting_the_vault_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    vaults = {}
+    for vault in ("true", "flipped", "permuted"):
+        work = run(tmp_path / vault, tmp_path / "files", monkeypatch, rows(vault))
+        found[vault] = everything(work)
+        vaults[vault] = (work.heads.get("splits").path / "vault.parquet").read_bytes()
+    # The vaults really differ, and the loops really labelled, kept and retrained.
+    assert len(set(vaults.values())) == 3
+    assert set(LOOP_KEYS) <= found["true"].keys()
+    assert "rm/adapter_model.safetensors" in found["true"]["loop_2/retrained_rm"]
+    assert found["flipped"] == found["true"]
+    assert found["permuted"] == found["true"]
+
+
+@pytest.mark.usefixtures("settings")
+def test_label_columns_of_any_name_never_reach_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    human = [row for row in rows("true") if row["role"] != "pool"]
+    pool = labelled_rows(150, seed=4)
+    plain = [row | {"role": "pool"} for row in unlabelled(pool)]
+    names = ("label", "winner", "gold", "human_preference", "chosen_index", "is_a_better")
+    labelled = [row | dict.fromkeys(names, f"SECRET-{i % 2}") for i, row in enumerate(plain)]
+    clean = run(tmp_path / "clean", tmp_path / "files", monkeypatch, human + plain)
+    marked = run(tmp_path / "marked", tmp_path / "files", monkeypatch, human + labelled)
+    assert everything(marked) == everything(clean)
+    for key in ("splits", "trunk/pool", "loop_1/self_labels", "loop_1/filtered_pairs"):
+        for path in marked.heads.get(key).path.rglob("*"):
+            assert path.is_dir() or b"SECRET" not in path.read_bytes(), path
+    import pyarrow.parquet as pq
+
+    assert pq.read_schema(marked.heads.get("splits").path / "pool.parquet").names == [
+        "pair_id",
+        "prompt",
+        "response_a",
+        "response_b",
+    ]
+
+
+@pytest.mark.usefixtures("settings")
+def test_no_loop_reads_the_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = run(tmp_path / "true", tmp_path / "files", monkeypatch, rows("true"))
+    vault = work.heads.get("splits").manifest["files"]["vault.parquet"]
+    for key in work.heads.made():
+        manifest = work.heads.get(key).manifest
+        if key != "splits":
+            assert vault not in json.dumps(manifest["inputs"]), key

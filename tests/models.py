@@ -1,0 +1,39 @@
+"""Tiny encoded pairs and reward models for tests."""
+
+from pathlib import Path
+
+from ser.backbone import load_tokenizer
+from ser.encoding import EncodedPair, encode_pair
+from ser.pairs import Pair, canonical_prompt, ordered, pair_id
+from ser.reward_model import RewardModel
+from ser.specs import Lora
+from tests.pairs import labelled_rows
+
+
+def labelled_pairs(n: int, seed: int = 0) -> list[tuple[Pair, str]]:
+    """`n` pairs with the letter of the polite response."""
+    result = []
+    for row in labelled_rows(n, seed):
+        prompt = canonical_prompt(row["prompt"])
+        identity = pair_id(prompt, row["chosen"], row["rejected"])
+        a, b = ordered(identity, row["chosen"], row["rejected"])
+        result.append((Pair(identity, prompt, a, b), "a" if a == row["chosen"] else "b"))
+    return result
+
+
+def encoded_pairs(backbone: Path, n: int, seed: int = 0, max_length: int = 128) -> list[EncodedPair]:
+    """The same pairs as tokens."""
+    tokenizer = load_tokenizer(backbone)
+    return [encode_pair(tokenizer, pair, max_length) for pair, _ in labelled_pairs(n, seed)]
+
+
+def random_model(backbone: Path, top: float = 0.5, seed: int = 0) -> RewardModel:
+    """A reward model whose adapter does something: LoRA's B matrices are not zero."""
+    import torch
+
+    model = RewardModel.new(backbone, Lora(r=4, alpha=8, top=top), "float32", random_seed=seed).eval()
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name or "score" in name:
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
+    return model

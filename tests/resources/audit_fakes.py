@@ -1,0 +1,212 @@
+"""A small run as the artifact store would hand it over: two loops, of which the second converged."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from resources.audit.sync import RunRecord
+from ser import tables
+from ser.pairs import canonical_prompt
+from ser.stats import proportion
+
+SNAPSHOT = "sample-0123456789ab"
+TIMES = {
+    "run_id": "run-1",
+    "started_at": "2026-03-01T10:00:00+00:00",
+    "finished_at": "2026-03-01T12:00:05+02:00",
+}
+LANDED = tables.PAIRS
+for name, kind in [("source", pa.string()), ("group", pa.string()), ("tokens", pa.int64())]:
+    LANDED = LANDED.append(pa.field(name, kind))
+LANDED = LANDED.append(pa.field("landed_at", pa.timestamp("us", "UTC"))).append(pa.field("role", pa.string()))
+HUMAN = tables.LABELS.append(pa.field("annotator", pa.string())).append(
+    pa.field("landed_at", pa.timestamp("us", "UTC"))
+)
+JUDGED = pa.schema(
+    [(name, pa.string()) for name in ("pair_id", "prompt", "base_response", "policy_response")]
+    + [(name, pa.float64()) for name in ("base_reward", "policy_reward", "judge_base", "judge_policy")]
+    + [("outcome", pa.string())]
+)
+
+# pair -> (role, human label). Pool pair p8 is the only one whose label nobody knows.
+PAIRS = {
+    "s1": ("seed", "a"), "s2": ("seed", "b"),
+    "c1": ("calibration", "a"), "c2": ("calibration", "b"),
+    "t1": ("test", "a"), "t2": ("test", "a"), "t3": ("test", "b"), "t4": ("test", "b"),
+    "p1": ("pool", "a"), "p2": ("pool", "a"), "p3": ("pool", "b"), "p4": ("pool", "b"),
+    "p5": ("pool", "a"), "p6": ("pool", "b"), "p7": ("pool", "a"), "p8": ("pool", None),
+}  # fmt: skip
+
+# pair -> (preferred, confidence, kept). Right in loop 1: p1, p2, p4, p6. Kept: p1, p2 (right) and p3 (wrong).
+LOOP_1 = {
+    "p1": ("a", 0.95, True), "p2": ("a", 0.91, True), "p3": ("a", 0.85, True), "p4": ("b", 0.74, False),
+    "p5": ("b", 0.66, False), "p6": ("b", 0.63, False), "p7": ("b", 0.55, False), "p8": ("a", 0.52, False),
+}  # fmt: skip
+# p5 is mended, p6 is broken.
+LOOP_2 = {
+    "p4": ("b", 0.70, False), "p5": ("a", 0.61, False), "p6": ("a", 0.62, False), "p7": ("b", 0.53, False),
+    "p8": ("a", 0.51, False),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fake:
+    """An artifact."""
+
+    key: str
+    version: str
+    path: Path
+    summary: dict[str, Any] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+def artifact(root: Path, key: str, version: str, summary: dict[str, Any] | None = None, **manifest: Any) -> Fake:
+    """An artifact with an empty folder."""
+    path = root / "artifacts" / key / version
+    path.mkdir(parents=True, exist_ok=True)
+    return Fake(key, version, path, summary or {}, {"inputs": {}, "seconds": 1.5, **TIMES, **manifest})
+
+
+def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) -> Fake:
+    """`landed_pairs`; without `vault` nobody knows a label of the pool. `texts` replaces first responses."""
+    from datetime import UTC, datetime
+
+    one = artifact(root, "landed_pairs", "v-landed" if vault else "v-landed-blind")
+    at = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    tables.write(
+        one.path / "pairs.parquet",
+        LANDED,
+        (
+            {
+                "pair_id": pair,
+                "prompt": canonical_prompt(f"Question {pair}?"),
+                "response_a": (texts or {}).get(pair, f"Answer {pair} " + "long " * k),
+                "response_b": f"Reply {pair}",
+                "source": "cooking" if k % 2 else "travel",
+                "group": None,
+                "tokens": 10 + k,
+                "landed_at": at,
+                "role": role,
+            }
+            for k, (pair, (role, _)) in enumerate(PAIRS.items())
+        ),
+    )
+    known = [(pair, label) for pair, (role, label) in PAIRS.items() if label and (vault or role != "pool")]
+    rows = [{"pair_id": pair, "preferred": label, "annotator": "ann", "landed_at": at} for pair, label in known]
+    rows.append({"pair_id": "t1", "preferred": "b", "annotator": "judge", "landed_at": at})
+    tables.write(one.path / "labels.parquet", HUMAN, rows)
+    return one
+
+
+def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], model: str) -> Fake:
+    """`loop_k/self_labels`, labelled by the RM of version `model`."""
+    one = artifact(
+        root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)},
+        inputs={"reward_model": {"version": model, "file": "rm", "sha256": "0"}},
+    )  # fmt: skip
+    rows = [
+        {"pair_id": pair, "reward_a": 1.0 if label == "a" else -1.0, "reward_b": 0.0, "p_a": 0.7, "p_b": 0.4,
+         "confidence": confidence, "preferred": label}
+        for pair, (label, confidence, _) in labels.items()
+    ]  # fmt: skip
+    tables.write(one.path / "self_labels.parquet", tables.SELF_LABELS, rows)
+    return one
+
+
+def filtered(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]]) -> Fake:
+    """`loop_k/filtered_pairs`."""
+    kept = sum(keep for _, _, keep in labels.values())
+    one = artifact(root, f"loop_{loop}/filtered_pairs", f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"})
+    rows = [
+        {"pair_id": pair, "preferred": label, "rule": "status_1" if keep else "none", "kept": keep,
+         "reason": "good against bad" if keep else "neither", "weight": float(keep)}
+        for pair, (label, _, keep) in labels.items()
+    ]  # fmt: skip
+    tables.write(one.path / "filtered.parquet", tables.FILTERED, rows)
+    return one
+
+
+def heldout(root: Path, key: str, version: str, wrong: set[str]) -> Fake:
+    """The held-out scores of a RM that gets `wrong` wrong; every pair has confidence 0.8, t4 has 0.55."""
+    pairs = {pair: label for pair, (role, label) in PAIRS.items() if role in ("test", "calibration")}
+    metrics = {}
+    for split in ("test", "calibration"):
+        mine = [pair for pair in pairs if PAIRS[pair][0] == split]
+        metrics[split] = {
+            "accuracy": proportion(len([p for p in mine if p not in wrong]), len(mine)),
+            "ece": 0.125,
+        }
+    one = artifact(root, f"{key}.heldout", version, {"temperature": 1.0, "metrics": metrics}, seconds=0.5)
+    rows = [
+        {"pair_id": pair, "split": PAIRS[pair][0], "preferred": label,
+         "reward_a": 1.0 if (label == "a") != (pair in wrong) else -1.0, "reward_b": 0.0,
+         "confidence": 0.55 if pair == "t4" else 0.8}
+        for pair, label in pairs.items()
+    ]  # fmt: skip
+    rows.append({**rows[0], "pair_id": "p1", "split": "vault"})
+    tables.write(one.path / "heldout.parquet", tables.HELDOUT, rows)
+    return one
+
+
+def report_of(root: Path, loop: int, status: str, n_pool: int) -> Fake:
+    """`loop_k/status_report`."""
+    summary = {
+        "loop": loop, "status": status, "n_pool": n_pool, "n_status_1": 3, "n_status_2": 1, "n_min": 2,
+        "reward_offset": 0.25, "thresholds": {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3},
+    }  # fmt: skip
+    return artifact(root, f"loop_{loop}/status_report", f"v-status-{loop}", summary)
+
+
+def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")) -> list[Fake]:
+    """`ppo_policy` and `policy_evaluation`, one judged prompt per outcome."""
+    summary = {"episodes": 64, "mean_reward": 0.6, "kl": 1.25, "rm_version": "v-rm-1"}
+    wins = outcomes.count("win") + outcomes.count("tie") / 2
+    judged = {
+        "n": len(outcomes), **{name: outcomes.count(name) for name in ("win", "tie", "loss")},
+        "win_rate": proportion(wins, len(outcomes)), "mean_base_reward": 0.4, "mean_policy_reward": 0.55,
+        "judge": {"accuracy": proportion(15, 20), "cross_fitted": True},
+    }  # fmt: skip
+    made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0)
+    evaluation = artifact(root, "policy_evaluation", "v-eval", judged)
+    rows = [
+        {"pair_id": f"t{k + 1}", "prompt": canonical_prompt(f"Question t{k + 1}?"), "base_response": "base",
+         "policy_response": "<script>alert('policy')</script>", "base_reward": 0.4, "policy_reward": 0.55,
+         "judge_base": 0.1, "judge_policy": 0.2, "outcome": outcome}
+        for k, outcome in enumerate(outcomes)
+    ]  # fmt: skip
+    tables.write(evaluation.path / "judged.parquet", JUDGED, rows)
+    return [made, evaluation]
+
+
+def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, **changes: Any) -> RunRecord:
+    """The whole run. Test accuracy: seed 2 of 4, loop 1 3 of 4; calibration: 1 of 2, then 2 of 2."""
+    training = {"n_human": 2, "random_seed": 7, "steps": 3}
+    made = [
+        landed(root, vault, texts),
+        artifact(root, "splits", "v-splits"),
+        artifact(root, "seed_rm", "v-rm-0", {**training, "n_pseudo": 0, "loop": 0}, seconds=20.0),
+        heldout(root, "seed_rm", "v-held-0", {"t1", "t4", "c1"}),
+        self_labels(root, 1, LOOP_1, "v-rm-0"),
+        report_of(root, 1, "1", len(LOOP_1)),
+        filtered(root, 1, LOOP_1),
+        artifact(root, "loop_1/retrained_rm", "v-rm-1", {**training, "n_pseudo": 3, "loop": 1}, seconds=5.0),
+        heldout(root, "loop_1/retrained_rm", "v-held-1", {"t4"}),
+        self_labels(root, 2, LOOP_2, "v-rm-1"),
+        report_of(root, 2, "converged", len(LOOP_2)),
+        artifact(
+            root, "evolved_rm", "v-evolved",
+            {"promoted_loop": 1, "rm_version": "v-rm-1", "why": "loop 1: 100.0% of 2 calibration pairs"},
+        ),
+        artifact(root, "controls/judge_rm", "v-judge", {"accuracy": proportion(15, 20), "n": 20}),
+        *policy(root),
+    ]  # fmt: skip
+    names = {
+        "snapshot": SNAPSHOT,
+        "dataset": "sample",
+        "recipe": "paper",
+        "settings": "abcdef012345",
+        **changes,
+    }
+    return RunRecord(**names, artifacts={one.key: one for one in made})

@@ -1,0 +1,169 @@
+"""The store makes each artifact once, whole, and notices when one has changed."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.artifacts import Artifact, ArtifactStore, DamagedArtifactError, Part, file_digest
+from ser.errors import SerError
+from ser.progress import silent
+from ser.stages.specs import SplitSpec
+
+
+class Recorder:
+    """A launcher that writes what it was given, and counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.fails_at: int | None = None
+        self.found: list[str] = []
+
+    def __call__(self, module: str, spec: Any, inputs: Any, out: Path, progress: Any) -> dict[str, Any]:
+        self.calls += 1
+        self.found = sorted(path.name for path in out.iterdir())
+        (out / "part").mkdir(exist_ok=True)
+        (out / "part" / "one.txt").write_text(inputs["source"].read_text())
+        if self.fails_at == self.calls:
+            raise RuntimeError("killed")
+        (out / "two.txt").write_text(str(spec.max_pairs))
+        return {"length": len(inputs["source"].read_text())}
+
+
+@pytest.fixture
+def launcher() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def store(tmp_path: Path, launcher: Recorder) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "artifacts", launcher)
+
+
+def make(store: ArtifactStore, tmp_path: Path, text: str = "hello", max_pairs: int | None = None) -> Artifact:
+    source = tmp_path / "source.txt"
+    source.write_text(text)
+    inputs: dict[str, Part | list[Part]] = {"source": Part(source, file_digest(source), "v0")}
+    return store.make("loop_1/thing", "split", SplitSpec(max_pairs=max_pairs), inputs, progress=silent, run_id="r1")
+
+
+def test_an_artifact_is_made_once(store: ArtifactStore, tmp_path: Path, launcher: Recorder) -> None:
+    first, second = make(store, tmp_path), make(store, tmp_path)
+    assert (first.reused, second.reused) == (False, True)
+    assert launcher.calls == 1
+    assert second.summary == {"length": 5}
+    assert second.path == tmp_path / "artifacts" / "loop_1" / "thing" / first.version
+
+
+def test_other_inputs_or_settings_are_another_version(store: ArtifactStore, tmp_path: Path) -> None:
+    versions = {make(store, tmp_path).version, make(store, tmp_path, "other").version}
+    versions.add(make(store, tmp_path, max_pairs=200).version)
+    assert len(versions) == 3
+
+
+def test_the_manifest_names_inputs_files_and_run(store: ArtifactStore, tmp_path: Path) -> None:
+    artifact = make(store, tmp_path)
+    manifest = artifact.manifest
+    assert manifest["inputs"]["source"] == {
+        "version": "v0",
+        "file": "source.txt",
+        "sha256": file_digest(tmp_path / "source.txt"),
+    }
+    assert sorted(manifest["files"]) == ["part/one.txt", "summary.json", "two.txt"]
+    assert (manifest["run_id"], manifest["key"]) == ("r1", "loop_1/thing")
+
+
+def test_a_killed_stage_continues_in_its_folder(store: ArtifactStore, tmp_path: Path, launcher: Recorder) -> None:
+    launcher.fails_at = 1
+    with pytest.raises(RuntimeError):
+        make(store, tmp_path)
+    folders = list((tmp_path / "artifacts" / "loop_1" / "thing").iterdir())
+    assert [folder.name[0] for folder in folders] == ["."]
+    artifact = make(store, tmp_path)
+    assert launcher.found == ["part"]
+    assert [path.name for path in artifact.path.parent.iterdir()] == [artifact.version]
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "added"])
+def test_a_damaged_artifact_is_named_and_made_again(
+    store: ArtifactStore, tmp_path: Path, launcher: Recorder, damage: str
+) -> None:
+    artifact = make(store, tmp_path)
+    victim = artifact.path / "part" / "one.txt"
+    if damage == "changed":
+        victim.write_text("jello")
+    elif damage == "missing":
+        victim.unlink()
+    else:
+        victim = artifact.path / "three.txt"
+        victim.write_text("new")
+    fresh = ArtifactStore(store.root, launcher)
+    # What was checked once in a process is not read again, so look as a later process would.
+    from resources import artifacts
+
+    artifacts._checked.cache_clear()
+    with pytest.raises(DamagedArtifactError, match=victim.relative_to(artifact.path).as_posix()):
+        fresh.load("loop_1/thing", artifact.version)
+    told: list[str] = []
+    source = Part(tmp_path / "source.txt", file_digest(tmp_path / "source.txt"))
+    again = fresh.make(
+        "loop_1/thing",
+        "split",
+        SplitSpec(max_pairs=None),
+        {"source": source},
+        progress=lambda done, total, unit, note="": told.append(note),
+    )
+    assert (again.version, again.reused) == (artifact.version, False)
+    assert "is damaged" in told[0]
+    assert (again.path / "part" / "one.txt").read_text() == "hello"
+
+
+def test_a_part_may_be_a_folder(store: ArtifactStore, tmp_path: Path) -> None:
+    artifact = make(store, tmp_path)
+    assert artifact.part("part").path == artifact.path / "part"
+    assert artifact.part("part").digest != artifact.whole().digest
+    with pytest.raises(DamagedArtifactError, match="has no three"):
+        artifact.part("three")
+
+
+def test_a_full_disk_is_said_in_one_line(store: ArtifactStore, tmp_path: Path) -> None:
+    def full(*_: Any) -> dict[str, Any]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store.launcher = full
+    with pytest.raises(SerError, match="no disk space for artifact loop_1/thing"):
+        make(store, tmp_path)
+
+
+def test_an_unreadable_manifest_is_named(store: ArtifactStore, tmp_path: Path) -> None:
+    artifact = make(store, tmp_path)
+    (artifact.path / "manifest.json").write_text("{")
+    with pytest.raises(DamagedArtifactError, match="no readable manifest"):
+        store.load("loop_1/thing", artifact.version)
+    assert json.loads((make(store, tmp_path).path / "manifest.json").read_text())["key"] == "loop_1/thing"
+
+
+def test_two_processes_make_one_artifact(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = """
+import pathlib, sys, time
+from resources.artifacts import ArtifactStore
+from ser.progress import silent
+def work(out):
+    time.sleep(1)
+    (out / "by.txt").write_text(sys.argv[2])
+    return {}
+store = ArtifactStore(pathlib.Path(sys.argv[1]), None)
+print(store.build("thing", "v1", work, {}, silent).reused)
+"""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name], stdout=subprocess.PIPE, text=True)
+        for name in ("one", "two")
+    ]
+    reused = sorted(process.communicate()[0].strip() for process in processes)
+    assert reused == ["False", "True"]
+    assert sorted(path.name for path in (tmp_path / "thing").iterdir()) == ["v1"]

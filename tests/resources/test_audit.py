@@ -1,0 +1,231 @@
+"""The database file: the sandbox, other processes, damage; named queries and how rows are shown."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from audit_fakes import SNAPSHOT, record
+
+from resources.audit.database import AuditBusy, AuditDatabase, query
+from resources.audit.queries import named_queries, run_named
+from resources.audit.render import render
+from resources.audit.sync import matches_parquet, rebuild, sync
+from ser.errors import SerError
+
+REFUSED = [
+    "COPY pairs TO '{out}'", "COPY (SELECT 1) TO '{out}' (FORMAT parquet)", "COPY pairs FROM '/etc/passwd'",
+    "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd'", "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_blob('/etc/passwd')", "SELECT * FROM read_parquet('{out}')", "SELECT * FROM glob('/*')",
+    "SELECT * FROM read_json('/etc/hosts')", "SELECT * FROM sniff_csv('/etc/passwd')",
+    "ATTACH '{out}' AS other", "ATTACH ':memory:' AS other", "DETACH audit", "USE audit",
+    "INSTALL httpfs", "LOAD httpfs", "LOAD json", "FORCE INSTALL httpfs",
+    "SET threads = 1", "SET enable_external_access = true", "RESET threads", "SET VARIABLE x = 1",
+    "PRAGMA threads = 1", "PRAGMA database_list", "PRAGMA enable_profiling", "CALL enable_logging()",
+    "EXPORT DATABASE '{out}'", "IMPORT DATABASE '{out}'", "CHECKPOINT", "VACUUM", "BEGIN", "COMMIT",
+    "CREATE TABLE x (a INTEGER)", "CREATE TEMP TABLE x (a INTEGER)", "CREATE OR REPLACE VIEW pairs AS SELECT 1",
+    "CREATE MACRO f() AS 1", "CREATE SECRET s (TYPE s3)",
+    "INSERT INTO pairs SELECT * FROM pairs", "DELETE FROM pairs", "UPDATE pairs SET tokens = 0", "DROP TABLE pairs",
+    "ALTER TABLE pairs ADD COLUMN x INTEGER", "TRUNCATE pairs", "PREPARE p AS SELECT 1",
+    "EXPLAIN ANALYZE DELETE FROM pairs", "SELECT 1; DELETE FROM pairs", "SELECT 1; SELECT 2", "", "-- nothing",
+    "WITH gone AS (DELETE FROM pairs RETURNING *) SELECT * FROM gone",
+    "SELECT * FROM secret_rows",
+]  # fmt: skip
+
+HOLD = "import duckdb, sys; c = duckdb.connect({path!r}, read_only={mode}); print(1, flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> AuditDatabase:
+    made = AuditDatabase(tmp_path / "audit.duckdb", patience=0.3)
+    sync(made, record(tmp_path))
+    return made
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_the_sandbox_refuses(database: AuditDatabase, tmp_path: Path, sql: str) -> None:
+    secret_rows = [{"a": 1}]  # SQL must not find the variables of this process either
+    out, before = tmp_path / "out", database.path.read_bytes()
+    with pytest.raises(SerError) as refusal:
+        query(database.path, sql.replace("{out}", str(out)))
+    assert len(str(refusal.value).splitlines()) <= 2
+    assert not out.exists()
+    assert secret_rows
+    assert database.path.read_bytes() == before
+
+
+def test_what_an_auditor_asks_is_answered(database: AuditDatabase) -> None:
+    assert query(database.path, "SELECT count(*) AS n FROM pairs") == (["n"], [(16,)])
+    assert query(database.path, "FROM pairs LIMIT 0")[0][:2] == ["pair_id", "dataset"]
+    for sql in (
+        "DESCRIBE pairs",
+        "SHOW TABLES",
+        "SUMMARIZE self_labels",
+        "EXPLAIN SELECT 1",
+        "WITH a AS (SELECT 1) FROM a",
+    ):
+        assert query(database.path, sql)[1]
+    assert query(database.path, "SELECT $x + 1", {"x": 1})[1] == [(2,)]
+
+
+def test_wrong_sql_is_explained_in_two_lines(database: AuditDatabase) -> None:
+    for sql in ("SELEC 1", "SELECT checksum FROM pairs", "SELECT * FROM self_lables", "SELECT 'x'::INTEGER"):
+        with pytest.raises(SerError, match=r"^SQL: ") as error:
+            query(database.path, sql)
+        assert len(str(error.value).splitlines()) <= 2
+
+
+def test_without_a_database_the_remedy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SerError, match="ser run"):
+        query(tmp_path / "audit.duckdb", "SELECT 1")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["True", "False"])
+def test_another_process_that_holds_the_file_fails_nothing(database: AuditDatabase, tmp_path: Path, mode: str) -> None:
+    run, before = record(tmp_path), query(database.path, "SELECT count(*) FROM self_labels")
+    code = HOLD.format(path=str(database.path), mode=mode)
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdin is not None
+        holder.stdout.readline()
+        with pytest.raises(AuditBusy, match=f"process {holder.pid}"):
+            sync(database, run)
+        if mode == "True":
+            assert query(database.path, "SELECT count(*) FROM self_labels") == before
+            rebuild(database.path, [run])  # readers keep the old file
+        else:
+            with pytest.raises(AuditBusy):
+                query(database.path, "SELECT 1", patience=0.1)
+            with pytest.raises(AuditBusy):
+                matches_parquet(database, run)
+        holder.stdin.close()
+    sync(database, run)
+    assert matches_parquet(database, run) == []
+
+
+def test_a_sync_waits_for_a_reader_that_leaves_in_time(database: AuditDatabase, tmp_path: Path) -> None:
+    code = HOLD.format(path=str(database.path), mode="True").replace(
+        "sys.stdin.read()", "__import__('time').sleep(0.5)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert sync(AuditDatabase(database.path, patience=30), record(tmp_path))["pairs"] == 16
+
+
+def test_a_connection_in_this_process_is_waited_for_too(database: AuditDatabase, tmp_path: Path) -> None:
+    with database.reading(), pytest.raises(AuditBusy):
+        sync(database, record(tmp_path))
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "half", "flipped"])
+def test_a_damaged_file_is_named_with_its_remedy(database: AuditDatabase, tmp_path: Path, damage: str) -> None:
+    whole = database.path.read_bytes()
+    middle = bytearray(whole)
+    for place in range(20_000, len(middle), 1000):
+        middle[place] ^= 0xFF
+    bad = {"garbage": b"garbage" * 999, "empty": b"", "half": whole[: len(whole) // 2], "flipped": bytes(middle)}
+    database.path.write_bytes(bad[damage])
+    run = record(tmp_path)
+    for call in (lambda: query(database.path, "SELECT * FROM self_labels"), lambda: sync(database, run)):
+        with pytest.raises(SerError, match="ser audit --rebuild"):
+            call()
+    rebuild(database.path, [run])
+    assert matches_parquet(database, run) == []
+
+
+def test_a_killed_writer_leaves_a_whole_database(database: AuditDatabase, tmp_path: Path) -> None:
+    code = (
+        f"import duckdb, os, signal; c = duckdb.connect({str(database.path)!r}); c.execute('BEGIN'); "
+        "c.execute('DELETE FROM pairs'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    run = record(tmp_path)
+    assert matches_parquet(database, run) == []
+    sync(database, run)
+
+
+def test_an_error_inside_a_sync_changes_nothing(database: AuditDatabase) -> None:
+    with pytest.raises(RuntimeError, match="stop"), database.writing() as connection:
+        connection.execute("DELETE FROM pairs")
+        raise RuntimeError("stop")
+    assert query(database.path, "SELECT count(*) FROM pairs")[1] == [(16,)]
+
+
+def test_named_queries_answer(database: AuditDatabase) -> None:
+    expected = {"loops": 3, "flips": 2, "precision": 10, "confident-mistakes": 5, "history": 2, "bias": 12}
+    expected["policy"] = 1
+    assert set(named_queries()) == set(expected)
+    for name, n in expected.items():
+        columns, rows = run_named(database.path, name, pair="p5" if name == "history" else None)
+        assert len(rows) == n, name
+        assert columns[0] == "recipe"
+    columns, rows = run_named(database.path, "confident-mistakes")
+    assert (rows[0][columns.index("pair_id")], rows[0][columns.index("confidence")]) == ("p3", 0.85)
+    columns, rows = run_named(database.path, "policy")
+    assert (rows[0][columns.index("win_rate")], rows[0][columns.index("judge_accuracy")]) == (0.625, 0.75)
+
+
+def test_named_queries_take_the_snapshot_that_was_labelled_last(database: AuditDatabase, tmp_path: Path) -> None:
+    later = record(tmp_path, snapshot="sample-later")
+    labels = later.artifacts["loop_1/self_labels"]
+    labels.manifest["finished_at"] = "2026-04-01T00:00:00+00:00"
+    unlabelled = {key: one for key, one in later.artifacts.items() if key == "seed_rm"}
+    sync(database, later)
+    sync(database, replace(later, snapshot="sample-unlabelled", artifacts=unlabelled))
+    columns, rows = run_named(database.path, "history", pair="p5")
+    assert rows[0][columns.index("scored_at")] == datetime(2026, 4, 1)
+    columns, rows = run_named(database.path, "history", snapshot=SNAPSHOT, pair="p5")
+    assert rows[0][columns.index("scored_at")] == datetime(2026, 3, 1, 10, 0, 5)
+
+
+def test_unknown_names_are_explained(database: AuditDatabase) -> None:
+    with pytest.raises(SerError, match=r"Did you mean loops\?\nThere are: loops, flips"):
+        run_named(database.path, "loop")
+    with pytest.raises(SerError, match=r"knows no snapshot 'x'\.\nIt knows: sample-"):
+        run_named(database.path, "loops", snapshot="x")
+    with pytest.raises(SerError, match="--pair ID"):
+        run_named(database.path, "history")
+    with pytest.raises(SerError, match='no pair "p5\' OR 1=1"'):
+        run_named(database.path, "history", pair="p5' OR 1=1")
+    with pytest.raises(SerError, match="role seed"):
+        run_named(database.path, "history", pair="s1")
+
+
+def test_a_table_keeps_identities_whole_and_cuts_texts() -> None:
+    identity, text = "0123456789abcdef01234567", "a long text " * 20
+    columns, rows = (
+        ["pair_id", "kept", "confidence", "prompt"],
+        [(identity, True, 0.5, text), (identity, False, None, "[b]x")],
+    )
+    lines = render(columns, rows, width=72).splitlines()
+    assert max(map(len, lines)) <= 72
+    first, second = (line for line in lines if identity in line)
+    assert "a long text" in first and "…" in first and "yes" in first
+    assert "[b]x" in second
+    assert lines[-1] == "2 rows"
+    assert identity in render(columns, rows, width=10)
+    assert render(columns, []) == "no rows\n"
+
+
+def test_a_text_cannot_command_the_terminal() -> None:
+    shown = render(["prompt"], [("a\x1b[31mred\x07\r\nb\u202e",)])
+    assert "\x1b" not in shown and "\x07" not in shown and "\u202e" not in shown
+
+
+def test_json_and_csv() -> None:
+    columns, rows = ["a", "at", "list"], [(float("nan"), datetime(2026, 1, 2), ["x", "y"]), (True, None, None)]
+    assert json.loads(render(columns, rows, "json")) == [
+        {"a": None, "at": "2026-01-02T00:00:00Z", "list": ["x", "y"]},
+        {"a": True, "at": None, "list": None},
+    ]
+    assert json.loads(render(columns, [], "json")) == []
+    parsed = list(csv.reader(io.StringIO(render(columns, rows, "csv"))))
+    assert parsed == [columns, ["", "2026-01-02T00:00:00Z", '["x", "y"]'], ["true", "", ""]]
+    with pytest.raises(SerError, match="table, csv, json"):
+        render(columns, rows, "xml")

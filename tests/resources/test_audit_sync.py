@@ -1,0 +1,223 @@
+"""Every table against the artifacts, idempotence, replacement, failures half way, and comparing with parquet."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from audit_fakes import LOOP_1, PAIRS, SNAPSHOT, artifact, filtered, landed, record, report_of
+
+from resources.audit.database import AuditDatabase, query
+from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
+from ser import tables
+from ser.pairs import unit_interval
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> AuditDatabase:
+    return AuditDatabase(tmp_path / "audit.duckdb", patience=0.3)
+
+
+def rows(database: AuditDatabase, sql: str) -> list[tuple[Any, ...]]:
+    return query(database.path, sql)[1]
+
+
+def content(database: AuditDatabase) -> dict[str, list[tuple[Any, ...]]]:
+    names = [name for (name,) in rows(database, "SELECT table_name FROM duckdb_tables() ORDER BY 1")]
+    return {name: rows(database, f"SELECT * FROM {name} ORDER BY ALL") for name in names}
+
+
+def test_every_table_holds_the_run(tmp_path: Path, database: AuditDatabase) -> None:
+    counts = sync(database, record(tmp_path))
+    assert counts == {
+        "pairs": 16, "snapshots": 16, "human_labels": 15, "self_labels": 13, "heldout_scores": 12,
+        "status_reports": 2, "reward_models": 3, "evaluations": 16, "policies": 1, "policy_samples": 4, "heads": 15,
+    }  # fmt: skip
+    for table, n in counts.items():
+        assert rows(database, f"SELECT count(*) FROM {table}") == [(n,)], table
+    assert rows(database, "FROM pairs WHERE pair_id = 's2'") == [
+        ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", datetime(2026, 3, 1, 9), 11)
+    ]
+    assert rows(database, "SELECT role, count(*) FROM snapshots GROUP BY ALL ORDER BY ALL") == [
+        ("calibration", 2), ("pool", 8), ("seed", 2), ("test", 4),
+    ]  # fmt: skip
+    assert rows(database, "SELECT in_vault, count(*) FROM human_labels GROUP BY ALL ORDER BY 1") == [
+        (False, 8), (True, 7),
+    ]  # fmt: skip
+    assert rows(database, "SELECT DISTINCT annotator FROM human_labels") == [("ann",)]
+
+
+def test_a_self_label_says_who_gave_it_and_why(tmp_path: Path, database: AuditDatabase) -> None:
+    sync(database, record(tmp_path))
+    columns = "loop, rm_version, reward_a, p_a, confidence, preferred, rule, kept, reason, weight, run_id, scored_at"
+    at = datetime(2026, 3, 1, 10, 0, 5)
+    assert rows(database, f"SELECT {columns} FROM self_labels WHERE pair_id = 'p1'") == [
+        (1, "v-rm-0", 1.0, 0.7, 0.95, "a", "status_1", True, "good against bad", 1.0, "run-1", at)
+    ]
+    assert rows(database, f"SELECT {columns} FROM self_labels WHERE pair_id = 'p6' AND loop = 2") == [
+        (2, "v-rm-1", 1.0, 0.7, 0.62, "a", "none", False, "converged", 0.0, "run-1", at)
+    ]
+
+
+def test_models_policies_and_metrics(tmp_path: Path, database: AuditDatabase) -> None:
+    sync(database, record(tmp_path))
+    columns = "rm_version, loop, parent_version, n_human, n_pseudo, random_seed, train_seconds, promoted, why, path"
+    assert rows(database, f"SELECT {columns} FROM reward_models WHERE loop IS NOT NULL ORDER BY loop") == [
+        ("v-rm-0", 0, None, 2, 0, 7, 20.0, False, None, "artifacts/seed_rm/v-rm-0"),
+        ("v-rm-1", 1, "v-rm-0", 2, 3, 7, 5.0, True, "loop 1: 100.0% of 2 calibration pairs",
+         "artifacts/loop_1/retrained_rm/v-rm-1"),
+    ]  # fmt: skip
+    assert rows(database, "SELECT loop, promoted FROM reward_models WHERE rm_version = 'v-judge'") == [(None, False)]
+    assert rows(database, "SELECT DISTINCT split FROM heldout_scores ORDER BY 1") == [("calibration",), ("test",)]
+    assert rows(database, "SELECT value, n FROM evaluations WHERE rm_version = 'v-rm-1' AND metric = 'accuracy'"
+                " AND split = 'test'") == [(0.75, 4)]  # fmt: skip
+    assert rows(database, "SELECT rm_version, split, value, n FROM evaluations WHERE metric = 'win_rate'") == [
+        ("v-rm-1", "test", 0.625, 4)
+    ]
+    assert rows(database, "SELECT policy_version, loop, rm_version, algorithm, episodes, mean_reward, kl, "
+                "train_seconds, path FROM policies") == [
+        ("v-ppo", 1, "v-rm-1", "ppo", 64, 0.6, 1.25, 30.0, "artifacts/ppo_policy/v-ppo")
+    ]  # fmt: skip
+    assert rows(database, "SELECT prompt, outcome FROM policy_samples WHERE pair_id = 't3'") == [
+        ("Question t3?", "loss")
+    ]
+    status = rows(database, "SELECT status, n_pool, n_status_1, n_min, n_kept, reward_offset, thresholds "
+                  "FROM status_reports ORDER BY loop")  # fmt: skip
+    assert [row[:6] for row in status] == [("1", 8, 3, 2, 3, 0.25), ("converged", 5, 3, 2, 0, 0.25)]
+    assert json.loads(status[0][6]) == {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3}
+
+
+def test_syncing_twice_changes_nothing(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    first = sync(database, run)
+    before = content(database)
+    assert sync(database, run) == first
+    assert content(database) == before
+
+
+def test_another_run_of_the_recipe_replaces_the_labels_and_keeps_the_models(
+    tmp_path: Path, database: AuditDatabase
+) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    training = {"n_human": 2, "n_pseudo": 0, "random_seed": 8}
+    seed = artifact(tmp_path, "seed_rm", "v-other", training)
+    shorter = {key: one for key, one in run.artifacts.items() if key in ("landed_pairs", "splits")}
+    sync(database, replace(run, settings="fedcba987654", artifacts={**shorter, "seed_rm": seed}))
+    assert rows(database, "SELECT count(*) FROM self_labels") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM status_reports") == [(0,)]
+    assert rows(database, "SELECT rm_version FROM loop_summary") == [("v-other",)]
+    assert rows(database, "SELECT rm_version FROM reward_models WHERE promoted") == []
+    assert rows(database, "SELECT count(*) FROM reward_models") == [(4,)]
+    sync(database, run)
+    assert rows(database, "SELECT rm_version FROM reward_models WHERE promoted") == [("v-rm-1",)]
+    assert matches_parquet(database, run) == []
+
+
+def test_snapshots_and_recipes_stand_side_by_side(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    sync(database, replace(run, snapshot="sample-later"))
+    sync(database, replace(run, recipe="robust"))
+    assert rows(database, "SELECT count(*) FROM pairs") == [(16,)]
+    assert rows(database, "SELECT count(*) FROM self_labels") == [(39,)]
+    assert rows(database, "SELECT count(*) FROM heldout_scores") == [(12,)]
+    assert rows(database, "SELECT count(*) FROM loop_summary") == [(9,)]
+    assert matches_parquet(database, run) == []
+
+
+def test_a_run_that_stopped_half_way_is_recorded_as_far_as_it_came(tmp_path: Path, database: AuditDatabase) -> None:
+    whole = record(tmp_path)
+    for last, reason in [("loop_1/self_labels", "not decided"), ("loop_1/status_report", "not filtered")]:
+        keys = list(whole.artifacts)
+        upto = {key: whole.artifacts[key] for key in keys[: keys.index(last) + 1]}
+        run = replace(whole, artifacts=upto)
+        sync(database, run)
+        assert rows(database, "SELECT DISTINCT rule, kept, reason FROM self_labels") == [("none", False, reason)]
+        assert matches_parquet(database, run) == []
+    empty = replace(whole, artifacts={})
+    assert set(sync(database, empty).values()) == {0}
+
+
+def test_what_an_earlier_run_left_after_the_loop_that_converged_is_ignored(
+    tmp_path: Path, database: AuditDatabase
+) -> None:
+    run = record(tmp_path)
+    stale = {
+        "loop_2/filtered_pairs": filtered(tmp_path, 2, LOOP_1),
+        "loop_3/status_report": report_of(tmp_path, 3, "1", 9),
+    }
+    sync(database, replace(run, artifacts={**run.artifacts, **stale}))
+    assert rows(database, "SELECT loop, n_kept FROM status_reports ORDER BY loop") == [(1, 3), (2, 0)]
+    assert rows(database, "SELECT DISTINCT reason FROM self_labels WHERE loop = 2") == [("converged",)]
+
+
+def test_what_differs_from_parquet_is_named_and_mended_by_a_sync(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    with database.writing() as connection:
+        connection.execute("UPDATE self_labels SET confidence = 0.99 WHERE loop = 1 AND pair_id = 'p8'")
+        connection.execute("DELETE FROM self_labels WHERE loop = 2 AND pair_id = 'p8'")
+        connection.execute("UPDATE status_reports SET n_kept = 4 WHERE loop = 1")
+        connection.execute("DELETE FROM pairs WHERE pair_id = 's1'")
+    assert matches_parquet(database, run) == [
+        "pairs: 15 rows in the database, 16 in the artifacts",
+        "self_labels of loop 1: the 8 rows differ in content",
+        "self_labels of loop 2: 4 rows in the database, 5 in the artifacts",
+        "status_reports: the 2 rows differ in content",
+    ]
+    sync(database, run)
+    assert matches_parquet(database, run) == []
+
+
+def test_labels_accumulate_and_even_votes_fall_as_in_the_split(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    known = rows(database, "SELECT pair_id, preferred FROM human_choice")
+    assert dict(known) == {pair: label for pair, (_, label) in PAIRS.items() if label}
+    with database.writing() as connection:
+        connection.execute("INSERT INTO human_labels SELECT pair_id, CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END, "
+                           "'bob', in_vault, landed_at FROM human_labels")  # fmt: skip
+    coin = {pair: "a" if unit_interval("tie", pair) < 0.5 else "b" for pair, (_, label) in PAIRS.items() if label}
+    assert dict(rows(database, "SELECT pair_id, preferred FROM human_choice")) == coin
+    # A snapshot that knows fewer labels takes none away.
+    sync(database, replace(run, artifacts={**run.artifacts, "landed_pairs": landed(tmp_path, vault=False)}))
+    assert rows(database, "SELECT count(*) FROM human_labels") == [(30,)]
+
+
+def test_rebuilding_gives_the_same_content(tmp_path: Path, database: AuditDatabase) -> None:
+    run, later = record(tmp_path), record(tmp_path, snapshot="sample-later")
+    for one in (run, later):
+        sync(database, one)
+    before = content(database)
+    database.path.write_bytes(b"not a database")
+    database.path.with_name("audit.duckdb.wal").write_bytes(b"an old log")
+    rebuild(database.path, [run, later])
+    assert content(database) == before
+    assert sorted(path.name for path in tmp_path.glob("*audit*")) == ["audit.duckdb"]
+
+
+def test_a_conversation_is_stored_as_people_read_it(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    path = run.artifacts["landed_pairs"].path / "pairs.parquet"
+    changed = list(tables.read(path))
+    turns = [("user", "It's 5 o'clock"), ("assistant", "Yes"), ("user", "So?")]
+    changed[0]["prompt"] = json.dumps([{"role": role, "content": text} for role, text in turns])
+    tables.write(path, pq.read_schema(path), changed)
+    sync(database, run)
+    assert rows(database, "SELECT prompt FROM pairs WHERE pair_id = 's1'") == [
+        ("User: It's 5 o'clock\n\nAssistant: Yes\n\nUser: So?",)
+    ]
+
+
+def test_an_odd_folder_name_is_no_sql(tmp_path: Path) -> None:
+    root = tmp_path / "it's; a 'folder'"
+    database = AuditDatabase(root / "audit.duckdb")
+    run: RunRecord = record(root, snapshot="o'brien-0123")
+    sync(database, run)
+    assert matches_parquet(database, run) == []
+    assert rows(database, "SELECT DISTINCT snapshot FROM self_labels") == [("o'brien-0123",)]
+    assert SNAPSHOT not in str(content(database))

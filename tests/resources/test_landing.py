@@ -1,0 +1,215 @@
+"""Landing through the public door: counts, formats, labels, idempotence, names."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from landing_fakes import files_in, jsonl, landing, pair, quarantined, snapshot, table
+
+from ser.errors import SerError
+from ser.pairs import canonical_prompt, pair_id
+
+MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+CONTENT = [
+    pair(1, "a", source="web", group="g1", annotator="ann", id=1),
+    pair(2, "b"),
+    pair(3, None),
+    pair(4, "a", prompt=MESSAGES, note="x, \"y\"\nz"),
+    pair(5, "a", prompt="\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Bye\n\nAssistant:"),
+    pair(1, "b", annotator="judge"),
+]  # fmt: skip
+
+
+def test_a_landing_is_counted_and_can_be_read_back(tmp_path: Path):
+    zone = landing(tmp_path)
+    done = zone.land([jsonl(tmp_path / "in.jsonl", [*CONTENT, pair(2, "b"), "{", ""])], "demo")
+    assert asdict(done) == {
+        "dataset": "demo", "snapshot": done.snapshot, "read": 8, "landed": 6, "labels_added": 1,
+        "duplicates": 1, "quarantined": 1, "labelled": 4, "unlabelled": 1,
+    }  # fmt: skip
+    assert done.snapshot.startswith("demo-") and len(done.snapshot) == len("demo-") + 12
+    assert zone.current_snapshot("demo") == done.snapshot
+    assert zone.datasets() == zone.folders() == ["demo"]
+    assert zone.dataset_of(done.snapshot) == "demo"
+
+    tables = snapshot(zone, done.snapshot, tmp_path / "out")
+    ids = [row["pair_id"] for row in tables["pairs"]]
+    assert ids == sorted(ids) and len(ids) == 5
+    first = pair_id(canonical_prompt("question 1"), "good answer 1", "bad answer 1")
+    row = next(row for row in tables["pairs"] if row["pair_id"] == first)
+    assert {row["response_a"], row["response_b"]} == {"good answer 1", "bad answer 1"}
+    assert (row["source"], row["group"], row["tokens"]) == ("web", "g1", 2 + 4 + 4)
+    assert row["landed_at"].utcoffset().total_seconds() == 0
+    label = next(label for label in tables["labels"] if label["pair_id"] == first)
+    assert row[f"response_{label['preferred']}"] == "good answer 1"
+    assert label["annotator"] == "ann"
+    assert len(tables["labels"]) == 4
+    assert [judge["pair_id"] for judge in tables["judge_labels"]] == [first]
+    assert tables["judge_labels"][0]["preferred"] != label["preferred"]
+    columns = [
+        "pair_id",
+        "prompt",
+        "response_a",
+        "response_b",
+        "source",
+        "group",
+        "tokens",
+        "landed_at",
+        "role",
+    ]
+    assert list(row) == columns
+
+
+def test_every_format_lands_the_same_snapshot(tmp_path: Path):
+    ways = {
+        "jsonl": [jsonl(tmp_path / "x.jsonl", CONTENT)],
+        "gzip": [jsonl(tmp_path / "x.jsonl.gz", CONTENT)],
+        "csv": [table(tmp_path / "x.csv", CONTENT)],
+        "parquet": [table(tmp_path / "x.parquet", [row for row in CONTENT if isinstance(row["prompt"], str)]),
+                    table(tmp_path / "y.parquet", [row for row in CONTENT if isinstance(row["prompt"], list)])],
+        "split": [jsonl(tmp_path / f"{i}.jsonl", [row]) for i, row in enumerate(CONTENT)],
+        "reversed": [jsonl(tmp_path / "r.jsonl", CONTENT[:0:-1]), jsonl(tmp_path / "l.jsonl", CONTENT[:1])],
+    }  # fmt: skip
+    names = {}
+    for way, files in ways.items():
+        done = landing(tmp_path / way).land(files, "demo")
+        assert (done.read, done.quarantined) == (6, 0), way
+        names[way] = done.snapshot
+    assert names["reversed"] != names["jsonl"]  # the judge's row lands pair 1 first, without source and group
+    names.pop("reversed")
+    assert len(set(names.values())) == 1
+
+
+def test_order_does_not_matter_where_no_row_repeats_a_pair(tmp_path: Path):
+    rows = [pair(i, "ab"[i % 2] if i % 3 else None, group=f"g{i % 7}") for i in range(40)]
+    names = {
+        landing(tmp_path / str(step)).land([jsonl(tmp_path / f"{step}.jsonl", rows[::step])], "demo").snapshot
+        for step in (1, -1)
+    }
+    assert len(names) == 1
+
+
+def test_landing_again_changes_nothing(tmp_path: Path):
+    zone = landing(tmp_path / "data")
+    bad = ["nonsense", pair(1, "b", annotator="ann"), pair(9, "a", response_a="")]
+    file = jsonl(tmp_path / "in.jsonl", [*CONTENT, *bad])
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 and no more")
+    first = zone.land([file, broken], "demo")
+    before = files_in(tmp_path / "data")
+    again = zone.land([file, broken], "demo")
+    assert (first.read, first.landed, first.quarantined) == (10, 6, 4)
+    assert (again.read, again.landed, again.duplicates, again.quarantined) == (10, 0, 6, 4)
+    assert (again.snapshot, again.labelled, again.unlabelled) == (first.snapshot, 4, 1)
+    assert files_in(tmp_path / "data") == before
+
+
+def test_a_snapshot_is_written_to_the_same_bytes_and_stays(tmp_path: Path):
+    zone = landing(tmp_path / "data")
+    first = zone.land([jsonl(tmp_path / "a.jsonl", CONTENT)], "demo")
+    for out in ("one", "two", "three"):
+        (tmp_path / out).mkdir()
+    counts = zone.write_snapshot(first.snapshot, tmp_path / "one")
+    assert counts == {"pairs": 5, "labels": 4, "judge_labels": 1}
+    second = zone.land([jsonl(tmp_path / "b.jsonl", [pair(3, "b"), pair(8)])], "demo")
+    assert second.snapshot != first.snapshot
+    assert (second.landed, second.labels_added, second.labelled, second.unlabelled) == (2, 1, 6, 0)
+    zone.write_snapshot(first.snapshot, tmp_path / "two")
+    assert files_in(tmp_path / "one") == files_in(tmp_path / "two")
+    assert zone.write_snapshot(second.snapshot, tmp_path / "three")["pairs"] == 6
+
+
+def test_labels_of_several_annotators(tmp_path: Path):
+    zone = landing(tmp_path)
+    rows = [
+        pair(1, "a", annotator="ann"),
+        pair(1, "b", annotator="ben"),  # another opinion
+        pair(1, "a", annotator="ann"),  # the same again
+        pair(1, "b", annotator="ann"),  # a change of mind
+        pair(1, None),
+        pair(1, "b"),  # no name: one more annotator
+        pair(1, "a"),  # who contradicts
+        pair(1, "a", annotator="judge"),
+        pair(1, "b", annotator="judge"),
+    ]
+    done = zone.land([jsonl(tmp_path / "in.jsonl", rows)], "demo")
+    assert (done.read, done.landed, done.labels_added, done.duplicates, done.quarantined) == (9, 4, 3, 2, 3)
+    assert (done.labelled, done.unlabelled) == (1, 0)
+    tables = snapshot(zone, done.snapshot, tmp_path / "out")
+    assert [label["annotator"] for label in tables["labels"]] == ["", "ann", "ben"]
+    assert len({label["preferred"] for label in tables["labels"][::2]}) == 1
+    assert tables["labels"][1]["preferred"] != tables["labels"][2]["preferred"]
+    reasons = {row["line"]: row["reason"] for row in quarantined(tmp_path)}
+    assert set(reasons) == {4, 7, 9}
+    assert reasons[4] == "the label contradicts an earlier one by annotator ann"
+    assert "unnamed" in reasons[7] and "judge" in reasons[9]
+
+    later = zone.land([jsonl(tmp_path / "later.jsonl", [pair(1, "b", annotator="ann")])], "demo")
+    assert (later.quarantined, later.snapshot) == (1, done.snapshot)
+
+
+def test_files_that_wait_are_landed_once(tmp_path: Path):
+    zone = landing(tmp_path)
+    folder = tmp_path / "landing" / "demo"
+    assert zone.land_waiting("demo") is None
+    jsonl(folder / ".part.jsonl", [pair(1)])
+    jsonl(folder / "part.jsonl.tmp", [pair(2)])
+    assert zone.folders() == ["demo"] and zone.datasets() == []
+    assert zone.land_waiting("demo") is None
+    jsonl(folder / "b.jsonl", [pair(3)])
+    jsonl(folder / "a.jsonl", [pair(4)])
+    done = zone.land_waiting("demo")
+    assert done and (done.read, done.landed) == (2, 2)
+    assert zone.land_waiting("demo") is None
+    (folder / "b.jsonl").rename(folder / "c.jsonl")
+    assert zone.land_waiting("demo") is None
+    jsonl(folder / "a.jsonl", [pair(4), pair(5)])
+    done = zone.land_waiting("demo")
+    assert done and (done.read, done.landed, done.duplicates) == (2, 1, 1)
+    (folder / "empty.jsonl").touch()
+    assert zone.land_waiting("demo") is None
+    assert [row["reason"] for row in quarantined(tmp_path)] == ["empty file"]
+    assert zone.land_waiting("demo") is None
+
+
+@pytest.mark.parametrize("name", ["", "Demo", "../demo", "a/b", ".demo", "a b", "x" * 65, "-x", "demo\n"])
+def test_a_dataset_has_a_plain_name(tmp_path: Path, name: str):
+    with pytest.raises(SerError, match="cannot be the name of a dataset"):
+        landing(tmp_path / "data").land([jsonl(tmp_path / "in.jsonl", [pair(1)])], name)
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_unknown_dataset_or_snapshot_is_an_error_that_lists_the_known(tmp_path: Path):
+    zone = landing(tmp_path)
+    with pytest.raises(SerError, match=r"unknown dataset 'demo'\. Known: none"):
+        zone.current_snapshot("demo")
+    for name in ("one", "two-2"):
+        zone.land([jsonl(tmp_path / "in.jsonl", [pair(1)])], name)
+    with pytest.raises(SerError, match="Known: one, two-2"):
+        zone.current_snapshot("demo")
+    with pytest.raises(SerError, match="unknown snapshot 'one-000000000000'"):
+        zone.write_snapshot("one-000000000000", tmp_path)
+    assert zone.dataset_of(zone.current_snapshot("two-2")) == "two-2"
+
+
+def test_equal_content_has_equal_names_in_two_places_and_metadata_stays_out(tmp_path: Path):
+    plain = [pair(i) for i in range(5)]
+    extra = [pair(i, secret="gold") for i in range(5)]
+    one, two = (
+        landing(tmp_path / name).land([jsonl(tmp_path / f"{name}.jsonl", rows)], "demo")
+        for name, rows in (("one", plain), ("two", extra))
+    )
+    assert one == two
+    tables = snapshot(landing(tmp_path / "two"), two.snapshot, tmp_path / "out")
+    assert "gold" not in json.dumps(tables, default=str)
+
+
+def test_no_file_lands_if_one_cannot_be_opened(tmp_path: Path):
+    zone = landing(tmp_path / "data")
+    file = jsonl(tmp_path / "in.jsonl", [pair(1)])
+    with pytest.raises(SerError, match="is a directory"):
+        zone.land([file, tmp_path], "demo")
+    with pytest.raises(SerError, match=r"missing\.jsonl cannot be read: No such file"):
+        zone.land([file, tmp_path / "missing.jsonl"], "demo")
+    assert zone.datasets() == []

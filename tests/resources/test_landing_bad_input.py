@@ -1,0 +1,174 @@
+"""Bad input: it goes to quarantine with its reason, and everything else lands."""
+
+import base64
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from landing_fakes import jsonl, landing, pair, quarantined, table
+
+from resources.landing import files as landing_files
+from ser.errors import SerError
+
+CUT = gzip.compress(b'{"prompt": "q", "chosen": "y", "rejected": "n"}\n' * 9)[:-9]
+
+
+def reasons(root: Path) -> dict[int | None, str]:
+    return {row["line"]: row["reason"] for row in quarantined(root)}
+
+
+def test_each_bad_line_of_a_jsonl_file_costs_itself_only(tmp_path: Path):
+    lines = [
+        b"\xef\xbb\xbf" + b'{"prompt": "q", "chosen": "yes", "rejected": "no"}',
+        '{"prompt": "cut off',
+        "",
+        "[1, 2]",
+        b'{"prompt": "caf\xe9", "chosen": "yes", "rejected": "no"}',
+        {"prompt": "q", "chosen": "yes"},
+        {"prompt": " ", "chosen": "yes", "rejected": "no"},
+        {"prompt": "q", "chosen": "", "rejected": "no"},
+        {"prompt": "q", "chosen": "no", "rejected": "no "},
+        {"prompt": "q", "chosen": 3, "rejected": "no"},
+        {"prompt": "q", "chosen": "word " * 200_000, "rejected": "no"},
+        {"prompt": "q", "chosen": "word " * 600, "rejected": "no"},
+        b'{"prompt": "q\\ud800", "chosen": "yes", "rejected": "no"}',
+        {"prompt": "q", "chosen": "no", "rejected": "yes"},
+        {"prompt": "long " * 5000, "chosen": "yes", "rejected": "no"},
+    ]
+    done = landing(tmp_path).land([jsonl(tmp_path / "in.jsonl", lines)], "demo")
+    assert (done.read, done.landed, done.quarantined) == (14, 2, 12)
+    why = reasons(tmp_path)
+    assert set(why) == {2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
+    assert why[2].startswith("malformed JSON: ")
+    assert why[4] == "not a JSON object"
+    assert why[5] == "undecodable text: not UTF-8"
+    assert why[6] == "missing field 'rejected'"
+    assert why[7] == "prompt is empty"
+    assert why[8] == "chosen is empty"
+    assert why[9] == "chosen and rejected are equal"
+    assert why[10] == "chosen has the wrong type int; it must be text"
+    assert why[11] == "too long to keep the responses: 999999 bytes, max_length allows 504 tokens"
+    assert why[12] == "too long to keep the responses: 601 tokens, max_length allows 504"
+    assert why[13] == "prompt is undecodable: no valid text at character 1"
+    assert why[14] == "the label contradicts an earlier one by the same (unnamed) annotator"
+    rows = {row["line"]: row for row in quarantined(tmp_path)}
+    assert {row["file"] for row in rows.values()} == {"in.jsonl"}
+    assert rows[2]["raw"] == '{"prompt": "cut off'
+    assert base64.b64decode(rows[5]["raw_base64"]) == lines[4]
+    assert len(rows[11]["raw"]) > 1_000_000
+    assert set(rows[2]) == {"file", "line", "raw", "reason"}
+
+
+def test_bad_rows_of_a_csv(tmp_path: Path):
+    file = tmp_path / "in.csv"
+    file.write_bytes(
+        b"prompt,chosen,rejected,note\r\n"
+        b"q1,yes,no,\r\n"
+        b"q2,yes,no\r\n"
+        b"q3,y\xe9s,no,\r\n"
+        b'q4,"open,no,\r\n'
+        b'"q5, or","two\r\nlines",no,\r\n'
+        b"\r\n"
+        b"q6,,no,x\r\n"
+        b"q7,yes,no,\r\n" + b"q8," + b"yes " * 300_000 + b",no,\r\n"
+    )
+    done = landing(tmp_path).land([file], "demo")
+    assert (done.read, done.landed, done.quarantined) == (8, 3, 5)
+    why = reasons(tmp_path)
+    assert why[3] == "has 3 columns, the header 4"
+    assert why[4] == "undecodable text: not UTF-8"
+    assert why[5].startswith("malformed CSV")
+    assert why[9] == "missing field 'chosen'"
+    assert why[11].startswith("too long to keep the responses")
+    assert next(row for row in quarantined(tmp_path) if row["line"] == 9)["raw"] == "q6,,no,x"
+
+
+def test_an_open_quote_at_the_end_costs_one_row(tmp_path: Path):
+    file = tmp_path / "in.csv"
+    file.write_text('prompt,chosen,rejected\nq1,"yes,no\nq2,yes,no\nq3,yes,no\n')
+    done = landing(tmp_path).land([file], "demo")
+    assert (done.read, done.landed, done.quarantined) == (3, 2, 1)
+
+
+def test_bad_rows_of_a_parquet_file(tmp_path: Path):
+    rows = [pair(1), pair(2, response_a=None), pair(3, "maybe"), pair(4, None)]
+    done = landing(tmp_path).land([table(tmp_path / "in.parquet", rows)], "demo")
+    assert (done.read, done.landed, done.quarantined) == (4, 2, 2)
+    why = reasons(tmp_path)
+    assert why == {2: "missing field 'response_a'", 3: "preferred is 'maybe'; allowed are a, b or empty"}
+    wrong = [{"prompt": "q", "chosen": 1, "rejected": 2}]
+    assert landing(tmp_path).land([table(tmp_path / "wrong.parquet", wrong)], "other").quarantined == 1
+
+
+def test_text_that_parquet_holds_although_it_is_none(tmp_path: Path):
+    buffers = pa.array([b"fine", b"caf\xe9"], pa.binary()).buffers()
+    broken = pa.Array.from_buffers(pa.string(), 2, buffers)
+    columns = {"prompt": broken, "chosen": pa.array(["yes"] * 2), "rejected": pa.array([b"no"] * 2)}
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    done = landing(tmp_path).land([tmp_path / "in.parquet"], "demo")
+    assert (done.read, done.landed, done.quarantined) == (2, 1, 1)
+    assert reasons(tmp_path) == {2: "undecodable text: not UTF-8"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("broken.parquet", b"PAR1 and no more", "cannot be read"),
+        ("zeros.parquet", bytes(100), "cannot be read"),
+        ("broken.jsonl.gz", b"not gzip", "cannot be read"),
+        ("cut.jsonl.gz", CUT, "cannot be read"),
+        ("binary.jsonl", bytes(range(256)) * 9, "not a text file"),
+        ("binary.csv", bytes(range(256)) * 9, "not a text file"),
+        ("utf16.jsonl", '{"prompt": "q"}\n'.encode("utf-16"), "not a text file"),
+        ("notes.txt", b"hello", "unknown kind of file; accepted are .jsonl, .jsonl.gz, .csv, .parquet"),
+        ("twice.csv", b"prompt,prompt\na,b\n", "two columns have the same name"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_kept_whole(tmp_path: Path, name: str, data: bytes, reason: str):
+    (tmp_path / name).write_bytes(data)
+    good = jsonl(tmp_path / "good.jsonl", [pair(1)])
+    done = landing(tmp_path).land([tmp_path / name, good], "demo")
+    assert (done.read, done.landed, done.quarantined) == (2, 1, 1)
+    (row,) = quarantined(tmp_path)
+    assert (row["file"], row["line"], row["raw"]) == (name, None, None)
+    assert reason in row["reason"]
+    assert (tmp_path / "quarantine" / "demo" / row["copy"]).read_bytes() == data
+
+
+@pytest.mark.parametrize("name", ["empty.jsonl", "empty.csv", "empty.parquet"])
+def test_an_empty_file(tmp_path: Path, name: str):
+    zone = landing(tmp_path)
+    (tmp_path / name).touch()
+    with pytest.raises(SerError, match="nothing to land in empty"):
+        zone.land([tmp_path / name], "demo")
+    assert zone.datasets() == []
+    done = zone.land([tmp_path / name, jsonl(tmp_path / "good.jsonl", [pair(1)])], "demo")
+    assert (done.read, done.landed, done.quarantined) == (1, 1, 0)
+    (row,) = quarantined(tmp_path)
+    assert (row["file"], row["reason"]) == (name, "empty file")
+
+
+def test_a_landing_of_bad_rows_only_makes_an_empty_dataset(tmp_path: Path):
+    zone = landing(tmp_path)
+    done = zone.land([jsonl(tmp_path / "in.jsonl", ["x"])], "demo")
+    assert (done.read, done.landed, done.quarantined, done.labelled, done.unlabelled) == (1, 0, 1, 0, 0)
+    assert zone.current_snapshot("demo") == done.snapshot
+    (tmp_path / "out").mkdir()
+    assert zone.write_snapshot(done.snapshot, tmp_path / "out") == {"pairs": 0, "labels": 0, "judge_labels": 0}
+
+
+def test_a_line_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(landing_files, "MAX_LINE", 1000)
+    done = landing(tmp_path).land([jsonl(tmp_path / "in.jsonl", ["x" * 5000, pair(1), pair(2)])], "demo")
+    assert (done.read, done.landed, done.quarantined) == (3, 2, 1)
+    (row,) = quarantined(tmp_path)
+    assert row["line"] == 1 and "over 1000 bytes" in row["reason"]
+
+
+def test_what_is_too_long_depends_on_the_settings(tmp_path: Path):
+    rows = [pair(1, response_a="word " * 40)]
+    short = landing(tmp_path, max_length=40).land([jsonl(tmp_path / "in.jsonl", rows)], "demo")
+    assert (short.landed, short.quarantined) == (0, 1)
+    assert landing(tmp_path).land([tmp_path / "in.jsonl"], "demo").landed == 1

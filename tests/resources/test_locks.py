@@ -1,0 +1,41 @@
+"""A snapshot has one owner, and a dead owner owns nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resources.locks import is_owned, own_snapshot
+from ser.errors import SerError
+
+
+def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
+    with own_snapshot(tmp_path, "s-1", "run-1"):
+        assert is_owned(tmp_path, "s-1")
+        with pytest.raises(SerError, match=f"run-1 .process {os.getpid()}"), own_snapshot(tmp_path, "s-1", "run-2"):
+            pytest.fail("two owners")
+        with own_snapshot(tmp_path, "s-2", "run-3"):
+            assert is_owned(tmp_path, "s-2")
+    assert not is_owned(tmp_path, "s-1")
+
+
+def test_a_killed_owner_owns_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; from resources.locks import own_snapshot\n"
+        "with own_snapshot(pathlib.Path(sys.argv[1]), 's-1', 'r'): print('mine', flush=True); time.sleep(60)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "mine\n"
+    assert is_owned(tmp_path, "s-1")
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    for _ in range(50):
+        if not is_owned(tmp_path, "s-1"):
+            break
+        time.sleep(0.1)
+    assert not is_owned(tmp_path, "s-1")

@@ -1,0 +1,80 @@
+"""Settings are checked once, and a wrong one is named with the remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from resources.settings import load_settings
+from ser.errors import SerError
+
+
+@pytest.fixture
+def ser_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SER_BACKBONE__MODEL", "SER_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "ser.toml"
+    monkeypatch.setenv("SER_CONFIG", str(path))
+    return path
+
+
+def test_defaults_are_the_published_thresholds(ser_toml: Path) -> None:
+    settings = load_settings()
+    assert (settings.recipe, settings.loops) == ("paper", 3)
+    limits = settings.thresholds
+    assert (limits.tau_high, limits.tau_low, limits.tau_delta) == (0.55, 0.45, 0.3)
+    assert limits.sufficient(30_000) == 600
+    assert limits.sufficient(100) == 20
+
+
+def test_the_environment_overrides_the_file_and_arguments_override_both(
+    ser_toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ser_toml.write_text("loops = 5\n[ppo]\nepisodes = 8\n")
+    assert (load_settings().loops, load_settings().ppo.episodes) == (5, 8)
+    monkeypatch.setenv("SER_LOOPS", "4")
+    monkeypatch.setenv("SER_PPO__EPISODES", "16")
+    assert (load_settings().loops, load_settings().ppo.episodes) == (4, 16)
+    assert load_settings(loops=2).loops == 2
+
+
+def test_equal_settings_have_equal_digests(ser_toml: Path) -> None:
+    before = load_settings().digest
+    ser_toml.write_text("loops = 3\n")
+    assert load_settings().digest == before
+    ser_toml.write_text("loops = 2\n")
+    assert load_settings().digest != before
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("lops = 2", ["unknown setting 'lops'", "Did you mean 'loops'?", "Allowed here:"]),
+        ("[ppo]\nepisode = 2", ["unknown setting 'ppo.episode'", "Did you mean 'ppo.episodes'?"]),
+        ("[reward_model.lora]\nrank = 2", ["unknown setting 'reward_model.lora.rank'", "alpha, dropout, r, top"]),
+        ("loops = 0", ["'loops' is impossible", "greater than or equal to 1", "got 0"]),
+        ("loops = 'many'", ["'loops' is impossible", "valid integer"]),
+        ("recipe = 'magic'", ["'recipe' is impossible", "'paper'"]),
+        ("[thresholds]\ntau_low = 0.7", ["'thresholds' is impossible", "tau_low (0.7) must be below tau_high (0.55)"]),
+        ("loops = ", ["cannot be read", "TOML"]),
+    ],
+)
+def test_a_wrong_setting_is_named_with_the_remedy(ser_toml: Path, text: str, parts: list[str]) -> None:
+    ser_toml.write_text(text)
+    with pytest.raises(SerError) as error:
+        load_settings()
+    for part in parts:
+        assert part in str(error.value)
+    assert len(str(error.value).splitlines()) <= 2
+
+
+def test_an_unknown_environment_setting_is_an_error(ser_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_LOOP", "2")
+    with pytest.raises(SerError, match="unknown setting 'loop'"):
+        load_settings()
+
+
+def test_a_section_cannot_be_set_below_a_plain_setting(ser_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ser_toml.write_text("loops = 2\n")
+    monkeypatch.setenv("SER_LOOPS__MAX", "2")
+    with pytest.raises(SerError, match="single setting"):
+        load_settings()

@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from ser.ppo import checkpoint
+from ser.ppo.policy import Policy
+from ser.ppo.prompts import Prompt, encode, schedule
+from ser.ppo.rollout import Episode, collect, sigmoid_score
+from ser.ppo.sequences import Sequences
+from ser.ppo.trainer import Trainer
+from ser.ppo.update import TERMS, _terms
+from ser.progress import silent
+from ser.specs import Lora, Ppo
+
+END = 2
+SETTINGS = Ppo(
+    lora=Lora(r=4, top=1.0), episodes=8, batch_size=4, minibatch_size=2, epochs=2, response_tokens=6,
+    learning_rate=1e-2,
+)  # fmt: skip
+
+
+def episodes(count: int) -> list[Episode]:
+    return [Episode(n, f"id{n % 3}", list(range(10 + n % 3, 15 + 3 * (n % 3)))) for n in range(count)]
+
+
+def fresh(backbone: Path, reward_model: Path, settings: Ppo = SETTINGS, score=None, seed: int = 0) -> Trainer:
+    policy = Policy.new(backbone, reward_model, settings.lora, "float32", seed, settings.temperature)
+    score = score or sigmoid_score(0.0)
+    return Trainer(policy, settings, end_token=END, random_seed=seed, score=score)
+
+
+def low_tokens(sequences: Sequences, rewards: torch.Tensor) -> torch.Tensor:
+    """The share of a response's tokens whose id is below 130: about a quarter of the vocabulary."""
+    good = ((sequences.tokens < 130) & sequences.mask).sum(1)
+    return good / sequences.responses
+
+
+def test_a_policy_learns_to_raise_a_known_score(tiny_backbone: Path, reward_model: Path, tmp_path: Path) -> None:
+    # At temperature 1 the logits of the tiny random model are too small for any policy but a nearly uniform one.
+    settings = SETTINGS.model_copy(
+        update={"batch_size": 64, "minibatch_size": 32, "epochs": 4, "response_tokens": 8, "initial_kl": 0.0}
+        | {"temperature": 0.1, "learning_rate": 1e-3}
+    )
+    trainer = fresh(tiny_backbone, reward_model, settings, low_tokens)
+    trainer.run(episodes(64 * 14), tmp_path, silent)
+    scores = [row["mean_score"] for row in trainer.metrics]
+    assert sum(scores[-3:]) / 3 > scores[0] + 0.2, scores
+    assert trainer.metrics[-1]["mean_kl"] > 1 > abs(trainer.metrics[0]["mean_kl"])
+
+
+def test_training_changes_every_trainable_parameter_and_nothing_else(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path
+) -> None:
+    trainer = fresh(tiny_backbone, reward_model)
+    before = {name: tensor.detach().clone() for name, tensor in trainer.policy.state_dict().items()}
+    names = set(trainer.policy.trainable())
+    trainer.run(episodes(8), tmp_path, silent)
+    changed = {name for name, now in trainer.policy.state_dict().items() if not torch.equal(before[name], now)}
+    assert changed == names
+
+
+def test_rollout_rewards_are_a_kl_penalty_and_a_score_at_the_end(tiny_backbone: Path, reward_model: Path) -> None:
+    settings = SETTINGS.model_copy(update={"lam": 1.0})
+    policy = fresh(tiny_backbone, reward_model).policy
+    torch.nn.init.normal_(next(p for name, p in policy.trainable().items() if "lora_B" in name), std=0.2)
+    rollout = collect(
+        policy, episodes(4), settings, kl_weight=0.5, end_token=END, random_seed=0, score=sigmoid_score(0.3)
+    )
+    # With lambda and gamma 1 and values of 0 the first return is the sum of a response's rewards.
+    expected = torch.sigmoid(rollout.rewards - 0.3) - 0.5 * rollout.kl
+    torch.testing.assert_close(rollout.returns[:, 0], expected)
+    assert rollout.kl.abs().max() > 0
+    lengths = rollout.sequences.responses
+    last = rollout.returns[torch.arange(4), lengths - 1]
+    survey = policy.survey(rollout.sequences)
+    kl = (rollout.logprobs - survey.reference)[torch.arange(4), lengths - 1]
+    torch.testing.assert_close(last, rollout.scores - 0.5 * kl, atol=1e-5, rtol=0)
+
+
+def test_parts_of_a_minibatch_add_up_to_the_whole(tiny_backbone: Path, reward_model: Path) -> None:
+    policy = fresh(tiny_backbone, reward_model).policy
+    rollout = collect(
+        policy, episodes(4), SETTINGS, kl_weight=0.1, end_token=END, random_seed=0, score=sigmoid_score(0)
+    )
+    whole = _terms(policy, rollout, SETTINGS)
+    parts = [rollout.rows(rows) for rows in rollout.sequences.parts(20)]
+    assert len(parts) > 1 and sum(len(part.sequences) for part in parts) == 4
+    total = torch.stack([_terms(policy, part, SETTINGS) for part in parts]).sum(0)
+    torch.testing.assert_close(total, whole, atol=1e-4, rtol=1e-4)
+
+
+def test_at_first_the_policy_is_the_sampler(tiny_backbone: Path, reward_model: Path, tmp_path: Path) -> None:
+    """Before any step all ratios are 1: nothing is clipped and whitened advantages sum to nothing."""
+    settings = SETTINGS.model_copy(update={"epochs": 1, "minibatch_size": 4})
+    trainer = fresh(tiny_backbone, reward_model, settings)
+    trainer.run(episodes(4), tmp_path, silent)
+    row = trainer.metrics[0]
+    assert row["policy_loss"] == pytest.approx(0, abs=1e-5) and row["clip_fraction"] == 0
+    assert row["mean_kl"] == pytest.approx(0, abs=1e-4) and row["kl_weight"] == 0.2
+    assert set(row) >= set(TERMS) and row["entropy"] > 0 and row["episodes"] == 4
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("moment", ["sampling", "epoch 2 of 2", "reward"])
+def test_a_killed_training_continues_to_the_same_bytes(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path, moment: str
+) -> None:
+    undisturbed = fresh(tiny_backbone, reward_model)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    undisturbed.run(episodes(12), whole, silent)
+
+    def kill(done: int, total: int, unit: str, note: str = "") -> None:
+        if done >= 4 and note.startswith(moment):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fresh(tiny_backbone, reward_model).run(episodes(12), broken, kill)
+    (broken / f".{checkpoint.NAME}.tmp").write_bytes(b"half a checkpoint")
+    torch.manual_seed(123)
+    resumed = fresh(tiny_backbone, reward_model)
+    resumed.run(episodes(12), broken, silent)
+    assert resumed.metrics == undisturbed.metrics and resumed.samples == undisturbed.samples
+    expected = undisturbed.policy.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in resumed.policy.state_dict().items())
+
+
+def test_prompts_are_all_used_before_any_is_used_again() -> None:
+    prompts = [Prompt(f"id{n}", f"text {n}") for n in range(5)]
+    order = schedule(prompts, 12, random_seed=1)
+    assert len(order) == 12 and set(order[:5]) == set(order[5:10]) == set(prompts)
+    assert order[:5] != order[5:10] and order == schedule(prompts[::-1], 12, random_seed=1)
+    assert order != schedule(prompts, 12, random_seed=2)
+
+
+def test_a_prompt_is_cut_so_that_the_response_fits(tiny_backbone: Path) -> None:
+    from ser.backbone import load_tokenizer
+    from ser.errors import SerError
+    from ser.pairs import canonical_prompt
+
+    tokenizer, prompt = load_tokenizer(tiny_backbone), canonical_prompt("please help " * 60)
+    tokens = encode(tokenizer, prompt, 20, 64)
+    assert len(tokens) == 64 - 21 and tokens == encode(tokenizer, prompt, 20, 512)[-43:]
+    with pytest.raises(SerError, match="max_length"):
+        encode(tokenizer, prompt, 40, 44)

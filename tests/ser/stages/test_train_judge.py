@@ -1,0 +1,81 @@
+"""The judge is measured, and judges, only on prompts that it has not trained on."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser import tables
+from ser.ppo.comparison import judge_fold
+from ser.progress import silent
+from ser.specs import Compute, Encoding, Lora, RewardTraining
+from ser.stages import train_judge, trunk
+from ser.stages.specs import TrainJudgeSpec, TrunkSpec
+from tests.models import labelled_pairs
+
+LORA = Lora(r=4, alpha=8, top=0.5)
+SPEC = TrainJudgeSpec(
+    training=RewardTraining(lora=LORA, learning_rate=5e-3, batch_size=8),
+    compute=Compute(threads=1),
+    epochs=4,
+    random_seed=1,
+)
+
+
+@pytest.fixture(scope="module")
+def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("judge")
+    rows = [
+        {
+            "pair_id": pair.pair_id, "prompt": pair.prompt, "response_a": pair.response_a,
+            "response_b": pair.response_b, "preferred": preferred,
+        }
+        for pair, preferred in labelled_pairs(120)
+    ]  # fmt: skip
+    tables.write(folder / "test.parquet", tables.LABELLED, rows)
+    tables.write(folder / "none.parquet", tables.LABELS, [])
+    opposite = {"a": "b", "b": "a"}
+    judged = ({"pair_id": row["pair_id"], "preferred": opposite[row["preferred"]]} for row in rows[:100])
+    tables.write(folder / "opposite.parquet", tables.LABELS, judged)
+    states = folder / "states"
+    states.mkdir()
+    spec = TrunkSpec(encoding=Encoding(max_length=128), compute=Compute(threads=1), lora=LORA)
+    trunk.run(spec, {"pairs": folder / "test.parquet", "backbone": tiny_backbone}, states, silent)
+    return {"backbone": tiny_backbone, "pairs": [folder / "test.parquet"], "states": [states], "folder": folder}
+
+
+def run(inputs: dict[str, Any], labels: str, out: Path) -> dict[str, Any]:
+    return train_judge.run(SPEC, {**inputs, "judge_labels": inputs["folder"] / f"{labels}.parquet"}, out, silent)
+
+
+def test_human_labels_serve_where_there_are_no_judge_labels(inputs: dict[str, Any], tmp_path: Path) -> None:
+    summary = run(inputs, "none", tmp_path)
+    assert (summary["labels"], summary["n"]) == ("human", 120)
+    assert summary["accuracy"]["value"] > 0.9
+    assert len(summary["offsets"]) == 2
+
+
+def test_judge_labels_replace_human_ones(inputs: dict[str, Any], tmp_path: Path) -> None:
+    summary = run(inputs, "opposite", tmp_path)
+    assert (summary["labels"], summary["n"]) == ("judge", 100)
+    # The judge labels are the opposite of the human ones, and the judge learned them.
+    assert summary["accuracy"]["value"] > 0.9
+
+
+def test_no_fold_trains_on_the_prompts_it_judges(
+    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, set[str]] = {}
+    real = train_judge.train
+
+    def spy(model: Any, tokenizer: Any, examples: Any, *rest: Any, out: Path, **more: Any) -> Any:
+        seen[out.name] = {example.encoded.pair.pair_id for example in examples}
+        return real(model, tokenizer, examples, *rest, out=out, **more)
+
+    monkeypatch.setattr(train_judge, "train", spy)
+    run(inputs, "none", tmp_path)
+    folds: dict[int, set[str]] = {0: set(), 1: set()}
+    for pair, _ in labelled_pairs(120):
+        folds[judge_fold(pair.prompt)].add(pair.pair_id)
+    assert seen == {"fold_0": folds[1], "fold_1": folds[0]}
+    assert min(len(fold) for fold in folds.values()) > 30

@@ -1,0 +1,47 @@
+"""Temperature, confidence and calibration error against numbers worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ser.calibration import confidence, expected_calibration_error, fit_temperature, log_loss, sigmoid
+
+
+@given(st.floats(-800, 800))
+def test_sigmoid_is_symmetric_and_never_overflows(x: float) -> None:
+    assert sigmoid(x) + sigmoid(-x) == pytest.approx(1)
+
+
+def test_log_loss_by_hand() -> None:
+    assert log_loss([0.0]) == pytest.approx(math.log(2))
+    assert log_loss([2.0, -2.0], temperature=2.0) == pytest.approx(
+        (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(1))) / 2
+    )
+
+
+def test_the_temperature_that_made_the_labels_is_found() -> None:
+    draw = np.random.default_rng(0)
+    margins = draw.normal(0, 4, 20_000)
+    right = draw.random(20_000) < 1 / (1 + np.exp(-np.abs(margins) / 2.5))
+    correct = np.where(right, np.abs(margins), -np.abs(margins))
+    assert fit_temperature(correct) == pytest.approx(2.5, rel=0.05)
+
+
+def test_three_right_of_four_equal_margins_by_hand() -> None:
+    # The best T makes sigmoid(1 / T) equal to the share that is right: T = 1 / log(3).
+    assert fit_temperature([1.0, 1.0, 1.0, -1.0]) == pytest.approx(1 / math.log(3), rel=1e-3)
+
+
+def test_a_model_at_chance_is_sure_of_nothing() -> None:
+    temperature = fit_temperature([1.0, -1.0, 1.0, -1.0, -1.0])
+    assert confidence(1.0, temperature) == pytest.approx(0.5, abs=0.01)
+
+
+def test_calibration_error_by_hand() -> None:
+    # Confidence sigmoid(log 3) = 0.75 for all four, three right: no error; none right: 0.75.
+    margin = math.log(3)
+    assert expected_calibration_error([margin, margin, margin, -margin], 1.0) == pytest.approx(0.0, abs=1e-9)
+    assert expected_calibration_error([-margin] * 4, 1.0) == pytest.approx(0.75)

@@ -1,0 +1,149 @@
+"""A reward depends on the pair alone, and survives saving."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from ser.backbone import load_model, load_tokenizer
+from ser.encoding import EncodedPair, encode_pair
+from ser.errors import SerError
+from ser.packing import pack
+from ser.pairs import Pair, canonical_prompt
+from ser.reward_model import RewardModel
+from ser.specs import Lora
+from tests.models import encoded_pairs, random_model
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6)
+
+
+@pytest.fixture(scope="module", params=["llama", "qwen2", "mistral"])
+def model(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> RewardModel:
+    """A reward model over each kind of backbone that packing is proven for."""
+    if request.param == "llama":
+        return random_model(tiny_backbone)
+    shape = {
+        "vocab_size": len(AutoTokenizer.from_pretrained(tiny_backbone)), "hidden_size": 32, "intermediate_size": 64,
+        "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "bos_token_id": 1,
+        "eos_token_id": 2, "pad_token_id": 0,
+    }  # fmt: skip
+    torch.manual_seed(1)
+    other = (
+        Qwen2ForCausalLM(Qwen2Config(**shape))
+        if request.param == "qwen2"
+        else MistralForCausalLM(MistralConfig(**shape))
+    )
+    folder = tmp_path_factory.mktemp(request.param)
+    other.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_backbone).save_pretrained(folder)
+    return random_model(folder)
+
+
+def plain_reward(model: RewardModel, prompt: list[int], response: list[int]) -> float:
+    """The reward as the plain sequence classifier of transformers gives it, one sequence at a time."""
+    classifier = model.classifier
+    classifier.config.pad_token_id = 0
+    with torch.inference_mode():
+        return classifier(input_ids=torch.tensor([prompt + response])).logits.item()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lengths=LENGTHS, seed=st.integers(0, 99))
+def test_packed_rewards_are_those_of_two_plain_sequences(
+    model: RewardModel, lengths: list[tuple[int, int, int]], seed: int
+) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    pairs = [
+        EncodedPair(str(i), *(torch.randint(3, 200, (n,), generator=draw).tolist() for n in sizes))
+        for i, sizes in enumerate(lengths)
+    ]
+    packed = model.score(pairs)
+    for row, pair in zip(packed, pairs, strict=True):
+        assert row[0].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_a), abs=1e-5)
+        assert row[1].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_b), abs=1e-5)
+
+
+def test_rewards_do_not_depend_on_batch_or_padding(model: RewardModel, tiny_backbone: Path) -> None:
+    pairs = encoded_pairs(tiny_backbone, 8)
+    together = model.score(pairs)
+    alone = torch.cat([model.score([pair]) for pair in pairs])
+    long = EncodedPair("long", [5] * 60, [6] * 30, [7] * 30)
+    padded = model.score([*reversed(pairs), long])[:8].flip(0)
+    assert (together - alone).abs().max() < 1e-5
+    assert (together - padded).abs().max() < 1e-5
+    assert (together[:, 0] - together[:, 1]).abs().min() > 0
+
+
+@pytest.mark.parametrize("top", [0.5, 1.0])
+def test_rewards_after_reload_are_the_same(tiny_backbone: Path, tmp_path: Path, top: float) -> None:
+    model = random_model(tiny_backbone, top)
+    pairs = encoded_pairs(tiny_backbone, 8)
+    before = model.score(pairs)
+    model.save(tmp_path / "rm")
+    assert sorted(path.name for path in (tmp_path / "rm").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    again = RewardModel.load(tiny_backbone, tmp_path / "rm", "float32")
+    assert again.trunk == model.trunk == (2 if top == 0.5 else 0)
+    assert (again.score(pairs) - before).abs().max() < 1e-5
+    merged = RewardModel.load(tiny_backbone, tmp_path / "rm", "float32", merged=True)
+    assert (merged.score(pairs) - before).abs().max() < 1e-4
+
+
+def test_the_trunk_is_shared_by_all_reward_models(tiny_backbone: Path) -> None:
+    one, other = random_model(tiny_backbone, seed=1), random_model(tiny_backbone, seed=2)
+    batch = pack(encoded_pairs(tiny_backbone, 4))
+    states = one.trunk_states(batch)
+    assert torch.equal(states, other.trunk_states(batch))
+    with torch.inference_mode():
+        assert (other.rewards(batch, states) - other.rewards(batch)).abs().max() == 0
+        assert (other.rewards(batch, states) - one.rewards(batch, states)).abs().max() > 1e-3
+
+
+def test_a_new_model_depends_on_its_seed_only(tiny_backbone: Path) -> None:
+    pairs = encoded_pairs(tiny_backbone, 4)
+    torch.manual_seed(1)
+    one = RewardModel.new(tiny_backbone, Lora(), "float32", random_seed=5).eval().score(pairs)
+    torch.manual_seed(2)
+    same = RewardModel.new(tiny_backbone, Lora(), "float32", random_seed=5).eval().score(pairs)
+    other = RewardModel.new(tiny_backbone, Lora(), "float32", random_seed=6).eval().score(pairs)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_prompts_are_cut_from_the_left_and_responses_never(tiny_backbone: Path) -> None:
+    tokenizer = load_tokenizer(tiny_backbone)
+    pair = Pair("x", canonical_prompt("please " * 60), "good rice", "bad rice whatever")
+    whole, cut = encode_pair(tokenizer, pair, 512), encode_pair(tokenizer, pair, 64)
+    assert whole.cut == 0
+    assert cut.cut == len(whole.prompt) - len(cut.prompt) > 0
+    assert whole.prompt[-len(cut.prompt) :] == cut.prompt
+    assert (cut.response_a, cut.response_b) == (whole.response_a, whole.response_b)
+    assert len(cut.prompt) + max(len(cut.response_a), len(cut.response_b)) == 64
+    with pytest.raises(SerError, match=r"pair x: a response of \d+ tokens does not fit into max_length 64"):
+        encode_pair(tokenizer, Pair("x", pair.prompt, "rice " * 100, "no"), 64)
+
+
+def test_a_folder_that_is_no_model_is_named(tiny_backbone: Path, tmp_path: Path) -> None:
+    with pytest.raises(SerError, match="not a readable model folder"):
+        load_model(tmp_path, "reward", "float32")
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(SerError, match="'gpt2' is not supported; use one of llama"):
+        load_model(tmp_path, "reward", "float32")
+    (tmp_path / "config.json").write_text((tiny_backbone / "config.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(SerError, match=f"the model in {tmp_path} cannot be loaded"):
+        load_model(tmp_path, "reward", "float32")
+    with pytest.raises(SerError, match="cannot be loaded"):
+        load_tokenizer(tmp_path)
+
+
+def test_pickled_weights_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text((tiny_backbone / "config.json").read_text())
+    torch.save({"x": torch.zeros(1)}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(SerError, match="cannot be loaded"):
+        load_model(tmp_path, "reward", "float32")

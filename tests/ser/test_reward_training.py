@@ -1,0 +1,169 @@
+"""Training learns, changes what it may change, and continues after a kill with the same bytes."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import logsigmoid
+
+from ser import tables
+from ser.backbone import load_tokenizer
+from ser.progress import Progress, silent
+from ser.reward_model import RewardModel
+from ser.reward_training import Example, PairRewardTrainer
+from ser.specs import Compute, Encoding, Lora, RewardTraining
+from ser.stages import heldout, train_reward_model, trunk
+from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec, TrunkSpec
+from ser.states import PairStates, collate
+from tests.models import labelled_pairs
+
+LORA = Lora(r=4, alpha=8, top=0.5)
+TRAINING = RewardTraining(lora=LORA, learning_rate=5e-3, batch_size=8)
+SPEC = TrainRewardModelSpec(training=TRAINING, compute=Compute(threads=1), epochs=3, random_seed=3)
+
+
+def write_part(path: Path, n: int, seed: int) -> Path:
+    rows = [
+        {
+            "pair_id": pair.pair_id,
+            "prompt": pair.prompt,
+            "response_a": pair.response_a,
+            "response_b": pair.response_b,
+            "preferred": preferred,
+        }
+        for pair, preferred in labelled_pairs(n, seed)
+    ]
+    tables.write(path, tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A seed part and a test part with their states."""
+    folder = tmp_path_factory.mktemp("parts")
+    result: dict[str, Any] = {"backbone": tiny_backbone}
+    for name, n, seed in (("seed", 60, 0), ("test", 80, 1)):
+        result[name] = write_part(folder / f"{name}.parquet", n, seed)
+        out = folder / f"{name}_states"
+        out.mkdir()
+        spec = TrunkSpec(encoding=Encoding(max_length=128), compute=Compute(threads=1), lora=LORA)
+        trunk.run(spec, {"pairs": result[name], "backbone": tiny_backbone}, out, silent)
+        result[f"{name}_states"] = out
+    return result
+
+
+def train_once(parts: dict[str, Any], out: Path, progress: Progress = silent) -> dict[str, Any]:
+    out.mkdir(exist_ok=True)
+    inputs = {"backbone": parts["backbone"], "human": [parts["seed"]], "states": [parts["seed_states"]]}
+    return train_reward_model.run(SPEC, inputs, out, progress)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def trained(parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    summary = train_once(parts, out)
+    assert (summary["n_human"], summary["n_pseudo"], summary["steps"]) == (60, 0, 24)
+    assert summary["last_loss"] < summary["first_loss"] / 2
+    return out
+
+
+def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm"}
+    for split in ("calibration", "test"):
+        inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
+    summary = heldout.run(HeldoutSpec(compute=Compute(threads=1)), inputs, tmp_path, silent)
+    accuracy = summary["metrics"]["test"]["accuracy"]
+    assert accuracy["value"] > 0.9
+    assert 0.9 < accuracy["ci_low"] <= accuracy["value"] <= accuracy["ci_high"]
+    rows = list(tables.read(tmp_path / "heldout.parquet"))
+    right = [(row["reward_a"] > row["reward_b"]) == (row["preferred"] == "a") for row in rows if row["split"] == "test"]
+    assert sum(right) / len(right) == accuracy["value"]
+    assert all(0.5 <= row["confidence"] <= 1 for row in rows)
+
+
+def test_adapter_and_head_change_and_the_backbone_does_not(parts: dict[str, Any], trained: Path) -> None:
+    fresh = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=3)
+    after = RewardModel.load(parts["backbone"], trained / "rm", "float32", trainable=True)
+    before = {name: value for name, value in fresh.named_parameters() if "original_module" not in name}
+    changed = {
+        name for name, value in after.named_parameters() if name in before and not torch.equal(value, before[name])
+    }
+    assert changed == {name for name, value in fresh.named_parameters() if value.requires_grad}
+    assert any("score" in name for name in changed)
+    assert all("layers.2." in name or "layers.3." in name or "score" in name for name in changed)
+
+
+def test_the_same_seed_gives_the_same_bytes(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    train_once(parts, tmp_path)
+    assert digests(tmp_path) == digests(trained)
+    assert sorted(digests(trained)) == ["rm/adapter_config.json", "rm/adapter_model.safetensors", "training.json"]
+
+
+def test_a_killed_training_continues_to_the_same_bytes(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    def kill(done: int, total: int, unit: str, note: str = "") -> None:
+        if done >= total * 22 // 24:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train_once(parts, tmp_path, kill)
+    assert [path.name for path in (tmp_path / "checkpoints").glob("checkpoint-*")] == ["checkpoint-20"]
+    steps: list[int] = []
+    train_once(parts, tmp_path, lambda done, *_: steps.append(done))
+    assert len(steps) == 4
+    assert digests(tmp_path) == digests(trained)
+
+
+def test_a_half_written_checkpoint_is_passed_over(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "checkpoint-20").mkdir(parents=True)
+    train_once(parts, tmp_path)
+    assert digests(tmp_path) == digests(trained)
+
+
+def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_path: Path) -> None:
+    from trl import RewardConfig
+
+    items = list(PairStates(parts["seed_states"]).pairs())[:3]
+    examples = [Example(items[0], "a", 1.0), Example(items[1], "b", 0.5), Example(items[2], "a", 0.0)]
+    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    args = RewardConfig(
+        output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", center_rewards_coefficient=0.01,
+        gradient_checkpointing=False, max_length=None,
+    )  # fmt: skip
+    trainer = PairRewardTrainer(model, examples, args=args, processing_class=load_tokenizer(parts["backbone"]))
+    loss = trainer.compute_loss(model.model, {"examples": examples})
+    rewards = model.rewards(*collate(items))
+    expected = 0.0
+    for (a, b), (preferred, weight) in zip(rewards[:2].tolist(), [("a", 1.0), ("b", 0.5)], strict=True):
+        chosen, rejected = (a, b) if preferred == "a" else (b, a)
+        one = -logsigmoid(torch.tensor(chosen - rejected)).item() + 0.01 * (chosen + rejected) ** 2
+        expected += weight * one / 1.5
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:
+    inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "states": [parts["seed_states"]]}
+    with pytest.raises(ValueError, match="80 labelled pairs have no states"):
+        train_reward_model.run(SPEC, inputs, tmp_path, silent)
+
+
+def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    inputs = {
+        "backbone": parts["backbone"],
+        "human": [parts["seed"]],
+        "pseudo": [parts["test"]],
+        "states": [parts["seed_states"], parts["test_states"]],
+        "start": trained / "rm",
+    }
+    summary = train_reward_model.run(SPEC.model_copy(update={"epochs": 1}), inputs, tmp_path, silent)
+    assert (summary["n_human"], summary["n_pseudo"], summary["steps"]) == (60, 80, 18)
+    assert summary["first_loss"] < 0.3  # an untrained model begins at log 2
