@@ -115,7 +115,8 @@ def policy_words(data: ReportData) -> list[str]:
     if before and after:
         said.insert(
             0,
-            f"Mean reward, base to policy, by the model it was trained with: {before['value']:.3f} to {after['value']:.3f}.",
+            "Mean reward, base to policy, by the model it was trained with: "
+            f"{before['value']:.3f} to {after['value']:.3f}.",
         )
     if rate["ci_low"] <= 0.5 <= rate["ci_high"]:
         said.append("The win rate's interval includes 50 %: no difference is shown.")
