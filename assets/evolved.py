@@ -1,6 +1,7 @@
 """The promoted reward model: the fan-in of the seed RM and every loop."""
 
 import inspect
+import warnings
 
 import dagster as dg
 
@@ -11,6 +12,9 @@ from resources.audit.record import model_of
 from resources.code_version import code_version
 from resources.workshop import Workshop
 from ser.stages.specs import PromoteSpec
+
+# The only way for an op to state a data version; the versions of Dagster are pinned, so its beta is no surprise.
+warnings.filterwarnings("ignore", "Parameter `data_version`", dg.BetaWarning)
 
 
 def finished_models(work: Workshop) -> list[str]:

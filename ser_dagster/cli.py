@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from ser.errors import SerError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit code 0 done, 1 failed, 2 wrong use."""
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would break our own lines of progress
+    # What libraries say to each other about their next versions is not for the people who run this one.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers", append=True)
     parsed = _parser().parse_args(arguments)
     if parsed.debug:
         os.environ["SER_DEBUG"] = "1"

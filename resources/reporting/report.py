@@ -63,9 +63,11 @@ def summary_table(path: Path, snapshot: str, recipe: str) -> "Table":
     from rich.table import Table
 
     data = gather(path, snapshot, recipe)
-    table = Table(box=box.SIMPLE_HEAD, caption=" ".join(verdict(data) + policy_words(data)), caption_justify="left")
+    words = "\n\n".join(" ".join(part) for part in (verdict(data), policy_words(data)) if part)
+    table = Table(box=box.SIMPLE_HEAD, caption=words, caption_justify="left")
     for k, name in enumerate(HEADINGS):
-        table.add_column(name, justify="left" if k == 0 else "right")
+        # Two lines of heading: the table has to fit into 80 columns.
+        table.add_column("\n".join(name.rsplit(" ", 1)) if k else name, justify="right" if k else "left", no_wrap=True)
     rows = summary_rows(data)
     for k, row in enumerate(rows):
         promoted = row[0].startswith("promoted")
@@ -108,7 +110,7 @@ def policy_words(data: ReportData) -> list[str]:
         return []
     trust = f"; the judge itself is right on {percent(judge['value'])} of pairs" if judge else ""
     said = [
-        f"The policy wins {percent(rate['value'])} against its base model "
+        f"Win rate of the policy against its base model, a tie as half a win: {percent(rate['value'])} "
         f"({percent(rate['ci_low'])} to {percent(rate['ci_high'])}, {rate['n']} prompts){trust}."
     ]
     before, after = metrics.get("mean_base_reward"), metrics.get("mean_policy_reward")

@@ -56,7 +56,7 @@ def test_honest_words(tmp_path: Path) -> None:
     assert "The reward model of loop 1 was promoted. Decided on: loop 1: 100.0% of 2 calibration pairs." in text
     assert "Against the seed: +25.0 points on the test pairs" in text
     assert "The difference between seed and promoted lies inside its interval" in text
-    assert "The policy wins 62.5 % against its base model (21.9 % to 90.8 %, 4 prompts)" in text
+    assert "a tie as half a win: 62.5 % (21.9 % to 90.8 %, 4 prompts)" in text
     assert "the judge itself is right on 75.0 % of pairs" in text
     assert "includes 50 %: no difference is shown" in text
     assert "Thresholds: tau_high 0.55, tau_low 0.45, tau_delta 0.3; n_min 2." in text
