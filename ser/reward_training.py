@@ -14,12 +14,15 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
+from ser.batches import plan
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.specs import RewardTraining
 from ser.states import EncodedStates, collate
 
 _SAVE_EVERY = 20
+_PART_TOKENS = 1024
+"""Padded tokens that pass the network at once while training."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,26 @@ class PairRewardTrainer(RewardTrainer):
 
         Ouyang et al. (arXiv 2203.02155, eq. 1) and Eisenstein et al. (arXiv 2312.09244, eq. 2).
         """
-        batch, hidden, preferred, weight = _to_device(inputs["examples"], self.accelerator.device)
-        rewards = self._reward_model.rewards(batch, hidden)
+        examples = inputs["examples"]
+        rewards = self._rewards([example.encoded for example in examples])
+        preferred = torch.tensor([0 if one.preferred == "a" else 1 for one in examples], device=rewards.device)
+        weight = torch.tensor([one.weight for one in examples], device=rewards.device)
         chosen = rewards.gather(1, preferred[:, None]).squeeze(1)
         rejected = rewards.gather(1, 1 - preferred[:, None]).squeeze(1)
         losses = -logsigmoid(chosen - rejected)
         losses = losses + self._centering * (chosen + rejected) ** 2
         loss = (weight * losses).sum() / weight.sum()
         return (loss, {"rewards": rewards}) if return_outputs else loss
+
+    def _rewards(self, encoded: Sequence[EncodedStates]) -> torch.Tensor:
+        """Rewards [B, 2] of a batch, computed in parts of similar length: one long pair does not pad all others."""
+        parts = plan([(len(one.pair), one.pair.pair_id) for one in encoded], _PART_TOKENS)
+        device = self.accelerator.device
+        rewards = torch.cat(
+            [self._reward_model.rewards(*collate([encoded[i] for i in part], device)) for part in parts]
+        )
+        order = torch.tensor([i for part in parts for i in part], device=device)
+        return rewards[order.argsort()]
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
         return 0  # the parent counts tokens in tensors that a packed batch does not have
@@ -145,11 +160,3 @@ class StepProgress(TrainerCallback):
         if logs and "loss" in logs:
             done = self.pairs * state.global_step // self.steps
             self.progress(done, self.pairs, "pairs", f"loss {logs['loss']:.3f}")
-
-
-def _to_device(examples: Sequence[Example], device: torch.device):
-    """Tensors of one batch: packed pairs, trunk states, index of the preferred response, weights."""
-    batch, hidden = collate([example.encoded for example in examples], device)
-    preferred = torch.tensor([0 if example.preferred == "a" else 1 for example in examples], device=device)
-    weight = torch.tensor([example.weight for example in examples], device=device)
-    return batch, hidden, preferred, weight

@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 SEED = 2411
 PAIRS = 1600
 NOISE = 0.10  # share of the annotator's labels that are flipped, at random
-MIN_GAP = 1.0  # pairs whose utilities are closer than this are never written
+MIN_GAP = 2.25  # pairs whose utilities are closer than this are never written
 WORDS = range(8, 26)  # allowed length of a response
 
 # The annotator's rule: what each quality adds to the utility of a response.
