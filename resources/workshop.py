@@ -83,6 +83,7 @@ class Workshop:
             "reward_model": reward_model.part("rm"),
             "calibration": splits.part("calibration.parquet"),
             "test": splits.part("test.parquet"),
+            "judge": splits.part("judge.parquet"),
             "calibration_states": self.trunk("calibration"),
             "test_states": self.trunk("test"),
         }

@@ -21,11 +21,12 @@ def accuracy(margins: Sequence[float]) -> dict[str, float]:
 
 
 def measure(
-    scored: Mapping[str, Sequence[Scored]], labels: Mapping[str, str]
+    scored: Mapping[str, Sequence[Scored]], labels: Mapping[str, str], judge_labels: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """`(rows of heldout.parquet, summary)` from the scores of each split.
 
-    The temperature is fitted, and the mean reward (`reward_offset`) taken, on the split `calibration`.
+    The temperature is fitted, and the mean reward (`reward_offset`) taken, on the split `calibration`. Judge
+    labels, where there are any, give one more metric, `judge_label_accuracy`, and decide nothing.
     """
     margins = {split: [correct_margin(one, labels[one.pair_id]) for one in ones] for split, ones in scored.items()}
     temperature = fit_temperature(margins["calibration"])
@@ -43,6 +44,10 @@ def measure(
     ]
     rewards = [r for one in scored["calibration"] for r in (one.reward_a, one.reward_b)]
     metrics = {split: _metrics(values, temperature) for split, values in margins.items() if values}
+    for split, ones in scored.items():
+        judged = [correct_margin(one, judge_labels[one.pair_id]) for one in ones if one.pair_id in judge_labels]
+        if judged:
+            metrics[split]["judge_label_accuracy"] = accuracy(judged)
     return rows, {"temperature": temperature, "reward_offset": sum(rewards) / len(rewards), "metrics": metrics}
 
 

@@ -80,6 +80,11 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
             yield from batch.to_pylist()
 
 
+def labels(*paths: Path) -> dict[str, str]:
+    """The label of each pair of labelled tables; a later table wins."""
+    return {row["pair_id"]: row["preferred"] for path in paths for row in read(path, columns=LABELS.names)}
+
+
 def count(path: Path) -> int:
     """The number of rows of a parquet file, from its footer."""
     return pq.read_metadata(path).num_rows

@@ -18,14 +18,10 @@ SPLITS = ("calibration", "test")
 
 
 def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Write `heldout.parquet` for the splits; `inputs` has `<split>` (labelled table) and `<split>_states`."""
+    """Write `heldout.parquet` for the splits; `inputs` has `<split>` and `judge` (label tables) and `<split>_states`."""
     torch.set_num_threads(spec.compute.threads)
     model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
-    labels = {
-        row["pair_id"]: row["preferred"]
-        for split in SPLITS
-        for row in tables.read(inputs[split], columns=tables.LABELS.names)
-    }
+    labels = tables.labels(*(inputs[split] for split in SPLITS))
     states = {split: PairStates(inputs[f"{split}_states"]) for split in SPLITS}
     total = sum(map(len, states.values()))
     before = 0
@@ -41,6 +37,6 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
             )
         )
         before += len(part)
-    rows, summary = measure(scored, labels)
+    rows, summary = measure(scored, labels, tables.labels(inputs["judge"]))
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
     return summary

@@ -30,7 +30,7 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
     """
     torch.set_num_threads(spec.compute.threads)
     rows = [row for path in inputs["pairs"] for row in tables.read(path)]
-    own = {row["pair_id"]: row["preferred"] for row in tables.read(inputs["judge_labels"])}
+    own = tables.labels(inputs["judge_labels"])
     # Labels of two origins would make an accuracy of neither: the judge's own serve alone if there are any.
     rows = [row for row in rows if row["pair_id"] in own] if own else rows
     labels = {row["pair_id"]: own.get(row["pair_id"], row["preferred"]) for row in rows}

@@ -22,7 +22,7 @@ def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progre
     earlier reward model) training continues from there.
     """
     torch.set_num_threads(spec.compute.threads)
-    human, pseudo = _labels(inputs["human"]), _labels(inputs.get("pseudo", []))
+    human, pseudo = tables.labels(*inputs["human"]), tables.labels(*inputs.get("pseudo", []))
     examples = gather(human | pseudo, inputs["states"])
     start = inputs.get("start")
     if start is None:
@@ -65,8 +65,3 @@ def gather(labels: Mapping[str, str], folders: list[Path]) -> list[Example]:
     if missing:
         raise ValueError(f"{len(missing)} labelled pairs have no states, for instance {min(missing)}")
     return [found[pair_id] for pair_id in sorted(found)]
-
-
-def _labels(paths: list[Path]) -> dict[str, str]:
-    columns = tables.LABELS.names
-    return {row["pair_id"]: row["preferred"] for path in paths for row in tables.read(path, columns=columns)}

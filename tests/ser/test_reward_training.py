@@ -75,13 +75,18 @@ def trained(parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
-    inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm"}
+    judge = tmp_path / "judge.parquet"
+    flipped = [row | {"preferred": "b" if row["preferred"] == "a" else "a"} for row in tables.read(parts["test"])]
+    tables.write(judge, tables.LABELS, ({name: row[name] for name in tables.LABELS.names} for row in flipped[:20]))
+    inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm", "judge": judge}
     for split in ("calibration", "test"):
         inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
     summary = heldout.run(HeldoutSpec(compute=Compute(threads=1)), inputs, tmp_path, silent)
     accuracy = summary["metrics"]["test"]["accuracy"]
     assert accuracy["value"] > 0.9
     assert 0.9 < accuracy["ci_low"] <= accuracy["value"] <= accuracy["ci_high"]
+    judged = summary["metrics"]["test"]["judge_label_accuracy"]
+    assert (judged["n"], judged["value"] < 0.2) == (20, True)
     rows = list(tables.read(tmp_path / "heldout.parquet"))
     right = [(row["reward_a"] > row["reward_b"]) == (row["preferred"] == "a") for row in rows if row["split"] == "test"]
     assert sum(right) / len(right) == accuracy["value"]
