@@ -18,7 +18,7 @@ SPLITS = ("calibration", "test")
 
 
 def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Write `heldout.parquet` for the splits; `inputs` has `<split>` and `judge` (label tables) and `<split>_states`."""
+    """Write `heldout.parquet`; `inputs` has `<split>` and `judge` (labelled tables) and `<split>_states`."""
     torch.set_num_threads(spec.compute.threads)
     model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
     labels = tables.labels(*(inputs[split] for split in SPLITS))
