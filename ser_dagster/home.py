@@ -14,6 +14,8 @@ from resources.settings import data_root
 CONFIG = """# Dagster's instance; see https://docs.dagster.io/deployment/oss/dagster-yaml
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
