@@ -138,9 +138,10 @@ def _pictures(work: Workshop, artifact: Artifact) -> dict[str, dg.MetadataValue]
             [p for row in rows for p in (row["p_a"], row["p_b"])],
             "p of every response",
             "p = sigmoid(centred reward)",
+            "responses",
             {"tau_low": limits.tau_low, "tau_high": limits.tau_high},
         ),
         "histogram_margin": picture(
-            [row["reward_a"] - row["reward_b"] for row in rows], "margins", "reward_a - reward_b"
+            [row["reward_a"] - row["reward_b"] for row in rows], "margins", "reward_a - reward_b", "pairs"
         ),
     }

@@ -46,9 +46,11 @@ def measured(heldout: Artifact) -> dict[str, Any]:
     return metadata
 
 
-def picture(values: list[float], title: str, xlabel: str, marks: Mapping[str, float] | None = None) -> dg.MetadataValue:
+def picture(
+    values: list[float], title: str, xlabel: str, ylabel: str, marks: Mapping[str, float] | None = None
+) -> dg.MetadataValue:
     """A histogram that the UI shows."""
-    return dg.MetadataValue.md(as_markdown(histogram(values, title, xlabel, marks or {}), title))
+    return dg.MetadataValue.md(as_markdown(histogram(values, title, xlabel, ylabel, marks), title))
 
 
 def examples(splits: Artifact, labelled: Artifact, filtered: Artifact) -> dict[str, dg.MetadataValue]:

@@ -41,16 +41,21 @@ class Point:
 
 
 def histogram(
-    values: Sequence[float], title: str, xlabel: str, marks: Mapping[str, float] | None = None, bins: int = 24
+    values: Sequence[float],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    marks: Mapping[str, float] | None = None,
+    bins: int = 24,
 ) -> str:
-    """How `values` are distributed; `marks` are named vertical lines (thresholds)."""
+    """How `values` are distributed; `marks` are named vertical lines (thresholds), `ylabel` what is counted."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     width = (high - low) / bins or 1.0
     counts = [0] * bins
     for value in values:
         counts[min(bins - 1, int((value - low) / width))] += 1
     edges = [low + k * width for k in range(bins + 1)]
-    return bars(edges, {"": (counts, KEPT)}, title, xlabel, marks)
+    return bars(edges, {"": (counts, KEPT)}, title, xlabel, marks, ylabel)
 
 
 def bars(
@@ -59,6 +64,7 @@ def bars(
     title: str,
     xlabel: str,
     marks: Mapping[str, float] | None = None,
+    ylabel: str = "pairs",
 ) -> str:
     """A histogram that is counted already: name -> (counts between the `edges`, colour), stacked."""
 
@@ -70,12 +76,15 @@ def bars(
             base = [a + b for a, b in zip(base, counts, strict=True)]
         for name, x in (marks or {}).items():
             axes.axvline(x, color=PROMOTED, linewidth=1.2, linestyle="--")
-            axes.annotate(name, (x, 1.0), (3, -2), xycoords=("data", "axes fraction"),
-                          textcoords="offset points", color=PROMOTED, fontsize=9, va="top")  # fmt: skip
+            # Names stand outside the lines: two thresholds may be close together.
+            left = x < max((marks or {}).values())
+            axes.annotate(name, (x, 1.0), (-3 if left else 3, -2), xycoords=("data", "axes fraction"), va="top",
+                          textcoords="offset points", color=PROMOTED, fontsize=9,
+                          ha="right" if left else "left")  # fmt: skip
         # Room above the bars, so that the names of the marks stand free.
         axes.set_ylim(0, 1.18 * max([1, *base]))
         axes.set_xlabel(xlabel)
-        axes.set_ylabel("pairs")
+        axes.set_ylabel(ylabel)
         axes.locator_params(axis="y", integer=True, nbins=5)
         if any(series):
             axes.legend(frameon=False, fontsize=9, loc="upper right")
