@@ -1,6 +1,5 @@
 """The audit database and the report: the same numbers for people and for SQL."""
 
-import os
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +7,7 @@ import dagster as dg
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.sync import sync
+from resources.disk import write_text
 from resources.reporting.report import render_report
 from resources.workshop import Workshop
 
@@ -51,8 +51,5 @@ def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
     except AuditBusy as error:
         context.log.warning(str(error))
         return dg.MaterializeResult(metadata={"left_to_the_next_run": str(error)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(page)
-    temporary.replace(path)
+    write_text(path, page)
     return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(path)), "bytes": len(page)})

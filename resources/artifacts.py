@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.code_version import PACKAGES, code_version
+from resources.disk import file_digest, fsync, replace
 from resources.launchers import Launcher
 from resources.locks import only_writer
 from ser.errors import SerError
@@ -186,12 +186,6 @@ def file_digests(folder: Path) -> dict[str, str]:
     return {name: file_digest(folder / name) for name in names if name != MANIFEST}
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of one file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @lru_cache(maxsize=4096)
 def _checked(folder: Path, _written: int) -> dict[str, str]:
     """Digests of a finished folder, read once a process."""
@@ -228,23 +222,13 @@ def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
     """Flush everything, write the manifest last, and rename the folder into its place."""
     for path in temporary.rglob("*"):
         if path.is_file():
-            _fsync(path)
+            fsync(path)
     manifest = temporary / MANIFEST
     manifest.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
-    _fsync(manifest)
-    _fsync(temporary)
+    fsync(manifest)
     if place.exists():  # a folder without a manifest is nobody's
         shutil.rmtree(place)
-    temporary.rename(place)
-    _fsync(place.parent)
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    replace(temporary, place)
 
 
 @lru_cache

@@ -1,11 +1,11 @@
 """Heads: which artifact an asset key stands for, under a snapshot and the digest of the settings."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from resources.artifacts import Artifact, ArtifactStore
+from resources.disk import write_text
 from resources.settings import Settings
 from ser.errors import SerError
 
@@ -34,9 +34,9 @@ class Heads:
         """Let the artifact's key stand for it."""
         about = self.folder / SETTINGS
         if not about.exists():
-            _write(about, self.settings.model_dump_json() + "\n")
+            write_text(about, self.settings.model_dump_json() + "\n")
         head = {"key": artifact.key, "version": artifact.version}
-        _write(self._path(artifact.key), json.dumps(head) + "\n")
+        write_text(self._path(artifact.key), json.dumps(head) + "\n")
 
     def get(self, key: str) -> Artifact:
         """The artifact that `key` stands for.
@@ -70,10 +70,3 @@ class Heads:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.ser_resource import SNAPSHOTS_NAME
+from resources.disk import write_text
 from resources.locks import is_owned
 from resources.settings import data_root
 
@@ -26,9 +27,7 @@ def dagster_home() -> Path:
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
-        temporary = config.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(CONFIG)
-        temporary.replace(config)
+        write_text(config, CONFIG)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from resources.landing.store import file_digest, replace, write_whole
+from resources.disk import file_digest, replace, write_whole
 
 
 class Quarantine:

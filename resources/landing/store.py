@@ -1,10 +1,8 @@
 """Where landed pairs are kept: append-only, content-addressed parquet parts, and snapshots that name them."""
 
 import fcntl
-import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resources.disk import file_digest, replace, write_text
 from ser.tables import ROWS
 
 _TEXT = pa.string()
@@ -135,12 +134,6 @@ def fingerprint(file: Path) -> list[Any]:
     return [file.name, status.st_size, status.st_mtime_ns]
 
 
-def file_digest(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches in row groups of a fixed size, so that equal rows make equal bytes; returns the rows."""
     count, waiting = 0, schema.empty_table()
@@ -160,31 +153,3 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that readers see the old file or the new one, also after a power cut."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text in the same way."""
-    write_whole(path, lambda temporary: temporary.write_text(text))
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a temporary sibling of `path`, then put it in place at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.tmp"
-    write(temporary)
-    replace(temporary, path)
-
-
-def replace(temporary: Path, path: Path) -> None:
-    """Put a written file in place, durably."""
-    _fsync(temporary)
-    temporary.replace(path)
-    _fsync(path.parent)
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from resources.disk import file_digest
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
 from resources.landing.snapshots import snapshot_contents, write_tables
 from resources.landing.stage import Staged, stage
-from resources.landing.store import PARTS, DatasetStore, file_digest, fingerprint
+from resources.landing.store import PARTS, DatasetStore, fingerprint
 from resources.landing.token_counts import TokenCounter
 from resources.settings import Settings
 from ser.errors import SerError

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from resources.artifacts import Artifact, ArtifactStore, DamagedArtifactError, Part, file_digest
+from resources.artifacts import Artifact, ArtifactStore, DamagedArtifactError, Part
+from resources.disk import file_digest
 from ser.errors import SerError
 from ser.progress import silent
 from ser.stages.specs import SplitSpec

@@ -1,0 +1,1 @@
+"""Benchmarks against peers: same work, same pairs, alternating runs, printed as ratios."""

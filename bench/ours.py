@@ -1,0 +1,72 @@
+"""The work as the product does it, called as its stages call it."""
+
+import tempfile
+from pathlib import Path
+
+from bench.workload import MAX_LENGTH, Workload, model_folder
+from ser.encoding import encode_pair
+from ser.reward_model import RewardModel
+from ser.reward_training import Example, train
+from ser.scoring import score
+from ser.specs import Lora, RewardTraining
+from ser.states import PairStates, write_states
+
+
+def silent(done: int, total: int, unit: str, note: str = "") -> None:
+    """Progress that nobody wants to see."""
+
+
+class Scorer:
+    """Scores the pairs of `work` with a merged reward model, through the cached trunk."""
+
+    def __init__(self, work: Workload, dtype: str, folder: Path):
+        self._work, self._folder = work, folder
+        fresh = RewardModel.new(model_folder(), Lora(), dtype, random_seed=0)
+        fresh.save(folder / "rm")
+        self._model = RewardModel.load(model_folder(), folder / "rm", dtype, merged=True)
+
+    def first(self) -> list[float]:
+        """A loop's first pass: tokens, the states after the trunk written to disk, and the rewards."""
+        tokenizer, out = self._work.tokenizer, self._folder / "states"
+        out.mkdir(exist_ok=True)
+        pairs = [encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in self._work.rows]
+        write_states(self._model, pairs, out, silent)
+        return self.later()
+
+    def later(self) -> list[float]:
+        """A later loop: the states are known."""
+        states = PairStates(self._folder / "states")
+        rewards = {one.pair_id: (one.reward_a, one.reward_b) for one in score(self._model, states, len(states), silent)}
+        return [reward for row in self._work.rows for reward in rewards[row.pair.pair_id]]
+
+
+class Training:
+    """One epoch of the product's training over the pairs of `work`, from a fixed start."""
+
+    def __init__(self, work: Workload, dtype: str, top: float, folder: Path):
+        self.settings = RewardTraining(lora=Lora(top=top))
+        self._work, self._dtype, self.start = work, dtype, folder / "start"
+        model = RewardModel.new(model_folder(), self.settings.lora, dtype, random_seed=0)
+        model.save(self.start)
+        (folder / "states").mkdir(parents=True, exist_ok=True)
+        write_states(model, work.encoded, folder / "states", silent)
+        labels = {row.pair.pair_id: row.preferred or "a" for row in work.rows}
+        known = {item.pair.pair_id: item for item in PairStates(folder / "states").pairs()}
+        # The order of the rows is that of the peer, so that both see the same pairs in every step.
+        self._examples = [Example(known[row.pair.pair_id], labels[row.pair.pair_id]) for row in work.rows]
+
+    def run(self) -> list[float]:
+        """The loss of every step."""
+        model = RewardModel.load(model_folder(), self.start, self._dtype, trainable=True)
+        with tempfile.TemporaryDirectory() as folder:
+            result = train(
+                model,
+                self._work.tokenizer,
+                self._examples,
+                self.settings,
+                epochs=1,
+                random_seed=0,
+                out=Path(folder),
+                progress=silent,
+            )
+        return result["loss"]

@@ -1,0 +1,68 @@
+"""What is measured on: pairs of a dataset as texts for the peers and as token ids for us, and the embedded model."""
+
+import json
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from resources.artifacts import ArtifactStore
+from resources.backbones import backbone
+from resources.launchers import in_process
+from resources.settings import ROOT, Backbone, data_root
+from ser.backbone import load_tokenizer
+from ser.encoding import EncodedPair, encode_pair
+from ser.pairs import Pair, prompt_messages
+from ser.rows import Row, parse_row
+from ser.specs import Encoding
+
+FILES = {
+    "hh_harmless": ROOT.parent / "shared" / "data" / "hh_harmless.jsonl",
+    "sample": ROOT / "data" / "sample" / "pairs.jsonl",
+}
+MAX_LENGTH = Encoding().max_length
+
+
+@dataclass(frozen=True)
+class Workload:
+    """`size` pairs of a dataset that fit into the maximum length, chosen by a fixed seed."""
+
+    dataset: str
+    size: int
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The pairs with their labels."""
+        parsed = [parse_row(json.loads(line)) for line in FILES[self.dataset].read_text().splitlines()]
+        known = {row.pair.pair_id: row for row in parsed if isinstance(row, Row)}
+        fitting = [row for row in known.values() if max(self._lengths(row.pair)) <= MAX_LENGTH]
+        return random.Random(0).sample(sorted(fitting, key=lambda row: row.pair.pair_id), self.size)
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer that ours and the peers use."""
+        return load_tokenizer(model_folder())
+
+    @cached_property
+    def encoded(self) -> list[EncodedPair]:
+        """The pairs as token ids."""
+        return [encode_pair(self.tokenizer, row.pair, MAX_LENGTH) for row in self.rows]
+
+    def texts(self, pair: Pair) -> tuple[str, str]:
+        """Prompt with response a, and with response b, in the chat template, each closed by the end token."""
+        prompt = self.tokenizer.apply_chat_template(
+            prompt_messages(pair.prompt), add_generation_prompt=True, tokenize=False
+        )
+        end = self.tokenizer.eos_token
+        return f"{prompt}{pair.response_a}{end}", f"{prompt}{pair.response_b}{end}"
+
+    def _lengths(self, pair: Pair) -> list[int]:
+        return [len(ids) for ids in self.tokenizer(list(self.texts(pair)), add_special_tokens=False)["input_ids"]]
+
+
+def model_folder() -> Path:
+    """The embedded model, converted once into the data root."""
+    store = ArtifactStore(data_root() / "artifacts", in_process)
+    return backbone(Backbone(), store, lambda done, total, unit, note="": None).path
