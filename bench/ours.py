@@ -16,7 +16,7 @@ def silent(done: int, total: int, unit: str, note: str = "") -> None:
     """Progress that nobody wants to see."""
 
 
-class Scorer:
+class Scoring:
     """Scores the pairs of `work` with a merged reward model, through the cached trunk."""
 
     def __init__(self, work: Workload, dtype: str, folder: Path):
@@ -55,12 +55,15 @@ class Training:
         # The order of the rows is that of the peer, so that both see the same pairs in every step.
         self._examples = [Example(known[row.pair.pair_id], labels[row.pair.pair_id]) for row in work.rows]
 
+    def prepare(self) -> None:
+        """Load the model."""
+        self._model = RewardModel.load(model_folder(), self.start, self._dtype, trainable=True)
+
     def run(self) -> list[float]:
         """The loss of every step."""
-        model = RewardModel.load(model_folder(), self.start, self._dtype, trainable=True)
         with tempfile.TemporaryDirectory() as folder:
             result = train(
-                model,
+                self._model,
                 self._work.tokenizer,
                 self._examples,
                 self.settings,

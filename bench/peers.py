@@ -1,8 +1,8 @@
 """The same work as the peers do it: transformers' pipeline and TRL's `RewardTrainer`, used as their docs show."""
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -12,45 +12,50 @@ from trl import RewardConfig, RewardTrainer
 
 from bench.workload import MAX_LENGTH, Workload, model_folder
 from ser.backbone import DTYPES
+from ser.specs import RewardTraining
 
 
-class PipelineScorer:
+class PipelineScoring:
     """`pipeline("text-classification")` over both responses of every pair."""
 
     def __init__(self, work: Workload, dtype: str, batch_size: int):
         model = AutoModelForSequenceClassification.from_pretrained(model_folder(), num_labels=1, dtype=DTYPES[dtype])
         model.config.pad_token_id = work.tokenizer.pad_token_id
         self._texts = [text for row in work.rows for text in work.texts(row.pair)]
-        self._batch_size = batch_size
-        self._pipeline = pipeline(
+        self.batch_size = batch_size
+        build: Any = pipeline  # its overloads know neither this model class nor `function_to_apply`
+        self._pipeline = build(
             "text-classification", model=model, tokenizer=work.tokenizer, function_to_apply="none", device="cpu"
         )
 
     def run(self) -> list[float]:
         """The rewards, two for every pair."""
         # The texts are in the chat template already, so the tokenizer must not add anything.
-        scored = self._pipeline(
-            self._texts, batch_size=self._batch_size, truncation=True, max_length=MAX_LENGTH, add_special_tokens=False
+        options = {"truncation": True, "max_length": MAX_LENGTH, "add_special_tokens": False}
+        return [one["score"] for one in self._pipeline(self._texts, batch_size=self.batch_size, **options)]
+
+
+class TrlTraining:
+    """One epoch of TRL's `RewardTrainer` over the pairs of `work`, from the adapter in `start`."""
+
+    def __init__(self, work: Workload, dtype: str, settings: RewardTraining, start: Path):
+        self._work, self._dtype, self._settings, self._start = work, dtype, settings, start
+
+    def prepare(self) -> None:
+        """Load the model and tokenize the pairs."""
+        base = AutoModelForSequenceClassification.from_pretrained(
+            model_folder(), num_labels=1, dtype=DTYPES[self._dtype]
         )
-        return [one["score"] for one in scored]
-
-
-def train_with_trl(
-    work: Workload, start: Path, dtype: str, *, batch_size: int, learning_rate: float, centering: float
-) -> list[float]:
-    """One epoch of TRL's `RewardTrainer` from the adapter `start`; the loss of every step."""
-    base = AutoModelForSequenceClassification.from_pretrained(model_folder(), num_labels=1, dtype=DTYPES[dtype])
-    model = PeftModel.from_pretrained(base, start, is_trainable=True)
-    with tempfile.TemporaryDirectory() as folder:
+        model = PeftModel.from_pretrained(base, self._start, is_trainable=True)
         args = RewardConfig(
-            output_dir=folder,
-            per_device_train_batch_size=batch_size,
+            output_dir=tempfile.mkdtemp(),
+            per_device_train_batch_size=self._settings.batch_size,
             num_train_epochs=1,
-            learning_rate=learning_rate,
+            learning_rate=self._settings.learning_rate,
             lr_scheduler_type="linear",
-            center_rewards_coefficient=centering,
-            max_length=2 * MAX_LENGTH,
-            bf16=False,
+            center_rewards_coefficient=self._settings.center_rewards_coefficient,
+            max_length=MAX_LENGTH,
+            bf16=self._dtype == "bfloat16",
             gradient_checkpointing=False,
             logging_steps=1,
             save_strategy="no",
@@ -60,11 +65,13 @@ def train_with_trl(
             seed=0,
             data_seed=0,
         )
-        trainer = RewardTrainer(
-            model=model, args=args, train_dataset=_preferences(work), processing_class=work.tokenizer
-        )
-        trainer.train()
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        data = _preferences(self._work)
+        self._trainer = RewardTrainer(model=model, args=args, train_dataset=data, processing_class=self._work.tokenizer)
+
+    def run(self) -> list[float]:
+        """The loss of every step."""
+        self._trainer.train()
+        return [entry["loss"] for entry in self._trainer.state.log_history if "loss" in entry]
 
 
 def _preferences(work: Workload) -> Dataset:
@@ -74,8 +81,3 @@ def _preferences(work: Workload) -> Dataset:
         chosen, rejected = (a, b) if row.preferred == "a" else (b, a)
         rows.append({"chosen": chosen, "rejected": rejected})
     return Dataset.from_list(rows)
-
-
-def tuned_batch_size(work: Workload, dtype: str, candidates: Sequence[int], seconds) -> int:
-    """The batch size with which the pipeline is fastest, by `seconds(run)` once each."""
-    return min(candidates, key=lambda size: seconds(PipelineScorer(work, dtype, size).run))

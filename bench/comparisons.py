@@ -1,0 +1,87 @@
+"""Scoring and training, side by side with the peers, on one dataset."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.measure import Comparison, Job, alternate
+from bench.ours import Scoring, Training
+from bench.peers import PipelineScoring, TrlTraining
+from bench.workload import Workload
+
+BATCH_SIZES = (1, 4, 16)
+"""What the tuned pipeline may choose from."""
+
+
+def scoring(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparison]:
+    """Scoring the pool the first time and again, against the pipeline as documented and tuned."""
+    work = Workload(dataset, size)
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Scoring(work, dtype, Path(folder))
+        ours.first()
+        tuned = min(
+            (PipelineScoring(work, dtype, batch) for batch in BATCH_SIZES),
+            key=lambda one: alternate(1, {f"pipeline, batch {one.batch_size}": Job(one.run)}).popitem()[1][0],
+        )
+        default = PipelineScoring(work, "float32", 1)
+        seconds = alternate(
+            rounds,
+            {
+                "pipeline": Job(default.run),
+                "pipeline, tuned": Job(tuned.run),
+                "first": Job(ours.first),
+                "later": Job(ours.later),
+            },
+        )
+    best = f"pipeline, {dtype}, batch {tuned.batch_size}"
+    first, later, plain = seconds["first"], seconds["later"], seconds["pipeline"]
+    yield Comparison("score, first time", dataset, "pipeline, float32, batch 1", 2.5, 4, first, plain, size)
+    yield Comparison("score, first time", dataset, best, 1.5, 2.5, first, seconds["pipeline, tuned"], size)
+    yield Comparison("score, later loop", dataset, "pipeline, float32, batch 1", 7, 12, later, plain, size)
+
+
+def training(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparison]:
+    """Training on all layers and in the loop's default mode, against TRL's trainer on all layers."""
+    work = Workload(dataset, size)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, top = (
+            Training(work, dtype, 1.0, Path(folder) / "all"),
+            Training(work, dtype, 1 / 3, Path(folder) / "top"),
+        )
+        trl = TrlTraining(work, dtype, whole.settings, whole.start)
+        seconds = alternate(rounds, {"RewardTrainer": trl, "all layers": whole, "default mode": top})
+    peer = f"TRL RewardTrainer, {dtype}"
+    theirs = seconds["RewardTrainer"]
+    yield Comparison("train, LoRA on all layers", dataset, peer, 1.7, 3, seconds["all layers"], theirs, size)
+    yield Comparison("train, default mode", dataset, peer, 4.5, 8, seconds["default mode"], theirs, size)
+
+
+def loops(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparison]:
+    """A later loop (label and retrain on a quarter) against our own first pass of the same size."""
+    work, kept = Workload(dataset, size), Workload(dataset, size // 4)
+    with tempfile.TemporaryDirectory() as folder:
+        scorer = Scoring(work, dtype, Path(folder))
+        trainer = Training(kept, dtype, 1 / 3, Path(folder) / "top")
+
+        def first() -> None:
+            scorer.first()
+            trainer.run()
+
+        def later() -> None:
+            scorer.later()
+            trainer.run()
+
+        seconds = alternate(
+            rounds, {"first pass": Job(first, trainer.prepare), "later loop": Job(later, trainer.prepare)}
+        )
+    yield Comparison(
+        "a later loop",
+        dataset,
+        "our own first pass",
+        0.4,
+        0.25,
+        seconds["later loop"],
+        seconds["first pass"],
+        size,
+        True,
+    )

@@ -1,0 +1,90 @@
+"""Alternating timed runs, and the table of their ratios."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
+
+
+class Timed(Protocol):
+    """Work that can be repeated: only `run` is timed."""
+
+    def prepare(self) -> None:
+        """Whatever is not part of the work, such as loading a model."""
+
+    def run(self) -> object:
+        """The work."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work as plain functions."""
+
+    run: Callable[[], object]
+    prepare: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row of the table: seconds of both sides in each round, in the order of the rounds.
+
+    `target` is what the ratio has to be (`must`) and what is wanted (`aim`); `lower` says that less is better, and
+    the ratio is then ours by theirs.
+    """
+
+    work: str
+    dataset: str
+    peer: str
+    must: float
+    aim: float
+    ours: list[float]
+    theirs: list[float]
+    pairs: int
+    lower: bool = False
+
+    @property
+    def ratios(self) -> list[float]:
+        """One per round, sorted."""
+        both = zip(self.ours, self.theirs, strict=True)
+        return sorted(ours / theirs if self.lower else theirs / ours for ours, theirs in both)
+
+    def cells(self) -> list[str]:
+        """The row as text."""
+        ratios, mark = self.ratios, "≤ " if self.lower else ""
+        value = median(ratios)
+        good = value <= self.must if self.lower else value >= self.must
+        aimed = value <= self.aim if self.lower else value >= self.aim
+        return [
+            self.work,
+            self.dataset,
+            self.peer,
+            f"**{value:.2f}** ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+            f"{mark}{self.must:g}",
+            f"{mark}{self.aim:g}",
+            "aim" if aimed else "must" if good else "missed",
+            f"{self.pairs / median(self.ours):.2f}",
+            f"{self.pairs / median(self.theirs):.2f}",
+        ]
+
+
+HEADINGS = ["work", "data", "peer", "ratio: median (range)", "must", "aim", "reached", "ours, 1/s", "peer, 1/s"]
+
+
+def alternate(rounds: int, jobs: Mapping[str, Timed]) -> dict[str, list[float]]:
+    """Seconds of every job in every round; the jobs take turns, so that a slow minute hits all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for number in range(rounds):
+        for name, job in jobs.items():
+            job.prepare()
+            start = time.perf_counter()
+            job.run()
+            seconds[name].append(time.perf_counter() - start)
+            print(f"round {number + 1} of {rounds}: {name}: {seconds[name][-1]:.2f} s", flush=True)
+    return seconds
+
+
+def table(rows: list[list[str]], headings: list[str] = HEADINGS) -> str:
+    """A markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
