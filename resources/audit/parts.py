@@ -11,7 +11,7 @@ from resources.audit.database import literal
 from resources.audit.models import evaluation_rows, model_rows, policy_rows
 from resources.audit.record import AuditArtifact, RunRecord, utc
 
-UTC_TIME = "make_timestamp(epoch_us(landed_at))"
+UTC_TIME = "make_timestamp(epoch_us(t.landed_at)) AS landed_at"
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,16 @@ def _landed(record: RunRecord) -> Iterator[Part]:
     landed = record.artifacts.get("landed_pairs")
     if landed is None:
         return
-    pairs, labels = _parquet(landed.path / "pairs.parquet"), _parquet(landed.path / "labels.parquet")
+    pairs, labels, pair_times, label_times = (
+        _parquet(landed.path / f"{name}.parquet") for name in ("pairs", "labels", "pair_times", "label_times")
+    )
     yield Part(
         "pairs",
         "pairs",
         f"pair_id IN (SELECT pair_id FROM {pairs})",
         f"SELECT pair_id, {literal(record.dataset)} AS dataset, readable_prompt(prompt) AS prompt, "
-        f"response_a, response_b, source, {UTC_TIME} AS landed_at, tokens FROM {pairs} AS landed",
+        f"response_a, response_b, source, {UTC_TIME}, tokens "
+        f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id)",
         compared=("pair_id", "prompt", "response_a", "response_b"),
         append=True,
     )
@@ -74,10 +77,10 @@ def _landed(record: RunRecord) -> Iterator[Part]:
         "human_labels",
         "human_labels",
         f"(pair_id, coalesce(annotator, '')) IN (SELECT (pair_id, coalesce(annotator, '')) FROM ({human}))",
-        "SELECT DISTINCT ON (l.pair_id, l.annotator) l.pair_id, preferred, annotator, "
-        f"role = 'pool' AS in_vault, make_timestamp(epoch_us(l.landed_at)) AS landed_at "
-        f"FROM ({human}) l JOIN {pairs} p USING (pair_id) "
-        "ORDER BY l.pair_id, l.annotator, l.landed_at",
+        "SELECT DISTINCT ON (l.pair_id, l.annotator) l.pair_id, preferred, l.annotator, "
+        f"role = 'pool' AS in_vault, {UTC_TIME} FROM ({human}) l JOIN {pairs} p USING (pair_id) "
+        f"JOIN {label_times} t ON t.pair_id = l.pair_id AND t.annotator IS NOT DISTINCT FROM l.annotator "
+        "ORDER BY l.pair_id, l.annotator, t.landed_at",
     )
 
 

@@ -14,10 +14,9 @@ from resources.landing.database import add_view, open_database
 from resources.landing.store import PARTS, DatasetStore, write_parquet
 
 _PAIRS = """
-SELECT p.pair_id, p.prompt, p.response_a, p.response_b, p.source, p."group", p.tokens, p.landed_at,
-  coalesce(c.role, p.role) AS role FROM pairs p LEFT JOIN role_changes c USING (pair_id) ORDER BY p.pair_id
+SELECT p.pair_id, p.prompt, p.response_a, p.response_b, p.source, p."group", p.tokens,
+  coalesce(c.role, p.role) AS role FROM pairs p LEFT JOIN role_changes c USING (pair_id)
 """
-_LABELS = "SELECT pair_id, preferred, annotator, landed_at FROM {} ORDER BY pair_id, annotator"
 
 # The identity of a pair covers its texts. Lengths stand before free texts: no two contents read the same.
 _CONTENT = """
@@ -51,19 +50,28 @@ def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> di
 
 
 def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path) -> dict[str, int]:
-    """Write a snapshot's tables into `out`, sorted by pair_id, and return the rows of each."""
-    columns = {
-        "pairs": (_PAIRS, "pair_id prompt response_a response_b source group tokens landed_at role"),
-        "labels": (_LABELS.format("labels"), "pair_id preferred annotator landed_at"),
-        "judge_labels": (_LABELS.format("judge_labels"), "pair_id preferred"),
+    """Write a snapshot's tables into `out`, sorted by pair_id, and return how many rows each has.
+
+    Times stand in tables of their own: what is made from the others must not depend on when they came.
+    """
+    tables = {
+        "pairs": (f"({_PAIRS})", "pair_id prompt response_a response_b source group tokens role"),
+        "labels": ("labels", "pair_id preferred annotator"),
+        "judge_labels": ("judge_labels", "pair_id preferred"),
     }
-    counts = {}
+    times = {"pair_times": ("pairs", "pair_id landed_at"), "label_times": ("labels", "pair_id annotator landed_at")}
     with _tables(store, parts) as con:
-        for kind, (query, names) in columns.items():
-            schema = pa.schema([PARTS[kind].field(name) for name in names.split()])
-            batches = con.sql(query).to_arrow_reader(4096)
-            counts[kind] = write_parquet(out / f"{kind}.parquet", schema, batches)
-    return counts
+        for name, (source, columns) in times.items():
+            _write(con, source, columns, out / f"{name}.parquet")
+        return {name: _write(con, *table, out / f"{name}.parquet") for name, table in tables.items()}
+
+
+def _write(con: duckdb.DuckDBPyConnection, source: str, columns: str, path: Path) -> int:
+    fields = {field.name: field for schema in PARTS.values() for field in schema}
+    schema = pa.schema([fields[name] for name in columns.split()])
+    chosen = ", ".join(f'"{name}"' for name in schema.names)
+    order = "pair_id, annotator" if "annotator" in schema.names else "pair_id"
+    return write_parquet(path, schema, con.sql(f"SELECT {chosen} FROM {source} ORDER BY {order}").to_arrow_reader(4096))
 
 
 @contextmanager

@@ -20,10 +20,10 @@ TIMES = {
 LANDED = tables.PAIRS
 for name, kind in [("source", pa.string()), ("group", pa.string()), ("tokens", pa.int64())]:
     LANDED = LANDED.append(pa.field(name, kind))
-LANDED = LANDED.append(pa.field("landed_at", pa.timestamp("us", "UTC"))).append(pa.field("role", pa.string()))
-HUMAN = tables.LABELS.append(pa.field("annotator", pa.string())).append(
-    pa.field("landed_at", pa.timestamp("us", "UTC"))
-)
+LANDED = LANDED.append(pa.field("role", pa.string()))
+HUMAN = tables.LABELS.append(pa.field("annotator", pa.string()))
+PAIR_TIMES = pa.schema([("pair_id", pa.string()), ("landed_at", pa.timestamp("us", "UTC"))])
+LABEL_TIMES = PAIR_TIMES.append(pa.field("annotator", pa.string()))
 JUDGED = pa.schema(
     [(name, pa.string()) for name in ("pair_id", "prompt", "base_response", "policy_response")]
     + [(name, pa.float64()) for name in ("base_reward", "policy_reward", "judge_base", "judge_policy")]
@@ -87,16 +87,18 @@ def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) 
                 "source": "cooking" if k % 2 else "travel",
                 "group": None,
                 "tokens": 10 + k,
-                "landed_at": at,
                 "role": role,
             }
             for k, (pair, (role, _)) in enumerate(PAIRS.items())
         ),
     )
     known = [(pair, label) for pair, (role, label) in PAIRS.items() if label and (vault or role != "pool")]
-    rows = [{"pair_id": pair, "preferred": label, "annotator": "ann", "landed_at": at} for pair, label in known]
-    rows.append({"pair_id": "t1", "preferred": "b", "annotator": "judge", "landed_at": at})
+    rows = [{"pair_id": pair, "preferred": label, "annotator": "ann"} for pair, label in known]
+    rows.append({"pair_id": "t1", "preferred": "b", "annotator": "judge"})
     tables.write(one.path / "labels.parquet", HUMAN, rows)
+    tables.write(one.path / "pair_times.parquet", PAIR_TIMES, ({"pair_id": pair, "landed_at": at} for pair in PAIRS))
+    times = ({"pair_id": row["pair_id"], "annotator": row["annotator"], "landed_at": at} for row in rows)
+    tables.write(one.path / "label_times.parquet", LABEL_TIMES, times)
     return one
 
 

@@ -63,7 +63,8 @@ def snapshot(zone: Landing, name: str, out: Path) -> dict[str, list[dict[str, An
     """The tables of a snapshot."""
     out.mkdir(parents=True, exist_ok=True)
     zone.write_snapshot(name, out)
-    return {kind: pq.read_table(out / f"{kind}.parquet").to_pylist() for kind in ("pairs", "labels", "judge_labels")}
+    kinds = ("pairs", "labels", "judge_labels", "pair_times", "label_times")
+    return {kind: pq.read_table(out / f"{kind}.parquet").to_pylist() for kind in kinds}
 
 
 def roles(zone: Landing, dataset: str, out: Path) -> dict[str, str]:

@@ -40,7 +40,11 @@ def test_a_landing_is_counted_and_can_be_read_back(tmp_path: Path):
     row = next(row for row in tables["pairs"] if row["pair_id"] == first)
     assert {row["response_a"], row["response_b"]} == {"good answer 1", "bad answer 1"}
     assert (row["source"], row["group"], row["tokens"]) == ("web", "g1", 2 + 4 + 4)
-    assert row["landed_at"].utcoffset().total_seconds() == 0
+    times = {one["pair_id"]: one["landed_at"] for one in tables["pair_times"]}
+    assert times.keys() == set(ids) and times[first].utcoffset().total_seconds() == 0
+    assert [(one["pair_id"], one["annotator"]) for one in tables["label_times"]] == [
+        (one["pair_id"], one["annotator"]) for one in tables["labels"]
+    ]
     label = next(label for label in tables["labels"] if label["pair_id"] == first)
     assert row[f"response_{label['preferred']}"] == "good answer 1"
     assert label["annotator"] == "ann"
@@ -55,7 +59,6 @@ def test_a_landing_is_counted_and_can_be_read_back(tmp_path: Path):
         "source",
         "group",
         "tokens",
-        "landed_at",
         "role",
     ]
     assert list(row) == columns

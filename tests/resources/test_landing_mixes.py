@@ -102,7 +102,7 @@ def test_swapping_every_label_moves_no_response(texts: list[tuple[str, str, str]
             zone = landing(place / name)
             done = zone.land([jsonl(place / f"{name}.jsonl", some)], "demo")
             seen.append(snapshot(zone, done.snapshot, place / f"{name}-out"))
-        one, two = ([{**row, "landed_at": None} for row in tables["pairs"]] for tables in seen)
+        one, two = (tables["pairs"] for tables in seen)
         assert one == two
         flipped = {"a": "b", "b": "a"}
         assert [row["preferred"] for row in seen[0]["labels"]] == [
