@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install demo clean-demo ui test lint format
+.PHONY: install demo clean-demo ui test lint format bench bench-quick
 
 install: $(INSTALLED)
 
@@ -26,6 +26,12 @@ ui: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+bench: $(INSTALLED)
+	$(BIN)/python -W ignore -m bench
+
+bench-quick: $(INSTALLED)
+	$(BIN)/python -W ignore -m bench --quick
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

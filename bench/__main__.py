@@ -7,6 +7,7 @@ import torch
 
 from bench.comparisons import loops, scoring, training
 from bench.measure import Comparison, table
+from bench.ppo import ppo
 from resources.machine import default_compute
 
 
@@ -27,6 +28,8 @@ def measured(quick: bool) -> Iterator[Comparison]:
         yield from scoring(dataset, 24 if quick else 64, rounds, dtype)
         yield from training(dataset, 32 if quick else 64, rounds, dtype)
         yield from loops(dataset, 64 if quick else 128, rounds, dtype)
+    if not quick:
+        yield from ppo("hh_harmless", 16, rounds)
 
 
 if __name__ == "__main__":

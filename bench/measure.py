@@ -27,10 +27,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row of the table: seconds of both sides in each round, in the order of the rounds.
+    """A row of the table: the seconds (or another figure) of both sides in each round, in the order of the rounds.
 
     `target` is what the ratio has to be (`must`) and what is wanted (`aim`); `lower` says that less is better, and
-    the ratio is then ours by theirs.
+    the ratio is then ours by theirs. `units` are the pairs or episodes of a run; without them the sides are plain
+    figures instead of seconds.
     """
 
     work: str
@@ -40,7 +41,7 @@ class Comparison:
     aim: float
     ours: list[float]
     theirs: list[float]
-    pairs: int
+    units: int | None
     lower: bool = False
 
     @property
@@ -63,12 +64,11 @@ class Comparison:
             f"{mark}{self.must:g}",
             f"{mark}{self.aim:g}",
             "aim" if aimed else "must" if good else "missed",
-            f"{self.pairs / median(self.ours):.2f}",
-            f"{self.pairs / median(self.theirs):.2f}",
+            *(f"{self.units / median(side) if self.units else median(side):.2f}" for side in (self.ours, self.theirs)),
         ]
 
 
-HEADINGS = ["work", "data", "peer", "ratio: median (range)", "must", "aim", "reached", "ours, 1/s", "peer, 1/s"]
+HEADINGS = ["work", "data", "peer", "ratio: median (range)", "must", "aim", "reached", "ours", "peer"]
 
 
 def alternate(rounds: int, jobs: Mapping[str, Timed]) -> dict[str, list[float]]:

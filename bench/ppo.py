@@ -1,0 +1,74 @@
+"""PPO against TRL 1.12.0: episodes a second and peak memory, each side in a process of its own."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Comparison
+from bench.workload import MAX_LENGTH, Workload, model_folder
+from resources.machine import default_compute
+from resources.settings import ROOT
+from ser.encoding import encode_prompt
+from ser.specs import Ppo
+
+PEER = ROOT / ".venv-ppo-peer"
+REQUIREMENTS = ["trl==1.12.0", "peft", "transformers", "datasets", "torch==2.13.0"]
+
+
+def ppo(dataset: str, episodes: int, rounds: int) -> Iterator[Comparison]:
+    """One rollout of `episodes`, LoRA on all layers on both sides, and ours in its default mode."""
+    python = peer_environment()
+    peer = [str(python), str(ROOT / "bench" / "ppo_peer.py")]
+    ours = [sys.executable, "-m", "bench.ppo_ours"]
+    sides = {"TRL": (peer, 1.0), "ours, all layers": (ours, 1.0), "ours": (ours, Ppo().lora.top)}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    peaks: dict[str, list[float]] = {name: [] for name in sides}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds):
+            for name, (command, top) in sides.items():
+                path = Path(folder) / "work.json"
+                path.write_text(json.dumps(_work(dataset, episodes) | {"top": top}))
+                measured = _run([*command, str(path)])
+                seconds[name].append(measured["seconds"])
+                peaks[name].append(measured["peak_bytes"] / 1e9)
+                print(f"round {number + 1} of {rounds}: {name}: {measured}", flush=True)
+    for name in ("ours, all layers", "ours"):
+        mode = "LoRA on all layers" if "all" in name else "default mode"
+        theirs = seconds["TRL"]
+        yield Comparison(f"PPO, {mode}", dataset, "TRL 1.12.0", 2.5, 5, seconds[name], theirs, episodes)
+        memory = f"PPO peak memory (GB), {mode}"
+        yield Comparison(memory, dataset, "TRL 1.12.0", 0.4, 0.25, peaks[name], peaks["TRL"], None, lower=True)
+
+
+def peer_environment() -> Path:
+    """The interpreter of the peer's environment, which is made the first time."""
+    python = PEER / "bin" / "python"
+    if not (PEER / ".installed").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PEER)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
+        (PEER / ".installed").touch()
+    return python
+
+
+def _work(dataset: str, episodes: int) -> dict[str, Any]:
+    work, settings, compute = Workload(dataset, episodes), Ppo(episodes=episodes), default_compute()
+    limit = MAX_LENGTH - settings.response_tokens
+    return settings.model_dump(exclude={"lora"}) | {
+        "model": str(model_folder()),
+        "dtype": compute.dtype,
+        "threads": compute.threads,
+        "end_token": work.tokenizer.eos_token_id,
+        "pad_token": work.tokenizer.pad_token,
+        "prompts": [encode_prompt(work.tokenizer, row.pair.prompt)[-limit:] for row in work.rows],
+    }
+
+
+def _run(command: list[str]) -> dict[str, float]:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
