@@ -9,7 +9,7 @@ from ser.reward_model import RewardModel
 from ser.reward_training import Example, train
 from ser.scoring import score
 from ser.specs import Lora, RewardTraining
-from ser.states import PairStates, write_states
+from ser.states import PairStates, write_encoded, write_states
 
 
 def silent(done: int, total: int, unit: str, note: str = "") -> None:
@@ -30,6 +30,7 @@ class Scoring:
         tokenizer, out = self._work.tokenizer, self._folder / "states"
         out.mkdir(exist_ok=True)
         pairs = [encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in self._work.rows]
+        write_encoded(pairs, out)
         write_states(self._model, pairs, out, silent)
         return self.later()
 
@@ -49,6 +50,7 @@ class Training:
         model = RewardModel.new(model_folder(), self.settings.lora, dtype, random_seed=0)
         model.save(self.start)
         (folder / "states").mkdir(parents=True, exist_ok=True)
+        write_encoded(work.encoded, folder / "states")
         write_states(model, work.encoded, folder / "states", silent)
         labels = {row.pair.pair_id: row.preferred or "a" for row in work.rows}
         known = {item.pair.pair_id: item for item in PairStates(folder / "states").pairs()}

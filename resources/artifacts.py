@@ -29,6 +29,17 @@ class DamagedArtifactError(SerError):
     """A file of an artifact is missing or not what its manifest says."""
 
 
+class DiskFullError(SerError):
+    """There was no space for an artifact; `folder` holds the unfinished one."""
+
+    def __init__(self, key: str, folder: Path):
+        super().__init__(
+            f"no disk space for artifact {key} in {folder.parent}. Free some space and run again: "
+            "what is finished is kept."
+        )
+        self.folder = folder
+
+
 @dataclass(frozen=True)
 class Part:
     """Something a stage reads: a file or folder, and the digest of its content.
@@ -95,7 +106,8 @@ class ArtifactStore:
         """The artifact of `stage` (a module of `ser.stages`) on `spec` and `inputs`: found, or made now.
 
         Raises:
-            SerError: the stage refused its input, or the disk is full.
+            DiskFullError: what is finished is kept.
+            SerError: the stage refused its input.
         """
         module = f"ser.stages.{stage}"
         facts = {
@@ -142,10 +154,7 @@ class ArtifactStore:
                 _publish(temporary, place, manifest | dict(facts))
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise SerError(
-                    f"no disk space for artifact {key} in {self.root}. Free some space and run again: "
-                    "what is finished is kept."
-                ) from error
+                raise DiskFullError(key, temporary) from error
             raise
         return Artifact(key, version, place)
 

@@ -1,9 +1,10 @@
 """A run's workshop: where an asset finds what it is made from, and where what it makes is kept."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from resources.artifacts import Artifact, ArtifactStore, Inputs, Part
+from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
 from resources.audit.record import RunRecord
 from resources.backbones import backbone
 from resources.heads import Heads
@@ -69,11 +70,20 @@ class Workshop:
         return backbone(self.settings.backbone, self.store, self.progress("backbone"))
 
     def trunk(self, role: str) -> Part:
-        """The states of the pairs of one role after the frozen layers, computed once for all reward models."""
+        """The states of the pairs of one role after the frozen layers, computed once for all reward models.
+
+        Without disk space for them only the tokens are kept.
+        """
         spec = TrunkSpec(encoding=self.settings.encoding, compute=self.compute, lora=self.settings.reward_model.lora)
         pairs = self.heads.get("splits").part(f"{role}.parquet")
         inputs: Inputs = {"pairs": pairs, "backbone": self.backbone()}
-        return self.make(f"trunk/{role}", "trunk", spec, inputs).whole()
+        key = f"trunk/{role}"
+        try:
+            return self.make(key, "trunk", spec, inputs).whole()
+        except DiskFullError as error:
+            shutil.rmtree(error.folder)
+            self.progress(key)(0, 1, "states", f"{error} Until then the states are not kept, and work takes longer.")
+            return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs).whole()
 
     def heldout(self, reward_model: Artifact) -> Artifact:
         """Calibration and test scores of a reward model, its temperature and its metrics."""

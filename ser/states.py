@@ -35,15 +35,20 @@ ENCODED = pa.schema(
 _SYNC_EVERY = 16
 
 
-def write_states(model: RewardModel, pairs: Sequence[EncodedPair], out: Path, progress: Progress) -> None:
-    """Write `encoded.parquet` and, unless the trunk is empty, `states.bin` ([tokens, H]) into `out`.
+def write_encoded(pairs: Sequence[EncodedPair], out: Path) -> None:
+    """Write `encoded.parquet`, the tokens of the pairs in the order of their plan, into `out`."""
+    tables.write(out / "encoded.parquet", ENCODED, _rows(pairs, _plan(pairs)))
 
-    Continues a `states.bin` that a killed run left in `out`; the bytes are the same as without the kill.
+
+def write_states(model: RewardModel, pairs: Sequence[EncodedPair], out: Path, progress: Progress) -> None:
+    """Write the states of the pairs, in the order of `encoded.parquet`, as `states.bin` ([tokens, H]) into `out`.
+
+    Nothing is written if the trunk is empty. Continues a `states.bin` that a killed run left in `out`; the bytes
+    are the same as without the kill.
     """
-    batches = plan([(len(pair), pair.pair_id) for pair in pairs])
-    tables.write(out / "encoded.parquet", ENCODED, _rows(pairs, batches))
     if model.trunk == 0:
         return
+    batches = _plan(pairs)
     marker = out / "states.progress"
     done = json.loads(marker.read_text())["batches"] if marker.exists() else 0
     width = model.classifier.config.hidden_size
@@ -69,7 +74,7 @@ def write_states(model: RewardModel, pairs: Sequence[EncodedPair], out: Path, pr
 
 
 class PairStates:
-    """The pairs of one part with their states, read from the folder that `write_states` made."""
+    """The pairs of one part with their states, read from the folder of `write_encoded` and `write_states`."""
 
     def __init__(self, folder: Path):
         self._table = pq.ParquetFile(folder / "encoded.parquet")
@@ -132,6 +137,10 @@ def collate(
     if not known:
         return batch, None
     return batch, torch.nn.utils.rnn.pad_sequence(known, batch_first=True).to(device)
+
+
+def _plan(pairs: Sequence[EncodedPair]) -> list[list[int]]:
+    return plan([(len(pair), pair.pair_id) for pair in pairs])
 
 
 def _rows(pairs: Sequence[EncodedPair], batches: list[list[int]]) -> Iterator[dict]:

@@ -17,7 +17,7 @@ from resources.workshop import Workshop, landing
 from ser.errors import SerError
 from ser_dagster.home import dagster_home, fail_ownerless_runs, instance, register
 
-OURS = ("SerError", "DamagedArtifactError", "AuditBusy")
+OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 
 
 def run(

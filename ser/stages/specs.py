@@ -19,6 +19,8 @@ class TrunkSpec(Spec):
     encoding: Encoding
     compute: Compute
     lora: Lora
+    keep_states: bool = True
+    """Without the states, every stage passes the tokens through the trunk again."""
 
 
 class TrainRewardModelSpec(Spec):

@@ -13,7 +13,7 @@ from ser.pairs import Pair
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.stages.specs import TrunkSpec
-from ser.states import write_states
+from ser.states import write_encoded, write_states
 
 
 def run(spec: TrunkSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
@@ -25,8 +25,10 @@ def run(spec: TrunkSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
         encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
         for row in tables.read(inputs["pairs"], columns=columns)
     ]
-    model = RewardModel.new(inputs["backbone"], spec.lora, spec.compute.dtype, random_seed=0).eval()
-    write_states(model, pairs, out, progress)
+    write_encoded(pairs, out)
+    if spec.keep_states:
+        model = RewardModel.new(inputs["backbone"], spec.lora, spec.compute.dtype, random_seed=0).eval()
+        write_states(model, pairs, out, progress)
     cut = [pair.cut for pair in pairs if pair.cut]
     return {
         "pairs": len(pairs),

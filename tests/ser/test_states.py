@@ -8,11 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser.batches import plan
+from ser.encoding import EncodedPair
 from ser.packing import pack
-from ser.progress import silent
+from ser.progress import Progress, silent
+from ser.reward_model import RewardModel
 from ser.scoring import score
-from ser.states import PairStates, collate, write_states
+from ser.states import PairStates, collate, write_encoded, write_states
 from tests.models import encoded_pairs, random_model
+
+
+def write(model: RewardModel, pairs: list[EncodedPair], out: Path, progress: Progress = silent) -> None:
+    write_encoded(pairs, out)
+    write_states(model, pairs, out, progress)
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.uuids().map(str)), min_size=1, max_size=60, unique_by=lambda x: x[1]))
@@ -28,7 +35,7 @@ def test_a_plan_holds_every_pair_once_within_its_budget(lengths: list[tuple[int,
 
 def test_states_are_those_of_the_trunk(tiny_backbone: Path, tmp_path: Path) -> None:
     model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 90)
-    write_states(model, pairs, tmp_path, silent)
+    write(model, pairs, tmp_path)
     states = PairStates(tmp_path)
     assert len(states) == 90
     with torch.inference_mode():
@@ -42,7 +49,7 @@ def test_states_are_those_of_the_trunk(tiny_backbone: Path, tmp_path: Path) -> N
 
 def test_scores_over_states_are_those_without(tiny_backbone: Path, tmp_path: Path) -> None:
     model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 30)
-    write_states(model, pairs, tmp_path, silent)
+    write(model, pairs, tmp_path)
     seen: list[tuple[int, int]] = []
     scored = {
         one.pair_id: one
@@ -58,7 +65,7 @@ def test_scores_over_states_are_those_without(tiny_backbone: Path, tmp_path: Pat
 
 def test_without_a_trunk_tokens_serve(tiny_backbone: Path, tmp_path: Path) -> None:
     model, pairs = random_model(tiny_backbone, top=1.0), encoded_pairs(tiny_backbone, 10)
-    write_states(model, pairs, tmp_path, silent)
+    write(model, pairs, tmp_path)
     assert not (tmp_path / "states.bin").exists()
     scored = {one.pair_id: one.reward_a for one in score(model, PairStates(tmp_path), 10, silent)}
     for pair, (a, _) in zip(pairs, model.score(pairs).tolist(), strict=True):
@@ -71,7 +78,7 @@ def test_bfloat16_states_come_back_as_they_were(tiny_backbone: Path, tmp_path: P
 
     model = RewardModel.new(tiny_backbone, Lora(top=0.5), "bfloat16", random_seed=0).eval()
     pairs = encoded_pairs(tiny_backbone, 3)
-    write_states(model, pairs, tmp_path, silent)
+    write(model, pairs, tmp_path)
     batch = next(PairStates(tmp_path).batches())
     _, hidden = collate(batch)
     assert hidden is not None
@@ -94,16 +101,16 @@ def test_a_killed_pass_continues_to_the_same_bytes(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
         folder.mkdir()
-    write_states(model, pairs, whole, silent)
+    write(model, pairs, whole)
 
     def kill(done: int, total: int, unit: str, note: str = "") -> None:
         if done > 25:
             raise KilledError
 
     with pytest.raises(KilledError):
-        write_states(model, pairs, broken, kill)
+        write(model, pairs, broken, kill)
     first: list[int] = []
-    write_states(model, pairs, broken, lambda done, *_: first.append(done))
+    write(model, pairs, broken, lambda done, *_: first.append(done))
     assert first[0] > 15
     for name in ("states.bin", "encoded.parquet", "shape.json"):
         assert (whole / name).read_bytes() == (broken / name).read_bytes()
