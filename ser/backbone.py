@@ -14,6 +14,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from ser.attention import GROUPED
 from ser.errors import SerError
 from ser.packing import PackedBatch
 
@@ -52,7 +53,12 @@ def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
     model = _loading(
         folder,
         lambda: kind.from_pretrained(
-            folder, dtype=DTYPES[dtype], use_safetensors=True, trust_remote_code=False, **extra
+            folder,
+            dtype=DTYPES[dtype],
+            attn_implementation="sdpa" if torch.cuda.is_available() else GROUPED,
+            use_safetensors=True,
+            trust_remote_code=False,
+            **extra,
         ),
     )
     model.config.use_cache = False
@@ -69,8 +75,9 @@ def run_layers(
     if hidden is None:
         hidden = decoder.embed_tokens(batch.input_ids)
     rotary = decoder.rotary_emb(hidden, batch.position_ids)
+    mask = torch.zeros_like(batch.mask, dtype=hidden.dtype).masked_fill_(~batch.mask, torch.finfo(hidden.dtype).min)
     for layer in decoder.layers[first:last]:
-        hidden = layer(hidden, attention_mask=batch.mask, position_ids=batch.position_ids, position_embeddings=rotary)
+        hidden = layer(hidden, attention_mask=mask, position_ids=batch.position_ids, position_embeddings=rotary)
     return hidden
 
 

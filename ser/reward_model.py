@@ -13,6 +13,7 @@ from torch import nn
 from ser.backbone import load_model, run_layers
 from ser.encoding import EncodedPair
 from ser.errors import SerError
+from ser.lora import compute_in_backbone_type
 from ser.packing import PackedBatch, pack
 from ser.specs import Lora
 
@@ -53,6 +54,7 @@ class RewardModel(nn.Module):
         layers = model.config.num_hidden_layers
         peft = get_peft_model(model, lora_config(lora, layers, modules_to_save=["score"], task_type="SEQ_CLS"))
         _to_float32(peft)
+        compute_in_backbone_type(peft)
         # transformers initialises a missing head from its own generator state; ours must depend on the seed only.
         for name, parameter in peft.named_parameters():
             if "score" in name and parameter.requires_grad:
@@ -70,6 +72,7 @@ class RewardModel(nn.Module):
         except (OSError, ValueError, RuntimeError) as error:
             raise SerError(f"the reward model in {adapter} cannot be loaded: {error}.") from error
         _to_float32(peft)
+        compute_in_backbone_type(peft)
         config: Any = peft.peft_config["default"]
         trunk = min(config.layers_to_transform)
         return cls(peft.merge_and_unload() if merged else peft, trunk).eval()

@@ -15,6 +15,7 @@ from torch import nn
 from ser.backbone import load_model, run_layers
 from ser.batches import TOKENS
 from ser.generation import Generated, generate
+from ser.lora import compute_in_backbone_type
 from ser.ppo.losses import entropy
 from ser.ppo.sequences import Sequences
 from ser.reward_model import load_onto, lora_config, plain_adapter_config
@@ -84,7 +85,9 @@ class Policy(nn.Module):
             torch.manual_seed(random_seed)
             config = lora_config(lora, model.config.num_hidden_layers, task_type="CAUSAL_LM")
             peft = get_peft_model(model, config, adapter_name=POLICY)
-            return cls(peft, load_onto(peft, reward_model, REWARD), temperature)
+            head = load_onto(peft, reward_model, REWARD)
+            compute_in_backbone_type(peft)
+            return cls(peft, head, temperature)
 
     @property
     def language_model(self) -> Any:
