@@ -39,7 +39,7 @@ def measured(quick: bool) -> Iterator[Comparison]:
     dtype = default_compute().dtype
     for dataset in ["hh_harmless"] if quick else ["hh_harmless", "sample"]:
         yield from scoring(dataset, 24 if quick else 64, ROUNDS, dtype)
-        yield from training(dataset, 32 if quick else 64, ROUNDS, dtype)
+        yield from training(dataset, 16 if quick else 64, ROUNDS, dtype)
         yield from loops(dataset, 64 if quick else 128, ROUNDS, dtype)
     if not quick:
         yield from ppo("hh_harmless", 16, ROUNDS)

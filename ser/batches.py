@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-TOKENS = 2048
-"""Padded tokens a batch: large enough for the processor to be busy, small enough for little padding."""
+TOKENS = 768
+"""Padded tokens a batch: enough to keep a processor busy, few enough for its caches and for little padding."""
 
 
 def plan(lengths: Sequence[tuple[int, str]], tokens: int = TOKENS) -> list[list[int]]:

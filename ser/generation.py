@@ -10,6 +10,10 @@ from ser.batches import plan
 from ser.pairs import keyed_hash
 
 
+_TOKENS = 2048
+"""Padded tokens a batch: every step reads all weights for one token a row, so many rows pay."""
+
+
 @dataclass
 class Generated:
     """`B` responses of at most `T` tokens.
@@ -57,7 +61,8 @@ def generate(
         torch.zeros(count, response_tokens, width, device=model.device),
     )
     done = 0
-    for rows in plan([(len(prompt) + response_tokens, f"{row:09}") for row, prompt in enumerate(prompts)]):
+    lengths = [(len(prompt) + response_tokens, f"{row:09}") for row, prompt in enumerate(prompts)]
+    for rows in plan(lengths, _TOKENS):
         chosen = None if draws is None else draws[rows].to(model.device)
         tokens = _continue(model, [prompts[row] for row in rows], end_token, temperature, chosen, whole, rows)
         for row, response in zip(rows, tokens.tolist(), strict=True):

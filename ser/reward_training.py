@@ -21,8 +21,6 @@ from ser.specs import RewardTraining
 from ser.states import EncodedStates, collate
 
 _SAVE_EVERY = 20
-_PART_TOKENS = 1024
-"""Padded tokens that pass the network at once while training."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class PairRewardTrainer(RewardTrainer):
 
     def _rewards(self, encoded: Sequence[EncodedStates]) -> torch.Tensor:
         """Rewards [B, 2] of a batch, computed in parts of similar length: one long pair does not pad all others."""
-        parts = plan([(len(one.pair), one.pair.pair_id) for one in encoded], _PART_TOKENS)
+        parts = plan([(len(one.pair), one.pair.pair_id) for one in encoded])
         device = self.accelerator.device
         rewards = torch.cat(
             [self._reward_model.rewards(*collate([encoded[i] for i in part], device)) for part in parts]
