@@ -9,7 +9,6 @@ from transformers import DynamicCache, PreTrainedModel
 from ser.batches import plan
 from ser.pairs import keyed_hash
 
-
 _TOKENS = 2048
 """Padded tokens a batch: every step reads all weights for one token a row, so many rows pay."""
 
