@@ -1,4 +1,4 @@
-"""`python -m bench [--quick]`: measure, print the table, and (unless quick) write `docs/performance.md`."""
+"""`python -m bench [--quick] [SECTION …]`: measure, print tables, and (unless quick) write `docs/performance.md`."""
 
 import argparse
 import os
@@ -24,35 +24,55 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer pairs of one dataset; under 8 minutes")
-    quick = parser.parse_args().quick
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default all")
+    arguments = parser.parse_args()
+    unknown = set(arguments.sections) - SECTIONS.keys()
+    if unknown:
+        parser.error(f"there is no section {min(unknown)}; there are {', '.join(SECTIONS)}")
     torch.set_num_threads(default_compute().threads)
-    rows: list[list[str]] = []
-    for row in measured(quick):
-        rows.append(row.cells())
+    wanted = arguments.sections or [name for name in SECTIONS if not (arguments.quick and name == "ppo")]
+    for section in wanted:
+        rows = [row.cells() for row in SECTIONS[section](arguments.quick)]
         print(table(rows), flush=True)
-        if not quick:
-            write(rows)
+        if not arguments.quick:
+            write(section, rows)
 
 
-def measured(quick: bool) -> Iterator[Comparison]:
-    """Every comparison, in the order of the table."""
-    dtype = default_compute().dtype
-    for dataset in ["hh_harmless"] if quick else ["hh_harmless", "sample"]:
-        yield from scoring(dataset, 24 if quick else 64, ROUNDS, dtype)
-        yield from training(dataset, 16 if quick else 64, ROUNDS, dtype)
-        yield from loops(dataset, 64 if quick else 128, ROUNDS, dtype)
-    if not quick:
-        yield from ppo("hh_harmless", 16, ROUNDS)
+def _scoring(quick: bool) -> Iterator[Comparison]:
+    for dataset in _datasets(quick):
+        yield from scoring(dataset, 24 if quick else 48, ROUNDS, default_compute().dtype)
 
 
-def write(rows: list[list[str]]) -> None:
-    """Put the table, and what it was measured on, between the marks of the report."""
-    text = REPORT.read_text()
-    before, after = text.split("<!-- table -->")[0], text.split("<!-- end of table -->")[1]
+def _training(quick: bool) -> Iterator[Comparison]:
+    for dataset in _datasets(quick):
+        yield from training(dataset, 16 if quick else 32, ROUNDS, default_compute().dtype)
+
+
+def _loops(quick: bool) -> Iterator[Comparison]:
+    for dataset in _datasets(quick):
+        yield from loops(dataset, 64, ROUNDS, default_compute().dtype)
+
+
+def _ppo(quick: bool) -> Iterator[Comparison]:
+    yield from ppo("hh_harmless", 16, ROUNDS)
+
+
+def _datasets(quick: bool) -> list[str]:
+    return ["hh_harmless"] if quick else ["hh_harmless", "sample"]
+
+
+SECTIONS = {"scoring": _scoring, "training": _training, "loops": _loops, "ppo": _ppo}
+
+
+def write(section: str, rows: list[list[str]]) -> None:
+    """Put a section's table, and what it was measured on, between its marks in the report."""
+    begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
+    before, rest = REPORT.read_text().split(begin)
+    after = rest.split(end)[1]
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     day = datetime.now(UTC).date().isoformat()
-    about = f"{machine()}; {versions}; {default_compute().dtype}; {day}; `make bench`, {ROUNDS} alternating rounds."
-    REPORT.write_text(f"{before}<!-- table -->\n{about}\n\n{table(rows)}\n<!-- end of table -->{after}")
+    about = f"{machine()}; {versions}; {default_compute().dtype}; {day}; `python -m bench {section}`, {ROUNDS} rounds."
+    REPORT.write_text(f"{before}{begin}\n{about}\n\n{table(rows)}\n{end}{after}")
 
 
 def machine() -> str:
