@@ -1,6 +1,7 @@
 """The pretrained network under every model of a run: loading it safely, and running a range of its layers."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,9 +46,11 @@ def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
     """The backbone of a model folder with a language-model head or a scalar reward head.
 
     Raises:
-        SerError: the folder is not a model, is damaged, is of a type that cannot be packed, or holds code.
+        SerError: the folder is not a model, is damaged, holds code, or is of a type that can only be scored.
     """
-    _check(folder)
+    model_type = _check(folder)
+    if model_type not in PACKABLE:
+        _accept_unpacked(folder, model_type, head)
     kind = AutoModelForCausalLM if head == "causal_lm" else AutoModelForSequenceClassification
     extra = {} if head == "causal_lm" else {"num_labels": 1}
     model = _loading(
@@ -55,12 +58,14 @@ def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
         lambda: kind.from_pretrained(
             folder,
             dtype=DTYPES[dtype],
-            attn_implementation="sdpa" if torch.cuda.is_available() else GROUPED,
+            attn_implementation=GROUPED if model_type in PACKABLE and not torch.cuda.is_available() else None,
             use_safetensors=True,
             trust_remote_code=False,
             **extra,
         ),
     )
+    if head == "reward" and not hasattr(model, "score"):
+        raise SerError(f"{folder}: {model_type} has no head that scores sequences. Use a decoder, for instance Llama.")
     model.config.use_cache = False
     return model.eval()
 
@@ -81,19 +86,32 @@ def run_layers(
     return hidden
 
 
-def _check(folder: Path) -> None:
-    """Refuse what is not a plain safetensors model folder before any of it is loaded."""
+def _accept_unpacked(folder: Path, model_type: str, head: Head) -> None:
+    """Score other architectures in plain batches, and say so once; a policy needs a proven one."""
+    if head == "causal_lm":
+        raise SerError(
+            f"{folder}: PPO and sft are not proven for model type {model_type!r}, only for {', '.join(PACKABLE)}. "
+            "Run with --no-policy."
+        )
+    # Python shows a warning of one text and one place once.
+    warnings.warn(
+        f"packing is not proven for model type {model_type!r}: pairs are scored in plain batches, on all layers, "
+        f"which takes several times as long. Proven are {', '.join(PACKABLE)}.",
+        stacklevel=3,
+    )
+
+
+def _check(folder: Path) -> str:
+    """Refuse what is not a plain safetensors model folder before any of it is loaded; return the model's type."""
     try:
         config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
+        model_type = config["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SerError(
             f"{folder} is not a readable model folder: config.json: {error}. "
             "Name a folder with config.json, tokenizer.json and *.safetensors."
         ) from error
-    if config.get("model_type") not in PACKABLE:
-        raise SerError(
-            f"{folder}: model type {config.get('model_type')!r} is not supported; use one of {', '.join(PACKABLE)}."
-        )
+    return model_type
 
 
 def _loading(folder: Path, load):

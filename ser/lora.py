@@ -60,5 +60,5 @@ class BackboneTypedLora(lora.Linear):
 def compute_in_backbone_type(model: nn.Module) -> None:
     """Let the LoRA layers of a PEFT model compute in the type of the backbone."""
     for module in model.modules():
-        if type(module) is lora.Linear:
+        if type(module) is lora.Linear and isinstance(module.get_base_layer(), nn.Linear):
             module.__class__ = BackboneTypedLora

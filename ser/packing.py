@@ -51,6 +51,19 @@ def pack(pairs: Sequence[EncodedPair]) -> PackedBatch:
     return PackedBatch(input_ids, position_ids, _mask(part), ends)
 
 
+def unpack(batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two plain sequences of every pair, prompt + response, padded on the right.
+
+    Returns token ids [2 B, L] (a and b of the first pair, then of the next) and the index [2 B] of each one's end.
+    """
+    sequences: list[torch.Tensor] = []
+    for tokens, positions, (end_a, end_b) in zip(batch.input_ids, batch.position_ids, batch.ends.tolist(), strict=True):
+        prompt = tokens[: int(positions[end_a + 1])]
+        sequences += [tokens[: end_a + 1], torch.cat([prompt, tokens[end_a + 1 : end_b + 1]])]
+    ends = torch.tensor([len(sequence) - 1 for sequence in sequences], device=batch.input_ids.device)
+    return torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True), ends
+
+
 def _mask(part: torch.Tensor) -> torch.Tensor:
     """The attention mask of rows whose tokens are prompt (0), a (1), b (2) or padding (-1)."""
     length = part.shape[1]

@@ -10,27 +10,31 @@ from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ser.backbone import load_model, run_layers
+from ser.backbone import PACKABLE, load_model, run_layers
 from ser.encoding import EncodedPair
 from ser.errors import SerError
 from ser.lora import compute_in_backbone_type
-from ser.packing import PackedBatch, pack
+from ser.packing import PackedBatch, pack, unpack
 from ser.specs import Lora
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 _ADAPTER = "adapter_model.safetensors"
 
 
-def lora_config(lora: Lora, layers: int, **more) -> LoraConfig:
-    """The PEFT configuration of an adapter on the linear layers above the trunk of `layers` layers."""
-    return LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=TARGETS,
-        layers_to_transform=list(range(lora.frozen_layers(layers), layers)),
-        **more,
-    )
+def lora_config(lora: Lora, config: Any, **more) -> LoraConfig:
+    """The PEFT configuration of an adapter on the linear layers above the trunk of a model with `config`.
+
+    A model that cannot be packed has no trunk: all its linear layers are adapted.
+    """
+    if config.model_type in PACKABLE:
+        layers = config.num_hidden_layers
+        where: dict[str, Any] = {
+            "target_modules": TARGETS,
+            "layers_to_transform": list(range(lora.frozen_layers(layers), layers)),
+        }
+    else:
+        where = {"target_modules": "all-linear"}
+    return LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, **where, **more)
 
 
 class RewardModel(nn.Module):
@@ -51,15 +55,15 @@ class RewardModel(nn.Module):
         """An untrained reward model: the adapter does nothing yet, and the head is small and random."""
         torch.manual_seed(random_seed)
         model = load_model(backbone, "reward", dtype)
-        layers = model.config.num_hidden_layers
-        peft = get_peft_model(model, lora_config(lora, layers, modules_to_save=["score"], task_type="SEQ_CLS"))
+        config = lora_config(lora, model.config, modules_to_save=["score"], task_type="SEQ_CLS")
+        peft = get_peft_model(model, config)
         _to_float32(peft)
         compute_in_backbone_type(peft)
         # transformers initialises a missing head from its own generator state; ours must depend on the seed only.
         for name, parameter in peft.named_parameters():
             if "score" in name and parameter.requires_grad:
                 nn.init.normal_(parameter, std=0.02)
-        return cls(peft, lora.frozen_layers(layers))
+        return cls(peft, first_adapted(config))
 
     @classmethod
     def load(
@@ -74,8 +78,7 @@ class RewardModel(nn.Module):
         _to_float32(peft)
         compute_in_backbone_type(peft)
         config: Any = peft.peft_config["default"]
-        trunk = min(config.layers_to_transform)
-        return cls(peft.merge_and_unload() if merged else peft, trunk).eval()
+        return cls(peft.merge_and_unload() if merged else peft, first_adapted(config)).eval()
 
     def save(self, folder: Path) -> None:
         """Write the adapter and the head as a PEFT folder."""
@@ -104,6 +107,8 @@ class RewardModel(nn.Module):
 
         `hidden` are the pair's states after the trunk, if they are already known.
         """
+        if self.classifier.config.model_type not in PACKABLE:
+            return self._plain_rewards(batch)
         decoder = self.classifier.model
         if hidden is None:
             hidden = self.trunk_states(batch)
@@ -112,10 +117,22 @@ class RewardModel(nn.Module):
         ends = decoder.norm(hidden[rows, batch.ends])
         return self.classifier.score(ends.float()).squeeze(-1)
 
+    def _plain_rewards(self, batch: PackedBatch) -> torch.Tensor:
+        """The same from two plain sequences for every pair, through the model's own forward pass."""
+        input_ids, ends = unpack(batch)
+        hidden = self.classifier.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
+        rows = torch.arange(len(ends), device=hidden.device)
+        return self.classifier.score(hidden[rows, ends].float()).view(-1, 2)
+
     @torch.inference_mode()
     def score(self, pairs: Iterable[EncodedPair]) -> torch.Tensor:
         """Rewards [N, 2] of a few pairs in one batch."""
         return self.rewards(pack(list(pairs)).to(self.device))
+
+
+def first_adapted(config: Any) -> int:
+    """The lowest layer that an adapter with this PEFT configuration changes."""
+    return min(config.layers_to_transform or [0])
 
 
 def save_head(weight: torch.Tensor, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
 
@@ -18,7 +18,7 @@ from ser.generation import Generated, generate
 from ser.lora import compute_in_backbone_type
 from ser.ppo.losses import entropy
 from ser.ppo.sequences import Sequences
-from ser.reward_model import load_onto, lora_config, plain_adapter_config
+from ser.reward_model import first_adapted, load_onto, lora_config, plain_adapter_config
 from ser.specs import Lora
 
 POLICY, REWARD = "policy", "reward"
@@ -65,7 +65,7 @@ class Policy(nn.Module):
         nn.init.zeros_(self.value_head.bias)
         self.reward_head = nn.Buffer(reward_head)
         self.temperature = temperature
-        self.trunk, self._reward_trunk = _first_layer(model, POLICY), _first_layer(model, REWARD)
+        self.trunk, self._reward_trunk = (first_adapted(model.peft_config[name]) for name in (POLICY, REWARD))
         model.set_adapter(POLICY)
         self.eval()
 
@@ -83,7 +83,7 @@ class Policy(nn.Module):
         model = load_model(backbone, "causal_lm", dtype)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(random_seed)
-            config = lora_config(lora, model.config.num_hidden_layers, task_type="CAUSAL_LM")
+            config = lora_config(lora, model.config, task_type="CAUSAL_LM")
             peft = get_peft_model(model, config, adapter_name=POLICY)
             head = load_onto(peft, reward_model, REWARD)
             compute_in_backbone_type(peft)
@@ -181,14 +181,6 @@ def _adapter(model: PeftModel, name: str) -> Iterator[None]:
         yield
     finally:
         model.set_adapter(POLICY)
-
-
-def _first_layer(model: PeftModel, name: str) -> int:
-    """The lowest layer that an adapter changes."""
-    config = model.peft_config[name]
-    assert isinstance(config, LoraConfig)
-    assert isinstance(config.layers_to_transform, list)
-    return min(config.layers_to_transform)
 
 
 def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:

@@ -29,9 +29,7 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     torch.manual_seed(spec.random_seed)
     tokenizer = load_tokenizer(inputs["backbone"])
     base = load_model(inputs["backbone"], "causal_lm", spec.compute.dtype)
-    model: Any = get_peft_model(
-        base, lora_config(spec.training.lora, base.config.num_hidden_layers, task_type="CAUSAL_LM")
-    )
+    model: Any = get_peft_model(base, lora_config(spec.training.lora, base.config, task_type="CAUSAL_LM"))
     rows = [_encoded(tokenizer, row, spec.encoding.max_length) for row in tables.read(inputs["seed"])]
     epochs, size = spec.training.seed_epochs, spec.training.batch_size
     steps = -(-len(rows) // size) * epochs

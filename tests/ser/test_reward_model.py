@@ -1,12 +1,21 @@
 """A reward depends on the pair alone, and survives saving."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    AutoTokenizer,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from ser.backbone import load_model, load_tokenizer
 from ser.encoding import EncodedPair, encode_pair
@@ -20,26 +29,30 @@ from tests.models import encoded_pairs, random_model
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6)
 
 
-@pytest.fixture(scope="module", params=["llama", "qwen2", "mistral"])
+@pytest.fixture(scope="module", params=["llama", "qwen2", "mistral", "gpt_neox"])
 def model(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> RewardModel:
-    """A reward model over each kind of backbone that packing is proven for."""
+    """A reward model over each kind of backbone that packing is proven for, and over one that it is not."""
     if request.param == "llama":
         return random_model(tiny_backbone)
     shape = {
         "vocab_size": len(AutoTokenizer.from_pretrained(tiny_backbone)), "hidden_size": 32, "intermediate_size": 64,
-        "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "bos_token_id": 1,
-        "eos_token_id": 2, "pad_token_id": 0,
+        "num_hidden_layers": 4, "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
     }  # fmt: skip
     torch.manual_seed(1)
-    other = (
-        Qwen2ForCausalLM(Qwen2Config(**shape))
-        if request.param == "qwen2"
-        else MistralForCausalLM(MistralConfig(**shape))
-    )
+    other: Any = {
+        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(num_key_value_heads=2, **shape)),
+        "mistral": lambda: MistralForCausalLM(MistralConfig(num_key_value_heads=2, **shape)),
+        "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**shape)),
+    }[request.param]()
     folder = tmp_path_factory.mktemp(request.param)
     other.save_pretrained(folder)
     AutoTokenizer.from_pretrained(tiny_backbone).save_pretrained(folder)
-    return random_model(folder)
+    if request.param != "gpt_neox":
+        return random_model(folder)
+    with pytest.warns(UserWarning, match="packing is not proven for model type 'gpt_neox'"):
+        unpacked = random_model(folder)
+    assert unpacked.trunk == 0
+    return unpacked
 
 
 def plain_reward(model: RewardModel, prompt: list[int], response: list[int]) -> float:
@@ -132,8 +145,8 @@ def test_a_folder_that_is_no_model_is_named(tiny_backbone: Path, tmp_path: Path)
     with pytest.raises(SerError, match="not a readable model folder"):
         load_model(tmp_path, "reward", "float32")
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(SerError, match="'gpt2' is not supported; use one of llama"):
-        load_model(tmp_path, "reward", "float32")
+    with pytest.raises(SerError, match="PPO and sft are not proven for model type 'gpt2', only for llama"):
+        load_model(tmp_path, "causal_lm", "float32")
     (tmp_path / "config.json").write_text((tiny_backbone / "config.json").read_text())
     (tmp_path / "model.safetensors").write_bytes(b"nonsense")
     with pytest.raises(SerError, match=f"the model in {tmp_path} cannot be loaded"):

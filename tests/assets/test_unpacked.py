@@ -1,0 +1,39 @@
+"""A backbone that packing is not proven for: the loops run in plain batches, and a policy is refused in words."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
+
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+
+@pytest.fixture
+def landed(data_root: Path, tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    torch.manual_seed(0)
+    folder, tokenizer = tmp_path / "neox", AutoTokenizer.from_pretrained(tiny_backbone)
+    config = GPTNeoXConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        bos_token_id=1, eos_token_id=2, pad_token_id=0,
+    )  # fmt: skip
+    GPTNeoXForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    monkeypatch.setenv("SER_BACKBONE__MODEL", str(folder))
+    (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
+    return chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+
+
+def test_the_loops_run_and_a_policy_is_refused(data_root: Path, landed: str) -> None:
+    with pytest.warns(UserWarning, match="packing is not proven for model type 'gpt_neox'"):
+        result, work = chain.materialize(data_root, landed, policy=False)
+    assert result.success
+    assert chain.summary(work, "seed_rm.heldout")["metrics"]["test"]["accuracy"]["value"] > 0.8
+    assert chain.outcomes(result)["loop_1/retrained_rm"] == "made"
+    assert not list((data_root / "artifacts" / "trunk").rglob("states.bin"))
+    result, _ = chain.materialize(data_root, landed)
+    assert not result.success
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    assert failure.step_key == "ppo_policy"
+    assert "Run with --no-policy" in str(failure.step_failure_data.error)
