@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,12 +12,15 @@ import torch
 from bench.comparisons import loops, scoring, training
 from bench.measure import Comparison, table
 from bench.ppo import ppo
+from bench.utilisation import HEADINGS as SHARES
+from bench.utilisation import utilisation
 from resources.machine import default_compute
 from resources.settings import ROOT
 
 REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5
 PACKAGES = ("torch", "transformers", "trl", "peft")
+Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
 
 def main() -> None:
@@ -32,39 +35,52 @@ def main() -> None:
     torch.set_num_threads(default_compute().threads)
     wanted = arguments.sections or [name for name in SECTIONS if not (arguments.quick and name == "ppo")]
     for section in wanted:
-        rows = [row.cells() for row in SECTIONS[section](arguments.quick)]
-        print(table(rows), flush=True)
+        text = SECTIONS[section](arguments.quick)
+        print(text, flush=True)
         if not arguments.quick:
-            write(section, rows)
+            write(section, text)
 
 
-def _scoring(quick: bool) -> Iterator[Comparison]:
-    for dataset in _datasets(quick):
-        yield from scoring(dataset, 24 if quick else 48, ROUNDS, default_compute().dtype)
+def _scoring(quick: bool) -> str:
+    return _compared(scoring, quick, 24 if quick else 48)
 
 
-def _training(quick: bool) -> Iterator[Comparison]:
-    for dataset in _datasets(quick):
-        yield from training(dataset, 16 if quick else 32, ROUNDS, default_compute().dtype)
+def _training(quick: bool) -> str:
+    return _compared(training, quick, 16 if quick else 32)
 
 
-def _loops(quick: bool) -> Iterator[Comparison]:
-    for dataset in _datasets(quick):
-        yield from loops(dataset, 64, ROUNDS, default_compute().dtype)
+def _loops(quick: bool) -> str:
+    return _compared(loops, quick, 64)
 
 
-def _ppo(quick: bool) -> Iterator[Comparison]:
-    yield from ppo("hh_harmless", 16, ROUNDS)
+def _ppo(quick: bool) -> str:
+    return table([row.cells() for row in ppo("hh_harmless", 16, ROUNDS)])
+
+
+def _utilisation(quick: bool) -> str:
+    dtype = default_compute().dtype
+    return table([row for data in _datasets(quick) for row in utilisation(data, 32, ROUNDS, dtype)], SHARES)
+
+
+def _compared(compare: Compare, quick: bool, size: int) -> str:
+    dtype = default_compute().dtype
+    return table([row.cells() for data in _datasets(quick) for row in compare(data, size, ROUNDS, dtype)])
 
 
 def _datasets(quick: bool) -> list[str]:
     return ["hh_harmless"] if quick else ["hh_harmless", "sample"]
 
 
-SECTIONS = {"scoring": _scoring, "training": _training, "loops": _loops, "ppo": _ppo}
+SECTIONS = {
+    "scoring": _scoring,
+    "training": _training,
+    "loops": _loops,
+    "ppo": _ppo,
+    "utilisation": _utilisation,
+}
 
 
-def write(section: str, rows: list[list[str]]) -> None:
+def write(section: str, measured: str) -> None:
     """Put a section's table, and what it was measured on, between its marks in the report."""
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
     before, rest = REPORT.read_text().split(begin)
@@ -72,7 +88,7 @@ def write(section: str, rows: list[list[str]]) -> None:
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     day = datetime.now(UTC).date().isoformat()
     about = f"{machine()}; {versions}; {default_compute().dtype}; {day}; `python -m bench {section}`, {ROUNDS} rounds."
-    REPORT.write_text(f"{before}{begin}\n{about}\n\n{table(rows)}\n{end}{after}")
+    REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
 
 
 def machine() -> str:
