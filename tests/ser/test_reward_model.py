@@ -15,6 +15,8 @@ from transformers import (
     MistralForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from ser.backbone import load_model, load_tokenizer
@@ -29,7 +31,7 @@ from tests.models import encoded_pairs, random_model
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6)
 
 
-@pytest.fixture(scope="module", params=["llama", "qwen2", "mistral", "gpt_neox"])
+@pytest.fixture(scope="module", params=["llama", "qwen2", "qwen3", "mistral", "gpt_neox"])
 def model(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> RewardModel:
     """A reward model over each kind of backbone that packing is proven for, and over one that it is not."""
     if request.param == "llama":
@@ -41,6 +43,7 @@ def model(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory:
     torch.manual_seed(1)
     other: Any = {
         "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(num_key_value_heads=2, **shape)),
+        "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(num_key_value_heads=2, head_dim=8, **shape)),
         "mistral": lambda: MistralForCausalLM(MistralConfig(num_key_value_heads=2, **shape)),
         "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**shape)),
     }[request.param]()
