@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bench.comparisons import loops, scoring, training
+from bench.comparisons import curves, loops, scoring, training
 from bench.measure import Comparison, table
 from bench.ppo import ppo
 from bench.utilisation import HEADINGS as SHARES
@@ -20,6 +20,9 @@ from resources.settings import ROOT
 REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5
 PACKAGES = ("torch", "transformers", "trl", "peft")
+CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
+SLOW = ("ppo", "curves")
+"""Sections that `--quick` leaves out unless they are named."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
 
@@ -33,7 +36,7 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no section {min(unknown)}; there are {', '.join(SECTIONS)}")
     torch.set_num_threads(default_compute().threads)
-    wanted = arguments.sections or [name for name in SECTIONS if not (arguments.quick and name == "ppo")]
+    wanted = arguments.sections or [name for name in SECTIONS if not (arguments.quick and name in SLOW)]
     for section in wanted:
         text = SECTIONS[section](arguments.quick)
         print(text, flush=True)
@@ -47,6 +50,10 @@ def _scoring(quick: bool) -> str:
 
 def _training(quick: bool) -> str:
     return _compared(training, quick, 16 if quick else 32)
+
+
+def _curves(quick: bool) -> str:
+    return table(curves("sample", 160 if quick else 320, default_compute().dtype), CURVES)
 
 
 def _loops(quick: bool) -> str:
@@ -74,6 +81,7 @@ def _datasets(quick: bool) -> list[str]:
 SECTIONS = {
     "scoring": _scoring,
     "training": _training,
+    "curves": _curves,
     "loops": _loops,
     "ppo": _ppo,
     "utilisation": _utilisation,

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 
 from bench.measure import Comparison, Job, alternate
 from bench.ours import Scoring, Training
@@ -11,6 +12,8 @@ from bench.workload import Workload
 
 BATCH_SIZES = (1, 4, 16)
 """What the tuned pipeline may choose from."""
+SMOOTHED = 5
+"""Steps that a point of a smoothed loss curve averages."""
 
 
 def scoring(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparison]:
@@ -54,6 +57,24 @@ def training(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Compa
     theirs = seconds["RewardTrainer"]
     yield Comparison("train, LoRA on all layers", dataset, peer, 1.7, 3, seconds["all layers"], theirs, size)
     yield Comparison("train, default mode", dataset, peer, 4.5, 8, seconds["default mode"], theirs, size)
+
+
+def curves(dataset: str, size: int, dtype: str) -> list[list[str]]:
+    """Rows of loss per five steps: TRL's trainer, ours on all layers, and the difference."""
+    work = Workload(dataset, size)
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Training(work, dtype, 1.0, Path(folder))
+        theirs = TrlTraining(work, dtype, ours.settings, ours.start)
+        losses = []
+        for trainer in (theirs, ours):
+            trainer.prepare()
+            losses.append(trainer.run())
+    rows = []
+    for start in range(0, len(losses[0]) - SMOOTHED + 1, SMOOTHED):
+        trl, own = (mean(side[start : start + SMOOTHED]) for side in losses)
+        steps = f"{start + 1} to {start + SMOOTHED}"
+        rows.append([dataset, steps, f"{trl:.4f}", f"{own:.4f}", f"{(own - trl) / trl:+.2%}"])
+    return rows
 
 
 def loops(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparison]:
