@@ -49,7 +49,7 @@ def _scoring(quick: bool) -> str:
 
 
 def _training(quick: bool) -> str:
-    return _compared(training, quick, 16 if quick else 32)
+    return _compared(training, quick, 16)
 
 
 def _curves(quick: bool) -> str:
