@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -45,11 +45,12 @@ def main() -> None:
 
 
 def _scoring(quick: bool) -> str:
-    return _compared(scoring, quick, 24 if quick else 48)
+    return _compared(scoring, quick, {"hh_harmless": 24 if quick else 48, "sample": 48})
 
 
 def _training(quick: bool) -> str:
-    return _compared(training, quick, 16)
+    # A step of a few hundred milliseconds would measure the set-up: short pairs need more of them.
+    return _compared(training, quick, {"hh_harmless": 16, "sample": 96})
 
 
 def _curves(quick: bool) -> str:
@@ -57,7 +58,7 @@ def _curves(quick: bool) -> str:
 
 
 def _loops(quick: bool) -> str:
-    return _compared(loops, quick, 64)
+    return _compared(loops, quick, {"hh_harmless": 64, "sample": 64})
 
 
 def _ppo(quick: bool) -> str:
@@ -69,9 +70,9 @@ def _utilisation(quick: bool) -> str:
     return table([row for data in _datasets(quick) for row in utilisation(data, 32, ROUNDS, dtype)], SHARES)
 
 
-def _compared(compare: Compare, quick: bool, size: int) -> str:
+def _compared(compare: Compare, quick: bool, sizes: Mapping[str, int]) -> str:
     dtype = default_compute().dtype
-    return table([row.cells() for data in _datasets(quick) for row in compare(data, size, ROUNDS, dtype)])
+    return table([row.cells() for data in _datasets(quick) for row in compare(data, sizes[data], ROUNDS, dtype)])
 
 
 def _datasets(quick: bool) -> list[str]:
