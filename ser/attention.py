@@ -1,7 +1,6 @@
 """Attention by plain matrix products, for processors.
 
-PyTorch's fused kernel is made for GPUs; on a CPU it is two to four times slower than this for sequences of a few
-hundred tokens, most of all in its backward pass (figures in `docs/performance.md`).
+PyTorch's fused kernel avoids memory that short sequences do not need; on a CPU its backward pass is the slower one.
 """
 
 from typing import Any

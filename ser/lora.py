@@ -1,7 +1,7 @@
 """LoRA layers that compute in the backbone's arithmetic.
 
 PEFT keeps adapters in float32 and computes in float32: over a bfloat16 backbone each adapted layer casts its
-activations there and back, which costs more than the backbone's own product. Here the parameters stay in float32 and
+activations there and back. Here the parameters stay in float32 and
 are rounded to the backbone's type as they are used; saving, loading, merging and switching remain PEFT's.
 """
 
