@@ -17,6 +17,7 @@ from transformers.utils import logging
 
 from ser.attention import GROUPED
 from ser.errors import SerError
+from ser.last_layer import last_layer_at
 from ser.packing import PackedBatch
 
 PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
@@ -84,6 +85,14 @@ def run_layers(
     for layer in decoder.layers[first:last]:
         hidden = layer(hidden, attention_mask=mask, position_ids=batch.position_ids, position_embeddings=rotary)
     return hidden
+
+
+def states_at(
+    decoder: Any, batch: PackedBatch, first: int, columns: torch.Tensor, hidden: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The normalised last states [B, N, H] at `columns` [B, N] of a packed batch, from those before layer `first`."""
+    before = run_layers(decoder, batch, first, len(decoder.layers) - 1, hidden)
+    return decoder.norm(last_layer_at(decoder, batch, before, columns))
 
 
 def _accept_unpacked(folder: Path, model_type: str, head: Head) -> None:

@@ -10,7 +10,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ser.backbone import PACKABLE, load_model, run_layers
+from ser.backbone import PACKABLE, load_model, run_layers, states_at
 from ser.encoding import EncodedPair
 from ser.errors import SerError
 from ser.lora import compute_in_backbone_type
@@ -112,9 +112,7 @@ class RewardModel(nn.Module):
         decoder = self.classifier.model
         if hidden is None:
             hidden = self.trunk_states(batch)
-        hidden = run_layers(decoder, batch, self.trunk, len(decoder.layers), hidden)
-        rows = torch.arange(len(hidden), device=hidden.device)[:, None]
-        ends = decoder.norm(hidden[rows, batch.ends])
+        ends = states_at(decoder, batch, self.trunk, batch.ends, hidden)
         return self.classifier.score(ends.float()).squeeze(-1)
 
     def _plain_rewards(self, batch: PackedBatch) -> torch.Tensor:

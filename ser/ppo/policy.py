@@ -12,7 +12,7 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
 
-from ser.backbone import load_model, run_layers
+from ser.backbone import load_model, run_layers, states_at
 from ser.batches import TOKENS
 from ser.generation import Generated, generate
 from ser.lora import compute_in_backbone_type
@@ -108,8 +108,7 @@ class Policy(nn.Module):
 
     def evaluate(self, sequences: Sequences, trunk: torch.Tensor | None = None) -> Evaluation:
         """Run the policy over responses, with gradients. `trunk` are the states of a `Survey` of these rows."""
-        hidden = self._run(sequences, trunk, self.trunk)
-        states = self._states(hidden, sequences.before)
+        states = self._states(sequences, sequences.before, trunk, self.trunk)
         logits = self._logits(states)
         with torch.no_grad():
             spread = entropy(logits)
@@ -135,19 +134,17 @@ class Policy(nn.Module):
 
     def _survey(self, sequences: Sequences) -> Survey:
         """One part of a survey. The layers below both adapters are run once for all."""
-        batch, decoder = sequences.batch, self.language_model.model
-        last = len(decoder.layers)
+        decoder = self.language_model.model
         at: dict[int, torch.Tensor | None] = {0: None}
         with self.model.disable_adapter():
-            for low, high in pairwise(sorted({0, self.trunk, self._reward_trunk, last})):
-                at[high] = run_layers(decoder, batch, low, high, at[low])
-        top = at[last]
-        assert top is not None
-        reference = _logprobs(self._logits(self._states(top, sequences.before)), sequences.tokens)
+            for low, high in pairwise(sorted({0, self.trunk, self._reward_trunk})):
+                at[high] = run_layers(decoder, sequences.batch, low, high, at[low])
+            top = max(at)
+            states = self._states(sequences, sequences.before, at[top], top)
+        reference = _logprobs(self._logits(states), sequences.tokens)
         with _adapter(self.model, REWARD):
-            hidden = self._run(sequences, at[self._reward_trunk], self._reward_trunk)
-        ends = self._states(hidden, sequences.ends[:, None]).float()
-        rewards = nn.functional.linear(ends, self.reward_head).flatten()
+            ends = self._states(sequences, sequences.ends[:, None], at[self._reward_trunk], self._reward_trunk)
+        rewards = nn.functional.linear(ends.float(), self.reward_head).flatten()
         return Survey(reference, rewards, at[self.trunk])
 
     def save(self, out: Path) -> None:
@@ -158,16 +155,12 @@ class Policy(nn.Module):
         head = {name: tensor.detach().cpu() for name, tensor in self.value_head.state_dict().items()}
         save_file(head, out / "value_head.safetensors")
 
-    def _run(self, sequences: Sequences, hidden: torch.Tensor | None, first: int) -> torch.Tensor:
-        """The states after the last layer, from those before layer `first` if they are known."""
-        decoder = self.language_model.model
+    def _states(
+        self, sequences: Sequences, columns: torch.Tensor, hidden: torch.Tensor | None, first: int
+    ) -> torch.Tensor:
+        """The last states at `columns`, from those before layer `first` if they are known, else from the tokens."""
         start = 0 if hidden is None else first
-        return run_layers(decoder, sequences.batch, start, len(decoder.layers), hidden)
-
-    def _states(self, hidden: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-        """The normalised last states [B, N, H] at `columns` [B, N]: only where something is read from them."""
-        rows = torch.arange(len(hidden), device=hidden.device)[:, None]
-        return self.language_model.model.norm(hidden[rows, columns])
+        return states_at(self.language_model.model, sequences.batch, start, columns, hidden)
 
     def _logits(self, states: torch.Tensor) -> torch.Tensor:
         return self.language_model.lm_head(states).float() / self.temperature
