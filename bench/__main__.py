@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from bench.accuracy import accuracy
 from bench.comparisons import curves, loops, scoring, training
 from bench.measure import Comparison, table
 from bench.ppo import ppo
@@ -21,7 +22,7 @@ REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5
 PACKAGES = ("torch", "transformers", "trl", "peft")
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("ppo", "curves")
+SLOW = ("ppo", "curves", "accuracy")
 """Sections that `--quick` leaves out unless they are named."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -57,6 +58,10 @@ def _curves(quick: bool) -> str:
     return table(curves("sample", 160 if quick else 320, default_compute().dtype), CURVES)
 
 
+def _accuracy(quick: bool) -> str:
+    return accuracy(default_compute().dtype)
+
+
 def _loops(quick: bool) -> str:
     return _compared(loops, quick, {"hh_harmless": 64, "sample": 64})
 
@@ -83,6 +88,7 @@ SECTIONS = {
     "scoring": _scoring,
     "training": _training,
     "curves": _curves,
+    "accuracy": _accuracy,
     "loops": _loops,
     "ppo": _ppo,
     "utilisation": _utilisation,

@@ -1,15 +1,17 @@
 """The work as the product does it, called as its stages call it."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
 from bench.workload import MAX_LENGTH, Workload, model_folder
+from ser.encoded import write_encoded
 from ser.encoding import encode_pair
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, train
 from ser.scoring import score
 from ser.specs import Lora, RewardTraining
-from ser.states import PairStates, write_encoded, write_states
+from ser.states import PairStates, write_states
 
 
 def silent(done: int, total: int, unit: str, note: str = "") -> None:
@@ -28,10 +30,11 @@ class Scoring:
     def first(self) -> list[float]:
         """A loop's first pass: tokens, the states after the trunk written to disk, and the rewards."""
         tokenizer, out = self._work.tokenizer, self._folder / "states"
-        out.mkdir(exist_ok=True)
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
         pairs = [encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in self._work.rows]
         write_encoded(pairs, out)
-        write_states(self._model, pairs, out, silent)
+        write_states(self._model, out, silent)
         return self.later()
 
     def later(self) -> list[float]:
@@ -51,7 +54,7 @@ class Training:
         model.save(self.start)
         (folder / "states").mkdir(parents=True, exist_ok=True)
         write_encoded(work.encoded, folder / "states")
-        write_states(model, work.encoded, folder / "states", silent)
+        write_states(model, folder / "states", silent)
         labels = {row.pair.pair_id: row.preferred or "a" for row in work.rows}
         known = {item.pair.pair_id: item for item in PairStates(folder / "states").pairs()}
         # The order of the rows is that of the peer, so that both see the same pairs in every step.

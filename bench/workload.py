@@ -33,12 +33,17 @@ class Workload:
     size: int
 
     @cached_property
-    def rows(self) -> list[Row]:
-        """The pairs with their labels."""
+    def fitting(self) -> list[Row]:
+        """All pairs of the dataset that fit, with their labels, in the order of their identities."""
         parsed = [parse_row(json.loads(line)) for line in FILES[self.dataset].read_text().splitlines()]
         known = {row.pair.pair_id: row for row in parsed if isinstance(row, Row)}
         fitting = [row for row in known.values() if max(self._lengths(row.pair)) <= MAX_LENGTH]
-        return random.Random(0).sample(sorted(fitting, key=lambda row: row.pair.pair_id), self.size)
+        return sorted(fitting, key=lambda row: row.pair.pair_id)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The pairs with their labels."""
+        return random.Random(0).sample(self.fitting, self.size)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:

@@ -34,7 +34,7 @@ class _LowRank(torch.autograd.Function):
         low_gradient = gradient @ b
         for_x = (gradient @ weight).addmm_(low_gradient, a) if ctx.needs_input_grad[0] else None
         for_a = (low_gradient.T @ x).float()
-        for_b = (gradient.T @ low).float() * ctx.scaling
+        for_b = (low.T @ gradient).T.float() * ctx.scaling  # this way round the wide matrix is not transposed
         return for_x, None, None, for_a, for_b, None
 
 

@@ -5,108 +5,74 @@ scoring run the layers above it only. With an adapter on all layers there are no
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
-from ser import tables
-from ser.batches import plan
+from ser.appending import GrowingFile
+from ser.encoded import count_encoded, read_encoded
 from ser.encoding import EncodedPair
 from ser.packing import PackedBatch, pack
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 
-ENCODED = pa.schema(
-    [
-        ("pair_id", pa.string()),
-        ("batch", pa.int32()),
-        ("offset", pa.int64()),
-        ("prompt", pa.list_(pa.int32())),
-        ("response_a", pa.list_(pa.int32())),
-        ("response_b", pa.list_(pa.int32())),
-        ("cut", pa.int32()),
-    ]
-)
-_SYNC_EVERY = 16
 
-
-def write_encoded(pairs: Sequence[EncodedPair], out: Path) -> None:
-    """Write `encoded.parquet`, the tokens of the pairs in the order of their plan, into `out`."""
-    tables.write(out / "encoded.parquet", ENCODED, _rows(pairs, _plan(pairs)))
-
-
-def write_states(model: RewardModel, pairs: Sequence[EncodedPair], out: Path, progress: Progress) -> None:
-    """Write the states of the pairs, in the order of `encoded.parquet`, as `states.bin` ([tokens, H]) into `out`.
+def write_states(model: RewardModel, out: Path, progress: Progress) -> None:
+    """Write the states of the pairs in `encoded.parquet` of `out`, in its order, as `states.bin` ([tokens, H]).
 
     Nothing is written if the trunk is empty. Continues a `states.bin` that a killed run left in `out`; the bytes
     are the same as without the kill.
     """
-    if model.trunk == 0:
+    shape = out / "shape.json"
+    if model.trunk == 0 or shape.exists():
         return
-    batches = _plan(pairs)
-    marker = out / "states.progress"
-    done = json.loads(marker.read_text())["batches"] if marker.exists() else 0
-    width = model.classifier.config.hidden_size
-    item = np.dtype(_storage(model)).itemsize * width
-    finished = sum(len(pairs[i]) for batch in batches[:done] for i in batch)
-    count = sum(len(batch) for batch in batches[:done])
-    with (out / "states.bin").open("r+b" if done else "wb") as file:
-        file.truncate(finished * item)
-        file.seek(0, os.SEEK_END)
-        for number, batch in enumerate(batches[done:], start=done + 1):
-            chosen = [pairs[i] for i in batch]
-            states = model.trunk_states(pack(chosen).to(model.device))
-            for row, pair in zip(states, chosen, strict=True):
-                file.write(_bytes(row[: len(pair)]))
-            count += len(batch)
-            if number % _SYNC_EVERY == 0:
-                file.flush()
-                os.fsync(file.fileno())
-                marker.write_text(json.dumps({"batches": number}))
-            progress(count, len(pairs), "pairs")
-    (out / "shape.json").write_text(json.dumps({"hidden_size": width, "storage": _storage(model)}) + "\n")
-    marker.unlink(missing_ok=True)
+    part = PairStates(out)
+    done = 0
+    with GrowingFile(out / "states.bin") as file:
+        for number, batch in enumerate(part.batches()):
+            done += len(batch)
+            if number >= file.batches:
+                pairs = [item.pair for item in batch]
+                states = model.trunk_states(pack(pairs).to(model.device))
+                file.add(b"".join(_bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True)))
+                progress(done, len(part), "pairs")
+    described = {"hidden_size": model.classifier.config.hidden_size, "storage": _storage(model)}
+    shape.write_text(json.dumps(described) + "\n")
+    file.forget()
 
 
 class PairStates:
-    """The pairs of one part with their states, read from the folder of `write_encoded` and `write_states`."""
+    """The pairs of one part with their states, read from the folder of `write_encoded` and `write_states`.
 
-    def __init__(self, folder: Path):
-        self._table = pq.ParquetFile(folder / "encoded.parquet")
+    Pairs of the tables `without`, all of them pairs of the part, are left out. Little of it is in memory at a time.
+    """
+
+    def __init__(self, folder: Path, without: Sequence[Path] = ()):
+        self._folder, self._without = folder, without
         self._states: np.ndarray | None = None
-        if (folder / "states.bin").exists() and self._table.metadata.num_rows:
+        if (folder / "shape.json").exists() and count_encoded(folder):
             shape = json.loads((folder / "shape.json").read_text())
             flat = np.memmap(folder / "states.bin", dtype=shape["storage"], mode="r")
             self._states = flat.reshape(-1, shape["hidden_size"])
 
     def __len__(self) -> int:
-        return self._table.metadata.num_rows
+        return count_encoded(self._folder, self._without)
 
     def batches(self) -> Iterator[list["EncodedStates"]]:
-        """The part in the order and the batches of its plan, with little of it in memory at a time."""
-        current: list[EncodedStates] = []
-        number = 0
-        for group in self._table.iter_batches(batch_size=tables.ROWS):
-            for row in group.to_pylist():
-                if row["batch"] != number and current:
-                    yield current
-                    current = []
-                number = row["batch"]
-                current.append(self._one(row))
-        if current:
-            yield current
+        """The part in the order and the batches of its plan."""
+        for _, rows in groupby(read_encoded(self._folder, self._without), key=lambda row: row["batch"]):
+            yield [self._one(row) for row in rows]
 
     def pairs(self) -> Iterator["EncodedStates"]:
         """Every pair of the part."""
         for batch in self.batches():
             yield from batch
 
-    def _one(self, row: dict) -> "EncodedStates":
+    def _one(self, row: dict[str, Any]) -> "EncodedStates":
         pair = EncodedPair(row["pair_id"], row["prompt"], row["response_a"], row["response_b"], row["cut"])
         return EncodedStates(pair, self._states, row["offset"])
 
@@ -137,27 +103,6 @@ def collate(
     if not known:
         return batch, None
     return batch, torch.nn.utils.rnn.pad_sequence(known, batch_first=True).to(device)
-
-
-def _plan(pairs: Sequence[EncodedPair]) -> list[list[int]]:
-    return plan([(len(pair), pair.pair_id) for pair in pairs])
-
-
-def _rows(pairs: Sequence[EncodedPair], batches: list[list[int]]) -> Iterator[dict]:
-    offset = 0
-    for number, batch in enumerate(batches):
-        for index in batch:
-            pair = pairs[index]
-            yield {
-                "pair_id": pair.pair_id,
-                "batch": number,
-                "offset": offset,
-                "prompt": pair.prompt,
-                "response_a": pair.response_a,
-                "response_b": pair.response_b,
-                "cut": pair.cut,
-            }
-            offset += len(pair)
 
 
 def _storage(model: RewardModel) -> str:

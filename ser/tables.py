@@ -1,11 +1,14 @@
 """Parquet tables: their columns, and reading and writing them as streams of row groups."""
 
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from ser.database import open_database, pattern
 
 ROWS = 4096
 """Rows in a row group: what is in memory at once."""
@@ -77,6 +80,21 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
     """The rows of a parquet file, one row group in memory at a time."""
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS, columns=columns):
+            yield from batch.to_pylist()
+
+
+def in_order(path: Path, order: str, without: Sequence[Path] = ()) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet file sorted by the columns `order`, on disk where memory would not do.
+
+    Pairs that are in one of the tables `without` are left out.
+    """
+    query = "SELECT * FROM rows"
+    with tempfile.TemporaryDirectory() as spill, open_database(Path(spill)) as database:
+        database.read_parquet(pattern(path)).create_view("rows")
+        if without:
+            database.read_parquet([pattern(one) for one in without]).create_view("taken")
+            query += " ANTI JOIN taken USING (pair_id)"
+        for batch in database.sql(f"{query} ORDER BY {order}").to_arrow_reader(ROWS):
             yield from batch.to_pylist()
 
 

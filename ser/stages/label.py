@@ -1,46 +1,89 @@
 """Stage: a reward model labels the pool."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 
 from ser import tables
+from ser.appending import GrowingFile
 from ser.calibration import confidence, sigmoid
 from ser.progress import Progress
 from ser.reward_model import RewardModel
-from ser.scoring import Scored, score
+from ser.scoring import Scored, score_batches
 from ser.stages.specs import LabelSpec
 from ser.states import PairStates
+
+_REWARDS = pa.schema([("pair_id", pa.string()), ("reward_a", pa.float64()), ("reward_b", pa.float64())])
 
 
 def run(spec: LabelSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
     """Write `self_labels.parquet`: rewards, p = sigmoid(reward - pool mean), confidence and the preferred response.
 
     The pool is what `inputs["states"]` holds, less the pairs that `inputs["kept"]` (tables of earlier loops) took
-    out. The temperature of the confidence comes from `inputs["heldout"]`.
+    out. The temperature of the confidence comes from `inputs["heldout"]`. A killed run goes on where it was.
     """
     torch.set_num_threads(spec.compute.threads)
     model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
     temperature = json.loads(inputs["heldout"].read_text())["temperature"]
-    states = PairStates(inputs["states"])
-    taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
-    scored = list(score(model, states, len(states) - len(taken), progress, lambda pair_id: pair_id not in taken))
-    offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
-    count = tables.write(out / "self_labels.parquet", tables.SELF_LABELS, _rows(scored, offset, temperature))
+    pool = PairStates(inputs["states"], without=inputs["kept"])
+    scores = out / "scores.bin"
+    file = _score(model, pool, scores, progress)
+    result = write_labels(_scored(pool, scores), out, temperature)
+    scores.unlink()
+    file.forget()
+    return result
+
+
+def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> dict[str, Any]:
+    """Write `self_labels.parquet`, sorted by pair_id, from the raw rewards; memory does not grow with their number."""
+    total, unsorted = 0.0, out / "unsorted.tmp"
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal total
+        for one in scored:
+            total += one.reward_a + one.reward_b
+            yield {"pair_id": one.pair_id, "reward_a": one.reward_a, "reward_b": one.reward_b}
+
+    count = tables.write(unsorted, _REWARDS, rows())
+    offset = total / max(1, 2 * count)
+    labelled = (_label(Scored(**row), offset, temperature) for row in tables.in_order(unsorted, "pair_id"))
+    tables.write(out / "self_labels.parquet", tables.SELF_LABELS, labelled)
+    unsorted.unlink()
     return {"n_pool": count, "reward_offset": offset, "temperature": temperature}
 
 
-def _rows(scored: list[Scored], offset: float, temperature: float) -> Iterator[dict[str, Any]]:
-    for one in sorted(scored, key=lambda one: one.pair_id):
-        yield {
-            "pair_id": one.pair_id,
-            "reward_a": one.reward_a,
-            "reward_b": one.reward_b,
-            "p_a": sigmoid(one.reward_a - offset),
-            "p_b": sigmoid(one.reward_b - offset),
-            "confidence": confidence(one.margin, temperature),
-            "preferred": "a" if one.margin >= 0 else "b",
-        }
+def _score(model: RewardModel, pool: PairStates, path: Path, progress: Progress) -> GrowingFile:
+    """Write the rewards of the pool, two float32 a pair in the order of the plan."""
+    with GrowingFile(path) as file:
+        rest = islice(pool.batches(), file.batches, None)
+        for scored in score_batches(model, rest):
+            file.add(np.array([(one.reward_a, one.reward_b) for one in scored], dtype="<f4").tobytes())
+            progress(file.size // 8, len(pool), "pairs")
+    return file
+
+
+def _scored(pool: PairStates, path: Path) -> Iterator[Scored]:
+    """The pool with the rewards that were written for it."""
+    if len(pool) == 0:
+        return
+    rewards = np.memmap(path, dtype="<f4", mode="r").reshape(-1, 2)
+    for item, (a, b) in zip(pool.pairs(), rewards, strict=True):
+        yield Scored(item.pair.pair_id, float(a), float(b))
+
+
+def _label(one: Scored, offset: float, temperature: float) -> dict[str, Any]:
+    return {
+        "pair_id": one.pair_id,
+        "reward_a": one.reward_a,
+        "reward_b": one.reward_b,
+        "p_a": sigmoid(one.reward_a - offset),
+        "p_b": sigmoid(one.reward_b - offset),
+        "confidence": confidence(one.margin, temperature),
+        "preferred": "a" if one.margin >= 0 else "b",
+    }

@@ -7,19 +7,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.batches import plan
+from ser.batches import batch_numbers, plan
+from ser.encoded import write_encoded
 from ser.encoding import EncodedPair
 from ser.packing import pack
 from ser.progress import Progress, silent
 from ser.reward_model import RewardModel
 from ser.scoring import score
-from ser.states import PairStates, collate, write_encoded, write_states
+from ser.states import PairStates, collate, write_states
 from tests.models import encoded_pairs, random_model
 
 
 def write(model: RewardModel, pairs: list[EncodedPair], out: Path, progress: Progress = silent) -> None:
     write_encoded(pairs, out)
-    write_states(model, pairs, out, progress)
+    write_states(model, out, progress)
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.uuids().map(str)), min_size=1, max_size=60, unique_by=lambda x: x[1]))
@@ -90,13 +91,13 @@ def test_bfloat16_states_come_back_as_they_were(tiny_backbone: Path, tmp_path: P
 def test_a_killed_pass_continues_to_the_same_bytes(
     tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser import states
+    from ser import appending, encoded
 
     class KilledError(Exception):
         pass
 
-    monkeypatch.setattr(states, "_SYNC_EVERY", 2)
-    monkeypatch.setattr(states, "plan", lambda lengths: plan(lengths, tokens=256))
+    monkeypatch.setattr(appending, "SYNC_EVERY", 2)
+    monkeypatch.setattr(encoded, "batch_numbers", lambda lengths: batch_numbers(lengths, tokens=256))
     model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 60)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):

@@ -1,0 +1,57 @@
+"""A binary file that grows batch by batch, and that a killed run continues instead of writing it again."""
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+SYNC_EVERY = 16
+"""Batches after which what was written is sure to survive a kill."""
+
+
+class GrowingFile:
+    """A file of batches whose bytes are the same with and without kills.
+
+    Beside it lies a mark that says how many batches, and bytes, are safely in it: what comes after them is cut off
+    and written again.
+
+    Attributes:
+        batches: how many are in the file.
+        size: bytes of these batches.
+    """
+
+    def __init__(self, path: Path):
+        self._path, self._mark = path, path.with_suffix(".progress")
+        known = json.loads(self._mark.read_text()) if self._mark.exists() else {"batches": 0, "size": 0}
+        self.batches, self.size = known["batches"], known["size"]
+        self._file: IO[bytes]
+
+    def __enter__(self) -> "GrowingFile":
+        self._file = self._path.open("r+b" if self.batches else "wb")
+        self._file.truncate(self.size)
+        self._file.seek(0, os.SEEK_END)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self._sync()
+        self._file.close()
+
+    def add(self, data: bytes) -> None:
+        """Write the next batch."""
+        self._file.write(data)
+        self.batches, self.size = self.batches + 1, self.size + len(data)
+        if self.batches % SYNC_EVERY == 0:
+            self._sync()
+
+    def forget(self) -> None:
+        """Remove the mark: nobody will continue the file."""
+        self._mark.unlink(missing_ok=True)
+
+    def _sync(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        temporary = self._mark.with_suffix(".mark")
+        temporary.write_text(json.dumps({"batches": self.batches, "size": self.size}))
+        temporary.replace(self._mark)
