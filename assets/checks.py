@@ -1,7 +1,5 @@
 """Asset checks: what must hold of what was made, and what to look at when it does not."""
 
-from collections import Counter
-
 import dagster as dg
 
 from assets.audit import audit_path
@@ -21,15 +19,14 @@ def _accuracy(heldout, split: str) -> dict:
 def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """Every pair, and every prompt that can be trained on, has one role only."""
     splits = ser.workshop(context).heads.get("splits")
-    roles = ("seed", "calibration", "test", "pool")
-    pairs: Counter[str] = Counter()
-    sides: dict[str, set[str]] = {}
-    for role in roles:
-        for row in tables.read(splits.path / f"{role}.parquet", columns=["pair_id", "prompt"]):
-            pairs[row["pair_id"]] += 1
-            sides.setdefault(row["prompt"], set()).add("train" if role in ("seed", "pool") else role)
-    twice = sum(count > 1 for count in pairs.values())
-    mixed = sum(len(side) > 1 for side in sides.values())
+    sides = {"seed": "train", "pool": "train", "calibration": "calibration", "test": "test"}
+    every = " UNION ALL ".join(f"SELECT pair_id, prompt, '{side}' AS side FROM {role}" for role, side in sides.items())
+    twice, mixed = tables.ask(
+        f"WITH every AS ({every}) SELECT "
+        "(SELECT count(*) FROM (SELECT pair_id FROM every GROUP BY pair_id HAVING count(*) > 1)), "
+        "(SELECT count(*) FROM (SELECT prompt FROM every GROUP BY prompt HAVING count(DISTINCT side) > 1))",
+        **{role: splits.path / f"{role}.parquet" for role in sides},
+    )[0]
     return dg.AssetCheckResult(
         passed=twice == 0 and mixed == 0,
         metadata={"pairs_in_two_roles": twice, "prompts_in_two_roles": mixed},
@@ -68,23 +65,20 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
     def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
         """The kept labels agree with the vault more often than a coin (passes where there is no vault)."""
         work = ser.workshop(context)
-        vault = {
-            row["pair_id"]: row["preferred"] for row in tables.read(work.heads.get("splits").path / "vault.parquet")
-        }
-        kept = [
-            vault[row["pair_id"]] == row["preferred"]
-            for row in tables.read(work.heads.get(f"loop_{k}/filtered_pairs").path / "kept.parquet")
-            if row["pair_id"] in vault
-        ]
-        low, high = wilson(sum(kept), len(kept))
+        right, known = tables.ask(
+            "SELECT count(*) FILTER (kept.preferred = vault.preferred), count(*) FROM kept JOIN vault USING (pair_id)",
+            kept=work.heads.get(f"loop_{k}/filtered_pairs").path / "kept.parquet",
+            vault=work.heads.get("splits").path / "vault.parquet",
+        )[0]
+        low, high = wilson(right, known)
         return dg.AssetCheckResult(
-            passed=not kept or low > 0.5,
+            passed=not known or low > 0.5,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "precision": sum(kept) / len(kept) if kept else "no vault",
+                "precision": right / known if known else "no vault",
                 "ci_low": low,
                 "ci_high": high,
-                "n": len(kept),
+                "n": known,
                 "look_at": "accuracy falls: look at the precision of the most confident labels",
             },
         )

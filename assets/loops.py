@@ -13,7 +13,6 @@ from resources.artifacts import Artifact, Inputs, Part
 from resources.audit.record import model_of
 from resources.code_version import code_version
 from resources.workshop import Workshop
-from ser import tables
 from ser.stages.specs import FilterPairsSpec, LabelSpec, ReportStatusSpec
 
 
@@ -131,17 +130,15 @@ def loop_assets(k: int) -> list[dg.AssetsDefinition]:
 
 
 def _pictures(work: Workshop, artifact: Artifact) -> dict[str, dg.MetadataValue]:
-    rows = list(tables.read(artifact.path / "self_labels.parquet", columns=["p_a", "p_b", "reward_a", "reward_b"]))
-    limits = work.settings.thresholds
+    table, limits = artifact.path / "self_labels.parquet", work.settings.thresholds
     return {
         "histogram_p": picture(
-            [p for row in rows for p in (row["p_a"], row["p_b"])],
+            table,
+            "unnest([p_a, p_b])",
             "p of every response",
             "p = sigmoid(centred reward)",
             "responses",
             {"tau_low": limits.tau_low, "tau_high": limits.tau_high},
         ),
-        "histogram_margin": picture(
-            [row["reward_a"] - row["reward_b"] for row in rows], "margins", "reward_a - reward_b", "pairs"
-        ),
+        "histogram_margin": picture(table, "reward_a - reward_b", "margins", "reward_a - reward_b", "pairs"),
     }

@@ -1,6 +1,7 @@
 """What an asset tells Dagster about what it made: its version, and metadata worth reading."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -47,10 +48,11 @@ def measured(heldout: Artifact) -> dict[str, Any]:
 
 
 def picture(
-    values: list[float], title: str, xlabel: str, ylabel: str, marks: Mapping[str, float] | None = None
+    table: Path, values: str, title: str, xlabel: str, ylabel: str, marks: Mapping[str, float] | None = None
 ) -> dg.MetadataValue:
-    """A histogram that the UI shows."""
-    return dg.MetadataValue.md(as_markdown(histogram(values, title, xlabel, ylabel, marks), title))
+    """A histogram, which the UI shows, of an SQL expression over the rows of a parquet table."""
+    edges, counts = tables.binned(table, values)
+    return dg.MetadataValue.md(as_markdown(histogram(edges, counts, title, xlabel, ylabel, marks), title))
 
 
 def examples(splits: Artifact, labelled: Artifact, filtered: Artifact) -> dict[str, dg.MetadataValue]:

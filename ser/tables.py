@@ -98,6 +98,24 @@ def in_order(path: Path, order: str, without: Sequence[Path] = ()) -> Iterator[d
             yield from batch.to_pylist()
 
 
+def ask(query: str, **files: Path) -> list[tuple[Any, ...]]:
+    """The few rows that an SQL query over parquet files, each a view under its name, comes to."""
+    with tempfile.TemporaryDirectory() as spill, open_database(Path(spill)) as database:
+        for name, path in files.items():
+            database.read_parquet(pattern(path)).create_view(name)
+        return database.sql(query).fetchall()
+
+
+def binned(path: Path, values: str, bins: int = 24) -> tuple[list[float], list[int]]:
+    """Edges and counts of the distribution of `values`, an SQL expression over the rows of a parquet file."""
+    low, high = ask(f"SELECT min(v), max(v) FROM (SELECT {values} AS v FROM rows)", rows=path)[0]
+    low, high = (0.0, 1.0) if low is None else (low, high)
+    width = (high - low) / bins or 1.0
+    place = f"least({bins - 1}, CAST(floor((v - {low!r}) / {width!r}) AS INTEGER))"
+    found = dict(ask(f"SELECT {place} AS bin, count(*) FROM (SELECT {values} AS v FROM rows) GROUP BY bin", rows=path))
+    return [low + k * width for k in range(bins + 1)], [found.get(k, 0) for k in range(bins)]
+
+
 def labels(*paths: Path) -> dict[str, str]:
     """The label of each pair of labelled tables; a later table wins."""
     return {row["pair_id"]: row["preferred"] for path in paths for row in read(path, columns=LABELS.names)}

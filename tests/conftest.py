@@ -8,6 +8,11 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no failure.
+settings.register_profile("ser", deadline=None)
+settings.load_profile("ser")
 
 TEXT = """please thank you help the a is of to and in for with on at how what can I my your good bad safe cook rice
 water minutes boil add salt travel train ticket book morning evening email manager polite answer question number

@@ -41,20 +41,14 @@ class Point:
 
 
 def histogram(
-    values: Sequence[float],
+    edges: Sequence[float],
+    counts: Sequence[int],
     title: str,
     xlabel: str,
     ylabel: str,
     marks: Mapping[str, float] | None = None,
-    bins: int = 24,
 ) -> str:
-    """How `values` are distributed; `marks` are named vertical lines (thresholds), `ylabel` what is counted."""
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    width = (high - low) / bins or 1.0
-    counts = [0] * bins
-    for value in values:
-        counts[min(bins - 1, int((value - low) / width))] += 1
-    edges = [low + k * width for k in range(bins + 1)]
+    """A distribution in one colour; `marks` are named vertical lines (thresholds), `ylabel` what is counted."""
     return bars(edges, {"": (counts, KEPT)}, title, xlabel, marks, ylabel)
 
 

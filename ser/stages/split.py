@@ -1,7 +1,8 @@
 """Stage: one table per role, so that a stage can be given what it may see and nothing else."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +30,20 @@ def run(spec: SplitSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     Raises:
         SerError: a role that needs human labels has too few; says how many are needed.
     """
-    labels = majority(tables.read(inputs["labels"], columns=tables.LABELS.names))
     inside = _sample(inputs["pairs"], spec.max_pairs)
 
     def rows(*roles: str) -> Iterator[dict[str, Any]]:
-        for row in tables.read(inputs["pairs"], columns=[*tables.PAIRS.names, "group", "role"]):
+        """The pairs of some roles with their label, or None."""
+        pairs = tables.read(inputs["pairs"], columns=[*tables.PAIRS.names, "group", "role"])
+        for row, preferred in labelled(pairs, inputs["labels"]):
             if row["role"] in roles and inside(row):
-                yield row
-
-    def texts(row: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: row[name] for name in tables.PAIRS.names}
+                yield {name: row[name] for name in tables.PAIRS.names} | {"preferred": preferred}
 
     counts = {}
     for role in ("seed", "calibration", "test"):
-        labelled = (texts(row) | {"preferred": labels[row["pair_id"]]} for row in rows(role))
-        counts[role] = tables.write(out / f"{role}.parquet", tables.LABELLED, labelled)
-    counts["pool"] = tables.write(out / "pool.parquet", tables.PAIRS, map(texts, rows("pool")))
-    vault = (
-        {"pair_id": row["pair_id"], "preferred": labels[row["pair_id"]]}
-        for row in rows("pool")
-        if row["pair_id"] in labels
-    )
+        counts[role] = tables.write(out / f"{role}.parquet", tables.LABELLED, rows(role))
+    counts["pool"] = tables.write(out / "pool.parquet", tables.PAIRS, rows("pool"))
+    vault = (row for row in rows("pool") if row["preferred"])
     counts["vault"] = tables.write(out / "vault.parquet", tables.LABELS, vault)
     judged = tables.read(inputs["judge_labels"], columns=tables.LABELS.names)
     counts["judge"] = tables.write(out / "judge.parquet", tables.LABELS, judged)
@@ -58,19 +52,32 @@ def run(spec: SplitSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     return counts
 
 
-def majority(labels: Iterator[dict[str, Any]]) -> dict[str, str]:
-    """The label of each pair that most annotators gave; a tie goes to the response with the smaller letter hash.
+def labelled(pairs: Iterator[dict[str, Any]], labels: Path) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """Each pair with the label that most annotators gave, or None.
+
+    Both tables are sorted by pair_id, and every label is of one of the pairs: neither has to be held in memory.
+    """
+    votes = groupby(tables.read(labels, columns=tables.LABELS.names), key=lambda row: row["pair_id"])
+    pair_id, given = next(votes, (None, None))
+    for pair in pairs:
+        if given is not None and pair["pair_id"] == pair_id:
+            yield pair, majority(pair["pair_id"], [row["preferred"] for row in given])
+            pair_id, given = next(votes, (None, None))
+        else:
+            yield pair, None
+    if given is not None:
+        raise ValueError(f"{labels}: the label of {pair_id} belongs to no pair, or the tables are not sorted")
+
+
+def majority(pair_id: str, votes: Sequence[str]) -> str:
+    """The label that most annotators gave.
 
     A tie carries no information about the pair, so it is decided by the pair's identity, which favours neither side.
     """
-    votes: dict[str, Counter[str]] = {}
-    for row in labels:
-        votes.setdefault(row["pair_id"], Counter())[row["preferred"]] += 1
-    decided = {}
-    for pair_id, vote in votes.items():
-        coin = "a" if unit_interval("tie", pair_id) < 0.5 else "b"
-        decided[pair_id] = coin if vote["a"] == vote["b"] else max(vote, key=vote.__getitem__)
-    return decided
+    a, b = votes.count("a"), votes.count("b")
+    if a == b:
+        return "a" if unit_interval("tie", pair_id) < 0.5 else "b"
+    return "a" if a > b else "b"
 
 
 def _sample(pairs: Path, max_pairs: int | None):

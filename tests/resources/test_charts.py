@@ -10,9 +10,8 @@ POINTS = [Point("seed", 0.61, 0.57, 0.65), Point("loop 1", 0.63, 0.59, 0.67, pro
 
 def charts() -> list[str]:
     return [
-        histogram([k / 1000 for k in range(500, 1000)], "Confidence", "confidence", "pairs", {"tau_high": 0.55}),
-        histogram([], "Nothing", "x", "pairs"),
-        histogram([0.5, 0.5], "One value", "x", "pairs"),
+        histogram([0.5, 0.75, 1.0], [250, 250], "Confidence", "confidence", "pairs", {"tau_high": 0.55}),
+        histogram([0.0, 1.0], [0], "Nothing", "x", "pairs"),
         bars([0, 0.5, 1.0], {"kept": ([1, 2], KEPT), "left": ([3, 0], "grey")}, "", "distance"),
         loops_chart(POINTS, {"full labels": 0.652}, "Accuracy"),
         loops_chart([], {}),
@@ -29,18 +28,17 @@ def test_charts_are_small_and_well_formed() -> None:
         assert svg.startswith("<svg") and len(svg) < 60_000
         assert len(as_markdown(svg)) < 100_000
         assert "<metadata" not in svg and "<!--" not in svg and "http://matplotlib" not in svg
-    assert len(histogram([k % 977 / 977 for k in range(50_000)], "many", "x", "pairs")) < 60_000
 
 
 def test_texts_are_text_and_follow_the_colour_of_the_page() -> None:
     svg = charts()[0]
     assert ">Confidence</text>" in svg and ">tau_high</text>" in svg
     assert "currentColor" in svg and "#010203" not in svg
-    assert "63.0" in charts()[4] and ">full labels</text>" in charts()[4]
+    assert "63.0" in charts()[3] and ">full labels</text>" in charts()[3]
 
 
 def test_a_label_cannot_be_markup() -> None:
-    svg = histogram([1.0], "<script>alert(1)</script>", "x", "pairs")
+    svg = histogram([0.0, 1.0], [1], "<script>alert(1)</script>", "x", "pairs")
     assert "<script" not in svg
     ElementTree.fromstring(svg)
 

@@ -1,0 +1,48 @@
+"""The named queries of `ser audit` on very many self-labels.
+
+python -m bench.audit_queries POOL FOLDER MODEL LOOPS      prints {query: seconds}
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+
+from assets.audit import audit_path
+from bench.bookkeeping_steps import bookkeep
+from resources.audit.queries import named_queries, run_named
+
+# Each loop's labels are those of the first with noise of their own, and every tenth pair leaves the pool in a loop.
+_LOOP = """
+INSERT INTO self_labels BY NAME
+SELECT l.* REPLACE ({loop} AS loop, 'rm{loop}' AS rm_version,
+    CASE WHEN hash(pair_id, {loop}) % 10 = 0 THEN CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END ELSE preferred END
+        AS preferred,
+    0.5 + (hash(pair_id, -{loop}) % 500) / 1000 AS confidence)
+FROM self_labels l WHERE loop = 1
+"""
+
+
+def main() -> None:
+    """One loop's bookkeeping, copied to the other loops inside the database; then every query once, and its time."""
+    pool, root, model, loops = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    bookkeep(pool, root, model)
+    path = audit_path(root)
+    with duckdb.connect(str(path)) as connection:
+        for loop in range(2, loops + 1):
+            connection.execute(_LOOP.format(loop=loop))
+        counted = connection.execute("SELECT count(*), any_value(pair_id) FROM self_labels").fetchall()[0]
+    print(f"{counted[0]:,} self-labels", file=sys.stderr, flush=True)
+    seconds = {}
+    for name in named_queries():
+        start = time.perf_counter()
+        run_named(path, name, pair=counted[1] if name == "history" else None)
+        seconds[name] = time.perf_counter() - start
+        print(f"{name}: {seconds[name]:.2f} s", file=sys.stderr, flush=True)
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main()

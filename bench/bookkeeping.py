@@ -1,0 +1,74 @@
+"""A million pairs: land, split, label with a stub scorer, filter, sync the audit; and the audit's own queries."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.measure import table
+from bench.workload import model_folder
+from resources.settings import ROOT
+
+SIZES = (100_000, 1_000_000)
+QUICK = (2_000, 20_000)
+HEADINGS = [
+    "step",
+    "pairs",
+    "seconds",
+    "µs a pair",
+    "peak memory (MB)",
+    "time against a tenth",
+    "memory against a tenth",
+]
+
+
+def bookkeeping(sizes: tuple[int, int]) -> str:
+    """Rows for each step at both sizes; time should grow by ten, memory by at most 15 %."""
+    small, large = (measured("bench.bookkeeping_steps", size) for size in sizes)
+    rows = []
+    for step, one in small.items():
+        ten = large[step]
+        rows.append([step, *_cells(sizes[0], one), "–", "–"])
+        times, memory = ten["seconds"] / one["seconds"], ten["peak_bytes"] / one["peak_bytes"]
+        rows.append([step, *_cells(sizes[1], ten), f"{times:.1f} x", f"{memory:.2f} x"])
+    return table(rows, HEADINGS)
+
+
+def measured(module: str, size: int, *more: str) -> Mapping[str, Any]:
+    """What a module prints last when it is run on `size` pairs in a process of its own, in an empty data root."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-W", "ignore", "-m", module, str(size), folder, str(model_folder()), *more]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def queries(loops: int, pool: int, patience: float) -> str:
+    """Seconds of every named query on `loops` times `pool` self-labels of one snapshot."""
+    seconds = measured("bench.audit_queries", pool, str(loops))
+    rows = [[name, f"{value:.2f}", "yes" if value < patience else "no"] for name, value in seconds.items()]
+    return table(rows, ["query", "seconds", f"under {patience:g} s"])
+
+
+def _cells(size: int, step: Mapping[str, float]) -> list[str]:
+    each = 1e6 * step["seconds"] / size
+    return [f"{size:,}", f"{step['seconds']:.1f}", f"{each:.0f}", f"{step['peak_bytes'] / 1e6:.0f}"]
+
+
+def pair_file(path: Path, size: int) -> None:
+    """Write `size` small pairs, a tenth of them labelled, over a tenth as many prompts' worth of domains."""
+    with path.open("w") as file:
+        for number in range(size):
+            row = {
+                "prompt": f"Question {number}: how do I keep item {number % 997} in good order for {number % 31} days?",
+                "response_a": f"Put it away dry and look at it every {number % 7 + 2} days. That was answer {number}.",
+                "response_b": f"I do not know. Perhaps ask somebody who has item {number % 991}; this is {number}.",
+                "source": f"domain {number % 12}",
+            }
+            if number % 10 == 0:
+                row["preferred"] = "ab"[number // 10 % 2]
+            file.write(json.dumps(row) + "\n")

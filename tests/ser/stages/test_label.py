@@ -1,0 +1,76 @@
+"""Self-labels are the rewards of the pool, whatever happens while they are made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser import appending, encoded, tables
+from ser.batches import batch_numbers
+from ser.encoded import write_encoded
+from ser.progress import silent
+from ser.specs import Compute
+from ser.stages import label
+from ser.stages.specs import LabelSpec
+from ser.states import write_states
+from tests.models import encoded_pairs, random_model
+
+
+@pytest.fixture
+def inputs(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A pool of 60 pairs in small batches, of which an earlier loop kept ten."""
+    monkeypatch.setattr(encoded, "batch_numbers", lambda lengths: batch_numbers(lengths, tokens=256))
+    monkeypatch.setattr(appending, "SYNC_EVERY", 2)
+    model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 60)
+    states = tmp_path / "states"
+    states.mkdir()
+    write_encoded(pairs, states)
+    write_states(model, states, silent)
+    model.save(tmp_path / "rm")
+    (tmp_path / "heldout.json").write_text(json.dumps({"temperature": 2.0}))
+    kept = [{"pair_id": pair.pair_id, "preferred": "a"} for pair in pairs[:10]]
+    tables.write(tmp_path / "kept.parquet", tables.LABELS, kept)
+    return {
+        "backbone": tiny_backbone, "reward_model": tmp_path / "rm", "heldout": tmp_path / "heldout.json",
+        "states": states, "kept": [tmp_path / "kept.parquet"],
+    }  # fmt: skip
+
+
+def labels(inputs: dict[str, Any], out: Path, progress=silent) -> dict[str, Any]:
+    out.mkdir(exist_ok=True)
+    return label.run(LabelSpec(compute=Compute()), inputs, out, progress)
+
+
+def test_the_labels_are_those_of_the_model(inputs: dict[str, Any], tiny_backbone: Path, tmp_path: Path) -> None:
+    summary = labels(inputs, tmp_path / "out")
+    rows = list(tables.read(tmp_path / "out" / "self_labels.parquet"))
+    pool = encoded_pairs(tiny_backbone, 60)[10:]
+    assert [row["pair_id"] for row in rows] == sorted(pair.pair_id for pair in pool)
+    direct = dict(zip((pair.pair_id for pair in pool), random_model(tiny_backbone).score(pool).tolist(), strict=True))
+    offset = sum(map(sum, direct.values())) / 100
+    assert summary == {"n_pool": 50, "reward_offset": pytest.approx(offset, abs=1e-4), "temperature": 2.0}
+    for row in rows:
+        assert [row["reward_a"], row["reward_b"]] == pytest.approx(direct[row["pair_id"]], abs=1e-4)
+        assert row["preferred"] == ("a" if row["reward_a"] >= row["reward_b"] else "b")
+        assert (row["p_a"] > 0.5) == (row["reward_a"] > summary["reward_offset"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["self_labels.parquet"]
+
+
+def test_a_killed_labelling_continues_to_the_same_bytes(inputs: dict[str, Any], tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    def kill(done: int, total: int, unit: str, note: str = "") -> None:
+        if done > 25:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        labels(inputs, tmp_path / "broken", kill)
+    first: list[int] = []
+    labels(inputs, tmp_path / "broken", lambda done, *_: first.append(done))
+    labels(inputs, tmp_path / "whole")
+    assert first[0] > 15
+    assert (tmp_path / "broken" / "self_labels.parquet").read_bytes() == (
+        tmp_path / "whole" / "self_labels.parquet"
+    ).read_bytes()
