@@ -12,8 +12,6 @@ from bench.measure import table
 from bench.workload import model_folder
 from resources.settings import ROOT
 
-SIZES = (100_000, 1_000_000)
-QUICK = (2_000, 20_000)
 HEADINGS = [
     "step",
     "pairs",
@@ -25,9 +23,9 @@ HEADINGS = [
 ]
 
 
-def bookkeeping(sizes: tuple[int, int]) -> str:
-    """Rows for each step at both sizes; time should grow by ten, memory by at most 15 %."""
-    small, large = (measured("bench.bookkeeping_steps", size) for size in sizes)
+def growth(module: str, sizes: tuple[int, int]) -> str:
+    """Each step of a module at a size and at ten times that; time should grow by ten, and memory hardly."""
+    small, large = (measured(module, size) for size in sizes)
     rows = []
     for step, one in small.items():
         ten = large[step]

@@ -1,0 +1,62 @@
+"""The memory of encoding, passing the trunk and labelling, with the stages themselves over a tiny model.
+
+python -m bench.labelling_steps PAIRS FOLDER MODEL      prints {step: {"seconds", "peak_bytes"}}
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from bench.bookkeeping import pair_file
+from bench.bookkeeping_steps import Steps
+from ser import tables
+from ser.progress import silent
+from ser.reward_model import RewardModel
+from ser.rows import Row, parse_row
+from ser.specs import Compute, Encoding, Lora
+from ser.stages import label, trunk
+from ser.stages.specs import LabelSpec, TrunkSpec
+
+SHAPE = {
+    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 16,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Encode, pass and label the pairs of the file."""
+    size, root, model = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+    pair_file(root / "pairs.jsonl", size)
+    tables.write(root / "pairs.parquet", tables.PAIRS, _pairs(root / "pairs.jsonl"))
+    backbone = root / "model"
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model, **SHAPE)).save_pretrained(backbone)
+    AutoTokenizer.from_pretrained(model).save_pretrained(backbone)
+    RewardModel.new(backbone, Lora(), "float32", random_seed=0).save(root / "rm")
+    (root / "heldout.json").write_text(json.dumps({"temperature": 1.0}))
+    for name in ("states", "labels"):
+        (root / name).mkdir()
+    steps = Steps()
+    spec = TrunkSpec(encoding=Encoding(), compute=Compute(), lora=Lora())
+    inputs = {"pairs": root / "pairs.parquet", "backbone": backbone}
+    steps.step("tokens and trunk states", lambda: trunk.run(spec, inputs, root / "states", silent))
+    pool = {"backbone": backbone, "reward_model": root / "rm", "heldout": root / "heldout.json",
+            "states": root / "states", "kept": []}  # fmt: skip
+    steps.step("labels", lambda: label.run(LabelSpec(compute=Compute()), pool, root / "labels", silent))
+    print(json.dumps(steps.measured))
+
+
+def _pairs(file: Path) -> Iterator[dict[str, str]]:
+    with file.open() as lines:
+        for line in lines:
+            row = parse_row(json.loads(line))
+            assert isinstance(row, Row)
+            yield {name: getattr(row.pair, name) for name in tables.PAIRS.names}
+
+
+if __name__ == "__main__":
+    main()
