@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-MEMORY = "256MB"
+MEMORY = "512MB"
 """What DuckDB may hold in memory; beyond it, it writes into its spill folder."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from ser.database import MEMORY
 from ser.errors import SerError
 
 _SQL = Path(__file__).parent
@@ -136,7 +137,7 @@ class AuditDatabase:
 
 def prepare_for_bulk(connection: duckdb.DuckDBPyConnection) -> None:
     """Bound the memory of large copies: what does not fit is spilled to a folder beside the database."""
-    connection.execute("SET memory_limit = '2GB'")
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
     # Order within a table means nothing here, and keeping it would hold whole tables in memory.
     connection.execute("SET preserve_insertion_order = false")
 
