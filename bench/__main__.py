@@ -81,11 +81,11 @@ def _graph(quick: bool) -> str:
 
 
 def _loops(quick: bool) -> str:
-    return _compared(loops, quick, {"hh_harmless": 64, "sample": 64})
+    return _compared(loops, quick, {"hh_harmless": 48 if quick else 128, "sample": 256})
 
 
 def _ppo(quick: bool) -> str:
-    return table([row.cells() for row in ppo("hh_harmless", 16, ROUNDS)])
+    return table([row.cells() for row in ppo("hh_harmless", 8, ROUNDS)])
 
 
 def _utilisation(quick: bool) -> str:

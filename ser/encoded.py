@@ -35,20 +35,19 @@ def write_encoded(pairs: Iterable[EncodedPair], out: Path) -> None:
     if place.exists():
         return
     tables.write(unsorted, _UNSORTED, map(_row, pairs))
-    tables.write(whole, ENCODED, _planned(tables.in_order(unsorted, "length, pair_id")))
+    tables.write(whole, ENCODED, _planned(tables.read_in_order(unsorted, ["length", "pair_id"])))
     unsorted.unlink()
     whole.replace(place)
 
 
-def read_encoded(folder: Path, without: Iterable[Path] = ()) -> Iterator[dict[str, Any]]:
-    """The rows of `encoded.parquet` in their order, less the pairs of the tables `without`."""
-    taken = list(without)
-    return tables.in_order(folder / _NAME, '"offset"', taken) if taken else tables.read(folder / _NAME)
+def read_encoded(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows of `encoded.parquet` in their order."""
+    return tables.read(folder / _NAME)
 
 
-def count_encoded(folder: Path, without: Iterable[Path] = ()) -> int:
-    """How many rows `read_encoded` gives; every pair of `without` is one of the part."""
-    return tables.count(folder / _NAME) - sum(map(tables.count, without))
+def count_encoded(folder: Path) -> int:
+    """How many pairs there are."""
+    return tables.count(folder / _NAME)
 
 
 def _row(pair: EncodedPair) -> dict[str, Any]:

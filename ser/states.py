@@ -5,7 +5,7 @@ scoring run the layers above it only. With an adapter on all layers there are no
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,11 @@ def write_states(model: RewardModel, out: Path, progress: Progress) -> None:
 class PairStates:
     """The pairs of one part with their states, read from the folder of `write_encoded` and `write_states`.
 
-    Pairs of the tables `without`, all of them pairs of the part, are left out. Little of it is in memory at a time.
+    Pairs whose identity is in `without`, all of them pairs of the part, are left out. Little of the part is in
+    memory at a time.
     """
 
-    def __init__(self, folder: Path, without: Sequence[Path] = ()):
+    def __init__(self, folder: Path, without: Collection[str] = ()):
         self._folder, self._without = folder, without
         self._states: np.ndarray | None = None
         if (folder / "shape.json").exists() and count_encoded(folder):
@@ -60,11 +61,12 @@ class PairStates:
             self._states = flat.reshape(-1, shape["hidden_size"])
 
     def __len__(self) -> int:
-        return count_encoded(self._folder, self._without)
+        return count_encoded(self._folder) - len(self._without)
 
     def batches(self) -> Iterator[list["EncodedStates"]]:
         """The part in the order and the batches of its plan."""
-        for _, rows in groupby(read_encoded(self._folder, self._without), key=lambda row: row["batch"]):
+        wanted = (row for row in read_encoded(self._folder) if row["pair_id"] not in self._without)
+        for _, rows in groupby(wanted, key=lambda row: row["batch"]):
             yield [self._one(row) for row in rows]
 
     def pairs(self) -> Iterator["EncodedStates"]:

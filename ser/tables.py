@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ser.database import open_database, pattern
+from ser.sorting import in_order
 
 ROWS = 4096
 """Rows in a row group: what is in memory at once."""
@@ -83,19 +84,10 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
             yield from batch.to_pylist()
 
 
-def in_order(path: Path, order: str, without: Sequence[Path] = ()) -> Iterator[dict[str, Any]]:
-    """The rows of a parquet file sorted by the columns `order`, on disk where memory would not do.
-
-    Pairs that are in one of the tables `without` are left out.
-    """
-    query = "SELECT * FROM rows"
-    with tempfile.TemporaryDirectory() as spill, open_database(Path(spill)) as database:
-        database.read_parquet(pattern(path)).create_view("rows")
-        if without:
-            database.read_parquet([pattern(one) for one in without]).create_view("taken")
-            query += " ANTI JOIN taken USING (pair_id)"
-        for batch in database.sql(f"{query} ORDER BY {order}").to_arrow_reader(ROWS):
-            yield from batch.to_pylist()
+def read_in_order(path: Path, by: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet file sorted by the columns `by`, on disk where memory would not do."""
+    with pq.ParquetFile(path) as file:
+        yield from in_order(file.iter_batches(batch_size=ROWS), by)
 
 
 def ask(query: str, **files: Path) -> list[tuple[Any, ...]]:

@@ -7,15 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources.landing.database import add_view, open_database
+from resources.landing.database import add_view, open_database, record_batches
 from resources.landing.roles import SETTLE_KEYS, component_keys
 from resources.landing.stage import SCHEMA, Staged
 from resources.landing.store import PARTS, write_parquet
 from resources.landing.token_counts import TokenCounter
 from ser.roles import decide_purpose, first_role, first_unit, later_role, seed_fraction_of
 from ser.rows import JUDGE
+from ser.sorting import in_order
 
-_BATCH = 4096
+_BATCH = 1024
 
 _SETUP = f"""
 CREATE TABLE candidate AS SELECT seq, pair_id, prompt_key, group_key, preferred, annotator, role
@@ -87,17 +88,15 @@ SELECT s.pair_id, s.prompt, s.response_a, s.response_b, s.source, s."group", s.m
   r.role, r.fixed, c.tokens
 FROM staged s JOIN new_pair n USING (seq)
   JOIN new_role r ON r.pair_id = n.pair_id JOIN counted c ON c.pair_id = n.pair_id
-ORDER BY s.pair_id
 """
 
 _NEW_LABELS = f"""
 SELECT l.pair_id, l.preferred, l.annotator, s.metadata FROM new_label l JOIN staged s USING (seq)
-WHERE (l.annotator = '{JUDGE}') = {{}} ORDER BY l.pair_id, l.annotator
+WHERE (l.annotator = '{JUDGE}') = {{}}
 """
 
 _REJECTED = """
-SELECT s.file AS number, s.line, s.raw, s.raw_base64, r.reason
-FROM staged s JOIN rejected r USING (seq) ORDER BY s.seq
+SELECT seq, s.file AS number, s.line, s.raw, s.raw_base64, r.reason FROM staged s JOIN rejected r USING (seq)
 """
 
 
@@ -194,27 +193,24 @@ class Merge:
     def new_rows(self) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
         """The rows that each kind of part gains, with the time of the landing."""
         queries = {
-            "pairs": _NEW_PAIRS,
-            "labels": _NEW_LABELS.format("false"),
-            "judge_labels": _NEW_LABELS.format("true"),
-            "role_changes": "SELECT pair_id, role FROM late_role WHERE role <> old ORDER BY pair_id",
-            "keys": "SELECT key, unit, purpose FROM new_key ORDER BY key",
+            "pairs": (_NEW_PAIRS, ["pair_id"]),
+            "labels": (_NEW_LABELS.format("false"), ["pair_id", "annotator"]),
+            "judge_labels": (_NEW_LABELS.format("true"), ["pair_id", "annotator"]),
+            "role_changes": ("SELECT pair_id, role FROM late_role WHERE role <> old", ["pair_id"]),
+            "keys": ("SELECT key, unit, purpose FROM new_key", ["key"]),
         }
-        for kind, query in queries.items():
-            yield kind, self._stamped(query, "landed_at" in PARTS[kind].names)
+        for kind, (query, by) in queries.items():
+            rows = ({**row, "landed_at": self._landed_at} for row in in_order(self._read(query), by))
+            yield kind, record_batches(rows, PARTS[kind])
 
     def rejected_rows(self, names: list[str]) -> Iterator[dict[str, Any]]:
         """The bad rows in their order, with the name of their file."""
-        for batch in self._con.sql(_REJECTED).to_arrow_reader(_BATCH):
-            for row in batch.to_pylist():
-                yield {"file": names[row["number"]], **row}
+        for row in in_order(self._read(_REJECTED), ["seq"]):
+            del row["seq"]
+            yield {"file": names[row["number"]], **row}
 
-    def _stamped(self, query: str, stamp: bool) -> Iterator[pa.RecordBatch]:
-        for batch in self._con.sql(query).to_arrow_reader(_BATCH):
-            if stamp:
-                times = pa.repeat(pa.scalar(self._landed_at, pa.timestamp("us", tz="UTC")), batch.num_rows)
-                batch = batch.append_column("landed_at", times)
-            yield batch
+    def _read(self, query: str) -> Iterator[pa.RecordBatch]:
+        return self._con.sql(query).to_arrow_reader(_BATCH)
 
     def _map(
         self,

@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from resources.landing.database import add_view, open_database
+from resources.landing.database import add_view, open_database, record_batches
 from resources.landing.store import PARTS, DatasetStore, write_parquet
+from ser.sorting import in_order
 
 _PAIRS = """
 SELECT p.pair_id, p.prompt, p.response_a, p.response_b, p.source, p."group", p.tokens,
@@ -70,8 +71,9 @@ def _write(con: duckdb.DuckDBPyConnection, source: str, columns: str, path: Path
     fields = {field.name: field for schema in PARTS.values() for field in schema}
     schema = pa.schema([fields[name] for name in columns.split()])
     chosen = ", ".join(f'"{name}"' for name in schema.names)
-    order = "pair_id, annotator" if "annotator" in schema.names else "pair_id"
-    return write_parquet(path, schema, con.sql(f"SELECT {chosen} FROM {source} ORDER BY {order}").to_arrow_reader(4096))
+    order = ["pair_id", "annotator"] if "annotator" in schema.names else ["pair_id"]
+    rows = in_order(con.sql(f"SELECT {chosen} FROM {source}").to_arrow_reader(1024), order)
+    return write_parquet(path, schema, record_batches(rows, schema))
 
 
 @contextmanager

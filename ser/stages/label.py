@@ -31,7 +31,8 @@ def run(spec: LabelSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     torch.set_num_threads(spec.compute.threads)
     model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
     temperature = json.loads(inputs["heldout"].read_text())["temperature"]
-    pool = PairStates(inputs["states"], without=inputs["kept"])
+    taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
+    pool = PairStates(inputs["states"], without=taken)
     scores = out / "scores.bin"
     file = _score(model, pool, scores, progress)
     result = write_labels(_scored(pool, scores), out, temperature)
@@ -52,7 +53,7 @@ def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> dic
 
     count = tables.write(unsorted, _REWARDS, rows())
     offset = total / max(1, 2 * count)
-    labelled = (_label(Scored(**row), offset, temperature) for row in tables.in_order(unsorted, "pair_id"))
+    labelled = (_label(Scored(**row), offset, temperature) for row in tables.read_in_order(unsorted, ["pair_id"]))
     tables.write(out / "self_labels.parquet", tables.SELF_LABELS, labelled)
     unsorted.unlink()
     return {"n_pool": count, "reward_offset": offset, "temperature": temperature}

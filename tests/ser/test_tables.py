@@ -1,6 +1,7 @@
 """Parquet tables in other orders and in counts, as plain Python would have them."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser import tables
+from ser import sorting, tables
 
 NUMBERED = pa.schema([("pair_id", pa.string()), ("length", pa.int32())])
 
@@ -20,16 +21,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(
-    rows=st.dictionaries(st.text("abc123", min_size=1, max_size=6), st.integers(0, 9), max_size=40),
-    share=st.floats(0, 1),
+    rows=st.dictionaries(st.text(max_size=6), st.tuples(st.integers(0, 9), st.integers(0, 3000)), max_size=40),
+    batch=st.integers(1, 7),
 )
-def test_rows_come_in_order_without_the_taken_ones(folder: Path, rows: dict[str, int], share: float) -> None:
-    taken = sorted(rows)[: int(share * len(rows))]
-    path, gone = folder / "rows.parquet", folder / "taken.parquet"
-    tables.write(path, NUMBERED, ({"pair_id": key, "length": value} for key, value in rows.items()))
-    tables.write(gone, NUMBERED, ({"pair_id": key, "length": 0} for key in taken))
-    got = [(row["length"], row["pair_id"]) for row in tables.in_order(path, "length, pair_id", [gone])]
-    assert got == sorted((value, key) for key, value in rows.items() if key not in taken)
+def test_rows_come_in_order_from_many_runs(rows: dict[str, tuple[int, int]], batch: int) -> None:
+    texts = [{"pair_id": key, "length": length, "text": "x" * width} for key, (length, width) in rows.items()]
+    schema = NUMBERED.append(pa.field("text", pa.string()))
+    batches = [pa.RecordBatch.from_pylist(texts[at : at + batch], schema) for at in range(0, len(texts), batch)]
+    with patch.object(sorting, "RUN_BYTES", 4000), patch.object(sorting, "_AHEAD_BYTES", 1500):
+        got = list(sorting.in_order(batches, ["length", "pair_id"]))
+    assert got == sorted(texts, key=lambda row: (row["length"], row["pair_id"]))
 
 
 @given(st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), max_size=60))
