@@ -14,14 +14,15 @@ from assets.audit import audit_path
 from bench.bookkeeping_steps import bookkeep
 from resources.audit.queries import named_queries, run_named
 
-# Each loop's labels are those of the first with noise of their own, and every tenth pair leaves the pool in a loop.
+# Each loop's labels are the first's with noise of their own.
 _LOOP = """
 INSERT INTO self_labels BY NAME
 SELECT l.* REPLACE ({loop} AS loop, 'rm{loop}' AS rm_version,
-    CASE WHEN hash(pair_id, {loop}) % 10 = 0 THEN CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END ELSE preferred END
+    CASE WHEN hash(l.pair_id, {loop}) % 10 = 0 THEN CASE l.preferred WHEN 'a' THEN 'b' ELSE 'a' END ELSE l.preferred END
         AS preferred,
-    0.5 + (hash(pair_id, -{loop}) % 500) / 1000 AS confidence)
-FROM self_labels l WHERE loop = 1
+    0.5 + (hash(l.pair_id, -{loop}) % 500) / 1000 AS confidence,
+    {loop} - 1 AS from_loop, b.preferred AS from_preferred, b.confidence AS from_confidence)
+FROM self_labels l JOIN self_labels b USING (pair_id) WHERE l.loop = 1 AND b.loop = {loop} - 1
 """
 
 

@@ -55,7 +55,11 @@ def peer_environment() -> Path:
 
 
 def _work(dataset: str, episodes: int) -> dict[str, Any]:
-    work, settings, compute = Workload(dataset, episodes), Ppo(episodes=episodes, batch_size=episodes), default_compute()
+    work, settings, compute = (
+        Workload(dataset, episodes),
+        Ppo(episodes=episodes, batch_size=episodes),
+        default_compute(),
+    )
     limit = MAX_LENGTH - settings.response_tokens
     return settings.model_dump(exclude={"lora"}) | {
         "model": str(model_folder()),

@@ -112,6 +112,14 @@ def _labels_of(record: RunRecord, loop: int) -> Part:
         reason = "converged" if status is not None and status.summary["status"] == "converged" else reason
         decision = f"'none' AS rule, false AS kept, {literal(reason)} AS reason, 0.0 AS weight"
         joined = ""
+    before = record.artifacts.get(f"loop_{loop - 1}/self_labels")
+    if before is not None:
+        earlier = (
+            f"b.preferred AS from_preferred, b.confidence AS from_confidence, if(b.pair_id IS NULL, NULL, {loop - 1})"
+        )
+        joined += f" LEFT JOIN {_parquet(before.path / 'self_labels.parquet')} b USING (pair_id)"
+    else:
+        earlier = "NULL AS from_preferred, NULL AS from_confidence, NULL"
     manifest = labels.manifest
     fixed = {
         "snapshot": record.snapshot,
@@ -126,7 +134,8 @@ def _labels_of(record: RunRecord, loop: int) -> Part:
         "self_labels",
         f"self_labels of loop {loop}",
         _of_run(record, f"loop = {loop}"),
-        f"SELECT {constants}, s.*, {decision} FROM {_parquet(labels.path / 'self_labels.parquet')} s {joined}",
+        f"SELECT {constants}, s.*, {decision}, {earlier} AS from_loop "
+        f"FROM {_parquet(labels.path / 'self_labels.parquet')} s {joined}",
     )
 
 

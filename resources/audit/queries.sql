@@ -9,11 +9,11 @@ SELECT recipe, loop, status, n_pool, n_kept, round(test_accuracy, 3) AS test_acc
 FROM loop_summary WHERE snapshot = $snapshot ORDER BY recipe, loop;
 
 -- name: flips
--- Labels that changed from one loop to the next; with a label in the vault, for better or worse
+-- The 200 most confident labels that changed since the loop before; with a label in the vault, for better or worse
 SELECT f.recipe, f.pair_id, f.from_loop, f.loop, f.from_preferred, f.preferred,
        round(f.from_confidence, 3) AS from_confidence, round(f.confidence, 3) AS confidence, f.kept, f.change, p.prompt
 FROM label_flips f JOIN pairs p USING (pair_id)
-WHERE f.snapshot = $snapshot ORDER BY f.recipe, f.loop, f.confidence DESC, f.pair_id;
+WHERE f.snapshot = $snapshot ORDER BY f.confidence DESC, f.recipe, f.loop, f.pair_id LIMIT 200;
 
 -- name: precision
 -- How often labels are right, per loop and confidence, and on what that was measured

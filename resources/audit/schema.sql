@@ -13,11 +13,12 @@ CREATE TABLE IF NOT EXISTS human_labels (
     landed_at TIMESTAMP
 );
 
+-- from_*: what the loop before said of the same pair, so that a changed label is seen without sorting the table.
 CREATE TABLE IF NOT EXISTS self_labels (
     snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, loop INTEGER NOT NULL, pair_id VARCHAR NOT NULL,
     rm_version VARCHAR NOT NULL, reward_a DOUBLE, reward_b DOUBLE, p_a DOUBLE, p_b DOUBLE, confidence DOUBLE,
     preferred VARCHAR NOT NULL, rule VARCHAR NOT NULL, kept BOOLEAN NOT NULL, reason VARCHAR, weight DOUBLE NOT NULL,
-    run_id VARCHAR, scored_at TIMESTAMP
+    run_id VARCHAR, scored_at TIMESTAMP, from_loop INTEGER, from_preferred VARCHAR, from_confidence DOUBLE
 );
 
 -- artifact: the version of the held-out scoring, so that a test set that has grown does not mix with the earlier one.

@@ -12,27 +12,19 @@ SELECT pair_id,
 FROM human_labels GROUP BY pair_id;
 
 CREATE OR REPLACE VIEW label_flips AS
-WITH steps AS (
-    SELECT snapshot, recipe, pair_id, loop, preferred, confidence, kept,
-           lag(loop) OVER pair AS from_loop, lag(preferred) OVER pair AS from_preferred,
-           lag(confidence) OVER pair AS from_confidence
-    FROM self_labels WINDOW pair AS (PARTITION BY snapshot, recipe, pair_id ORDER BY loop)
-)
 SELECT s.snapshot, s.recipe, s.pair_id, s.from_loop, s.loop, s.from_preferred, s.preferred,
        s.from_confidence, s.confidence, s.kept, v.preferred AS vault,
        CASE WHEN v.preferred = s.preferred THEN 'mended' WHEN v.preferred IS NOT NULL THEN 'broken' END AS change
-FROM steps s LEFT JOIN human_choice v ON v.pair_id = s.pair_id AND v.in_vault
+FROM self_labels s LEFT JOIN human_choice v ON v.pair_id = s.pair_id AND v.in_vault
 WHERE s.from_preferred <> s.preferred;
 
 CREATE OR REPLACE VIEW label_history AS
 SELECT l.snapshot, l.recipe, l.pair_id, list(l.loop ORDER BY l.loop) AS loops,
        list(l.preferred ORDER BY l.loop) AS labels, list(l.confidence ORDER BY l.loop) AS confidences,
        list(l.rm_version ORDER BY l.loop) AS rm_versions, min(l.loop) FILTER (l.kept) AS kept_in_loop,
-       coalesce(any_value(f.n), 0) AS n_flips, any_value(v.preferred) AS vault
+       count(*) FILTER (l.from_preferred <> l.preferred) AS n_flips, any_value(v.preferred) AS vault
 FROM self_labels l
 LEFT JOIN human_choice v ON v.pair_id = l.pair_id AND v.in_vault
-LEFT JOIN (SELECT snapshot, recipe, pair_id, count(*) AS n FROM label_flips GROUP BY ALL) f
-    ON f.snapshot = l.snapshot AND f.recipe = l.recipe AND f.pair_id = l.pair_id
 GROUP BY l.snapshot, l.recipe, l.pair_id;
 
 -- Held-out pairs of each reward model of a snapshot, with whether it ranked them as people did (a tie is wrong).
@@ -75,24 +67,36 @@ SELECT snapshot, recipe, loop, labels, bin / 10.0 AS confidence_from, (bin + 1) 
        wilson_low(correct, n) AS ci_low, wilson_high(correct, n) AS ci_high
 FROM measured;
 
--- Kept rate by length difference (characters of the preferred response minus the other; quartiles of a loop) and domain.
+-- Kept rate by length difference (characters of the preferred response minus the other; quartiles of a loop, equal
+-- differences in one of them) and domain. Counted first per difference, of which there are few.
 CREATE OR REPLACE VIEW selection_bias AS
-WITH lengths AS (
-    SELECT l.snapshot, l.recipe, l.loop, l.pair_id, l.kept, coalesce(p.source, '(none)') AS source,
-           (length(p.response_a) - length(p.response_b)) * CASE l.preferred WHEN 'a' THEN 1 ELSE -1 END AS difference
-    FROM self_labels l JOIN pairs p USING (pair_id)
+WITH sizes AS (
+    SELECT pair_id, coalesce(source, '(none)') AS source, length(response_a) - length(response_b) AS difference FROM pairs
 ),
+counted AS (
+    SELECT l.snapshot, l.recipe, l.loop, s.source,
+           CASE l.preferred WHEN 'a' THEN s.difference ELSE -s.difference END AS difference,
+           count(*) AS n, count(*) FILTER (l.kept) AS n_kept
+    FROM self_labels l JOIN sizes s USING (pair_id) GROUP BY ALL
+),
+differences AS (
+    SELECT snapshot, recipe, loop, difference, sum(n) AS n, sum(n_kept) AS n_kept,
+           sum(sum(n)) OVER (PARTITION BY snapshot, recipe, loop ORDER BY difference) AS up_to,
+           sum(sum(n)) OVER (PARTITION BY snapshot, recipe, loop) AS total
+    FROM counted GROUP BY snapshot, recipe, loop, difference
+),
+-- The quartile of a difference is where the middle one of its pairs stands.
 quartiles AS (
-    SELECT *, ntile(4) OVER (PARTITION BY snapshot, recipe, loop ORDER BY difference, pair_id) AS quartile FROM lengths
+    SELECT *, least(4, 1 + CAST(floor(4 * (up_to - n / 2) / total) AS INTEGER)) AS quartile FROM differences
 ),
 grouped AS (
     SELECT snapshot, recipe, loop, 'length difference' AS dimension,
            format('Q{}: {} to {} characters', quartile, min(difference), max(difference)) AS value,
-           count(*) AS n, count(*) FILTER (kept) AS n_kept
+           CAST(sum(n) AS BIGINT) AS n, CAST(sum(n_kept) AS BIGINT) AS n_kept
     FROM quartiles GROUP BY snapshot, recipe, loop, quartile
     UNION ALL
-    SELECT snapshot, recipe, loop, 'domain', source, count(*), count(*) FILTER (kept)
-    FROM lengths GROUP BY snapshot, recipe, loop, source
+    SELECT snapshot, recipe, loop, 'domain', source, CAST(sum(n) AS BIGINT), CAST(sum(n_kept) AS BIGINT)
+    FROM counted GROUP BY snapshot, recipe, loop, source
 )
 SELECT *, n_kept / n AS kept_rate, wilson_low(n_kept, n) AS ci_low, wilson_high(n_kept, n) AS ci_high FROM grouped;
 
