@@ -1,6 +1,9 @@
 """A published data set becomes one file: limited, made once, whole or not at all."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -93,16 +96,35 @@ def test_a_layout_that_has_changed_is_named_and_leaves_no_file(tmp_path: Path) -
     assert fetch(dataset, tmp_path / "to", limit=10, hub=str(tmp_path / "hub")).pairs == 1
 
 
-def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
+KILLED = """
+import os, pathlib, signal, sys
+from resources.landing.hub.catalogue import HUB_DATASETS
+from resources.landing.hub.fetch import fetch
+fetch(HUB_DATASETS["hh-rlhf"], pathlib.Path(sys.argv[1]), limit=250, hub=sys.argv[2],
+      progress=lambda *told: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_killed_process_leaves_no_file_and_the_next_makes_it_whole(tmp_path: Path) -> None:
+    dataset = write_hh(tmp_path / "hub", rows=70)
+    folder = tmp_path / "to"
+    killed = subprocess.run([sys.executable, "-c", KILLED, folder, tmp_path / "hub"], cwd=Path(__file__).parents[2])
+    assert killed.returncode == -signal.SIGKILL
+    assert list(folder.iterdir()) == [folder / ".hub"]
+    done = fetch(dataset, folder, limit=250, hub=str(tmp_path / "hub"))
+    undisturbed = fetch(dataset, tmp_path / "other", limit=250, hub=str(tmp_path / "hub"))
+    assert done == undisturbed
+    assert files_in(folder) == files_in(tmp_path / "other")
+    assert not (folder / ".hub").exists()
+
+
+def test_a_file_without_its_note_is_made_again(tmp_path: Path) -> None:
     dataset = write_hh(tmp_path / "hub")
-    scratch = tmp_path / "to" / ".hub"
-    scratch.mkdir(parents=True)
-    (scratch / "rows").write_text('{"half a ro')
-    done = fetch(dataset, tmp_path / "to", limit=2, hub=str(tmp_path / "hub"))
-    assert [json.loads(line)["id"] for line in (tmp_path / "to" / done.file).read_text().splitlines()] == [
-        "train/0"
-    ] * 2
-    assert not scratch.exists()
+    first = fetch(dataset, tmp_path / "to", limit=2, hub=str(tmp_path / "hub"))
+    before = files_in(tmp_path / "to")
+    (tmp_path / "to" / f".{first.file}.note").unlink()
+    assert fetch(dataset, tmp_path / "to", limit=2, hub=str(tmp_path / "hub")) == first
+    assert files_in(tmp_path / "to") == before
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,12 @@ def fetch(
     commit = commit_of(dataset, revision or dataset.revision)
     name = "-".join(["hub", dataset.name, *([subset] if subset else []), split, commit[:12], str(limit)]) + ".jsonl"
     file, note = folder / name, folder / f".{name}.note"  # a landing passes over names with a dot
-    if not file.exists():
+    if not _complete(file, note):
         # Opened before there is a folder, so that nothing is left behind when the hub cannot be reached.
         stream = in_turn([_landing_rows(dataset, commit, each, split, hub) for each in subsets])
         scratch = folder / ".hub"
         with only_writer(scratch):
-            if not file.exists():  # whoever was waited for may have made it
+            if not _complete(file, note):  # whoever was waited for may have made it
                 counts = _write(scratch / "rows", stream, limit, progress)
                 fetched = Fetched(name, dataset.repository, commit, subset, split, limit, **counts)
                 if not fetched.pairs:
@@ -73,6 +73,11 @@ def fetch(
                 write_json(note, asdict(fetched))
                 replace(scratch / "rows", file)
     return Fetched(**json.loads(note.read_text()))
+
+
+def _complete(file: Path, note: Path) -> bool:
+    """Whether the file is there, with the note that is written before it."""
+    return file.exists() and note.exists()
 
 
 def _landing_rows(
