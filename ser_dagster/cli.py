@@ -7,10 +7,10 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ser.errors import SerError
+from ser_dagster import land
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,11 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the stack trace of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    land = commands.add_parser("land", help="land files of preference pairs")
-    land.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".jsonl, .jsonl.gz, .csv or .parquet")
-    land.add_argument("--dataset", required=True, help="the dataset; made if it is new")
-    land.add_argument("--json", action="store_true", help="print one JSON document")
-    land.set_defaults(command=_land)
+    land.add_parser(commands)
 
     run = commands.add_parser("run", help="run the chain on the current snapshot of a dataset")
     run.add_argument("--dataset", help="needed when there is more than one")
@@ -95,29 +91,6 @@ def _audit_parser(commands: Any) -> None:
     audit.add_argument("--format", choices=["table", "csv", "json"], default="table")
     audit.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
     audit.set_defaults(command=_audit)
-
-
-def _land(parsed: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
-    from resources.settings import data_root, load_settings
-    from resources.workshop import landing
-    from ser_dagster.home import instance, register
-
-    zone = landing(data_root(), load_settings())
-    landed = zone.land(parsed.files, parsed.dataset)
-    with instance() as current:
-        register(current, landed.snapshot)
-    if parsed.json:
-        print(json.dumps(asdict(landed)))
-        return
-    print(f"{landed.dataset}: read {landed.read:,} rows: {landed.landed:,} landed, {landed.duplicates:,} duplicates, "
-          f"{landed.quarantined:,} quarantined; {landed.labels_added:,} labels added to known pairs.")  # fmt: skip
-    fraction = zone.seed_fraction(landed.dataset)
-    print(f"snapshot {landed.snapshot}: {landed.labelled:,} labelled and {landed.unlabelled:,} unlabelled pairs; "
-          f"seed fraction {fraction:g}.")  # fmt: skip
-    if landed.quarantined:
-        print(f"Quarantined rows with their reasons: {data_root() / 'quarantine' / landed.dataset}")
 
 
 def _run(parsed: argparse.Namespace) -> None:

@@ -79,6 +79,14 @@ class Landing:
             files = store.not_landed(_checked(path) for path in found)
             return self._land(store, files) if files else None
 
+    def folder(self, dataset: str) -> Path:
+        """Where files of a dataset are put.
+
+        Raises:
+            SerError: it cannot be the name of a dataset.
+        """
+        return self._store(dataset).folder.parent
+
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
         places = (self._root / "landing").glob("*/")
