@@ -64,7 +64,9 @@ def first_role(purpose: str, unit: str, labelled: bool, asked: str | None, seed_
 
 
 def later_role(role: str, purpose: str, fixed: bool, asked: str | None) -> str:
-    """The role of a known pair that gets its first human label.
+    """The role of a known pair that gets its first human label (or, in the pool, its first that asks for the seed).
+
+    A review asks for the seed: its pairs were chosen, so that they would bias a calibration or a test.
 
     Args:
         role: the one it has.

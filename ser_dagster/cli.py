@@ -1,4 +1,4 @@
-"""The `ser` command: land, run, status, audit, report, demo."""
+"""The `ser` command: land, run, status, audit, report, review, demo."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ser.errors import SerError
-from ser_dagster import land
+from ser_dagster import land, review
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--dataset", help="needed when there is more than one")
     report.add_argument("--open", action="store_true", help="open it in a browser")
     report.set_defaults(command=_report)
+
+    review.add_parser(commands)
 
     demo = commands.add_parser("demo", help="the complete chain on the committed sample")
     demo.set_defaults(command=_demo)

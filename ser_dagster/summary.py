@@ -30,10 +30,8 @@ def find_report(dataset: str | None) -> Path:
     """
     settings = load_settings()
     zone = landing(data_root(), settings)
-    known = zone.datasets()
-    if dataset is None and len(known) != 1:
-        raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
-    path = report_path(data_root(), zone.current_snapshot(dataset or known[0]), settings.recipe)
+    name = zone.only_dataset(dataset)
+    path = report_path(data_root(), zone.current_snapshot(name), settings.recipe)
     if not path.exists():
-        raise SerError(f"there is no report of {dataset or known[0]} yet. Run: ser run --dataset {dataset or known[0]}")
+        raise SerError(f"there is no report of {name} yet. Run: ser run --dataset {name}")
     return path

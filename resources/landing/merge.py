@@ -74,7 +74,8 @@ CREATE TABLE new_pair AS SELECT pair_id, min(seq) AS seq, any_value(prompt_key) 
 CREATE TABLE first_human AS SELECT pair_id, any_value(c.prompt_key) AS prompt_key,
     arg_min(c.role, c.seq) FILTER (WHERE c.role IS NOT NULL) AS asked
   FROM (FROM new_label WHERE annotator <> '{JUDGE}') l JOIN candidate c USING (pair_id, seq)
-  ANTI JOIN known_labels USING (pair_id) GROUP BY pair_id;
+    LEFT JOIN known k USING (pair_id) LEFT JOIN (SELECT DISTINCT pair_id FROM known_labels) b USING (pair_id)
+  WHERE b.pair_id IS NULL OR (k.role = 'pool' AND c.role = 'seed') GROUP BY pair_id;
 """
 
 _COUNTS = """

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,20 @@ import pyarrow as pa
 
 from resources.landing.database import add_view, open_database, record_batches
 from resources.landing.store import PARTS, DatasetStore, write_parquet
+from ser import tables
+from ser.pairs import Pair
 from ser.sorting import in_order
 
 _PAIRS = """
 SELECT p.pair_id, p.prompt, p.response_a, p.response_b, p.source, p."group", p.tokens,
   coalesce(c.role, p.role) AS role FROM pairs p LEFT JOIN role_changes c USING (pair_id)
+"""
+
+# What the vault knew of a pair stays behind when a review takes the pair out of the pool: the pair was chosen without
+# it, and a label that nobody was to see must not become one that is trained on.
+_OPEN_LABELS = """
+CREATE TEMP VIEW open_labels AS SELECT l.* FROM labels l LEFT JOIN role_changes c USING (pair_id)
+  WHERE c.landed_at IS NULL OR l.landed_at >= c.landed_at
 """
 
 # The identity of a pair covers its texts. Lengths stand before free texts: no two contents read the same.
@@ -29,12 +38,12 @@ SELECT 'pair ' || p.pair_id || ' ' || coalesce(c.role, p.role)
 UNION ALL
 SELECT 'label ' || pair_id || ' ' || preferred || ' ' || strlen(annotator) || ':' || annotator,
     pair_id, annotator, 1
-  FROM labels
+  FROM open_labels
 UNION ALL
 SELECT 'judge ' || pair_id || ' ' || preferred, pair_id, annotator, 2 FROM judge_labels
 ORDER BY kind, place, annotator
 """
-_COUNTS = "SELECT (SELECT count(*) FROM pairs), (SELECT count(DISTINCT pair_id) FROM labels)"
+_COUNTS = "SELECT (SELECT count(*) FROM pairs), (SELECT count(DISTINCT pair_id) FROM open_labels)"
 
 
 def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -55,16 +64,28 @@ def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path)
 
     Times stand in tables of their own: what is made from the others must not depend on when they came.
     """
-    tables = {
+    contents = {
         "pairs": (f"({_PAIRS})", "pair_id prompt response_a response_b source group tokens role"),
-        "labels": ("labels", "pair_id preferred annotator"),
+        "labels": ("open_labels", "pair_id preferred annotator"),
         "judge_labels": ("judge_labels", "pair_id preferred"),
     }
-    times = {"pair_times": ("pairs", "pair_id landed_at"), "label_times": ("labels", "pair_id annotator landed_at")}
+    times = {
+        "pair_times": ("pairs", "pair_id landed_at"),
+        "label_times": ("open_labels", "pair_id annotator landed_at"),
+    }
     with _tables(store, parts) as con:
         for name, (source, columns) in times.items():
             _write(con, source, columns, out / f"{name}.parquet")
-        return {name: _write(con, *table, out / f"{name}.parquet") for name, table in tables.items()}
+        return {name: _write(con, *table, out / f"{name}.parquet") for name, table in contents.items()}
+
+
+def find_pairs(store: DatasetStore, parts: Mapping[str, list[str]], pair_ids: Collection[str]) -> dict[str, Pair]:
+    """Those of the pairs that a snapshot has, by their identity."""
+    columns = ", ".join(tables.PAIRS.names)
+    with _tables(store, parts) as con:
+        con.register("wanted", pa.table({"pair_id": pa.array(sorted(pair_ids), pa.string())}))
+        rows = con.execute(f"SELECT {columns} FROM pairs SEMI JOIN wanted USING (pair_id)").fetchall()
+    return {row[0]: Pair(*row) for row in rows}
 
 
 def _write(con: duckdb.DuckDBPyConnection, source: str, columns: str, path: Path) -> int:
@@ -84,6 +105,7 @@ def _tables(store: DatasetStore, parts: Mapping[str, list[str]]) -> Iterator[duc
         try:
             for kind in PARTS:
                 add_view(con, kind, store.files(kind, parts), PARTS[kind])
+            con.execute(_OPEN_LABELS)
             yield con
         finally:
             con.close()

@@ -1,6 +1,6 @@
 """The first step of a landing: every row is checked by itself and laid into one staging table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ _TEXTS = (
 )
 SCHEMA = pa.schema([*((name, pa.int64()) for name in _NUMBERS), *((name, pa.string()) for name in _TEXTS)])
 """A row of the files: `seq` is its place in the landing; `reason` says why it is bad, or is null."""
+
+Reader = Callable[[Path], Iterable[RawRow]]
+"""What turns a file into rows; it raises `UnreadableError` if the file as a whole is none."""
 
 BYTES_PER_TOKEN = 20
 """A response with more bytes than this per allowed token is too long without counting its tokens."""
@@ -47,7 +50,7 @@ class Staged:
         return sorted(self.folder.glob("rows-*.parquet"))
 
 
-def stage(files: Sequence[Path], folder: Path, longest_response: int) -> Staged:
+def stage(files: Sequence[Path], folder: Path, longest_response: int, reader: Reader = read_rows) -> Staged:
     """Read `files` into parquet files in `folder`.
 
     Args:
@@ -57,7 +60,7 @@ def stage(files: Sequence[Path], folder: Path, longest_response: int) -> Staged:
     for number, path in enumerate(files):
         target = folder / f"rows-{number:06d}.parquet"
         try:
-            rows = _stage_file(path, number, staged.rows, target, longest_response)
+            rows = _stage_file(reader(path), number, staged.rows, target, longest_response)
         except UnreadableError as error:
             target.unlink(missing_ok=True)
             staged.unreadable[number] = str(error)
@@ -79,11 +82,11 @@ def group_key(group: str) -> str:
     return "g" + keyed_hash("group", group)[:24]
 
 
-def _stage_file(path: Path, number: int, start: int, target: Path, longest_response: int) -> int:
-    """Stage one file, and return its rows."""
+def _stage_file(read: Iterable[RawRow], number: int, start: int, target: Path, longest_response: int) -> int:
+    """Stage the rows of one file, and return how many there are."""
     count = 0
     with pq.ParquetWriter(target, SCHEMA, compression="lz4") as writer:
-        for batch in _batches(read_rows(path)):
+        for batch in _batches(read):
             rows = [
                 {"seq": start + count + place, "file": number, **_staged_row(raw, longest_response)}
                 for place, raw in enumerate(batch)
@@ -93,7 +96,7 @@ def _stage_file(path: Path, number: int, start: int, target: Path, longest_respo
     return count
 
 
-def _batches(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
+def _batches(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
     """Batches that are small both in rows and in bytes."""
     batch: list[RawRow] = []
     size = 0

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from resources.disk import file_digest
+from resources.landing.files import read_rows
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
-from resources.landing.snapshots import snapshot_contents, write_tables
-from resources.landing.stage import Staged, stage
+from resources.landing.snapshots import find_pairs, snapshot_contents, write_tables
+from resources.landing.stage import Reader, Staged, stage
 from resources.landing.store import PARTS, DatasetStore, fingerprint
 from resources.landing.token_counts import TokenCounter
 from resources.settings import Settings
 from ser.errors import SerError
+from ser.pairs import Pair
 from ser.specs import MIN_PROMPT_TOKENS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -51,8 +53,11 @@ class Landing:
     def __init__(self, root: Path, settings: Settings, token_counter: TokenCounter):
         self._root, self._settings, self._counter = root, settings, token_counter
 
-    def land(self, files: Sequence[Path], dataset: str) -> Landed:
+    def land(self, files: Sequence[Path], dataset: str, reader: Reader = read_rows) -> Landed:
         """Land files, as one landing; the dataset is made if it is new.
+
+        Args:
+            reader: what the rows of a file are.
 
         Raises:
             SerError: before anything lands: bad name, no such file, a directory; or no file has a row in it.
@@ -60,7 +65,7 @@ class Landing:
         store = self._store(dataset)
         files = [_checked(Path(file)) for file in files]
         with store.lock():
-            done = self._land(store, files)
+            done = self._land(store, files, reader)
         if done is None:
             names = ", ".join(path.name for path in files) or "no file"
             raise SerError(f"nothing to land in {names}: no rows.\nPut rows in and land again.")
@@ -95,6 +100,17 @@ class Landing:
     def datasets(self) -> list[str]:
         """Datasets that have a snapshot."""
         return [name for name in self.folders() if self._store(name).current()]
+
+    def only_dataset(self, named: str | None) -> str:
+        """The dataset that was named, or else the only one.
+
+        Raises:
+            SerError: none was named, and there is not exactly one.
+        """
+        known = self.datasets()
+        if named is None and len(known) != 1:
+            raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
+        return named or known[0]
 
     def current_snapshot(self, dataset: str) -> str:
         """The name of a dataset's newest snapshot.
@@ -137,6 +153,11 @@ class Landing:
         store = self._store(self.dataset_of(snapshot))
         return write_tables(store, store.contents(snapshot)["parts"], out)
 
+    def find_pairs(self, dataset: str, pair_ids: Collection[str]) -> dict[str, Pair]:
+        """Those of the pairs that the current snapshot has, by their identity."""
+        store = self._store(dataset)
+        return find_pairs(store, store.contents(store.current())["parts"], pair_ids)
+
     def _store(self, dataset: str) -> DatasetStore:
         if not _NAME.fullmatch(dataset):
             raise SerError(
@@ -145,7 +166,7 @@ class Landing:
             )
         return DatasetStore(self._root, dataset)
 
-    def _land(self, store: DatasetStore, files: Sequence[Path]) -> Landed | None:
+    def _land(self, store: DatasetStore, files: Sequence[Path], reader: Reader = read_rows) -> Landed | None:
         """Land checked files under the lock; None if they hold no row."""
         quarantine = Quarantine(self._root, store.dataset)
         store.sweep()
@@ -154,7 +175,7 @@ class Landing:
         limit = self._settings.encoding.max_length - MIN_PROMPT_TOKENS
         done = None
         with _scratch(store.folder / "staging") as folder:
-            staged = stage(files, folder, limit)
+            staged = stage(files, folder, limit, reader)
             for number in staged.empty:
                 size = files[number].stat().st_size
                 quarantine.add_file(files[number], "no rows in the file" if size else "empty file")

@@ -180,3 +180,44 @@ def test_a_long_chain_of_groups_and_prompts_is_one(tmp_path: Path):
         "train" if role in ("seed", "pool") else role for role in roles(zone, "demo", tmp_path / "out").values()
     }
     assert len(purposes) == 1
+
+
+def test_a_label_that_asks_for_the_seed_takes_a_pair_out_of_the_pool_and_leaves_the_vault_behind(tmp_path: Path):
+    zone = landing(tmp_path)
+    first = [pair(i, "a" if i % 2 else "b", role="pool") for i in range(4)]
+    land(zone, tmp_path, first)
+    ordinary = land(zone, tmp_path, [pair(3, "b", annotator="eva")], "ordinary")
+    assert (ordinary.labels_added, role_of(zone, tmp_path, 3)) == (1, "pool")
+    review = [pair(0, "a", annotator="ann", role="seed"), pair(1, "a", annotator="ann", role="seed")]
+    done = land(zone, tmp_path, review, "review")
+    assert (done.landed, done.labels_added, done.labelled) == (2, 2, 4)
+    assert [role_of(zone, tmp_path, i) for i in range(4)] == ["seed", "seed", "pool", "pool"]
+    tables = snapshot(zone, done.snapshot, tmp_path / "out")
+    moved = {row["pair_id"] for row in tables["pairs"] if row["role"] == "seed"}
+    assert [row["annotator"] for row in tables["labels"] if row["pair_id"] in moved] == ["ann", "ann"]
+    assert len(tables["labels"]) == len(tables["label_times"]) == 5
+    again = land(zone, tmp_path, review, "again")
+    assert (again.duplicates, again.snapshot) == (2, done.snapshot)
+    # Whoever speaks up later counts, and what the vault said before is still held against its annotator.
+    second = land(zone, tmp_path, [pair(0, "b", annotator="ben", role="seed"), pair(0, "a")], "second")
+    assert (second.labels_added, second.quarantined) == (1, 1)
+    tables = snapshot(zone, second.snapshot, tmp_path / "out")
+    assert sorted(row["annotator"] for row in tables["labels"] if row["pair_id"] in moved) == ["ann", "ann", "ben"]
+
+
+def test_a_flipped_vault_changes_nothing_that_a_review_makes(tmp_path: Path):
+    made = []
+    for name, label in (("one", "a"), ("other", "b")):
+        zone = landing(tmp_path / name)
+        land(zone, tmp_path, [pair(i, label, role="pool") for i in range(5)], name)
+        land(zone, tmp_path, [pair(i, "a", annotator="ann", role="seed") for i in range(5)], "review")
+        made.append(zone.current_snapshot("demo"))
+    assert made[0] == made[1]
+
+
+def test_the_seed_cannot_be_asked_for_where_a_prompt_is_for_a_test(tmp_path: Path):
+    zone = landing(tmp_path)
+    test = number_with("test")
+    land(zone, tmp_path, [pair(test)])
+    done = land(zone, tmp_path, [pair(test, "b", annotator="ann", role="seed")], "review")
+    assert (done.quarantined, done.labels_added, role_of(zone, tmp_path, test)) == (1, 0, "test")

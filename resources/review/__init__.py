@@ -1,0 +1,1 @@
+"""The review queue: which pairs people should label next, on their way out and back."""

@@ -1,0 +1,72 @@
+"""`ser review export`: from the artifacts of the current snapshot to a queue for people."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from resources.heads import known_runs
+from resources.review.files import write_queue
+from resources.review.ranking import ScoredLoop, rank
+from resources.workshop import Workshop
+from ser.errors import SerError
+from ser.specs import Thresholds
+
+
+def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) -> dict[str, Any]:
+    """Write the `n` pairs of the snapshot's pool whose human label would teach most, and say what was written.
+
+    The artifacts are those of the latest run of the snapshot that has labelled the pool. Their tables are read,
+    except that of the vault: no label of it can change the queue.
+
+    Args:
+        folder: by default `review/<snapshot>` in the data root.
+
+    Raises:
+        SerError: no loop has labelled the pool yet, or the folder holds other files of these names.
+    """
+    work, loops = _latest_run(root, snapshot)
+    pool = work.heads.get("splits").part("pool.parquet").path
+    landed = work.heads.get("landed_pairs").part("pairs.parquet").path
+    with tempfile.TemporaryDirectory() as spill:
+        chosen = rank(loops, pool, landed, n, Path(spill))
+    folder = folder or root / "review" / snapshot
+    write_queue(chosen, folder)
+    return {
+        "snapshot": snapshot,
+        "recipe": work.settings.recipe,
+        "settings": work.settings.digest,
+        "loops": len(loops),
+        "folder": str(folder),
+        "n": len(chosen),
+        "reasons": dict(sorted(Counter(one.reason for one in chosen).items())),
+        "sources": dict(sorted(Counter(one.source or "" for one in chosen).items())),
+    }
+
+
+def _latest_run(root: Path, snapshot: str) -> tuple[Workshop, list[ScoredLoop]]:
+    """The last run of the snapshot that has labelled its pool, and the loops that did."""
+    settings = [settings for name, settings in known_runs(root) if name == snapshot]
+    for one in reversed(settings):
+        work = Workshop(root, one, snapshot)
+        if loops := _scored_loops(work):
+            return work, loops
+    dataset = snapshot.rpartition("-")[0]
+    raise SerError(
+        f"the pool of {snapshot}, the current snapshot of {dataset}, has not been labelled yet.\n"
+        f"Run: ser run --dataset {dataset}"
+    )
+
+
+def _scored_loops(work: Workshop) -> list[ScoredLoop]:
+    """The loops whose status is decided; heads after one that converged are an earlier run's."""
+    loops: list[ScoredLoop] = []
+    for loop in range(1, work.settings.loops + 1):
+        labels, report = work.heads.find(f"loop_{loop}/self_labels"), work.heads.find(f"loop_{loop}/status_report")
+        if labels is None or report is None:
+            break
+        table, status = labels.part("self_labels.parquet").path, report.summary["status"]
+        loops.append(ScoredLoop(loop, table, status, Thresholds(**report.summary["thresholds"])))
+        if status == "converged":
+            break
+    return loops

@@ -1,0 +1,148 @@
+"""The review queue through the command: from a run to people and back into the seed."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.heads import known_runs
+from resources.workshop import Workshop
+from ser import tables
+from ser_dagster.cli import main
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+EVERY_FILE = ["label-studio-config.xml", "label-studio-tasks.json", "queue-why.csv", "queue.csv", "queue.jsonl"]
+
+
+def pairs(flipped: bool) -> list[dict[str, Any]]:
+    """150 pairs outside the pool and 120 in it, of two domains, which the vault knows."""
+    human = [
+        row | {"role": role}
+        for role, seed in (("seed", 1), ("calibration", 2), ("test", 3))
+        for row in labelled_rows(50, seed)
+    ]
+    pool = labelled_rows(120, seed=4)
+    if flipped:
+        pool = [row | {"chosen": row["rejected"], "rejected": row["chosen"]} for row in pool]
+    return human + [row | {"role": "pool", "source": f"d{i % 2}"} for i, row in enumerate(pool)]
+
+
+def probabilities(loop: int, number: int, pair_id: str) -> tuple[float, float]:
+    """Loop 1 keeps 30 pairs; in loop 2 a third of the rest turns round."""
+    if loop == 1:
+        return (0.9, 0.1) if number < 30 else (0.549, 0.4 + number / 10_000)
+    return (0.1, 0.9 - number / 1000) if number % 3 == 0 else (0.549, 0.4 + number / 10_000)
+
+
+@pytest.fixture
+def settings(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "ser.toml").write_text("loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
+    chain.inject(monkeypatch, probabilities)
+    return data_root
+
+
+def ser(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, Any]:
+    """The JSON document that a command prints."""
+    capsys.readouterr()
+    assert main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def splits(root: Path, snapshot: str) -> dict[str, dict[str, Any]]:
+    """The tables of the roles of a snapshot that was run, by pair_id."""
+    settings = next(settings for name, settings in known_runs(root) if name == snapshot)
+    folder = Workshop(root, settings, snapshot).heads.get("splits").path
+    return {
+        role: {row["pair_id"]: row.get("preferred") for row in tables.read(folder / f"{role}.parquet")}
+        for role in ("seed", "calibration", "test", "pool", "vault")
+    }
+
+
+def run(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, flipped: bool) -> str:
+    monkeypatch.setenv("SER_DATA", str(root))
+    snapshot = chain.land(root, write_jsonl(folder / f"{root.name}.jsonl", pairs(flipped)))
+    assert chain.materialize(root, snapshot, policy=False)[0].success
+    return snapshot
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_flipped_vault_changes_no_byte_of_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, vaults = [], []
+    for flipped in (False, True):
+        root = tmp_path / f"flipped-{flipped}"
+        snapshot = run(root, tmp_path, monkeypatch, flipped)
+        vaults.append(splits(root, snapshot)["vault"])
+        done = ser(capsys, "review", "export", "--n", "40", "--to", root / "queue")
+        assert done["n"] == 40
+        found.append({path.name: path.read_bytes() for path in (root / "queue").iterdir()})
+    assert vaults[0].keys() == vaults[1].keys()
+    assert all(vaults[0][pair_id] != label for pair_id, label in vaults[1].items())
+    assert found[0] == found[1]
+    assert sorted(found[0]) == EVERY_FILE
+
+
+def test_from_a_run_to_people_and_into_the_next_run(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snapshot = run(settings, tmp_path, monkeypatch, flipped=False)
+    before = splits(settings, snapshot)
+    done = ser(capsys, "review", "export", "--n", "40")
+    assert done == done | {
+        "dataset": "tiny",
+        "snapshot": snapshot,
+        "loops": 2,
+        "n": 40,
+        "sources": {"d0": 20, "d1": 20},
+    }
+    assert set(done["reasons"]) == {"against_seed", "flipped", "near_cut"}
+    folder = settings / "review" / snapshot
+    assert Path(done["folder"]) == folder
+    with (folder / "queue.csv").open(encoding="utf-8-sig", newline="") as file:
+        queue = list(csv.DictReader(file))
+    asked = [row["pair_id"].removeprefix("'") for row in queue]
+    assert len(set(asked)) == len(asked) == 40
+    assert set(asked) <= before["pool"].keys()
+    assert ser(capsys, "review", "export", "--n", "40") == done
+
+    # Two people say a, one says b; the last ten pairs nobody answers.
+    for name, word in (("ann", "a"), ("ben", "b"), ("eva", "a")):
+        answered = [row | {"preferred": word if place < 30 else ""} for place, row in enumerate(queue)]
+        with (tmp_path / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, queue[0].keys())
+            writer.writeheader()
+            writer.writerows(answered)
+        taken = ser(capsys, "review", "import", tmp_path / f"{name}.csv", "--annotator", name)
+        assert taken == taken | {"read": 30, "landed": 30, "labels_added": 30, "quarantined": 0, "unanswered": 10}
+    assert main(["review", "export"]) == 1
+    assert "has not been labelled yet" in capsys.readouterr().err
+
+    result, work = chain.materialize(settings, taken["snapshot"], policy=False)
+    assert result.success
+    after = splits(settings, taken["snapshot"])
+    assert after["seed"] == before["seed"] | dict.fromkeys(asked[:30], "a")
+    assert after["pool"].keys() == before["pool"].keys() - set(asked[:30])
+    assert after["vault"].keys() == after["pool"].keys()
+    assert (after["calibration"], after["test"]) == (before["calibration"], before["test"])
+    assert chain.summary(work, "seed_rm")["n_human"] == 80
+    assert chain.checks(result)["audit_sync:audit_equals_parquet"]
+
+
+def test_before_a_run_there_is_nothing_to_choose_from(
+    settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["review", "export"]) == 1
+    assert "name the dataset with --dataset" in capsys.readouterr().err
+    chain.land(settings, write_jsonl(tmp_path / "pairs.jsonl", pairs(flipped=False)))
+    assert main(["review", "export"]) == 1
+    assert "Run: ser run --dataset tiny" in capsys.readouterr().err
+    assert main(["review", "export", "--dataset", "nope"]) == 1
+    assert "unknown dataset 'nope'" in capsys.readouterr().err
+    for wrong in (["export", "--n", "0"], ["import", "x.csv"], []):
+        with pytest.raises(SystemExit) as stop:
+            main(["review", *wrong])
+        assert stop.value.code == 2

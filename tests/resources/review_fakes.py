@@ -1,0 +1,45 @@
+"""Tables of loops as the stages write them, for tests of the review queue."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resources.review.ranking import Chosen, ScoredLoop, rank
+from ser import tables
+from ser.specs import Thresholds
+
+Scores = Mapping[str, tuple[float, float, float]]
+"""pair_id to (p_a, p_b, confidence) in one loop."""
+
+
+def choose(
+    folder: Path,
+    loops: Sequence[Scores],
+    n: int,
+    statuses: Sequence[str] = (),
+    sources: Mapping[str, str] | None = None,
+    thresholds: Thresholds | None = None,
+) -> list[Chosen]:
+    """The queue of a pool that is what the first loop scored; every status is 2 unless it is said."""
+    scored = []
+    for number, scores in enumerate(loops, start=1):
+        path = folder / f"self_labels-{number}.parquet"
+        rows = [
+            {"pair_id": pair_id, "reward_a": p_a, "reward_b": p_b, "p_a": p_a, "p_b": p_b, "confidence": sure,
+             "preferred": "a" if p_a >= p_b else "b"}
+            for pair_id, (p_a, p_b, sure) in sorted(scores.items())
+        ]  # fmt: skip
+        tables.write(path, tables.SELF_LABELS, rows)
+        status = statuses[number - 1] if statuses else "2"
+        scored.append(ScoredLoop(number, path, status, thresholds or Thresholds()))
+    ids = sorted(loops[0])
+    prompt = '[{"role":"user","content":"ask"}]'
+    texts = ({"pair_id": one, "prompt": prompt, "response_a": f"x {one}", "response_b": f"y {one}"} for one in ids)
+    tables.write(folder / "pool.parquet", tables.PAIRS, texts)
+    domains = pa.array([(sources or {}).get(one) for one in ids], pa.string())
+    pq.write_table(pa.table({"pair_id": pa.array(ids, pa.string()), "source": domains}), folder / "landed.parquet")
+    spill = folder / "spill"
+    spill.mkdir(exist_ok=True)
+    return rank(scored, folder / "pool.parquet", folder / "landed.parquet", n, spill)
