@@ -1,13 +1,14 @@
 """Scoring encoded pairs with a reward model, batch by batch in the order of their plan."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from ser.kept import Journal
 from ser.progress import Progress
 from ser.reward_model import RewardModel
-from ser.states import PairStates, collate
+from ser.states import EncodedStates, PairStates, collate
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,27 @@ def score(
     total: int,
     progress: Progress,
     wanted: Callable[[str], bool] = lambda pair_id: True,
+    *,
+    journal: Journal | None = None,
 ) -> Iterator[Scored]:
-    """The rewards of every wanted pair (`total` of them) of a part; memory does not grow with the part."""
+    """The rewards of every wanted pair (`total` of them) of a part; memory does not grow with the texts.
+
+    What the journal of a killed process holds is not computed again.
+    """
     done = 0
-    for batch in states.batches():
-        items = [item for item in batch if wanted(item.pair.pair_id)]
-        if not items:
-            continue
-        with torch.inference_mode():
-            rewards = model.rewards(*collate(items, model.device)).tolist()
+    chosen = ([item for item in batch if wanted(item.pair.pair_id)] for batch in states.batches())
+    for number, items in enumerate(filter(None, chosen)):
+        known = journal is not None and number < len(journal.found)
+        rewards = journal.found[number] if journal and known else _rewards(model, items)
+        if journal and not known:
+            journal.add(rewards)
         for item, (reward_a, reward_b) in zip(items, rewards, strict=True):
             yield Scored(item.pair.pair_id, reward_a, reward_b)
         done += len(items)
-        progress(done, total, "pairs")
+        if not known:
+            progress(done, total, "pairs")
+
+
+@torch.inference_mode()
+def _rewards(model: RewardModel, items: Sequence[EncodedStates]) -> list[list[float]]:
+    return model.rewards(*collate(items, model.device)).tolist()

@@ -17,6 +17,7 @@ import torch
 from ser import tables
 from ser.batches import plan
 from ser.encoding import EncodedPair
+from ser.kept import write_text
 from ser.packing import PackedBatch, pack
 from ser.progress import Progress
 from ser.reward_model import RewardModel
@@ -33,6 +34,9 @@ ENCODED = pa.schema(
     ]
 )
 _SYNC_EVERY = 16
+"""Batches, at most, between the moments at which states are made durable; a killed run repeats what came after."""
+_SYNCS = 20
+"""Such moments in a part, at least."""
 
 
 def write_encoded(pairs: Sequence[EncodedPair], out: Path) -> None:
@@ -55,6 +59,7 @@ def write_states(model: RewardModel, pairs: Sequence[EncodedPair], out: Path, pr
     item = np.dtype(_storage(model)).itemsize * width
     finished = sum(len(pairs[i]) for batch in batches[:done] for i in batch)
     count = sum(len(batch) for batch in batches[:done])
+    every = max(1, min(_SYNC_EVERY, len(batches) // _SYNCS))
     with (out / "states.bin").open("r+b" if done else "wb") as file:
         file.truncate(finished * item)
         file.seek(0, os.SEEK_END)
@@ -64,10 +69,10 @@ def write_states(model: RewardModel, pairs: Sequence[EncodedPair], out: Path, pr
             for row, pair in zip(states, chosen, strict=True):
                 file.write(_bytes(row[: len(pair)]))
             count += len(batch)
-            if number % _SYNC_EVERY == 0:
+            if number % every == 0:
                 file.flush()
                 os.fsync(file.fileno())
-                marker.write_text(json.dumps({"batches": number}))
+                write_text(marker, json.dumps({"batches": number}))
             progress(count, len(pairs), "pairs")
     (out / "shape.json").write_text(json.dumps({"hidden_size": width, "storage": _storage(model)}) + "\n")
     marker.unlink(missing_ok=True)

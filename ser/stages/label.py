@@ -9,6 +9,7 @@ import torch
 
 from ser import tables
 from ser.calibration import confidence, sigmoid
+from ser.kept import Journal
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.scoring import Scored, score
@@ -27,9 +28,12 @@ def run(spec: LabelSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     temperature = json.loads(inputs["heldout"].read_text())["temperature"]
     states = PairStates(inputs["states"])
     taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
-    scored = list(score(model, states, len(states) - len(taken), progress, lambda pair_id: pair_id not in taken))
+    journal = Journal(out / "scores.journal")
+    wanted = len(states) - len(taken)
+    scored = list(score(model, states, wanted, progress, lambda pair_id: pair_id not in taken, journal=journal))
     offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
     count = tables.write(out / "self_labels.parquet", tables.SELF_LABELS, _rows(scored, offset, temperature))
+    journal.remove()
     return {"n_pool": count, "reward_offset": offset, "temperature": temperature}
 
 
