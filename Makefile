@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install demo clean-demo ui test lint format bench bench-quick
+.PHONY: install demo clean-demo ui test lint format bench bench-quick reliability
 
 install: $(INSTALLED)
 
@@ -32,6 +32,9 @@ bench: $(INSTALLED)
 
 bench-quick: $(INSTALLED)
 	$(BIN)/python -W ignore -m bench --quick
+
+reliability: $(INSTALLED)
+	$(BIN)/python -W ignore -m reliability
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

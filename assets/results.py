@@ -94,4 +94,4 @@ def _excerpt(text: str) -> str:
     """The beginning of a text, unable to break the table or to be read as markup."""
     short = " ".join(text.split())
     short = short if len(short) <= _EXCERPT else f"{short[:_EXCERPT]}…"
-    return "".join(f"&#{ord(char)};" if char in "|<>`*_[]!&\\" else char for char in short)
+    return "".join(f"&#{ord(char)};" if char in "|<>`*_~[]!&\\" else char for char in short)

@@ -1,6 +1,5 @@
 """The artifact store: immutable, content-addressed folders, each made once."""
 
-import errno
 import hashlib
 import json
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.code_version import PACKAGES, code_version
-from resources.disk import file_digest, fsync, replace
+from resources.disk import file_digest, fsync, is_full, replace, write_text
 from resources.launchers import Launcher
 from resources.locks import only_writer
 from ser.errors import SerError
@@ -23,6 +22,10 @@ from ser.progress import Progress
 from ser.specs import Spec
 
 MANIFEST = "manifest.json"
+SEAL = "sealed"
+"""The digest of everything else that a manifest says."""
+
+_AGAIN = "A run that needs it makes it again."
 
 
 class DamagedArtifactError(SerError):
@@ -139,8 +142,11 @@ class ArtifactStore:
                 if found is not None:
                     return found
                 started, clock = datetime.now(UTC), time.monotonic()
-                summary = work(temporary)
-                (temporary / "summary.json").write_text(json.dumps(summary, sort_keys=True, indent=1) + "\n")
+                summary = temporary / "summary.json"
+                if not summary.exists():  # a killed process may have finished the work without publishing it
+                    write_text(summary, json.dumps(work(temporary), sort_keys=True, indent=1) + "\n")
+                for half in temporary.rglob(".*.tmp"):  # what a killed process was writing
+                    half.unlink()
                 manifest = {
                     "key": key,
                     "version": version,
@@ -152,8 +158,8 @@ class ArtifactStore:
                     "files": file_digests(temporary),
                 }
                 _publish(temporary, place, manifest | dict(facts))
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        except Exception as error:
+            if is_full(error):
                 raise DiskFullError(key, temporary) from error
             raise
         return Artifact(key, version, place)
@@ -168,7 +174,7 @@ class ArtifactStore:
         except DamagedArtifactError as error:
             aside = place.with_name(f".damaged-{version}-{time.time_ns()}")
             place.rename(aside)
-            progress(0, 1, "artifacts", f"{error} It was moved to {aside.name} and is made again.")
+            progress(0, 1, "artifacts", f"{error} This one does; what was there is now {aside.name}.")
             return None
 
     def load(self, key: str, version: str) -> Artifact:
@@ -179,13 +185,20 @@ class ArtifactStore:
         """
         place = self.root / key / version
         try:
-            expected = json.loads((place / MANIFEST).read_text())["files"]
+            manifest = json.loads((place / MANIFEST).read_text())
+            expected, seal = manifest["files"], manifest.pop(SEAL, None)
         except (OSError, ValueError, KeyError) as error:
-            raise DamagedArtifactError(f"artifact {key}/{version} has no readable manifest: {error}.") from error
+            raise DamagedArtifactError(
+                f"artifact {key}/{version} has no readable manifest: {error}. {_AGAIN}"
+            ) from error
         actual = _checked(place, (place / MANIFEST).stat().st_mtime_ns)
-        for name in sorted(expected.keys() | actual.keys()):
-            if expected.get(name) != actual.get(name):
-                raise DamagedArtifactError(f"artifact {key}/{version} is damaged: {name} is not what was written.")
+        changed = [name for name in sorted(expected.keys() | actual.keys()) if expected.get(name) != actual.get(name)]
+        if seal != _digest(manifest):
+            changed.append(MANIFEST)
+        if changed:
+            raise DamagedArtifactError(
+                f"artifact {key}/{version} is damaged: {changed[0]} is not what was written. {_AGAIN}"
+            )
         return Artifact(key, version, place, reused=True)
 
 
@@ -223,8 +236,8 @@ def _described(part: Part | list[Part]) -> Any:
     return {"version": part.version, "file": part.path.name, "sha256": part.digest}
 
 
-def _digest(files: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
+def _digest(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()
 
 
 def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
@@ -233,7 +246,8 @@ def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
         if path.is_file():
             fsync(path)
     manifest = temporary / MANIFEST
-    manifest.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    sealed = {**facts, SEAL: _digest(facts)}
+    manifest.write_text(json.dumps(sealed, indent=1, sort_keys=True) + "\n")
     fsync(manifest)
     if place.exists():  # a folder without a manifest is nobody's
         shutil.rmtree(place)

@@ -6,6 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from resources.locks import only_writer_of_file
+
+FULL = "there is no space left on the disk. Free some and run the same command again: what is finished is kept."
+_FULL_SIGNS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, says that the disk is full, in whichever library's words."""
+    cause = error.__cause__ or error.__context__
+    return any(sign in str(error) for sign in _FULL_SIGNS) or (cause is not None and is_full(cause))
+
 
 def file_digest(path: Path) -> str:
     """sha256 of one file."""
@@ -15,15 +26,23 @@ def file_digest(path: Path) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text so that a reader sees the old one or the new one, and a crash leaves one of them."""
-    write_whole(path, lambda temporary: temporary.write_text(text))
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a temporary sibling of `path`, then put it in place at once."""
+    """Let `write` fill a temporary sibling of `path`, then put it in place at once.
+
+    The sibling has the same name every time: whoever writes `path` next overwrites what a killed process left.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    write(temporary)
-    replace(temporary, path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with only_writer_of_file(temporary):
+        try:
+            write(temporary)
+            replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)  # on a full disk half a file would be in the way
+            raise
 
 
 def replace(temporary: Path, path: Path) -> None:

@@ -3,9 +3,11 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ser.errors import SerError
 
@@ -20,10 +22,8 @@ def own_snapshot(root: Path, snapshot: str, run_id: str) -> Iterator[None]:
     path = root / "heads" / snapshot / ".owner"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SerError(_owned(path, snapshot)) from error
+        if not _taken(file):
+            raise SerError(_owned(path, snapshot))
         file.truncate(0)
         file.write(json.dumps({"run_id": run_id, "pid": os.getpid()}))
         file.flush()
@@ -38,17 +38,58 @@ def only_writer(folder: Path) -> Iterator[None]:
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            # Whoever held it before may have renamed the folder into its place: then there is a new one to lock.
-            if folder.exists() and os.fstat(handle).st_ino == folder.stat().st_ino:
+        with _lock_of(folder, os.O_RDONLY) as held:
+            if held:
                 yield
                 if folder.exists() and not any(folder.iterdir()):
                     folder.rmdir()
                 return
-        finally:
-            os.close(handle)
+
+
+@contextmanager
+def only_writer_of_file(file: Path) -> Iterator[None]:
+    """The same for a temporary file, in a folder that is there: what a killed process left in it is overwritten."""
+    while True:
+        with _lock_of(file, os.O_RDWR | os.O_CREAT) as held:
+            if held:
+                yield
+                return
+
+
+@contextmanager
+def _lock_of(place: Path, flags: int) -> Iterator[bool]:
+    """Hold the lock that `place` itself carries, once it is free; False if it is not at `place` any more.
+
+    Whoever held it before may have renamed it: then there is a new one to lock.
+    """
+    try:
+        handle = os.open(place, flags, 0o666)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield _is_at(handle, place)
+    finally:
+        os.close(handle)
+
+
+def _is_at(handle: int, place: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), place.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _taken(file: IO[str]) -> bool:
+    """Take the lock; whoever only looks whether it is taken holds it for a moment, and is waited for."""
+    for patience in (0.05, 0.2, 0.5, 0.0):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(patience)
+    return False
 
 
 def is_owned(root: Path, snapshot: str) -> bool:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
+from resources.artifacts import Artifact, ArtifactStore, DamagedArtifactError, DiskFullError, Inputs, Part
 from resources.audit.record import RunRecord
 from resources.backbones import backbone
 from resources.heads import Heads
@@ -104,8 +104,16 @@ class Workshop:
         return landing(self.root, self.settings, self.store)
 
     def record(self) -> RunRecord:
-        """What the audit database needs to know of this run: its artifacts, as far as it came."""
-        artifacts = {key: artifact for key in self.heads.made() if (artifact := self.heads.find(key)) is not None}
+        """What the audit database needs to know of this run: its artifacts, as far as it came.
+
+        A damaged one is left out, and that is said: it may be one that was made on demand, and no run would mend it.
+        """
+        artifacts: dict[str, Artifact] = {}
+        for key in self.heads.made():
+            try:
+                artifacts[key] = self.heads.get(key)
+            except DamagedArtifactError as error:
+                self.progress(key)(0, 1, "artifacts", f"left out of the audit: {error}")
         dataset = self.landing().dataset_of(self.snapshot)
         return RunRecord(self.snapshot, dataset, self.settings.recipe, self.settings.digest, artifacts)
 

@@ -2,12 +2,15 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-SYNC_EVERY = 16
-"""Batches after which what was written is sure to survive a kill."""
+from ser.kept import write_text
+
+SYNC_SECONDS = 1.0
+"""How much work a kill may cost: what was written longer ago than this is sure to survive it."""
 
 
 class GrowingFile:
@@ -26,11 +29,13 @@ class GrowingFile:
         known = json.loads(self._mark.read_text()) if self._mark.exists() else {"batches": 0, "size": 0}
         self.batches, self.size = known["batches"], known["size"]
         self._file: IO[bytes]
+        self._synced = 0.0
 
     def __enter__(self) -> "GrowingFile":
         self._file = self._path.open("r+b" if self.batches else "wb")
         self._file.truncate(self.size)
         self._file.seek(0, os.SEEK_END)
+        self._synced = time.monotonic()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -42,7 +47,7 @@ class GrowingFile:
         """Write the next batch."""
         self._file.write(data)
         self.batches, self.size = self.batches + 1, self.size + len(data)
-        if self.batches % SYNC_EVERY == 0:
+        if time.monotonic() - self._synced >= SYNC_SECONDS:
             self._sync()
 
     def forget(self) -> None:
@@ -52,6 +57,5 @@ class GrowingFile:
     def _sync(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-        temporary = self._mark.with_suffix(".mark")
-        temporary.write_text(json.dumps({"batches": self.batches, "size": self.size}))
-        temporary.replace(self._mark)
+        write_text(self._mark, json.dumps({"batches": self.batches, "size": self.size}))
+        self._synced = time.monotonic()

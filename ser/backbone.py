@@ -113,13 +113,14 @@ def _accept_unpacked(folder: Path, model_type: str, head: Head) -> None:
 def _check(folder: Path) -> str:
     """Refuse what is not a plain safetensors model folder before any of it is loaded; return the model's type."""
     try:
-        config = json.loads((folder / "config.json").read_text())
-        model_type = config["model_type"]
+        model_type = json.loads((folder / "config.json").read_text())["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SerError(
             f"{folder} is not a readable model folder: config.json: {error}. "
             "Name a folder with config.json, tokenizer.json and *.safetensors."
         ) from error
+    if (folder / "adapter_config.json").exists():
+        raise SerError(f"{folder} holds an adapter, which names a model of its own. Name a folder with a whole model.")
     return model_type
 
 
@@ -129,6 +130,10 @@ def _loading(folder: Path, load):
         return load()
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
+        if "trust_remote_code" in str(error):
+            raise SerError(
+                f"the model in {folder} needs code of its own, which is never run. Use a model that transformers knows."
+            ) from error
         raise SerError(
             f"the model in {folder} cannot be loaded: {reason or type(error).__name__}. Replace the folder."
         ) from error

@@ -60,8 +60,7 @@ def generate(
         torch.zeros(count, response_tokens, width, device=model.device),
     )
     done = 0
-    lengths = [(len(prompt) + response_tokens, f"{row:09}") for row, prompt in enumerate(prompts)]
-    for rows in plan(lengths, _TOKENS):
+    for rows in batches(prompts, response_tokens):
         chosen = None if draws is None else draws[rows].to(model.device)
         tokens = _continue(model, [prompts[row] for row in rows], end_token, temperature, chosen, whole, rows)
         for row, response in zip(rows, tokens.tolist(), strict=True):
@@ -70,6 +69,11 @@ def generate(
         done += len(rows)
         tell(done)
     return whole
+
+
+def batches(prompts: Sequence[Sequence[int]], response_tokens: int) -> list[list[int]]:
+    """Numbers of the prompts that are continued together."""
+    return plan([(len(prompt) + response_tokens, f"{row:09}") for row, prompt in enumerate(prompts)], _TOKENS)
 
 
 def _continue(

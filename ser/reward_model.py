@@ -71,6 +71,7 @@ class RewardModel(nn.Module):
     ) -> "RewardModel":
         """A saved reward model. `merged` folds the adapter into the weights: faster, for scoring only."""
         model = load_model(backbone, "reward", dtype)
+        refuse_pickles(adapter)
         try:
             peft = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
         except (OSError, ValueError, RuntimeError) as error:
@@ -131,6 +132,12 @@ class RewardModel(nn.Module):
 def first_adapted(config: Any) -> int:
     """The lowest layer that an adapter with this PEFT configuration changes."""
     return min(config.layers_to_transform or [0])
+
+
+def refuse_pickles(adapter: Path) -> None:
+    """Refuse an adapter folder without safetensors: what PEFT would read instead may hold code."""
+    if not (adapter / _ADAPTER).is_file():
+        raise SerError(f"the adapter in {adapter} has no {_ADAPTER}. Nothing else is read: a pickle may hold code.")
 
 
 def save_head(weight: torch.Tensor, path: Path) -> None:

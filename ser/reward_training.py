@@ -15,12 +15,18 @@ from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
 from ser.batches import plan
+from ser.kept import write_text
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.specs import RewardTraining
 from ser.states import EncodedStates, collate
 
 _SAVE_EVERY = 20
+"""Steps between checkpoints, at most."""
+
+CHECKPOINTS = "checkpoints"
+FINISHED = "training.json"
+"""Written last: where it is, the training is over."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,9 @@ def train(
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
     Checkpoints lie in `out/checkpoints` while training runs; a killed run continues from the last one and ends
-    with the same bytes. Returns `{"steps", "loss": [per step]}`.
+    with the same bytes. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [per step]}`.
     """
-    folder = out / "checkpoints"
+    folder = out / CHECKPOINTS
     steps = -(-len(examples) // settings.batch_size) * epochs
     args = RewardConfig(
         output_dir=str(folder),
@@ -115,7 +121,7 @@ def train(
         seed=random_seed,
         data_seed=random_seed,
         logging_steps=1,
-        save_steps=_SAVE_EVERY,
+        save_steps=save_every(steps),
         save_total_limit=1,
         report_to="none",
         disable_tqdm=True,
@@ -130,10 +136,23 @@ def train(
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     model.eval()
     model.save(out / "rm")
-    shutil.rmtree(folder, ignore_errors=True)
     result = {"steps": steps, "loss": losses}
-    (out / "training.json").write_text(json.dumps(result) + "\n")
+    write_text(out / FINISHED, json.dumps(result) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def is_trained(out: Path) -> bool:
+    """Whether a killed run finished the training in `out`; what it did not clear away goes now."""
+    if not (out / FINISHED).exists():
+        return False
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    return True
+
+
+def save_every(steps: int) -> int:
+    """Steps between the checkpoints of a training: a kill costs less than a tenth of it."""
+    return max(1, min(_SAVE_EVERY, steps // 12))
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ser.kept import Journal
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.states import EncodedStates, PairStates, collate
@@ -27,9 +28,7 @@ class Scored:
 def score_batches(model: RewardModel, batches: Iterable[Sequence[EncodedStates]]) -> Iterator[list[Scored]]:
     """The rewards of the pairs of each batch."""
     for batch in batches:
-        with torch.inference_mode():
-            rewards = model.rewards(*collate(batch, model.device)).tolist()
-        yield [Scored(item.pair.pair_id, a, b) for item, (a, b) in zip(batch, rewards, strict=True)]
+        yield _scored(batch, _rewards(model, batch))
 
 
 def score(
@@ -38,11 +37,30 @@ def score(
     total: int,
     progress: Progress,
     wanted: Callable[[str], bool] = lambda pair_id: True,
+    *,
+    journal: Journal | None = None,
 ) -> Iterator[Scored]:
-    """The rewards of every wanted pair (`total` of them) of a part; memory does not grow with the part."""
+    """The rewards of every wanted pair (`total` of them) of a part; memory does not grow with the texts.
+
+    What the journal of a killed process holds is not computed again.
+    """
     done = 0
     chosen = ([item for item in batch if wanted(item.pair.pair_id)] for batch in states.batches())
-    for scored in score_batches(model, filter(None, chosen)):
-        yield from scored
-        done += len(scored)
-        progress(done, total, "pairs")
+    for number, items in enumerate(filter(None, chosen)):
+        known = journal is not None and number < len(journal.found)
+        rewards = journal.found[number] if journal and known else _rewards(model, items)
+        if journal and not known:
+            journal.add(rewards)
+        yield from _scored(items, rewards)
+        done += len(items)
+        if not known:
+            progress(done, total, "pairs")
+
+
+def _scored(items: Sequence[EncodedStates], rewards: Sequence[Sequence[float]]) -> list[Scored]:
+    return [Scored(item.pair.pair_id, a, b) for item, (a, b) in zip(items, rewards, strict=True)]
+
+
+@torch.inference_mode()
+def _rewards(model: RewardModel, items: Sequence[EncodedStates]) -> list[list[float]]:
+    return model.rewards(*collate(items, model.device)).tolist()

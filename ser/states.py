@@ -16,6 +16,7 @@ import torch
 from ser.appending import GrowingFile
 from ser.encoded import count_encoded, read_encoded
 from ser.encoding import EncodedPair
+from ser.kept import write_text
 from ser.packing import PackedBatch, pack
 from ser.progress import Progress
 from ser.reward_model import RewardModel
@@ -41,7 +42,7 @@ def write_states(model: RewardModel, out: Path, progress: Progress) -> None:
                 file.add(b"".join(_bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True)))
                 progress(done, len(part), "pairs")
     described = {"hidden_size": model.classifier.config.hidden_size, "storage": _storage(model)}
-    shape.write_text(json.dumps(described) + "\n")
+    write_text(shape, json.dumps(described) + "\n")
     file.forget()
 
 

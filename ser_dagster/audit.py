@@ -30,7 +30,7 @@ def answer(name: str | None, sql: str | None, pair: str | None, snapshot: str | 
 def rebuild_database() -> str:
     """Make the audit database again from the artifacts of every run."""
     root = data_root()
-    records = [Workshop(root, settings, snapshot).record() for snapshot, settings in known_runs(root)]
+    records = [Workshop(root, settings, snapshot, terminal=True).record() for snapshot, settings in known_runs(root)]
     if not records:
         raise SerError("there is nothing to rebuild from: no run has made artifacts yet.")
     print(f"rebuilding from {len(records)} runs", file=sys.stderr)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from resources.disk import FULL, is_full
 from ser.errors import SerError
 from ser_dagster import land, review
 
@@ -27,6 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.debug:
             traceback.print_exc()
         print(f"ser: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        full = is_full(error)
+        if parsed.debug or not (full or isinstance(error, OSError)):
+            raise
+        print(f"ser: {FULL if full else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nser: stopped. Run the same command again to continue.", file=sys.stderr)

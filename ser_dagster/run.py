@@ -1,6 +1,7 @@
 """`ser run`: a front to the same Dagster job as the UI."""
 
 import os
+import sys
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from assets.evolved import finished_models
 from assets.graph import run_keys
 from resources.artifacts import Artifact
 from resources.audit.database import AuditBusy
+from resources.disk import FULL, is_full
 from resources.locks import refuse_owned
 from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop, landing
@@ -98,7 +100,10 @@ def _sync_failed(work: Workshop) -> None:
     try:
         sync_run(work)
     except AuditBusy as error:
-        print(f"audit: {error}")
+        print(f"audit: {error}", file=sys.stderr)
+    except Exception as error:
+        if not is_full(error):  # which the run failed of as well, and says so
+            raise
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
@@ -120,6 +125,8 @@ def _words(error: Any) -> str:
     while error.cause is not None:
         error = error.cause
     message = error.message.strip()
+    if error.cls_name not in OURS and is_full(RuntimeError(message)):
+        return FULL
     # Dagster prints the class before the message; of our own errors the message alone is meant for people.
     return message.split(": ", 1)[1] if error.cls_name in OURS and ": " in message else message
 
@@ -130,13 +137,12 @@ def _outcome(work: Workshop, run_id: str, policy: bool) -> dict[str, Any]:
     if len(keys) <= work.settings.loops:
         loops.append(dict.fromkeys(loops[0]) | _status(work, len(keys)))
     promotion = work.heads.get("evolved_rm")
-    made = [artifact for key in work.heads.made() if (artifact := work.heads.find(key))]
     evaluation = work.heads.find("policy_evaluation") if policy else None
     return {
         "loops": loops,
         "promoted": {"loop": promotion.summary["promoted_loop"], "why": promotion.summary["why"]},
         "policy": None if evaluation is None else _policy(evaluation),
-        "reused": all(artifact.manifest["run_id"] != run_id for artifact in made),
+        "reused": all(artifact.manifest["run_id"] != run_id for artifact in work.record().artifacts.values()),
     }
 
 

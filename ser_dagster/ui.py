@@ -9,11 +9,15 @@ from ser_dagster.home import dagster_home
 
 
 def main() -> None:
-    """Replace this process by `dagster dev`; further arguments, for instance `--port 3001`, are passed on."""
+    """Replace this process by `dagster dev`; further arguments, for instance `--port 3001`, are passed on.
+
+    It listens on this machine only, unless an argument `--host` says otherwise: the UI asks nobody who they are.
+    """
     dagster_home()
     command = Path(sys.executable).with_name("dagster")
     os.chdir(ROOT)
-    os.execv(command, [str(command), "dev", "--workspace", "workspace.yaml", *sys.argv[1:]])
+    # Of an option that is given twice, the last one counts.
+    os.execv(command, [str(command), "dev", "--workspace", "workspace.yaml", "--host", "127.0.0.1", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """The audit database: one DuckDB file that is opened only for as long as a sync or a query takes."""
 
-import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from resources.disk import is_full
+from resources.locks import only_writer
 from ser.database import MEMORY
 from ser.errors import SerError
 
@@ -113,6 +115,8 @@ class AuditDatabase:
 
     def is_damage(self, error: duckdb.Error) -> bool:
         """Whether `error` is about the bytes of this file, and not about somebody's SQL or another file."""
+        if is_full(error):
+            return False
         ours = isinstance(error, duckdb.IOException) and self.path.name in str(error)
         deep = type(error) is duckdb.Error or isinstance(
             error, duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException
@@ -120,19 +124,29 @@ class AuditDatabase:
         return (ours or deep) and any(sign in str(error) for sign in _DAMAGED)
 
     def _create(self) -> None:
-        """Make an empty database unless there is one; under another name first: a kill leaves half a file."""
+        """Make an empty database unless there is one."""
         if self.path.exists():
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        discard(fresh)
-        try:
+        with being_made(self.path) as fresh:
             with duckdb.connect(str(fresh)) as connection:
                 apply_schema(connection)
-            with suppress(FileExistsError):  # Another process was first, and its file is as good.
-                os.link(fresh, self.path)
+            if not self.path.exists():  # Another process may have been first, and its file is as good.
+                fresh.replace(self.path)
+
+
+@contextmanager
+def being_made(path: Path) -> Iterator[Path]:
+    """Where to make the database that shall be put at `path`: in a temporary folder, one process at a time.
+
+    What a killed process left there goes first; what is not put in its place goes afterwards.
+    """
+    folder = path.with_name(f".{path.name}.tmp")
+    with only_writer(folder):
+        try:
+            _empty(folder)
+            yield folder / path.name
         finally:
-            discard(fresh)
+            _empty(folder)
 
 
 def prepare_for_bulk(connection: duckdb.DuckDBPyConnection) -> None:
@@ -184,10 +198,12 @@ def query(
             raise SerError(f"SQL: {_two_lines(str(error))}") from error
 
 
-def discard(path: Path) -> None:
-    """Remove a database file and its write-ahead log, if they are there."""
-    for each in (path, path.with_name(path.name + ".wal")):
-        each.unlink(missing_ok=True)
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():  # DuckDB's, for what did not fit into memory
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def literal(text: str) -> str:

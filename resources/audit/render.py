@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from resources.csv_cells import shown
 from ser.errors import SerError
 
 FORMATS = ("table", "csv", "json")
@@ -32,8 +33,8 @@ def render(
     if format == "csv":
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_csv_cell(value) for value in row] for row in rows)
+        writer.writerow(map(shown, columns))
+        writer.writerows([shown(_csv_cell(value)) for value in row] for row in rows)
         return out.getvalue()
     if format == "table":
         return _table(columns, rows, width or shutil.get_terminal_size((120, 24)).columns)

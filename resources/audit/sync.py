@@ -1,6 +1,5 @@
 """Copying a run into the audit database, making that anew, and comparing it with the parquet files."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
-from resources.audit.database import AuditBusy, AuditDatabase, apply_schema, discard, literal, prepare_for_bulk
+from resources.audit.database import AuditBusy, AuditDatabase, apply_schema, being_made, literal, prepare_for_bulk
 from resources.audit.parts import Part, parts
 from resources.audit.record import AuditArtifact, RunRecord
 from ser.pairs import readable_prompt
@@ -40,10 +39,7 @@ def rebuild(path: Path, records: Iterable[RunRecord]) -> None:
     Raises:
         AuditBusy: another process is writing the old file.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    discard(fresh)
-    try:
+    with being_made(path) as fresh:
         with duckdb.connect(str(fresh)) as connection:
             prepare_for_bulk(connection)
             apply_schema(connection)
@@ -56,8 +52,6 @@ def rebuild(path: Path, records: Iterable[RunRecord]) -> None:
         # The log of the old file must not be replayed into the new one.
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         fresh.replace(path)
-    finally:
-        discard(fresh)
 
 
 def matches_parquet(database: AuditDatabase, record: RunRecord) -> list[str]:

@@ -19,6 +19,10 @@ FORMATS = (".jsonl", ".jsonl.gz", ".csv", ".parquet")
 MAX_LINE = 64 * 2**20
 """Bytes of a line, and characters of a CSV field, beyond which nothing more is read into memory."""
 
+_BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
+_NO_VALUE = (pa.ArrowException, ValueError, ArithmeticError, LookupError, TypeError)
+"""What pyarrow raises of a value that it cannot turn into one of Python."""
+
 _BATCH = 1024
 _HEAD = 2**16
 
@@ -181,27 +185,38 @@ def _parquet(path: Path) -> Iterator[RawRow]:
             raise UnreadableError("two columns have the same name")
         number = 0
         for batch in file.iter_batches(batch_size=_BATCH):
-            for fields in _records(batch):
+            for fields, problem in _records(batch):
                 number += 1
                 raw = json.dumps(fields, ensure_ascii=False, default=str)
                 shown, exact = _shown(raw.encode("utf-8", "surrogateescape"))
-                reason = "undecodable text: not UTF-8" if exact is not None else None
+                reason = "undecodable text: not UTF-8" if exact is not None else problem
                 yield RawRow(number, shown, None if reason else fields, reason, exact)
 
 
-def _records(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """The rows of a batch, with bytes that are no UTF-8 as lone surrogates."""
-    text_as_bytes = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
+def _records(batch: pa.RecordBatch) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """The rows of a batch, with bytes that are no UTF-8 as lone surrogates, and why one cannot be read."""
+    names = batch.schema.names
     try:
-        records = batch.to_pylist()
-    except UnicodeDecodeError:
-        columns = [column.cast(text_as_bytes.get(column.type, column.type)) for column in batch.columns]
-        records = pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
-    for record in records:
-        for name, value in record.items():
-            if isinstance(value, bytes):
-                record[name] = value.decode("utf-8", "surrogateescape")
-    return records
+        rows: list[tuple[list[Any], str | None]] = [(list(record.values()), None) for record in batch.to_pylist()]
+    except _NO_VALUE:
+        columns = [column.cast(_BYTES[column.type]) if column.type in _BYTES else column for column in batch.columns]
+        rows = [_values(names, columns, row) for row in range(batch.num_rows)]
+    for values, problem in rows:
+        texts = (value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in values)
+        yield dict(zip(names, texts, strict=True)), problem
+
+
+def _values(names: list[str], columns: list[pa.Array], row: int) -> tuple[list[Any], str | None]:
+    """One row's values, without those that Python has no way to say: a date in the year 20,000, for instance."""
+    values: list[Any] = []
+    problem = None
+    for name, column in zip(names, columns, strict=True):
+        try:
+            values.append(column[row].as_py())
+        except _NO_VALUE as error:
+            values.append(None)
+            problem = problem or f"column {name!a} cannot be read: {error}"
+    return values, problem
 
 
 def _binary(first_line: bytes) -> bool:

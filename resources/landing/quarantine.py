@@ -33,6 +33,11 @@ class Quarantine:
             write_whole(copy, lambda temporary: shutil.copyfile(path, temporary))
         self._add([{"file": path.name, "line": None, "raw": None, "reason": reason, "copy": copy.name}])
 
+    def add_link(self, path: Path) -> None:
+        """Note a link that was not followed."""
+        reason = f"a link out of the folder, to {path.readlink()}, is not followed; put the file itself here"
+        self._add([{"file": path.name, "line": None, "raw": None, "reason": reason}])
+
     def sweep(self) -> None:
         """Remove what a killed landing left half-written."""
         for path in self.folder.glob(".*.tmp"):
@@ -49,7 +54,8 @@ class Quarantine:
                     for name, value in row.items()
                     if name in ("file", "line", "raw", "reason") or (value is not None and name != "number")
                 }
-                data = json.dumps(shown, ensure_ascii=False).encode() + b"\n"
+                # A file's name may be bytes that are no text: Python's lone surrogates, which JSON can escape.
+                data = json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
                 digest.update(data)
                 file.write(data)
         path = self.folder / f"{digest.hexdigest()[:24]}.jsonl"

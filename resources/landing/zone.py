@@ -72,7 +72,11 @@ class Landing:
         return done
 
     def land_waiting(self, dataset: str) -> Landed | None:
-        """Land what is new among the files in the dataset's folder; None if there are no rows in it."""
+        """Land what is new among the files in the dataset's folder; None if there are no rows in it.
+
+        A link that leads out of the folder is not followed: whoever may put files here must not be able to have
+        others read. It is named in quarantine.
+        """
         store = self._store(dataset)
         folder = store.folder.parent
         if not folder.is_dir():
@@ -80,8 +84,11 @@ class Landing:
         found = [path for path in sorted(folder.iterdir()) if path.is_file() and not _UNFINISHED.search(path.name)]
         if not found:
             return None
+        inside = [path for path in found if path.resolve().parent == folder.resolve()]
         with store.lock():
-            files = store.not_landed(_checked(path) for path in found)
+            for path in set(found) - set(inside):
+                Quarantine(self._root, dataset).add_link(path)
+            files = store.not_landed(_checked(path) for path in inside)
             return self._land(store, files) if files else None
 
     def folder(self, dataset: str) -> Path:
@@ -215,13 +222,14 @@ class Landing:
 
 def _checked(path: Path) -> Path:
     """A file that can be opened."""
-    if path.is_dir():
-        raise SerError(f"{path} is a directory. Name the files in it: {path}/*.jsonl")
     try:
+        if path.is_dir():
+            raise SerError(f"{path} is a directory. Name the files in it: {path}/*.jsonl")
         with path.open("rb"):
             return path
-    except OSError as error:
-        raise SerError(f"{path} cannot be read: {error.strerror}. Nothing has landed; check the path.") from error
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error
 
 
 @contextmanager

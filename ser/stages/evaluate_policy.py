@@ -1,7 +1,7 @@
 """Stage: compare a policy with its base model on test prompts, judged by a model that PPO never saw."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,18 @@ from typing import Any
 import pyarrow as pa
 import torch
 from peft import PeftModel
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ser import tables
 from ser.backbone import load_model, load_tokenizer
 from ser.encoding import EncodedPair
 from ser.errors import SerError
-from ser.generation import generate
+from ser.generation import batches, generate
+from ser.kept import Journal
 from ser.ppo.comparison import choose, judge_fold, outcome, rewards
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
+from ser.reward_model import refuse_pickles
 from ser.stages.specs import EvaluatePolicySpec
 from ser.stats import proportion
 
@@ -53,7 +55,7 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
     tokenizer = load_tokenizer(inputs["backbone"])
     limit = spec.encoding.max_length
     encoded = [encode(tokenizer, one.text, spec.response_tokens, limit) for one in prompts]
-    base, policy = _responses(spec, inputs, encoded, tokenizer.eos_token_id, progress)
+    base, policy = _responses(spec, inputs, encoded, tokenizer.eos_token_id, out, progress)
     pairs = [
         EncodedPair(one.pair_id, tokens, _closed(a, tokenizer.eos_token_id), _closed(b, tokenizer.eos_token_id))
         for one, tokens, a, b in zip(prompts, encoded, base, policy, strict=True)
@@ -62,6 +64,8 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
     judged = _judge(spec, inputs, judge["offsets"], prompts, pairs)
     rows = _rows(prompts, (base, policy), raw, judged, tokenizer, spec.judging.tie_band)
     tables.write(out / "judged.parquet", JUDGED, rows)
+    for journal in out.glob("*.journal"):
+        journal.unlink()
     ended = [[one[-1] == tokenizer.eos_token_id for one in part] for part in (base, policy)]
     lengths = [[len(one) for one in part] for part in (base, policy)]
     centred = torch.sigmoid(raw - spec.reward_offset)
@@ -84,6 +88,7 @@ def _responses(
     inputs: Mapping[str, Any],
     prompts: Sequence[Sequence[int]],
     end_token: int,
+    out: Path,
     progress: Progress,
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Greedy responses of the backbone, then of the policy with its adapter folded in."""
@@ -92,14 +97,40 @@ def _responses(
         progress(before + done, 2 * len(prompts), "responses", note)
 
     model = load_model(inputs["backbone"], "causal_lm", spec.compute.dtype)
+    kept = [Journal(out / f"{name}.journal") for name in ("base", "policy")]
     sizes = (spec.response_tokens, end_token)
-    base = generate(model, prompts, *sizes, tell=partial(tell, 0, note="base")).responses
+    base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), kept[0])
+    refuse_pickles(inputs["policy"])
     try:
         merged = PeftModel.from_pretrained(model, inputs["policy"]).merge_and_unload()
     except (OSError, ValueError, RuntimeError) as error:
         raise SerError(f"the policy in {inputs['policy']} cannot be loaded: {error}.") from error
-    policy = generate(merged, prompts, *sizes, tell=partial(tell, len(prompts), note="policy")).responses
+    policy = _greedy(merged, prompts, *sizes, partial(tell, len(prompts), note="policy"), kept[1])
     return base, policy
+
+
+def _greedy(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    response_tokens: int,
+    end_token: int,
+    tell: Callable[[int], None],
+    journal: Journal,
+) -> list[list[int]]:
+    """Greedy responses, batch by batch: those that a killed process kept are not generated again."""
+    responses: list[list[int]] = [[] for _ in prompts]
+    done = 0
+    for number, rows in enumerate(batches(prompts, response_tokens)):
+        done += len(rows)
+        if number < len(journal.found):
+            batch = journal.found[number]
+        else:
+            batch = generate(model, [prompts[row] for row in rows], response_tokens, end_token).responses
+            journal.add(batch)
+            tell(done)
+        for row, response in zip(rows, batch, strict=True):
+            responses[row] = response
+    return responses
 
 
 def _judge(

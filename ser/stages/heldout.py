@@ -8,6 +8,7 @@ import torch
 
 from ser import tables
 from ser.heldout import measure
+from ser.kept import Journal
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.scoring import score
@@ -26,6 +27,7 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     total = sum(map(len, states.values()))
     before = 0
     scored = {}
+    journals = {split: Journal(out / f"{split}.journal") for split in SPLITS}
     for split, part in states.items():
         # One count over both splits: a person watches one stage.
         scored[split] = list(
@@ -34,9 +36,12 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
                 part,
                 total,
                 lambda done, _, unit, note="", b=before: progress(b + done, total, unit, note),
+                journal=journals[split],
             )
         )
         before += len(part)
     rows, summary = measure(scored, labels, tables.labels(inputs["judge"]))
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
+    for journal in journals.values():
+        journal.remove()
     return summary

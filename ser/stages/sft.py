@@ -16,7 +16,7 @@ from ser.backbone import load_model, load_tokenizer
 from ser.encoding import encode_prompt, encode_response, truncate_prompt
 from ser.progress import Progress
 from ser.reward_model import lora_config
-from ser.reward_training import StepProgress, last_checkpoint
+from ser.reward_training import StepProgress, last_checkpoint, save_every
 from ser.stages.specs import SftSpec
 
 
@@ -45,7 +45,7 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         seed=spec.random_seed,
         data_seed=spec.random_seed,
         logging_steps=1,
-        save_steps=20,
+        save_steps=save_every(steps),
         save_total_limit=1,
         report_to="none",
         disable_tqdm=True,

@@ -10,10 +10,11 @@ import torch
 from ser import tables
 from ser.backbone import load_tokenizer
 from ser.heldout import accuracy, correct_margin
+from ser.kept import Journal
 from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
 from ser.reward_model import RewardModel
-from ser.reward_training import Example, train
+from ser.reward_training import Example, is_trained, train
 from ser.scoring import score
 from ser.stages.specs import TrainJudgeSpec
 from ser.stages.train_reward_model import gather
@@ -40,7 +41,7 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
     offsets: list[float] = []
     for k in FOLDS:
         folder = out / f"fold_{k}"
-        if not (folder / "training.json").exists():  # written last: a killed run has finished this fold
+        if not is_trained(folder):
             others = [example for example in examples if fold[example.encoded.pair.pair_id] != k]
             _train_fold(spec, inputs["backbone"], others, folder, progress)
         own_fold = {pair_id for pair_id, f in fold.items() if f == k}
@@ -54,6 +55,8 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
         "n": len(margins),
     }
     (out / "judge.json").write_text(json.dumps(result, sort_keys=True) + "\n")
+    for journal in out.glob("*/*.journal"):
+        journal.unlink()
     return result
 
 
@@ -83,10 +86,11 @@ def _measure_fold(
 ) -> tuple[list[float], float]:
     """Margins of the preferred response over the fold's own pairs, and their mean reward."""
     model = RewardModel.load(inputs["backbone"], adapter, spec.compute.dtype, merged=True)
+    journals = [Journal(adapter.parent / f"scores_{n}.journal") for n in range(len(inputs["states"]))]
     scored = [
         one
-        for folder in inputs["states"]
-        for one in score(model, PairStates(folder), len(wanted), progress, wanted.__contains__)
+        for folder, journal in zip(inputs["states"], journals, strict=True)
+        for one in score(model, PairStates(folder), len(wanted), progress, wanted.__contains__, journal=journal)
     ]
     offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
     return [correct_margin(one, labels[one.pair_id]) for one in scored], offset

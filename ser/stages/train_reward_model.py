@@ -1,5 +1,6 @@
 """Stage: train a reward model on labelled pairs, from the backbone or from an earlier reward model."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from ser import tables
 from ser.backbone import load_tokenizer
 from ser.progress import Progress
 from ser.reward_model import RewardModel
-from ser.reward_training import Example, train
+from ser.reward_training import FINISHED, Example, is_trained, train
 from ser.stages.specs import TrainRewardModelSpec
 from ser.states import PairStates
 
@@ -23,24 +24,9 @@ def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progre
     """
     torch.set_num_threads(spec.compute.threads)
     human, pseudo = tables.labels(*inputs["human"]), tables.labels(*inputs.get("pseudo", []))
-    examples = gather(human | pseudo, inputs["states"])
-    start = inputs.get("start")
-    if start is None:
-        model = RewardModel.new(
-            inputs["backbone"], spec.training.lora, spec.compute.dtype, random_seed=spec.random_seed
-        )
-    else:
-        model = RewardModel.load(inputs["backbone"], start, spec.compute.dtype, trainable=True)
-    result = train(
-        model,
-        load_tokenizer(inputs["backbone"]),
-        examples,
-        spec.training,
-        epochs=spec.epochs,
-        random_seed=spec.random_seed,
-        out=out,
-        progress=progress,
-    )
+    if not is_trained(out):
+        _train(spec, inputs, gather(human | pseudo, inputs["states"]), out, progress)
+    result = json.loads((out / FINISHED).read_text())
     loss = result["loss"]
     tenth = max(1, len(loss) // 10)
     return {
@@ -51,6 +37,28 @@ def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progre
         "first_loss": sum(loss[:tenth]) / tenth,
         "last_loss": sum(loss[-tenth:]) / tenth,
     }
+
+
+def _train(
+    spec: TrainRewardModelSpec, inputs: Mapping[str, Any], examples: list[Example], out: Path, progress: Progress
+) -> None:
+    start = inputs.get("start")
+    if start is None:
+        model = RewardModel.new(
+            inputs["backbone"], spec.training.lora, spec.compute.dtype, random_seed=spec.random_seed
+        )
+    else:
+        model = RewardModel.load(inputs["backbone"], start, spec.compute.dtype, trainable=True)
+    train(
+        model,
+        load_tokenizer(inputs["backbone"]),
+        examples,
+        spec.training,
+        epochs=spec.epochs,
+        random_seed=spec.random_seed,
+        out=out,
+        progress=progress,
+    )
 
 
 def gather(labels: Mapping[str, str], folders: list[Path]) -> list[Example]:

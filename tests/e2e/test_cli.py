@@ -1,5 +1,6 @@
 """The `ser` command as a user runs it: in a process of its own."""
 
+import errno
 import json
 import os
 import signal
@@ -178,3 +179,23 @@ def test_two_runs_of_one_snapshot_do_not_work_at_once(project: Path, tmp_path: P
     snapshot = json.loads(ser("status", "--json"))["datasets"][0]["snapshot"]
     with own_snapshot(project, snapshot, "the-other-run"):
         assert "the-other-run" in ser("run", code=1)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "no space left on the disk"), (errno.EIO, "Input/output error")]
+)
+def test_a_disk_that_fails_is_said_in_one_line(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    number: int, words: str,
+) -> None:  # fmt: skip
+    from resources.landing import zone
+    from ser_dagster.cli import main
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "somewhere")
+
+    monkeypatch.setattr(zone, "stage", fail)
+    write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(5))
+    assert main(["land", str(tmp_path / "pairs.jsonl"), "--dataset", "tiny"]) == 1
+    error = capsys.readouterr().err
+    assert words in error and len(error.splitlines()) == 1

@@ -13,12 +13,7 @@ import pyarrow.parquet as pq
 from resources.landing.zone import Landing
 from resources.settings import Roles, Settings
 from ser.specs import Encoding
-
-
-def count_words(pairs: list[tuple[str, str, str]]) -> list[tuple[int, int]]:
-    """A token counter in which a word is a token."""
-    sizes = [(len(prompt.split()), len(a.split()) + 1, len(b.split()) + 1) for prompt, a, b in pairs]
-    return [(sum(size), max(size[1:])) for size in sizes]
+from tests.pairs import count_words
 
 
 def landing(root: Path, seed_fraction: float | None = None, max_length: int = 512) -> Landing:

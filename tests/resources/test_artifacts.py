@@ -168,3 +168,52 @@ print(store.build("thing", "v1", work, {}, silent).reused)
     reused = sorted(process.communicate()[0].strip() for process in processes)
     assert reused == ["False", "True"]
     assert sorted(path.name for path in (tmp_path / "thing").iterdir()) == ["v1"]
+
+
+def test_work_that_was_finished_is_not_done_again(
+    store: ArtifactStore, tmp_path: Path, launcher: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> None:
+        raise RuntimeError("killed while publishing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("resources.artifacts._publish", die)
+        with pytest.raises(RuntimeError, match="publishing"):
+            make(store, tmp_path)
+    assert make(store, tmp_path).summary == {"length": 5}
+    assert launcher.calls == 1
+
+
+def test_what_a_killed_process_was_writing_is_not_published(
+    store: ArtifactStore, tmp_path: Path, launcher: Recorder
+) -> None:
+    launcher.fails_at = 1
+    with pytest.raises(RuntimeError):
+        make(store, tmp_path)
+    (temporary,) = (tmp_path / "artifacts" / "loop_1" / "thing").iterdir()
+    (temporary / "part" / ".one.txt.tmp").write_text("hal")
+    (temporary / ".summary.json.tmp").write_text("{")
+    artifact = make(store, tmp_path)
+    assert sorted(artifact.manifest["files"]) == ["part/one.txt", "summary.json", "two.txt"]
+    found = {path.name for path in artifact.path.rglob("*")}
+    assert found == {"part", "one.txt", "summary.json", "two.txt", "manifest.json"}
+
+
+def test_no_bit_of_an_artifact_can_change_unseen(store: ArtifactStore, tmp_path: Path) -> None:
+    from resources import artifacts
+
+    artifact = make(store, tmp_path)
+    for victim in sorted(path for path in artifact.path.rglob("*") if path.is_file()):
+        whole = victim.read_bytes()
+        for place in range(0, len(whole), 7):
+            victim.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :])
+            artifacts._checked.cache_clear()
+            with pytest.raises(DamagedArtifactError, match="thing/"):
+                store.load("loop_1/thing", artifact.version)
+        victim.write_bytes(whole[: len(whole) // 2])
+        artifacts._checked.cache_clear()
+        with pytest.raises(DamagedArtifactError):
+            store.load("loop_1/thing", artifact.version)
+        victim.write_bytes(whole)
+    artifacts._checked.cache_clear()
+    assert store.load("loop_1/thing", artifact.version).version == artifact.version

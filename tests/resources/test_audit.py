@@ -35,6 +35,26 @@ REFUSED = [
     "EXPLAIN ANALYZE DELETE FROM pairs", "SELECT 1; DELETE FROM pairs", "SELECT 1; SELECT 2", "", "-- nothing",
     "WITH gone AS (DELETE FROM pairs RETURNING *) SELECT * FROM gone",
     "SELECT * FROM secret_rows",
+    # Functions that read, write, or change settings, where a SELECT may call them.
+    "FROM enable_logging('QueryLog')", "FROM enable_logging(storage='file', storage_path='{out}')",
+    "FROM enable_profiling()", "FROM enable_profiling('json', save_location='{out}')", "FROM disable_logging()",
+    "FROM disable_profiling()", "FROM force_checkpoint()", "FROM read_duckdb('{out}')",
+    "FROM parquet_metadata('/etc/passwd')", "FROM parquet_kv_metadata('/etc/passwd')", "FROM duckdb_secrets()",
+    "SELECT getenv('HOME')", "FROM python_arrow_scan(1)", "FROM arrow_scan(1::UBIGINT, 2::UBIGINT, 3::UBIGINT)",
+    "FROM pandas_scan(1)", "FROM create_external_resource('x')", "FROM read_csv('/dev/stdin')",
+    "FROM read_text(['/etc/passwd'])", "FROM read_text('file:///etc/passwd')", "FROM 'https://example.com/x.csv'",
+    "SUMMARIZE FROM read_csv('/etc/passwd')", "DESCRIBE FROM '/etc/passwd'", "FROM sqlite_scan('x', 'y')",
+    "FROM st_read('/etc/passwd')", "FROM read_xlsx('{out}')",
+    # SQL inside of a value.
+    "FROM query('COPY pairs TO ''{out}''')", "FROM query('SELECT 1; DROP TABLE pairs')",
+    "FROM query('FROM read_text(''/etc/passwd'')')", "FROM query_table('/etc/passwd')",
+    "FROM json_execute_serialized_sql(json_serialize_sql('FROM read_text(''/etc/passwd'')'))",
+    # Statements behind comments, and several in one.
+    "/* SELECT */ COPY pairs TO '{out}'", "--\nATTACH '{out}'", "SELECT 1 /* ; */; COPY pairs TO '{out}'",
+    "SELECT 1;--\n;DROP TABLE pairs", "/* /* */ SET threads = 1 -- */", "SELECT $$;$$; SET threads = 1",
+    "EXPLAIN ANALYZE COPY pairs TO '{out}'", "EXPLAIN ATTACH '{out}'", "CALL pragma_version()", "EXECUTE p",
+    "PIVOT pairs ON source", "COPY FROM DATABASE audit TO other", "LOAD '{out}'", "SET SESSION threads = 1",
+    "PRAGMA add_parquet_key('x', '0123456789112345')", "SHOW; COPY pairs TO '{out}'", "\ufeffDROP TABLE pairs",
 ]  # fmt: skip
 
 HOLD = "import duckdb, sys; c = duckdb.connect({path!r}, read_only={mode}); print(1, flush=True); sys.stdin.read()"
@@ -229,3 +249,19 @@ def test_json_and_csv() -> None:
     assert parsed == [columns, ["", "2026-01-02T00:00:00Z", '["x", "y"]'], ["true", "", ""]]
     with pytest.raises(SerError, match="table, csv, json"):
         render(columns, rows, "xml")
+
+
+def test_what_killed_processes_left_beside_the_file_goes(tmp_path: Path) -> None:
+    folder = tmp_path / ".audit.duckdb.tmp"
+    (folder / "audit.duckdb.tmp").mkdir(parents=True)
+    (folder / "audit.duckdb").write_bytes(b"half a database")
+    (folder / "audit.duckdb.wal").write_bytes(b"half a log")
+    run = record(tmp_path)
+    database = AuditDatabase(tmp_path / "audit.duckdb", patience=0.3)
+    sync(database, run)
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "audit.duckdb").write_bytes(b"half a database")
+    rebuild(database.path, [run])
+    assert not folder.exists()
+    assert matches_parquet(database, run) == []

@@ -216,3 +216,53 @@ def test_no_file_lands_if_one_cannot_be_opened(tmp_path: Path):
     with pytest.raises(SerError, match=r"missing\.jsonl cannot be read: No such file"):
         zone.land([file, tmp_path / "missing.jsonl"], "demo")
     assert zone.datasets() == []
+
+
+EVIL_NAMES = [
+    "..", ".", "", "../x", "a/../../x", "/etc", "a/b", "a\\b", "a\0b", "x" * 300, "x" * 65, ".hidden", "-rf", "a b",
+    "A", "é", "a\n", "~root", "$HOME", "*", "..%2f",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVIL_NAMES)
+def test_a_datasets_name_cannot_leave_its_folder(tmp_path: Path, name: str):
+    zone = landing(tmp_path / "data")
+    file = jsonl(tmp_path / "in.jsonl", [pair(1)])
+    for land in (lambda: zone.land([file], name), lambda: zone.land_waiting(name)):
+        with pytest.raises(SerError, match="cannot be the name of a dataset") as error:
+            land()
+        assert len(str(error.value).splitlines()) <= 2
+    for ask in (lambda: zone.current_snapshot(name), lambda: zone.dataset_of(f"{name}-0123456789ab")):
+        with pytest.raises(SerError, match="unknown"):
+            ask()
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".jsonl", "a\0b.jsonl", "gone.jsonl", "../gone.jsonl"])
+def test_a_files_name_that_leads_nowhere_is_said(tmp_path: Path, name: str):
+    zone = landing(tmp_path / "data")
+    with pytest.raises(SerError, match="cannot be read") as error:
+        zone.land([tmp_path / name], "demo")
+    assert len(str(error.value).splitlines()) <= 2
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path):
+    zone, folder = landing(tmp_path), tmp_path / "landing" / "demo"
+    secret = jsonl(tmp_path / "secret.jsonl", [pair(1), "the password is swordfish"])
+    jsonl(folder / "own.jsonl", [pair(2)])
+    (folder / "link.jsonl").symlink_to(secret)
+    (folder / "up.jsonl").symlink_to("../../secret.jsonl")
+    (folder / "same.jsonl").symlink_to("own.jsonl")
+    (folder / "nowhere.jsonl").symlink_to("gone.jsonl")
+    (folder / "round.jsonl").symlink_to("round.jsonl")
+    done = zone.land_waiting("demo")
+    assert done is not None
+    assert (done.read, done.landed, done.duplicates) == (2, 1, 1)
+    assert zone.land_waiting("demo") is None
+    noted = quarantined(tmp_path)
+    assert [row["file"] for row in noted] == ["link.jsonl", "up.jsonl"]
+    assert all("is not followed" in row["reason"] for row in noted)
+    kept = b"".join(files_in(tmp_path / "quarantine").values())
+    assert b"swordfish" not in kept
+    # Whoever names a link to `ser land` has chosen it.
+    assert zone.land([folder / "link.jsonl"], "demo").landed == 1

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -172,3 +173,29 @@ def test_what_is_too_long_depends_on_the_settings(tmp_path: Path):
     short = landing(tmp_path, max_length=40).land([jsonl(tmp_path / "in.jsonl", rows)], "demo")
     assert (short.landed, short.quarantined) == (0, 1)
     assert landing(tmp_path).land([tmp_path / "in.jsonl"], "demo").landed == 1
+
+
+def test_values_of_parquet_that_python_cannot_say_cost_their_row(tmp_path: Path):
+    late = pa.array([0, 2**61, 0], pa.int64()).cast(pa.timestamp("ms"))
+    columns = {name: pa.array([f"{name} {row}" for row in range(3)]) for name in ("prompt", "chosen", "rejected")}
+    pq.write_table(pa.table({**columns, "at": late}), tmp_path / "late.parquet")
+    done = landing(tmp_path).land([tmp_path / "late.parquet"], "demo")
+    assert (done.read, done.landed, done.quarantined) == (3, 2, 1)
+    (row,) = quarantined(tmp_path)
+    assert row["line"] == 2 and row["reason"].startswith("column 'at' cannot be read: ")
+    assert '"prompt 1"' in row["raw"]
+
+
+def test_a_struct_with_two_fields_of_one_name_costs_its_rows(tmp_path: Path):
+    twice = pa.StructArray.from_arrays([pa.array([1, 2]), pa.array([3, 4])], names=["x", "x"])
+    columns = {name: pa.array([f"{name} {row}" for row in range(2)]) for name in ("prompt", "chosen", "rejected")}
+    pq.write_table(pa.table({**columns, "note": twice}), tmp_path / "twice.parquet")
+    done = landing(tmp_path).land([tmp_path / "twice.parquet", jsonl(tmp_path / "good.jsonl", [pair(1)])], "demo")
+    assert (done.landed, done.quarantined) == (1, done.read - 1)
+
+
+def test_a_files_name_need_not_be_text(tmp_path: Path):
+    name = os.fsdecode(b"caf\xe9.jsonl")
+    done = landing(tmp_path).land([jsonl(tmp_path / name, [pair(1), "bad"])], "demo")
+    assert (done.read, done.landed, done.quarantined) == (2, 1, 1)
+    assert quarantined(tmp_path)[0]["file"] == name

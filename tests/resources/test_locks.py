@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.locks import is_owned, own_snapshot
+from resources.locks import is_owned, only_writer, own_snapshot
 from ser.errors import SerError
 
 
@@ -39,3 +39,32 @@ def test_a_killed_owner_owns_nothing(tmp_path: Path) -> None:
             break
         time.sleep(0.1)
     assert not is_owned(tmp_path, "s-1")
+
+
+def test_whoever_only_looks_stops_no_owner(tmp_path: Path) -> None:
+    import fcntl
+    import threading
+
+    with own_snapshot(tmp_path, "s-1", "run-1"):
+        pass
+    looking = (tmp_path / "heads" / "s-1" / ".owner").open("a+")
+    fcntl.flock(looking, fcntl.LOCK_EX)
+    threading.Timer(0.1, looking.close).start()
+    with own_snapshot(tmp_path, "s-1", "run-2"):
+        assert is_owned(tmp_path, "s-1")
+
+
+def test_a_temporary_folder_may_go_while_another_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, true_open = tmp_path / ".v1.tmp", os.open
+    vanished: list[Path] = []
+
+    def open_after_the_other_renamed_it(path: Path, *arguments: int) -> int:
+        if path == folder and not vanished:
+            vanished.append(folder.rename(tmp_path / "v1"))
+        return true_open(path, *arguments)
+
+    monkeypatch.setattr(os, "open", open_after_the_other_renamed_it)
+    with only_writer(folder):
+        assert folder.is_dir()
+        (folder / "mine").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".v1.tmp", "v1"]

@@ -1,6 +1,7 @@
 """Training learns, changes what it may change, and continues after a kill with the same bytes."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ser import tables
 from ser.backbone import load_tokenizer
 from ser.progress import Progress, silent
 from ser.reward_model import RewardModel
-from ser.reward_training import Example, PairRewardTrainer
+from ser.reward_training import Example, PairRewardTrainer, is_trained, save_every
 from ser.specs import Compute, Encoding, Lora, RewardTraining
 from ser.stages import heldout, train_reward_model, trunk
 from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec, TrunkSpec
@@ -172,3 +173,28 @@ def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained
     summary = train_reward_model.run(SPEC.model_copy(update={"epochs": 1}), inputs, tmp_path, silent)
     assert (summary["n_human"], summary["n_pseudo"], summary["steps"]) == (60, 80, 18)
     assert summary["first_loss"] < 0.3  # an untrained model begins at log 2
+
+
+def test_a_kill_costs_less_than_a_tenth_of_a_training() -> None:
+    for steps in range(1, 2000):
+        assert 1 <= save_every(steps) <= max(1, min(20, steps / 10))
+
+
+def test_a_training_that_was_finished_is_not_begun_again(
+    parts: dict[str, Any], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not is_trained(tmp_path)
+    true_rmtree = shutil.rmtree
+
+    def die(folder: Path | str, **options: Any) -> None:
+        if Path(folder).name == "checkpoints":
+            raise KeyboardInterrupt
+        true_rmtree(folder, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            train_once(parts, tmp_path)
+    assert (tmp_path / "checkpoints").exists()
+    assert is_trained(tmp_path)
+    assert digests(tmp_path) == digests(trained)

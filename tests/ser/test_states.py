@@ -96,7 +96,7 @@ def test_a_killed_pass_continues_to_the_same_bytes(
     class KilledError(Exception):
         pass
 
-    monkeypatch.setattr(appending, "SYNC_EVERY", 2)
+    monkeypatch.setattr(appending, "SYNC_SECONDS", 0.0)
     monkeypatch.setattr(encoded, "batch_numbers", lambda lengths: batch_numbers(lengths, tokens=256))
     model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 60)
     whole, broken = tmp_path / "whole", tmp_path / "broken"

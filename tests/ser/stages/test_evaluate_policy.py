@@ -138,3 +138,33 @@ def test_more_prompts_displace_few_of_the_chosen() -> None:
     prompts = [Prompt(str(n), f"text {n}") for n in range(200)]
     before, after = set(choose(prompts[:190], 50, 0)), set(choose(prompts, 50, 0))
     assert len(before & after) >= 40 and choose(prompts[::-1], 50, 0) == choose(prompts, 50, 0)
+
+
+def test_a_killed_comparison_asks_nothing_twice(
+    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser import generation
+
+    class KilledError(Exception):
+        pass
+
+    monkeypatch.setattr(generation, "_TOKENS", 64)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    everything: list[tuple[int, str]] = []
+    wanted = run(SPEC, inputs, whole, lambda done, total, unit, note="": everything.append((done, note)))
+    assert len(everything) > 6
+    for last in (2, len(everything) - 2):
+
+        def kill(done: int, total: int, unit: str, note: str = "", at: tuple[int, str] = everything[last]) -> None:
+            if (done, note) == at:
+                raise KilledError
+
+        with pytest.raises(KilledError):
+            run(SPEC, inputs, broken, kill)
+    after: list[tuple[int, str]] = []
+    assert run(SPEC, inputs, broken, lambda done, total, unit, note="": after.append((done, note))) == wanted
+    assert after == everything[-1:]
+    assert (broken / "judged.parquet").read_bytes() == (whole / "judged.parquet").read_bytes()
+    assert [path.name for path in broken.iterdir()] == ["judged.parquet"]

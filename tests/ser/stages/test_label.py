@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ser import appending, encoded, tables
+from ser import encoded, tables
 from ser.batches import batch_numbers
 from ser.encoded import write_encoded
 from ser.progress import silent
@@ -21,7 +21,6 @@ from tests.models import encoded_pairs, random_model
 def inputs(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A pool of 60 pairs in small batches, of which an earlier loop kept ten."""
     monkeypatch.setattr(encoded, "batch_numbers", lambda lengths: batch_numbers(lengths, tokens=256))
-    monkeypatch.setattr(appending, "SYNC_EVERY", 2)
     model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 60)
     states = tmp_path / "states"
     states.mkdir()
@@ -55,22 +54,3 @@ def test_the_labels_are_those_of_the_model(inputs: dict[str, Any], tiny_backbone
         assert row["preferred"] == ("a" if row["reward_a"] >= row["reward_b"] else "b")
         assert (row["p_a"] > 0.5) == (row["reward_a"] > summary["reward_offset"])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["self_labels.parquet"]
-
-
-def test_a_killed_labelling_continues_to_the_same_bytes(inputs: dict[str, Any], tmp_path: Path) -> None:
-    class KilledError(Exception):
-        pass
-
-    def kill(done: int, total: int, unit: str, note: str = "") -> None:
-        if done > 25:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        labels(inputs, tmp_path / "broken", kill)
-    first: list[int] = []
-    labels(inputs, tmp_path / "broken", lambda done, *_: first.append(done))
-    labels(inputs, tmp_path / "whole")
-    assert first[0] > 15
-    assert (tmp_path / "broken" / "self_labels.parquet").read_bytes() == (
-        tmp_path / "whole" / "self_labels.parquet"
-    ).read_bytes()

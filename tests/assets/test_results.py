@@ -1,0 +1,51 @@
+"""Texts from pairs stay texts in the tables that the UI shows."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from assets.results import _table
+
+EVIL = [
+    "a | b | c", "<script>alert(1)</script>", "![x](http://x/y.png)", "[x](javascript:alert(1))", "`code`", "**b**",
+    "\n\n# heading\n\n- list", "| --- |\n| x |", "&lt;img src=x onerror=alert(1)&gt;", "\\| \\", "~~gone~~", "$x$",
+    "\u2028| x", "\x0b|\x0c", "<!-- ", "]]>", "\0", "&#124;", "http://evil.example",
+]  # fmt: skip
+
+
+def tokens_of(prompt: str, one: str, other: str) -> list[str]:
+    """The kinds of everything that a reader of Markdown finds in the table of one pair."""
+    texts = {"p": {"prompt": f'[{{"role":"user","content":{_json(prompt)}}}]', "response_a": one, "response_b": other}}
+    rows = {"p": {"preferred": "a", "reason": "p_a 0.9 > 0.55 | p_b 0.1 < 0.45"}}
+    text = _table(rows, texts, {"p": {"confidence": 0.9}})
+    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    found = []
+    for token in reader.parse(text):
+        found += [token.type, *(child.type for child in token.children or [])]
+    return found
+
+
+def _json(text: str) -> str:
+    import json
+
+    return json.dumps(text)
+
+
+def check(prompt: str, one: str, other: str) -> None:
+    found = tokens_of(prompt, one, other)
+    assert found.count("table_open") == 1
+    assert found.count("tr_open") == 2
+    assert found.count("td_open") == found.count("th_open") == 5
+    structure = {kind for kind in found if not kind.startswith(("table", "thead", "tbody", "tr_", "th_", "td_"))}
+    assert structure <= {"inline", "text", "text_special"}
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_a_text_cannot_leave_its_cell(text: str) -> None:
+    check(text, text, text)
+
+
+@given(st.text(), st.text(alphabet="|<>`*_[]()!&\\~#-=+ \n:/\"'", max_size=40), st.text())
+def test_no_text_can(prompt: str, one: str, other: str) -> None:
+    check(prompt, one, other)

@@ -1,0 +1,55 @@
+"""A file is written whole or not at all, and what a killed process left is in nobody's way."""
+
+import errno
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from resources.disk import is_full, write_text, write_whole
+
+
+def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / ".head.json.tmp").write_text("half of someth")
+    write_text(tmp_path / "head.json", "é")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"head.json": "é".encode()}
+
+
+def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> None:
+    write_text(tmp_path / "head.json", "old")
+
+    def full(temporary: Path) -> None:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "head.json", full)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("head.json", "old")]
+
+
+def write_many(path: Path, letter: str) -> None:
+    """What each of several processes does."""
+    for _ in range(200):
+        write_text(path, letter * 5000)
+
+
+def test_processes_that_write_one_file_never_mix(tmp_path: Path) -> None:
+    path = tmp_path / "shared"
+    write_text(path, "a" * 5000)
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=write_many, args=(path, letter)) for letter in "ab"]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert path.read_text() in ("a" * 5000, "b" * 5000)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert [one.name for one in tmp_path.iterdir()] == ["shared"]
+
+
+def test_a_full_disk_is_known_in_every_librarys_words() -> None:
+    assert is_full(OSError(errno.ENOSPC, "No space left on device"))
+    assert is_full(RuntimeError("(sqlite3.OperationalError) database or disk is full"))
+    outer = RuntimeError("failed")
+    outer.__cause__ = OSError(errno.EDQUOT, "Disk quota exceeded")
+    assert is_full(outer)
+    assert not is_full(OSError(errno.EACCES, "Permission denied"))
