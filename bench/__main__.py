@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from bench.accuracy import accuracy
-from bench.bookkeeping import growth, queries
+from bench.bookkeeping import bookkeeping, growth
 from bench.comparisons import curves, loops, scoring, training
 from bench.graph import graph
 from bench.measure import Comparison, table
@@ -24,7 +24,7 @@ REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5
 PACKAGES = ("torch", "transformers", "trl", "peft")
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("ppo", "curves", "accuracy", "bookkeeping", "labelling", "audit", "graph")
+SLOW = ("ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
 """Sections that `--quick` leaves out unless they are named."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -65,19 +65,15 @@ def _accuracy(quick: bool) -> str:
 
 
 def _bookkeeping(quick: bool) -> str:
-    return growth("bench.bookkeeping_steps", (2_000, 20_000) if quick else (100_000, 1_000_000))
+    return bookkeeping((2_000, 20_000) if quick else (100_000, 1_000_000), loops=12, patience=2.0)
 
 
 def _labelling(quick: bool) -> str:
     return growth("bench.labelling_steps", (500, 5_000) if quick else (4_000, 40_000))
 
 
-def _audit(quick: bool) -> str:
-    return queries(10, 20_000 if quick else 1_120_000, patience=2.0)
-
-
 def _graph(quick: bool) -> str:
-    return graph(ROUNDS, loops=1, max_pairs=400) if quick else graph(ROUNDS, loops=2, max_pairs=1600)
+    return graph(ROUNDS, loops=1, max_pairs=400) if quick else graph(ROUNDS, loops=2, max_pairs=600)
 
 
 def _loops(quick: bool) -> str:
@@ -112,7 +108,6 @@ SECTIONS = {
     "graph": _graph,
     "bookkeeping": _bookkeeping,
     "labelling": _labelling,
-    "audit": _audit,
     "utilisation": _utilisation,
 }
 

@@ -1,6 +1,6 @@
 """The named queries of `ser audit` on very many self-labels.
 
-python -m bench.audit_queries POOL FOLDER MODEL LOOPS      prints {query: seconds}
+python -m bench.audit_queries PAIRS FOLDER MODEL LOOPS      prints what bookkeeping_steps prints, "rows" and "queries"
 """
 
 import json
@@ -28,8 +28,8 @@ FROM self_labels l JOIN self_labels b USING (pair_id) WHERE l.loop = 1 AND b.loo
 
 def main() -> None:
     """One loop's bookkeeping, copied to the other loops inside the database; then every query once, and its time."""
-    pool, root, model, loops = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    bookkeep(pool, root, model)
+    pairs, root, model, loops = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    measured = bookkeep(pairs, root, model)
     path = audit_path(root)
     with duckdb.connect(str(path)) as connection:
         for loop in range(2, loops + 1):
@@ -42,7 +42,7 @@ def main() -> None:
         run_named(path, name, pair=counted[1] if name == "history" else None)
         seconds[name] = time.perf_counter() - start
         print(f"{name}: {seconds[name]:.2f} s", file=sys.stderr, flush=True)
-    print(json.dumps(seconds))
+    print(json.dumps(measured | {"rows": counted[0], "queries": seconds}))
 
 
 if __name__ == "__main__":

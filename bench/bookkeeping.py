@@ -25,7 +25,18 @@ HEADINGS = [
 
 def growth(module: str, sizes: tuple[int, int]) -> str:
     """Each step of a module at a size and at ten times that; time should grow by ten, and memory hardly."""
-    small, large = (measured(module, size) for size in sizes)
+    return _growth(sizes, *(measured(module, size) for size in sizes))
+
+
+def bookkeeping(sizes: tuple[int, int], loops: int, patience: float) -> str:
+    """The steps at both sizes, and the named queries of the audit on `loops` times the larger one's self-labels."""
+    small, large = measured("bench.bookkeeping_steps", sizes[0]), measured("bench.audit_queries", sizes[1], str(loops))
+    rows = [[name, f"{value:.2f}", "yes" if value < patience else "no"] for name, value in large.pop("queries").items()]
+    asked = table(rows, [f"query on {large.pop('rows'):,} self-labels", "seconds", f"under {patience:g} s"])
+    return f"{_growth(sizes, small, large)}\n\n{asked}"
+
+
+def _growth(sizes: tuple[int, int], small: Mapping[str, Any], large: Mapping[str, Any]) -> str:
     rows = []
     for step, one in small.items():
         ten = large[step]
@@ -35,7 +46,7 @@ def growth(module: str, sizes: tuple[int, int]) -> str:
     return table(rows, HEADINGS)
 
 
-def measured(module: str, size: int, *more: str) -> Mapping[str, Any]:
+def measured(module: str, size: int, *more: str) -> dict[str, Any]:
     """What a module prints last when it is run on `size` pairs in a process of its own, in an empty data root."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-W", "ignore", "-m", module, str(size), folder, str(model_folder()), *more]
@@ -43,13 +54,6 @@ def measured(module: str, size: int, *more: str) -> Mapping[str, Any]:
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def queries(loops: int, pool: int, patience: float) -> str:
-    """Seconds of every named query on `loops` times `pool` self-labels of one snapshot."""
-    seconds = measured("bench.audit_queries", pool, str(loops))
-    rows = [[name, f"{value:.2f}", "yes" if value < patience else "no"] for name, value in seconds.items()]
-    return table(rows, ["query", "seconds", f"under {patience:g} s"])
 
 
 def _cells(size: int, step: Mapping[str, float]) -> list[str]:

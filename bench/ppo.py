@@ -57,7 +57,7 @@ def peer_environment() -> Path:
 def _work(dataset: str, episodes: int) -> dict[str, Any]:
     work, settings, compute = (
         Workload(dataset, episodes),
-        Ppo(episodes=episodes, batch_size=episodes),
+        Ppo(episodes=episodes, batch_size=episodes, epochs=2),
         default_compute(),
     )
     limit = MAX_LENGTH - settings.response_tokens
