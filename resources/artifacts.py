@@ -60,6 +60,8 @@ class Artifact:
     version: str
     path: Path
     reused: bool = False
+    pruned: bool = False
+    """Whether only its record is left (see `resources.pruned`)."""
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -87,6 +89,7 @@ class Artifact:
 
 
 Inputs = Mapping[str, "Part | list[Part]"]
+Adopt = Callable[[Artifact], object]
 
 
 class ArtifactStore:
@@ -101,9 +104,12 @@ class ArtifactStore:
         self.launcher = launcher
 
     def make(
-        self, key: str, stage: str, spec: Spec, inputs: Inputs, *, progress: Progress, run_id: str = ""
-    ) -> Artifact:
+        self, key: str, stage: str, spec: Spec, inputs: Inputs, *, progress: Progress, run_id: str = "",
+        adopt: Adopt = lambda artifact: None,
+    ) -> Artifact:  # fmt: skip
         """The artifact of `stage` (a module of `ser.stages`) on `spec` and `inputs`: found, or made now.
+
+        `adopt` is as in `build`.
 
         Raises:
             DiskFullError: what is finished is kept.
@@ -120,7 +126,7 @@ class ArtifactStore:
         def work(out: Path) -> dict[str, Any]:
             return self.launcher(module, spec, _paths(inputs), out, progress)
 
-        return self.build(key, _version(module, spec, inputs), work, facts, progress)
+        return self.build(key, _version(module, spec, inputs), work, facts, progress, adopt)
 
     def build(
         self,
@@ -129,14 +135,19 @@ class ArtifactStore:
         work: Callable[[Path], dict[str, Any]],
         facts: Mapping[str, Any],
         progress: Progress,
+        adopt: Adopt = lambda artifact: None,
     ) -> Artifact:
-        """The artifact `key`/`version`: found, or written now by `work` into the folder that it is given."""
+        """The artifact `key`/`version`: found, or written now by `work` into the folder that it is given.
+
+        `adopt` makes something refer to it, before anybody who prunes may look.
+        """
         place = self.root / key / version
         temporary = place.with_name(f".{version}.tmp")
         try:
             with only_writer(temporary):
                 found = self._found(key, version, progress)
                 if found is not None:
+                    adopt(found)
                     return found
                 started, clock = datetime.now(UTC), time.monotonic()
                 summary = work(temporary)
@@ -152,11 +163,13 @@ class ArtifactStore:
                     "files": file_digests(temporary),
                 }
                 _publish(temporary, place, manifest | dict(facts))
+                made = Artifact(key, version, place)
+                adopt(made)
+                return made
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFullError(key, temporary) from error
             raise
-        return Artifact(key, version, place)
 
     def _found(self, key: str, version: str, progress: Progress) -> Artifact | None:
         """The finished artifact; a damaged one is put aside, said, and made again."""

@@ -31,16 +31,19 @@ def own_snapshot(root: Path, snapshot: str, run_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def only_writer(folder: Path, wait: bool = True) -> Iterator[None]:
     """Be the only process that writes into the temporary `folder`, which is made if need be; wait for another.
 
     The folder itself carries the lock, so that nothing is left behind; one that is empty at the end is removed.
+
+    Raises:
+        BlockingIOError: another process writes into it, and `wait` is false.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it before may have renamed the folder into its place: then there is a new one to lock.
             if folder.exists() and os.fstat(handle).st_ino == folder.stat().st_ino:
                 yield
