@@ -1,7 +1,7 @@
 """Removing what nothing refers to from the store, beside runs that work and in whatever state a kill left it."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from resources.pruned import set_aside, strip
 from resources.retention import Doomed, Snapshots, doomed, snapshots
 from resources.store_contents import contents
 from ser.errors import SerError
+from ser.progress import Progress, silent
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Pruning:
         }
 
 
-def prune(root: Path, keep: int, *, remove: bool, told: Callable[[Doomed], None] = lambda gone: None) -> Pruning:
+def prune(root: Path, keep: int, *, remove: bool, progress: Progress = silent) -> Pruning:
     """Remove what neither the newest `keep` snapshots of each dataset nor a promoted model needs.
 
     Whatever an old run made leaves its record (see `resources.pruned`), so that the audit can be made again. Heads
@@ -63,47 +64,40 @@ def prune(root: Path, keep: int, *, remove: bool, told: Callable[[Doomed], None]
 
     Args:
         remove: without it nothing changes; the answer says what would go.
-        told: hears of each thing when it is gone.
+        progress: hears of each thing that was dealt with.
 
     Raises:
-        SerError: `keep` is less than 1, or it cannot be said what the promoted models were made from.
+        SerError: `keep` is less than 1, it cannot be said what the promoted models were made from, or a run has
+            just begun on an old snapshot. Nothing was removed.
     """
     if keep < 1:
         raise SerError(f"--keep {keep} is impossible: the newest snapshot always stays, so give 1 or more.")
     parted = snapshots(root, keep)
     with _old_to_ourselves(root, parted, remove) as (old, in_use):
-        busy = [name for name in (*parted.kept, *in_use) if is_owned(root, name)]
-        kept = [*parted.kept, *in_use]
-        result = Pruning(keep, not remove, kept, old, in_use=[f"snapshot {name}: a run works on it" for name in busy])
+        busy = [*(name for name in parted.kept if is_owned(root, name)), *in_use]
+        result = Pruning(keep, not remove, [*parted.kept, *in_use], old)
+        result.in_use += [f"snapshot {name}: a run works on it" for name in busy]
         found = contents(root)
         if busy and found.unfinished:
             result.in_use.append(f"{len(found.unfinished)} temporary folders: the run may continue in them")
-        for one in list(doomed(root, found, set(old), busy=bool(busy))):
+        plan = list(doomed(root, found, set(old), busy=bool(busy)))
+        for number, one in enumerate(plan, start=1):
             if not remove or _gone(root, one, set(old)):
                 result.removed.append(one)
-                told(one)
             else:
                 result.in_use.append(f"{one.path.relative_to(root)}: a run has just taken it")
+            progress(number, len(plan), "items")
     return result
 
 
 @contextmanager
 def _old_to_ourselves(root: Path, parted: Snapshots, remove: bool) -> Iterator[tuple[list[str], list[str]]]:
     """The old snapshots, owned so that no run begins on them meanwhile, and those that a run works on already."""
-    free: list[str] = []
-    in_use: list[str] = []
+    in_use = [snapshot for snapshot in parted.old if is_owned(root, snapshot)]
+    free = [snapshot for snapshot in parted.old if snapshot not in in_use]
     with ExitStack() as owned:
-        for snapshot in parted.old:
-            try:
-                if remove:
-                    owned.enter_context(own_snapshot(root, snapshot, "of ser prune"))
-                elif is_owned(root, snapshot):
-                    in_use.append(snapshot)
-                    continue
-            except SerError:  # what `own_snapshot` says of a snapshot that has an owner
-                in_use.append(snapshot)
-            else:
-                free.append(snapshot)
+        for snapshot in free if remove else []:
+            owned.enter_context(own_snapshot(root, snapshot, "of ser prune"))
         yield free, in_use
 
 

@@ -1,4 +1,4 @@
-"""What the artifact store holds, told from directory entries: no file is read, nothing is hashed."""
+"""What the artifact store holds, told from directory entries and heads: no artifact is opened, nothing is hashed."""
 
 import os
 import re

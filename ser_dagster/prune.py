@@ -21,9 +21,12 @@ def add_parser(commands: Any) -> None:
 
 def _prune(parsed: argparse.Namespace) -> None:
     from resources.prune import prune
+    from resources.reporter import Reporter
     from resources.settings import data_root
+    from ser.progress import silent
 
-    result = prune(data_root(), parsed.keep, remove=parsed.yes)
+    progress = Reporter("prune", lambda line: None, terminal=True) if parsed.yes else silent
+    result = prune(data_root(), parsed.keep, remove=parsed.yes, progress=progress)
     if parsed.json:
         print(json.dumps(result.as_dict(data_root())))
     else:

@@ -1,6 +1,7 @@
 """Pruning takes what nothing needs, and nothing else, whenever it dies and whoever works beside it."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -202,13 +203,13 @@ def test_an_artifact_that_a_run_takes_meanwhile_stays(root: Path, snapshots: lis
     with only_writer(writing):
         first = True
 
-        def take(_: object) -> None:
+        def take(done: int, total: int, unit: str, note: str = "") -> None:
             nonlocal first
             if first:
                 work_on(root, snapshots[2]).heads.set(taken)
             first = False
 
-        result = prune(root, 1, remove=True, told=take)
+        result = prune(root, 1, remove=True, progress=take)
     assert {line.partition(": ")[0] for line in result.in_use} == {
         path.relative_to(root).as_posix() for path in (taken.path, made.path, writing)
     }
@@ -224,6 +225,10 @@ def test_leftovers_go(root: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "file").write_bytes(b"12345")
     (loose / "manifest.json").write_text('{"inputs": {}}')
+    begun, abandoned = (root / "reports" / f".page.html.{number}.tmp" for number in (1, 2))
+    for page in (begun, abandoned):
+        page.write_text("half")
+    os.utime(abandoned, (0, 0))
     shown = store_summary(root)
     assert shown["damaged"] == shown["unfinished"] == {"folders": 1, "bytes": 5}
     assert shown["unreferred"]["artifacts"] == 1
@@ -231,9 +236,10 @@ def test_leftovers_go(root: Path) -> None:
         {"kind": row["kind"], "artifacts": row["artifacts"]} for row in shown["kinds"]
     ]
     assert shown["bytes"] == sum(row["bytes"] for row in shown["kinds"])
-    assert {path.relative_to(root).as_posix() for path in (damaged, unfinished, loose)} == removed(
+    assert {path.relative_to(root).as_posix() for path in (damaged, unfinished, loose, abandoned)} == removed(
         prune(root, 3, remove=True), root
     )
+    assert begun.exists()
     after = store_summary(root)
     assert after["damaged"]["folders"] == after["unfinished"]["folders"] == after["unreferred"]["artifacts"] == 0
     assert after["pruned"] == {"records": 0, "bytes": 0}
