@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.results import materialized, measured
 from assets.reward_models import TRAINING, trained
-from assets.ser_resource import SNAPSHOTS, SerResource
+from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Inputs
 from resources.code_version import code_version
 from ser.errors import SerError
@@ -18,6 +18,7 @@ JUDGE_SEED = 7919
     key_prefix="controls",
     group_name="controls",
     partitions_def=SNAPSHOTS,
+    pool=HEAVY_POOL,
     deps=["seed_rm"],
     code_version=TRAINING,
 )
@@ -42,6 +43,7 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     key_prefix="controls",
     group_name="controls",
     partitions_def=SNAPSHOTS,
+    pool=HEAVY_POOL,
     deps=["seed_rm"],
     code_version=code_version("ser.stages.train_judge"),
 )

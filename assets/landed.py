@@ -22,8 +22,8 @@ def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mate
         lambda out: landing.write_snapshot(work.snapshot, out),
         {"stage": "landing", "spec": {"snapshot": work.snapshot}, "inputs": {}, "run_id": work.run_id},
         work.progress("landed_pairs"),
+        work.heads.set,
     )
-    work.heads.set(artifact)
     return materialized(artifact, {"dataset": landing.dataset_of(work.snapshot)})
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from assets.policies import train_policy
 from assets.results import examples, materialized, measured, picture
 from assets.reward_models import TRAINING, require_better_than_chance, trained
-from assets.ser_resource import SNAPSHOTS, SerResource
+from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs, Part
 from resources.audit.record import model_of
 from resources.code_version import code_version
@@ -33,12 +33,13 @@ def loop_assets(k: int) -> list[dg.AssetsDefinition]:
         return work.heads.get(f"{prefix}/self_labels")
 
     common: dict[str, Any] = {"group_name": prefix, "partitions_def": SNAPSHOTS}
+    heavy: dict[str, Any] = common | {"pool": HEAVY_POOL}
 
     @dg.asset(
         key=key("self_labels"),
         deps=[dg.AssetKey(model_key.split("/"))],
         code_version=code_version("ser.stages.label"),
-        **common,
+        **heavy,
     )
     def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The pool, labelled by the reward model of the loop before."""
@@ -99,7 +100,7 @@ def loop_assets(k: int) -> list[dg.AssetsDefinition]:
         artifact = work.make(f"{prefix}/filtered_pairs", "filter_pairs", spec, inputs)
         yield materialized(artifact, examples(work.heads.get("splits"), made, artifact))
 
-    @dg.asset(key=key("retrained_rm"), deps=[filtered_pairs], code_version=TRAINING, kinds={"pytorch"}, **common)
+    @dg.asset(key=key("retrained_rm"), deps=[filtered_pairs], code_version=TRAINING, kinds={"pytorch"}, **heavy)
     def retrained_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The reward model, trained on from the loop before with the seed and everything kept so far."""
         work = ser.workshop(context)
@@ -119,7 +120,7 @@ def loop_assets(k: int) -> list[dg.AssetsDefinition]:
         deps=[retrained_rm],
         code_version=code_version("ser.stages.ppo"),
         kinds={"pytorch"},
-        **common,
+        **heavy,
     )
     def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """On demand: the policy under this loop's reward model."""

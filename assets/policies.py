@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.evolved import promoted_model
 from assets.results import materialized
-from assets.ser_resource import SNAPSHOTS, SerResource
+from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Inputs
 from resources.code_version import code_version
 from resources.workshop import Workshop
@@ -32,6 +32,7 @@ def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResu
 @dg.asset(
     group_name="policy",
     partitions_def=SNAPSHOTS,
+    pool=HEAVY_POOL,
     deps=["evolved_rm"],
     code_version=code_version("ser.stages.ppo"),
     kinds={"pytorch"},
@@ -45,6 +46,7 @@ def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materi
 @dg.asset(
     group_name="policy",
     partitions_def=SNAPSHOTS,
+    pool=HEAVY_POOL,
     deps=[ppo_policy, dg.AssetKey(["controls", "judge_rm"])],
     code_version=code_version("ser.stages.evaluate_policy"),
 )

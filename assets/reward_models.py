@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.results import materialized, measured
-from assets.ser_resource import SNAPSHOTS, SerResource
+from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs, Part
 from resources.code_version import code_version
 from resources.workshop import Workshop
@@ -45,6 +45,7 @@ def trained(
 @dg.asset(
     group_name="reward_models",
     partitions_def=SNAPSHOTS,
+    pool=HEAVY_POOL,
     deps=["splits"],
     code_version=code_version("ser.stages.sft"),
 )
@@ -68,6 +69,7 @@ def seed_rm(after: str) -> dg.AssetsDefinition:
     @dg.asset(
         group_name="reward_models",
         partitions_def=SNAPSHOTS,
+        pool=HEAVY_POOL,
         deps=[after],
         code_version=TRAINING,
         kinds={"pytorch"},

@@ -14,6 +14,8 @@ from ser.errors import SerError
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 SNAPSHOTS_NAME = "snapshot"
 SNAPSHOTS = dg.DynamicPartitionsDefinition(name=SNAPSHOTS_NAME)
+HEAVY_POOL = "training"
+"""Dagster's concurrency pool of what trains, scores or generates: a deployment limits how many such runs there are."""
 
 
 class SerResource(dg.ConfigurableResource):

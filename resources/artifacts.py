@@ -63,6 +63,8 @@ class Artifact:
     version: str
     path: Path
     reused: bool = False
+    pruned: bool = False
+    """Whether only its record is left (see `resources.pruned`)."""
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -90,6 +92,7 @@ class Artifact:
 
 
 Inputs = Mapping[str, "Part | list[Part]"]
+Adopt = Callable[[Artifact], object]
 
 
 class ArtifactStore:
@@ -104,9 +107,12 @@ class ArtifactStore:
         self.launcher = launcher
 
     def make(
-        self, key: str, stage: str, spec: Spec, inputs: Inputs, *, progress: Progress, run_id: str = ""
-    ) -> Artifact:
+        self, key: str, stage: str, spec: Spec, inputs: Inputs, *, progress: Progress, run_id: str = "",
+        adopt: Adopt = lambda artifact: None,
+    ) -> Artifact:  # fmt: skip
         """The artifact of `stage` (a module of `ser.stages`) on `spec` and `inputs`: found, or made now.
+
+        `adopt` is as in `build`.
 
         Raises:
             DiskFullError: what is finished is kept.
@@ -123,7 +129,7 @@ class ArtifactStore:
         def work(out: Path) -> dict[str, Any]:
             return self.launcher(module, spec, _paths(inputs), out, progress)
 
-        return self.build(key, _version(module, spec, inputs), work, facts, progress)
+        return self.build(key, _version(module, spec, inputs), work, facts, progress, adopt)
 
     def build(
         self,
@@ -132,14 +138,19 @@ class ArtifactStore:
         work: Callable[[Path], dict[str, Any]],
         facts: Mapping[str, Any],
         progress: Progress,
+        adopt: Adopt = lambda artifact: None,
     ) -> Artifact:
-        """The artifact `key`/`version`: found, or written now by `work` into the folder that it is given."""
+        """The artifact `key`/`version`: found, or written now by `work` into the folder that it is given.
+
+        `adopt` makes something refer to it, before anybody who prunes may look.
+        """
         place = self.root / key / version
         temporary = place.with_name(f".{version}.tmp")
         try:
             with only_writer(temporary):
                 found = self._found(key, version, progress)
                 if found is not None:
+                    adopt(found)
                     return found
                 started, clock = datetime.now(UTC), time.monotonic()
                 summary = temporary / "summary.json"
@@ -158,11 +169,13 @@ class ArtifactStore:
                     "files": file_digests(temporary),
                 }
                 _publish(temporary, place, manifest | dict(facts))
+                made = Artifact(key, version, place)
+                adopt(made)
+                return made
         except Exception as error:
             if is_full(error):
                 raise DiskFullError(key, temporary) from error
             raise
-        return Artifact(key, version, place)
 
     def _found(self, key: str, version: str, progress: Progress) -> Artifact | None:
         """The finished artifact; a damaged one is put aside, said, and made again."""

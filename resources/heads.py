@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifacts import MANIFEST, Artifact, ArtifactStore
 from resources.disk import write_text
+from resources.pruned import record_place
 from resources.settings import Settings
 from ser.errors import SerError
 
@@ -17,6 +19,22 @@ def known_runs(root: Path) -> Iterator[tuple[str, Settings]]:
     found = (root / "heads").glob(f"*/*/{SETTINGS}")
     for path in sorted(found, key=lambda path: path.parent.stat().st_mtime_ns):
         yield path.parents[1].name, Settings.model_validate_json(path.read_text())
+
+
+class Head(NamedTuple):
+    """What one file says: under `snapshot`, the asset `key` stands for its artifact `version`."""
+
+    snapshot: str
+    key: str
+    version: str
+
+
+def every_head(root: Path, key: str = "**/*") -> Iterator[Head]:
+    """All heads of all snapshots and settings, or those of one asset key."""
+    for path in sorted((root / "heads").glob(f"*/*/{key}.json")):
+        if not path.name.startswith("."):
+            head = json.loads(path.read_text())
+            yield Head(path.relative_to(root / "heads").parts[0], head["key"], head["version"])
 
 
 class Heads:
@@ -39,14 +57,16 @@ class Heads:
         write_text(self._path(artifact.key), json.dumps(head) + "\n")
 
     def get(self, key: str) -> Artifact:
-        """The artifact that `key` stands for.
+        """The artifact that `key` stands for, to make something from.
 
         Raises:
-            SerError: the asset has not been materialised for this snapshot and these settings.
+            SerError: the asset has not been materialised for this snapshot and these settings, or was pruned since.
         """
         found = self.find(key)
         if found is None:
             raise SerError(f"{key} has not been made for this snapshot and these settings. Materialise {key} first.")
+        if found.pruned:
+            raise SerError(f"{key} {found.version} was pruned: only its record is left. Materialise {key} again first.")
         return found
 
     def paths(self) -> list[Path]:
@@ -55,12 +75,20 @@ class Heads:
         return [self.store.root / head["key"] / head["version"] for head in heads]
 
     def find(self, key: str) -> Artifact | None:
-        """The artifact that `key` stands for, or None."""
+        """The artifact that `key` stands for, or what is left of it if it was pruned, or None."""
         try:
             head = json.loads(self._path(key).read_text())
         except FileNotFoundError:
             return None
-        return self.store.load(head["key"], head["version"])
+        key, version = head["key"], head["version"]
+        place = self.store.root / key / version
+        if _is_pruned(place):
+            return Artifact(key, version, record_place(place), reused=True, pruned=True)
+        return self.store.load(key, version)
+
+    def pruned(self) -> bool:
+        """Whether only the record is left of anything that is stood for."""
+        return any(_is_pruned(place) for place in self.paths())
 
     def made(self) -> Iterator[str]:
         """Every key that stands for something."""
@@ -70,3 +98,7 @@ class Heads:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
+
+
+def _is_pruned(place: Path) -> bool:
+    return not (place / MANIFEST).exists() and record_place(place).exists()

@@ -31,14 +31,17 @@ def own_snapshot(root: Path, snapshot: str, run_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def only_writer(folder: Path, wait: bool = True) -> Iterator[None]:
     """Be the only process that writes into the temporary `folder`, which is made if need be; wait for another.
 
     The folder itself carries the lock, so that nothing is left behind; one that is empty at the end is removed.
+
+    Raises:
+        BlockingIOError: another process writes into it, and `wait` is false.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock_of(folder, os.O_RDONLY) as held:
+        with _lock_of(folder, os.O_RDONLY, wait) as held:
             if held:
                 yield
                 if folder.exists() and not any(folder.iterdir()):
@@ -57,7 +60,7 @@ def only_writer_of_file(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _lock_of(place: Path, flags: int) -> Iterator[bool]:
+def _lock_of(place: Path, flags: int, wait: bool = True) -> Iterator[bool]:
     """Hold the lock that `place` itself carries, once it is free; False if it is not at `place` any more.
 
     Whoever held it before may have renamed it: then there is a new one to lock.
@@ -68,7 +71,7 @@ def _lock_of(place: Path, flags: int) -> Iterator[bool]:
         yield False
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield _is_at(handle, place)
     finally:
         os.close(handle)

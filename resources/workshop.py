@@ -49,8 +49,9 @@ class Workshop:
 
     def make(self, key: str, stage: str, spec: Spec, inputs: Inputs) -> Artifact:
         """Make or reuse the artifact of an asset, and let the asset's key stand for it."""
-        artifact = self.store.make(key, stage, spec, inputs, progress=self.progress(key), run_id=self.run_id)
-        self.heads.set(artifact)
+        artifact = self.store.make(
+            key, stage, spec, inputs, progress=self.progress(key), run_id=self.run_id, adopt=self.heads.set
+        )
         if artifact.reused:
             self._log(f"{key}: reused {artifact.version}")
         return artifact
@@ -81,7 +82,8 @@ class Workshop:
         try:
             return self.make(key, "trunk", spec, inputs).whole()
         except DiskFullError as error:
-            shutil.rmtree(error.folder)
+            if error.folder.exists():
+                shutil.rmtree(error.folder)
             self.progress(key)(0, 1, "states", f"{error} Until then the states are not kept, and work takes longer.")
             return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs).whole()
 
@@ -107,13 +109,17 @@ class Workshop:
         """What the audit database needs to know of this run: its artifacts, as far as it came.
 
         A damaged one is left out, and that is said: it may be one that was made on demand, and no run would mend it.
+        Of pruned pairs no table is left; the rows that the database has of them stay as they are.
         """
         artifacts: dict[str, Artifact] = {}
         for key in self.heads.made():
             try:
-                artifacts[key] = self.heads.get(key)
+                artifact = self.heads.find(key)
             except DamagedArtifactError as error:
                 self.progress(key)(0, 1, "artifacts", f"left out of the audit: {error}")
+                continue
+            if artifact is not None and not (artifact.pruned and key == "landed_pairs"):
+                artifacts[key] = artifact
         dataset = self.landing().dataset_of(self.snapshot)
         return RunRecord(self.snapshot, dataset, self.settings.recipe, self.settings.digest, artifacts)
 

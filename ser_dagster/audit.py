@@ -1,10 +1,16 @@
 """`ser audit`: named queries and read-only SQL over the audit database."""
 
+import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from assets.audit import audit_path
 from resources.audit.database import query
 from resources.audit.queries import named_queries, run_named
+from resources.audit.record import RunRecord
 from resources.audit.render import render
 from resources.audit.sync import rebuild
 from resources.heads import known_runs
@@ -30,9 +36,23 @@ def answer(name: str | None, sql: str | None, pair: str | None, snapshot: str | 
 def rebuild_database() -> str:
     """Make the audit database again from the artifacts of every run."""
     root = data_root()
-    records = [Workshop(root, settings, snapshot, terminal=True).record() for snapshot, settings in known_runs(root)]
-    if not records:
+    works = [Workshop(root, settings, snapshot, terminal=True) for snapshot, settings in known_runs(root)]
+    if not works:
         raise SerError("there is nothing to rebuild from: no run has made artifacts yet.")
-    print(f"rebuilding from {len(records)} runs", file=sys.stderr)
-    rebuild(audit_path(root), records)
-    return f"{audit_path(root)} was made again from {len(records)} runs."
+    print(f"rebuilding from {len(works)} runs", file=sys.stderr)
+    rebuild(audit_path(root), whole_records(works))
+    return f"{audit_path(root)} was made again from {len(works)} runs."
+
+
+def whole_records(works: list[Workshop]) -> Iterator[RunRecord]:
+    """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone."""
+    for work in works:
+        record, landed = work.record(), work.heads.find("landed_pairs")
+        if landed is None or not landed.pruned:
+            yield record
+            continue
+        with TemporaryDirectory() as folder:
+            shutil.copytree(landed.path, folder, dirs_exist_ok=True)
+            work.landing().write_snapshot(work.snapshot, Path(folder))
+            tables = replace(landed, path=Path(folder), pruned=False)
+            yield replace(record, artifacts={**record.artifacts, "landed_pairs": tables})

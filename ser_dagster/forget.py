@@ -10,9 +10,11 @@ from assets.ser_resource import SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
 from resources.heads import known_runs
 from resources.locks import is_owned
+from resources.pruned import record_place
 from resources.settings import data_root
 from resources.workshop import Workshop
 from ser.errors import SerError
+from ser_dagster.audit import whole_records
 from ser_dagster.home import instance
 
 
@@ -36,13 +38,14 @@ def forget(dataset: str) -> int:
     _forget_runs(dataset)
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(record_place(path), ignore_errors=True)
     for folder in (*(root / "heads").glob(f"{dataset}-*"), root / "landing" / dataset, root / "quarantine" / dataset):
         if folder.name == dataset or _is_of(folder.name, dataset):
             shutil.rmtree(folder, ignore_errors=True)
     for page in (root / "reports").glob(f"{dataset}-*.html"):
         page.unlink()
     if others:
-        rebuild(audit_path(root), [work.record() for work in others])
+        rebuild(audit_path(root), whole_records(others))
     else:
         audit_path(root).unlink(missing_ok=True)
     return len(doomed)

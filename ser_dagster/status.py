@@ -1,20 +1,24 @@
-"""`ser status`: what has landed, and what was made of it."""
+"""`ser status`: what has landed, what was made of it, and what the store holds."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resources.heads import known_runs
 from resources.locks import is_owned
 from resources.settings import data_root, load_settings
+from resources.store_contents import store_summary
 from resources.workshop import Workshop, landing
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def status() -> dict[str, Any]:
-    """Every dataset with its snapshot and counts, and every run's settings with how far it came."""
+    """Every dataset with its snapshot and counts, every run with how far it came, and the contents of the store."""
     root = data_root()
     zone = landing(root, load_settings())
     runs = [_run(Workshop(root, settings, snapshot)) for snapshot, settings in known_runs(root)]
     datasets = [{"dataset": name, **zone.counts(name)} for name in zone.datasets()]
-    return {"data_root": str(root), "datasets": datasets, "runs": runs}
+    return {"data_root": str(root), "datasets": datasets, "runs": runs, "store": store_summary(root)}
 
 
 def _run(work: Workshop) -> dict[str, Any]:
@@ -26,6 +30,7 @@ def _run(work: Workshop) -> dict[str, Any]:
         "recipe": work.settings.recipe,
         "running": is_owned(work.root, work.snapshot),
         "made": list(work.heads.made()),
+        "pruned": work.heads.pruned(),
         "promoted_loop": promotion.summary["promoted_loop"] if promotion else None,
         "win_rate": evaluation.summary["win_rate"]["value"] if evaluation else None,
     }
@@ -42,7 +47,8 @@ def print_status(found: dict[str, Any]) -> None:
         landed.add_row(*(str(row[name]) for name in ("dataset", "snapshot", "pairs", "labelled", "unlabelled")))
     runs = Table("snapshot", "settings", "recipe", "state", "promoted", "win rate", title="Runs")
     for row in found["runs"]:
-        state = "running" if row["running"] else f"{len(row['made'])} artifacts"
+        made = "pruned" if row["pruned"] else f"{len(row['made'])} artifacts"
+        state = "running" if row["running"] else made
         loop = row["promoted_loop"]
         promoted = "not yet" if loop is None else "seed RM" if loop == 0 else f"loop {loop}"
         rate = "" if row["win_rate"] is None else f"{row['win_rate']:.1%}"
@@ -50,3 +56,25 @@ def print_status(found: dict[str, Any]) -> None:
     console.print(landed if found["datasets"] else "Nothing has landed yet: ser land FILE --dataset NAME")
     if found["runs"]:
         console.print(runs)
+    console.print(_store_table(found["store"]))
+
+
+def _store_table(store: dict[str, Any]) -> "Table":
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    table = Table("what", "number", "bytes", title="Store")
+    for row in store["kinds"]:
+        table.add_row(row["kind"], f"{row['artifacts']:,}", decimal(row["bytes"]))
+    table.add_section()
+    table.add_row("all artifacts", f"{store['artifacts']:,}", decimal(store["bytes"]))
+    names = {
+        "unreferred": "artifacts that no head refers to",
+        "unfinished": "unfinished temporary folders",
+        "damaged": "damaged, put aside",
+        "pruned": "records of pruned artifacts",
+    }
+    for name, words in names.items():
+        number, size = store[name].values()
+        table.add_row(words, f"{number:,}", decimal(size))
+    return table

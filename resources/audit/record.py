@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+TABLES = ("self_labels.parquet", "filtered.parquet", "heldout.parquet", "judged.parquet")
+"""The tables that stages write and the audit database is made from; those of the landed pairs can be made again."""
+
 
 class AuditArtifact(Protocol):
     """A stored artifact: its asset key, its version, its folder, and the JSON of `summary` and `manifest`."""

@@ -1,0 +1,59 @@
+"""`ser prune`: remove what neither the newest snapshots nor a promoted model needs; a dry run first."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resources.prune import Pruning
+
+
+def add_parser(commands: Any) -> None:
+    """Add `prune` to the commands of `ser`."""
+    prune = commands.add_parser("prune", help="remove artifacts that nothing needs any more (dry run without --yes)")
+    prune.add_argument(
+        "--keep", type=int, required=True, metavar="N", help="snapshots with a promoted model to keep of each dataset"
+    )
+    prune.add_argument("--yes", action="store_true", help="remove them; without it they are only listed")
+    prune.add_argument("--json", action="store_true", help="print one JSON document")
+    prune.set_defaults(command=_prune)
+
+
+def _prune(parsed: argparse.Namespace) -> None:
+    from resources.prune import prune
+    from resources.reporter import Reporter
+    from resources.settings import data_root
+    from ser.progress import silent
+
+    progress = Reporter("prune", lambda line: None, terminal=True) if parsed.yes else silent
+    result = prune(data_root(), parsed.keep, remove=parsed.yes, progress=progress)
+    if parsed.json:
+        print(json.dumps(result.as_dict(data_root())))
+    else:
+        _print(result)
+
+
+def _print(result: "Pruning") -> None:
+    """The outcome for a person."""
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    console = Console()
+    groups: dict[tuple[str, str], list[int]] = {}
+    for one in result.removed:
+        groups.setdefault((one.stored.kind if one.stored else one.path.parent.name, one.why), []).append(one.bytes)
+    table = Table("what", "why", "number", "bytes", title="Would go" if result.dry_run else "Removed")
+    for (kind, why), sizes in sorted(groups.items(), key=lambda group: -sum(group[1])):
+        table.add_row(kind, why, f"{len(sizes):,}", decimal(sum(sizes)))
+    if groups:
+        console.print(table)
+    console.print(f"Kept whole: {', '.join(result.kept_snapshots) or 'no snapshot'}, and every promoted model.")
+    for line in result.in_use:
+        console.print(f"In use, left alone: {line}.")
+    if not groups:
+        console.print("There is nothing to remove.")
+    elif result.dry_run:
+        console.print(f"{decimal(result.bytes)} would be free. Nothing was removed: add --yes to remove it.")
+    else:
+        console.print(f"{decimal(result.bytes)} are free now. Manifests and labels stay: ser audit answers as before.")
