@@ -13,6 +13,7 @@ from ser.errors import SerError
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 SNAPSHOTS_NAME = "snapshot"
+PARTITION_TAG = "dagster/partition"
 SNAPSHOTS = dg.DynamicPartitionsDefinition(name=SNAPSHOTS_NAME)
 
 
@@ -27,7 +28,7 @@ class SerResource(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SerResource"]:
         """Own the run's snapshot as long as the run's process lives."""
         run = context.run
-        snapshot = run.tags.get("dagster/partition") if run else None
+        snapshot = run.tags.get(PARTITION_TAG) if run else None
         if run is None or snapshot is None:
             yield self
         else:

@@ -3,9 +3,11 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ser.errors import SerError
 
@@ -20,10 +22,8 @@ def own_snapshot(root: Path, snapshot: str, run_id: str) -> Iterator[None]:
     path = root / "heads" / snapshot / ".owner"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SerError(_owned(path, snapshot)) from error
+        if not _locked(file):
+            raise SerError(_owned(path, snapshot))
         file.truncate(0)
         file.write(json.dumps({"run_id": run_id, "pid": os.getpid()}))
         file.flush()
@@ -58,7 +58,7 @@ def is_owned(root: Path, snapshot: str) -> bool:
         return False
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look must not see each other
         except BlockingIOError:
             return True
     return False
@@ -68,6 +68,17 @@ def refuse_owned(root: Path, snapshot: str) -> None:
     """Raise what `own_snapshot` would raise, without owning anything."""
     if is_owned(root, snapshot):
         raise SerError(_owned(root / "heads" / snapshot / ".owner", snapshot))
+
+
+def _locked(file: IO[str]) -> bool:
+    """Whether the lock could be had; one that is held for an instant only is somebody's look at it."""
+    for _ in range(5):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.1)
+    return False
 
 
 def _owned(path: Path, snapshot: str) -> str:

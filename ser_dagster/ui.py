@@ -11,6 +11,9 @@ from ser_dagster.home import dagster_home
 def main() -> None:
     """Replace this process by `dagster dev`; further arguments, for instance `--port 3001`, are passed on."""
     dagster_home()
+    # A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute.
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "3600")
+    os.environ.setdefault("DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "60")
     command = Path(sys.executable).with_name("dagster")
     os.chdir(ROOT)
     os.execv(command, [str(command), "dev", "--workspace", "workspace.yaml", *sys.argv[1:]])

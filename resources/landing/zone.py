@@ -12,7 +12,7 @@ from typing import Any
 from resources.disk import file_digest
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
-from resources.landing.snapshots import snapshot_contents, write_tables
+from resources.landing.snapshots import snapshot_contents, touched_pairs, write_tables
 from resources.landing.stage import Staged, stage
 from resources.landing.store import PARTS, DatasetStore, fingerprint
 from resources.landing.token_counts import TokenCounter
@@ -20,8 +20,8 @@ from resources.settings import Settings
 from ser.errors import SerError
 from ser.specs import MIN_PROMPT_TOKENS
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_UNFINISHED = re.compile(r"^\.|\.tmp$")
+DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+UNFINISHED = re.compile(r"^\.|\.tmp$")
 """Names of files that are still being written."""
 
 
@@ -69,20 +69,25 @@ class Landing:
     def land_waiting(self, dataset: str) -> Landed | None:
         """Land what is new among the files in the dataset's folder; None if there are no rows in it."""
         store = self._store(dataset)
-        folder = store.folder.parent
-        if not folder.is_dir():
-            return None
-        found = [path for path in sorted(folder.iterdir()) if path.is_file() and not _UNFINISHED.search(path.name)]
+        found = _finished(store.folder.parent)
         if not found:
             return None
         with store.lock():
             files = store.not_landed(_checked(path) for path in found)
             return self._land(store, files) if files else None
 
+    def newest_arrival(self, dataset: str) -> float | None:
+        """When the newest of the files that `land_waiting` would look at was put in place; None if there is none.
+
+        A file's own time may be any: this is when it last was written to or got its name.
+        """
+        store = self._store(dataset)
+        return max((path.stat().st_ctime for path in store.unfamiliar(_finished(store.folder.parent))), default=None)
+
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
         places = (self._root / "landing").glob("*/")
-        return sorted(path.name for path in places if path.is_dir() and _NAME.fullmatch(path.name))
+        return sorted(path.name for path in places if path.is_dir() and DATASET_NAME.fullmatch(path.name))
 
     def datasets(self) -> list[str]:
         """Datasets that have a snapshot."""
@@ -98,7 +103,7 @@ class Landing:
         if dataset not in known:
             raise SerError(
                 f"unknown dataset {dataset!r}. Known: {', '.join(known) or 'none'}.\n"
-                f"Land files first: ser land FILE --dataset {dataset if _NAME.fullmatch(dataset) else 'NAME'}"
+                f"Land files first: ser land FILE --dataset {dataset if DATASET_NAME.fullmatch(dataset) else 'NAME'}"
             )
         return str(self._store(dataset).current())
 
@@ -109,6 +114,12 @@ class Landing:
         pairs, labelled = contents["pairs"], contents["labelled"]
         return {"snapshot": snapshot, "pairs": pairs, "labelled": labelled, "unlabelled": pairs - labelled}
 
+    def gained(self, dataset: str, since: str | None) -> int:
+        """Pairs of the current snapshot that are new, or have a new label, since the snapshot `since` (or ever)."""
+        store = self._store(dataset)
+        before = store.contents(since if since and store.has(since) else None)
+        return touched_pairs(store, store.contents(store.current())["parts"], before["parts"])
+
     def dataset_of(self, snapshot: str) -> str:
         """The dataset that a snapshot is of.
 
@@ -116,7 +127,7 @@ class Landing:
             SerError: there is no such snapshot.
         """
         dataset, _, digest = snapshot.rpartition("-")
-        if _NAME.fullmatch(dataset) and digest.isalnum() and self._store(dataset).has(snapshot):
+        if DATASET_NAME.fullmatch(dataset) and digest.isalnum() and self._store(dataset).has(snapshot):
             return dataset
         raise SerError(f"unknown snapshot {snapshot!r}. Known datasets: {', '.join(self.datasets()) or 'none'}.")
 
@@ -130,7 +141,7 @@ class Landing:
         return write_tables(store, store.contents(snapshot)["parts"], out)
 
     def _store(self, dataset: str) -> DatasetStore:
-        if not _NAME.fullmatch(dataset):
+        if not DATASET_NAME.fullmatch(dataset):
             raise SerError(
                 f"{dataset!r} cannot be the name of a dataset.\n"
                 "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
@@ -193,6 +204,13 @@ def _checked(path: Path) -> Path:
             return path
     except OSError as error:
         raise SerError(f"{path} cannot be read: {error.strerror}. Nothing has landed; check the path.") from error
+
+
+def _finished(folder: Path) -> list[Path]:
+    """The files in a dataset's folder that nobody is writing any more."""
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and not UNFINISHED.search(path.name)]
 
 
 @contextmanager
