@@ -13,6 +13,7 @@ from ser.errors import SerError
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 SNAPSHOTS_NAME = "snapshot"
+PARTITION_TAG = "dagster/partition"
 SNAPSHOTS = dg.DynamicPartitionsDefinition(name=SNAPSHOTS_NAME)
 HEAVY_POOL = "training"
 """Dagster's concurrency pool of what trains, scores or generates: a deployment limits how many such runs there are."""
@@ -29,7 +30,7 @@ class SerResource(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SerResource"]:
         """Own the run's snapshot as long as the run's process lives."""
         run = context.run
-        snapshot = run.tags.get("dagster/partition") if run else None
+        snapshot = run.tags.get(PARTITION_TAG) if run else None
         if run is None or snapshot is None:
             yield self
         else:

@@ -1,11 +1,13 @@
-"""What runs a stage: in this process; later on other machines."""
+"""What runs a stage: this process, or one of its own; later other machines."""
 
+import multiprocessing
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from ser.progress import Progress
+from ser.progress import Progress, silent
 from ser.specs import Spec
 
 Paths = Mapping[str, Path | list[Path]]
@@ -20,3 +22,10 @@ class Launcher(Protocol):
 def in_process(module: str, spec: Spec, inputs: Paths, out: Path, progress: Progress) -> dict[str, Any]:
     """Run the stage here; torch and transformers are imported now, not before."""
     return import_module(module).run(spec, inputs, out, progress)
+
+
+def in_own_process(module: str, spec: Spec, inputs: Paths, out: Path, progress: Progress) -> dict[str, Any]:
+    """Run the stage in a process that ends with it, so that this one stays free of torch. It tells no progress."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn, max_tasks_per_child=1) as pool:
+        return pool.submit(in_process, module, spec, inputs, out, silent).result()

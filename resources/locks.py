@@ -102,7 +102,7 @@ def is_owned(root: Path, snapshot: str) -> bool:
         return False
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look must not see each other
         except BlockingIOError:
             return True
     return False

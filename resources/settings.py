@@ -41,6 +41,16 @@ class Controls(Spec):
     full_label: bool = Field(False, description="train controls/full_label_rm in every run")
 
 
+class Automation(Spec):
+    """What happens by itself: when files land and runs are requested, never what a run makes."""
+
+    quiet_seconds: float = Field(60, ge=0, description="files land when the newest of them is this old")
+    min_new_pairs: int = Field(1, ge=1, description="a run is requested for this many new or newly labelled pairs")
+    retries: int = Field(2, ge=0, le=10, description="how often a failed run is run again")
+    cron: dict[str, str] = Field({}, description="dataset to the times (UTC) of its scheduled runs")
+    inbox: str | None = Field(None, description="fsspec URI of a folder whose <dataset>/<file>s are fetched to land")
+
+
 class Settings(Spec):
     """Everything a run can be told. Two runs with equal settings and data make the same artifacts."""
 
@@ -59,11 +69,13 @@ class Settings(Spec):
     ppo: Ppo = Ppo()
     judging: Judging = Judging()
     controls: Controls = Controls()
+    automation: Automation = Automation()
 
     @property
     def digest(self) -> str:
-        """12 hex characters that name these settings."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex characters that name these settings, as far as they decide what a run makes."""
+        decisive = self.model_dump(exclude={"automation"})
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def data_root() -> Path:

@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from resources.artifacts import Artifact, ArtifactStore, DamagedArtifactError, DiskFullError, Inputs, Part
 from resources.audit.record import RunRecord
 from resources.backbones import backbone
 from resources.heads import Heads
-from resources.landing.token_counts import token_counter
+from resources.landing.token_counts import TokenCounter, token_counter
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.machine import default_compute
@@ -125,8 +126,16 @@ class Workshop:
 
 
 def landing(root: Path, settings: Settings, store: ArtifactStore | None = None) -> Landing:
-    """The landing zone of a data root."""
-    store = store or ArtifactStore(root / "artifacts", in_process)
-    progress = Reporter("backbone", lambda line: None, terminal=True)
-    folder = backbone(settings.backbone, store, progress).path
-    return Landing(root, settings, token_counter(folder / "tokenizer.json"))
+    """The landing zone of a data root; the backbone's tokenizer is looked up when the first pair is counted.
+
+    Args:
+        store: where the embedded backbone is kept, and what converts it.
+    """
+    artifacts = store or ArtifactStore(root / "artifacts", in_process)
+
+    @cache
+    def counter() -> TokenCounter:
+        progress = Reporter("backbone", lambda line: None, terminal=True)
+        return token_counter(backbone(settings.backbone, artifacts, progress).path / "tokenizer.json")
+
+    return Landing(root, settings, lambda pairs: counter()(pairs))

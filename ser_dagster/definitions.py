@@ -1,28 +1,26 @@
-"""The code location: gathers the graph, the jobs, the sensor and the resource."""
+"""The code location: gathers the graph, the jobs, what happens by itself, and the resource."""
 
 import dagster as dg
 
-from assets.graph import graph, run_keys
-from assets.ser_resource import SNAPSHOTS, SerResource
-from resources.settings import load_settings
-from ser_dagster.sensors import audit_after_failure, audit_failed_runs
+from assets.graph import graph
+from assets.ser_resource import SerResource
+from resources.settings import data_root, load_settings
+from resources.workshop import landing
+from ser_dagster.jobs import audit_after_failure, ser_run
+from ser_dagster.landing_sensor import landing_sensor
+from ser_dagster.schedules import schedules
+from ser_dagster.sensors import audit_failed_runs, fail_dead_runs
 
 settings = load_settings()
 assets, checks = graph(settings)
-
-ser_run = dg.define_asset_job(
-    "ser_run",
-    selection=dg.AssetSelection.assets(*run_keys(settings, settings.loops, policy=True)),
-    partitions_def=SNAPSHOTS,
-    executor_def=dg.in_process_executor,
-    description="One snapshot from landed pairs to a judged policy, an audit database and a report.",
-)
+run = ser_run(settings)
 
 defs = dg.Definitions(
     assets=assets,
     asset_checks=checks,
-    jobs=[ser_run, audit_after_failure],
-    sensors=[audit_failed_runs(ser_run)],
+    jobs=[run, audit_after_failure],
+    sensors=[landing_sensor(run, settings.automation), fail_dead_runs, audit_failed_runs(run)],
+    schedules=schedules(run, settings.automation, landing(data_root(), settings).folders()),
     resources={"ser": SerResource(recipe=None, loops=None, terminal=False)},
     executor=dg.in_process_executor,
 )

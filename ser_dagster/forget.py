@@ -6,7 +6,7 @@ import sys
 import dagster as dg
 
 from assets.audit import audit_path
-from assets.ser_resource import SNAPSHOTS_NAME
+from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
 from resources.heads import known_runs
 from resources.locks import is_owned
@@ -59,7 +59,7 @@ def _forget_runs(dataset: str) -> None:
     with instance() as current:
         for snapshot in current.get_dynamic_partitions(SNAPSHOTS_NAME):
             if _is_of(snapshot, dataset):
-                for run in current.get_runs(filters=dg.RunsFilter(tags={"dagster/partition": snapshot})):
+                for run in current.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: snapshot})):
                     current.delete_run(run.run_id)
                 current.delete_dynamic_partition(SNAPSHOTS_NAME, snapshot)
 

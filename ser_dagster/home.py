@@ -1,35 +1,67 @@
 """Dagster's own storage, shared by `ser`, `make demo` and `make ui`."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
-from assets.ser_resource import SNAPSHOTS_NAME
+from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.disk import write_text
 from resources.locks import is_owned
-from resources.settings import data_root
+from resources.settings import data_root, load_settings
 
-CONFIG = """# Dagster's instance; see https://docs.dagster.io/deployment/oss/dagster-yaml
+MARK = "# Written by ser, again and again: remove this line to keep changes of your own."
+CONFIG = """{mark}
+# Dagster's instance; see https://docs.dagster.io/deployment/oss/dagster-yaml
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1  # a run uses every core and holds a backbone; others wait in the queue
+    tag_concurrency_limits:  # where more are allowed: still one of a snapshot at a time
+      - key: dagster/partition
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
+run_monitoring:  # of runs that never start; a started run whose process is gone is found by its lock
+  enabled: true
+run_retries:
+  enabled: true
+  max_retries: {retries}
+"""
+FIRST_CONFIG = """# Dagster's instance; see https://docs.dagster.io/deployment/oss/dagster-yaml
 telemetry:
   enabled: false
 nux:
   enabled: false
 """
-LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+"""What version 0.1.0 wrote: it knows nothing of retries and is replaced."""
+
+LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+LOOK_AGAIN = 2.0
+"""Seconds. A run owns its snapshot from its first step to its last; just before and just after, it seems ownerless."""
 
 
 def dagster_home() -> Path:
     """`DAGSTER_HOME`, by default `dagster` in the data root; made, with its configuration, when it is missing."""
     home = Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster")
     home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        write_text(config, CONFIG)
+    _configure(home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def _configure(path: Path) -> None:
+    """Bring the instance's configuration up to the settings, unless it is somebody's own."""
+    present = path.read_text() if path.exists() else FIRST_CONFIG
+    wanted = CONFIG.format(mark=MARK, retries=load_settings().automation.retries)
+    if present != wanted and (present == FIRST_CONFIG or present.startswith(MARK)):
+        write_text(path, wanted)
 
 
 @contextmanager
@@ -45,15 +77,21 @@ def register(current: dg.DagsterInstance, snapshot: str) -> None:
     current.add_dynamic_partitions(SNAPSHOTS_NAME, [snapshot])
 
 
-def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str) -> list[str]:
-    """Mark runs of `snapshot` whose process is gone as failed, and return their ids.
+def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str | None = None) -> list[str]:
+    """Mark runs (of `snapshot`, or all) whose process is gone as failed, and return their ids.
 
-    After `kill -9` Dagster would show them as started for ever.
+    After `kill -9` or a power cut Dagster would show them as started for ever, and would let no other run start.
     """
-    if is_owned(data_root(), snapshot):
+    if not _ownerless(current, snapshot):
         return []
-    filters = dg.RunsFilter(statuses=LIVING, tags={"dagster/partition": snapshot})
-    ownerless = current.get_runs(filters=filters)
+    time.sleep(LOOK_AGAIN)
+    ownerless = _ownerless(current, snapshot)
     for run in ownerless:
-        current.report_run_failed(run, message="The process of this run is gone; `ser run` continues its work.")
+        current.report_run_failed(run, message="The process of this run is gone. What it finished is kept.")
     return [run.run_id for run in ownerless]
+
+
+def _ownerless(current: dg.DagsterInstance, snapshot: str | None) -> list[dg.DagsterRun]:
+    tags = {PARTITION_TAG: snapshot} if snapshot else {}
+    runs = current.get_runs(filters=dg.RunsFilter(statuses=LIVING, tags=tags))
+    return [run for run in runs if PARTITION_TAG in run.tags and not is_owned(data_root(), run.tags[PARTITION_TAG])]

@@ -18,6 +18,7 @@ from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop, landing
 from ser.errors import SerError
 from ser_dagster.home import dagster_home, fail_ownerless_runs, instance, register
+from ser_dagster.jobs import MAX_RETRIES
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 
@@ -81,6 +82,7 @@ def _execute(
         instance=current,
         partition_key=snapshot,
         asset_selection=run_keys(settings, settings.loops, policy),
+        tags={MAX_RETRIES: "0"},  # whoever started it sees it fail, and starts it again
         run_config={
             "resources": {"ser": {"config": {key: value for key, value in resource.items() if value is not None}}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

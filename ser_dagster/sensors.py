@@ -1,22 +1,26 @@
-"""What happens by itself."""
+"""What happens by itself when a run dies or fails."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 
-from assets.ser_resource import SNAPSHOTS
+from assets.ser_resource import PARTITION_TAG
+from ser_dagster.home import fail_ownerless_runs
+from ser_dagster.jobs import Job, audit_after_failure
 
-audit_after_failure = dg.define_asset_job(
-    "audit_after_failure",
-    selection=dg.AssetSelection.assets("audit_sync", "report"),
-    partitions_def=SNAPSHOTS,
-    executor_def=dg.in_process_executor,
-    description="What a failed run made before it failed can be audited too.",
-)
+WILL_RETRY = "dagster/will_retry"
 
 
-def audit_failed_runs(monitored: Any) -> dg.SensorDefinition:
+@dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
+def fail_dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Marks runs whose process is gone as failed; Dagster then retries them, as the settings allow."""
+    failed = fail_ownerless_runs(context.instance)
+    if failed:
+        return dg.SkipReason(f"marked as failed, because their process is gone: {', '.join(failed)}")
+    return dg.SkipReason("every run that has started is alive")
+
+
+def audit_failed_runs(monitored: Job) -> dg.SensorDefinition:
     """A sensor that audits every failed run of `monitored` once."""
 
     @dg.run_failure_sensor(
@@ -26,11 +30,14 @@ def audit_failed_runs(monitored: Any) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        """Ask for one sync of what the failed run made."""
+        """Ask for one sync of what the failed run made, unless a retry is about to bring it."""
         run = context.dagster_run
-        snapshot = run.tags.get("dagster/partition")
+        snapshot = run.tags.get(PARTITION_TAG)
         if snapshot is None:
             yield dg.SkipReason(f"run {run.run_id} failed before it had a snapshot")
+            return
+        if run.tags.get(WILL_RETRY) == "true":
+            yield dg.SkipReason(f"run {run.run_id} is retried, and the retry is audited")
             return
         resources = {key: value for key, value in run.run_config.items() if key == "resources"}
         yield dg.RunRequest(run_key=run.run_id, partition_key=snapshot, run_config=resources)

@@ -14,6 +14,9 @@ def main() -> None:
     It listens on this machine only, unless an argument `--host` says otherwise: the UI asks nobody who they are.
     """
     dagster_home()
+    # A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute.
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "3600")
+    os.environ.setdefault("DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "60")
     command = Path(sys.executable).with_name("dagster")
     os.chdir(ROOT)
     # Of an option that is given twice, the last one counts.

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,13 @@ ORDER BY kind, place, annotator
 """
 _COUNTS = "SELECT (SELECT count(*) FROM pairs), (SELECT count(DISTINCT pair_id) FROM open_labels)"
 
+_TOUCHED = """
+SELECT count(*) FROM (
+  SELECT pair_id FROM pairs UNION SELECT pair_id FROM labels
+  UNION SELECT pair_id FROM judge_labels UNION SELECT pair_id FROM role_changes
+)
+"""
+
 
 def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> dict[str, Any]:
     """What a snapshot file says: the parts, the counts, and the digest of the content that names it.
@@ -57,6 +64,13 @@ def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> di
             digest.update("".join(f"{line}\n" for line in batch.column("line").to_pylist()).encode())
         pairs, labelled = con.execute(_COUNTS).fetchall()[0]
     return {"digest": digest.hexdigest(), "pairs": pairs, "labelled": labelled, "parts": dict(parts)}
+
+
+def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], before: Mapping[str, Sequence[str]]) -> int:
+    """How many pairs are in `parts` and not in `before`: new ones, and known ones with a new label or role."""
+    added = {kind: [name for name in parts[kind] if name not in before[kind]] for kind in PARTS}
+    with _tables(store, added) as con:
+        return con.execute(_TOUCHED).fetchall()[0][0]
 
 
 def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path) -> dict[str, int]:

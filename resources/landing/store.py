@@ -110,17 +110,18 @@ class DatasetStore:
         if mark not in seen:
             write_json(path, {"digest": digest, "seen": [*seen, mark]})
 
+    def unfamiliar(self, files: Iterable[Path]) -> list[Path]:
+        """Those of `files` that were not there, under this name and with this content, at any landing so far."""
+        notes = (self.folder / "files").glob("*.json")
+        seen = {tuple(mark) for note in notes for mark in json.loads(note.read_text())["seen"]}
+        return [file for file in files if tuple(fingerprint(file)) not in seen]
+
     def not_landed(self, files: Iterable[Path]) -> list[Path]:
         """Those of `files` whose content has not landed yet; only unfamiliar ones are read to find out."""
-        notes = list((self.folder / "files").glob("*.json"))
-        seen = {tuple(mark) for note in notes for mark in json.loads(note.read_text())["seen"]}
-        landed = {note.stem for note in notes}
+        landed = {note.stem for note in (self.folder / "files").glob("*.json")}
         waiting = []
-        for file in files:
-            mark = fingerprint(file)
-            if tuple(mark) in seen:
-                continue
-            digest = file_digest(file)
+        for file in self.unfamiliar(files):
+            mark, digest = fingerprint(file), file_digest(file)
             if digest in landed:
                 self.remember(mark, digest)
             else:

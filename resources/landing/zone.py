@@ -13,7 +13,7 @@ from resources.disk import file_digest
 from resources.landing.files import read_rows
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
-from resources.landing.snapshots import find_pairs, snapshot_contents, write_tables
+from resources.landing.snapshots import find_pairs, snapshot_contents, touched_pairs, write_tables
 from resources.landing.stage import Reader, Staged, stage
 from resources.landing.store import PARTS, DatasetStore, fingerprint
 from resources.landing.token_counts import TokenCounter
@@ -22,8 +22,8 @@ from ser.errors import SerError
 from ser.pairs import Pair
 from ser.specs import MIN_PROMPT_TOKENS
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_UNFINISHED = re.compile(r"^\.|\.tmp$")
+DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+UNFINISHED = re.compile(r"^\.|\.tmp$")
 """Names of files that are still being written."""
 
 
@@ -79,12 +79,10 @@ class Landing:
         """
         store = self._store(dataset)
         folder = store.folder.parent
-        if not folder.is_dir():
-            return None
-        found = [path for path in sorted(folder.iterdir()) if path.is_file() and not _UNFINISHED.search(path.name)]
+        found = _finished(folder)
         if not found:
             return None
-        inside = [path for path in found if path.resolve().parent == folder.resolve()]
+        inside = _inside(folder)
         with store.lock():
             for path in set(found) - set(inside):
                 Quarantine(self._root, dataset).add_link(path)
@@ -99,10 +97,18 @@ class Landing:
         """
         return self._store(dataset).folder.parent
 
+    def newest_arrival(self, dataset: str) -> float | None:
+        """When the newest of the files that `land_waiting` would look at was put in place; None if there is none.
+
+        A file's own time may be any: this is when it last was written to or got its name.
+        """
+        store = self._store(dataset)
+        return max((path.stat().st_ctime for path in store.unfamiliar(_inside(store.folder.parent))), default=None)
+
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
         places = (self._root / "landing").glob("*/")
-        return sorted(path.name for path in places if path.is_dir() and _NAME.fullmatch(path.name))
+        return sorted(path.name for path in places if path.is_dir() and DATASET_NAME.fullmatch(path.name))
 
     def datasets(self) -> list[str]:
         """Datasets that have a snapshot."""
@@ -129,7 +135,7 @@ class Landing:
         if dataset not in known:
             raise SerError(
                 f"unknown dataset {dataset!r}. Known: {', '.join(known) or 'none'}.\n"
-                f"Land files first: ser land FILE --dataset {dataset if _NAME.fullmatch(dataset) else 'NAME'}"
+                f"Land files first: ser land FILE --dataset {dataset if DATASET_NAME.fullmatch(dataset) else 'NAME'}"
             )
         return str(self._store(dataset).current())
 
@@ -140,6 +146,12 @@ class Landing:
         pairs, labelled = contents["pairs"], contents["labelled"]
         return {"snapshot": snapshot, "pairs": pairs, "labelled": labelled, "unlabelled": pairs - labelled}
 
+    def gained(self, dataset: str, since: str | None) -> int:
+        """Pairs of the current snapshot that are new, or have a new label, since the snapshot `since` (or ever)."""
+        store = self._store(dataset)
+        before = store.contents(since if since and store.has(since) else None)
+        return touched_pairs(store, store.contents(store.current())["parts"], before["parts"])
+
     def dataset_of(self, snapshot: str) -> str:
         """The dataset that a snapshot is of.
 
@@ -147,7 +159,7 @@ class Landing:
             SerError: there is no such snapshot.
         """
         dataset, _, digest = snapshot.rpartition("-")
-        if _NAME.fullmatch(dataset) and digest.isalnum() and self._store(dataset).has(snapshot):
+        if DATASET_NAME.fullmatch(dataset) and digest.isalnum() and self._store(dataset).has(snapshot):
             return dataset
         raise SerError(f"unknown snapshot {snapshot!r}. Known datasets: {', '.join(self.datasets()) or 'none'}.")
 
@@ -166,7 +178,7 @@ class Landing:
         return find_pairs(store, store.contents(store.current())["parts"], pair_ids)
 
     def _store(self, dataset: str) -> DatasetStore:
-        if not _NAME.fullmatch(dataset):
+        if not DATASET_NAME.fullmatch(dataset):
             raise SerError(
                 f"{dataset!r} cannot be the name of a dataset.\n"
                 "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
@@ -230,6 +242,18 @@ def _checked(path: Path) -> Path:
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
         raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error
+
+
+def _finished(folder: Path) -> list[Path]:
+    """The files in a dataset's folder that nobody is writing any more."""
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and not UNFINISHED.search(path.name)]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Those of them that are no links out of the folder."""
+    return [path for path in _finished(folder) if path.resolve().parent == folder.resolve()]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +22,34 @@ def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
         with own_snapshot(tmp_path, "s-2", "run-3"):
             assert is_owned(tmp_path, "s-2")
     assert not is_owned(tmp_path, "s-1")
+
+
+def test_looking_whether_a_snapshot_is_owned_disturbs_nobody(tmp_path: Path) -> None:
+    """Many look all the time, and everyone who wants the snapshot gets it."""
+    stop = threading.Event()
+    seen = []
+
+    def looks() -> None:
+        while not stop.wait(0.002):
+            seen.append(is_owned(tmp_path, "s-1"))
+
+    with own_snapshot(tmp_path, "s-1", "first"):
+        pass
+    watchers = [threading.Thread(target=looks) for _ in range(2)]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for number in range(50):
+            with own_snapshot(tmp_path, "s-1", f"run-{number}"):
+                assert is_owned(tmp_path, "s-1")
+        before = len(seen)
+        while len(seen) < before + 20:
+            time.sleep(0.01)
+    finally:
+        stop.set()
+        for watcher in watchers:
+            watcher.join()
+    assert not any(seen[before + 2 :])  # nobody owned it any more, and those who looked did not see each other
 
 
 def test_a_killed_owner_owns_nothing(tmp_path: Path) -> None:

@@ -43,6 +43,10 @@ def test_equal_settings_have_equal_digests(ser_toml: Path) -> None:
     assert load_settings().digest == before
     ser_toml.write_text("loops = 2\n")
     assert load_settings().digest != before
+    # When a run is requested says nothing about what it makes.
+    ser_toml.write_text('[automation]\nquiet_seconds = 5\ncron.sample = "@daily"\n')
+    assert load_settings().automation.cron == {"sample": "@daily"}
+    assert load_settings().digest == before
 
 
 @pytest.mark.parametrize(

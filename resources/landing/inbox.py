@@ -1,0 +1,70 @@
+"""The inbox: a folder anywhere that fsspec reaches, from which finished files are fetched into the landing folders."""
+
+import fcntl
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from resources.disk import replace
+from resources.landing.zone import DATASET_NAME, UNFINISHED
+from ser.errors import SerError
+
+_CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
+"""What file systems call the thing that changes with a file's content."""
+
+_LONGEST = 100
+
+
+def fetch(uri: str, root: Path) -> list[Path]:
+    """Copy the files of `<uri>/<dataset>/` that are not here yet to `landing/<dataset>/`, and return the copies.
+
+    The inbox is only read. A copy is named by where it comes from and by its size and time there, so that a file that
+    was replaced is fetched again.
+
+    Raises:
+        SerError: the inbox cannot be read, or not all of it.
+    """
+    import fsspec
+
+    landing = root / "landing"
+    landing.mkdir(parents=True, exist_ok=True)
+    copies: list[Path] = []
+    with (landing / ".inbox.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            files, base = fsspec.core.url_to_fs(uri)
+            for folder in files.ls(base, detail=True):
+                dataset = _name(folder)
+                if folder["type"] == "directory" and DATASET_NAME.fullmatch(dataset):
+                    copies += _fetch_folder(files, folder["name"], landing / dataset)
+        except (OSError, ValueError, ImportError) as error:
+            raise SerError(
+                f"the inbox {uri} cannot be read: {error!r}. Check automation.inbox in ser.toml, and whether it is up."
+            ) from error
+    return copies
+
+
+def _fetch_folder(files: Any, source: str, target: Path) -> list[Path]:
+    target.mkdir(exist_ok=True)
+    copies = []
+    for entry in files.ls(source, detail=True):
+        copy = target / _copy_name(entry)
+        if entry["type"] == "file" and not UNFINISHED.search(_name(entry)) and not copy.exists():
+            temporary = target / f".{copy.name}.tmp"  # one that was left half-written is written over
+            files.get_file(entry["name"], str(temporary))
+            replace(temporary, copy)
+            copies.append(copy)
+    return copies
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(entry["name"]).rstrip("/").rpartition("/")[2]
+
+
+def _copy_name(entry: Mapping[str, Any]) -> str:
+    """A name that is safe in any folder, and keeps the end of the file's own, which says what kind of file it is."""
+    identity = [str(entry["name"]), str(entry.get("size")), *(str(entry[key]) for key in _CHANGES if key in entry)]
+    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()
+    return f"{digest[:16]}-{re.sub(r'[^A-Za-z0-9._-]', '_', _name(entry))[-_LONGEST:]}"

@@ -1,0 +1,135 @@
+"""The landing sensor: what is put into the landing folders lands, and each new snapshot is run once."""
+
+import json
+import time
+from dataclasses import dataclass
+
+import dagster as dg
+
+from assets.ser_resource import SNAPSHOTS
+from resources.artifacts import ArtifactStore
+from resources.heads import Heads
+from resources.landing.inbox import fetch
+from resources.landing.zone import Landing
+from resources.launchers import in_own_process
+from resources.locks import is_owned
+from resources.settings import Automation, Settings, data_root, load_settings
+from resources.workshop import landing
+from ser.errors import SerError
+from ser_dagster.jobs import Job
+
+LAST_ASSET = "policy_evaluation"
+"""The last artifact of a complete run."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at one dataset found: a snapshot to run, or none, and why."""
+
+    reason: str
+    snapshot: str | None = None
+    settled: str | None = None
+    """The snapshot that needs no further look: it is requested now, or was before, or has been run by hand."""
+    failed: bool = False
+
+
+def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
+    """A sensor that lands what waits and requests runs of `job`."""
+
+    @dg.sensor(
+        name="landing",
+        job=job,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        # Often enough that a burst ends where its quiet period ends, seldom enough to cost nothing.
+        minimum_interval_seconds=round(min(max(automation.quiet_seconds / 2, 1), 30)),
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """Lands finished files and requests one run of each new snapshot."""
+        settings = load_settings()
+        store = ArtifactStore(data_root() / "artifacts", in_own_process)
+        zone = landing(data_root(), settings, store)
+        done: dict[str, str] = json.loads(context.cursor or "{}")
+        looks = _fetch(settings.automation.inbox)
+        looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}
+        for dataset, found in looks.items():
+            context.log.info(f"{dataset}: {found.reason}")
+        return _result(looks, settings)
+
+    return sensor
+
+
+def _fetch(inbox: str | None) -> dict[str, Look]:
+    """Fetch what is new in the inbox; what stops it is told in the end, and what is here already lands."""
+    if inbox is None:
+        return {}
+    try:
+        return {"the inbox": Look(f"{len(fetch(inbox, data_root()))} files were fetched")}
+    except SerError as error:
+        return {"the inbox": Look(str(error), failed=True)}
+
+
+def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:
+    """Land what waits for a dataset, and decide whether its snapshot is to be run.
+
+    A dataset that cannot land must not keep the others from landing: it is passed over, and told in the end.
+
+    Args:
+        done: the snapshot that was last settled.
+    """
+    try:
+        return _wait(zone, settings.automation, dataset, done) or _judge(zone, store, settings, dataset, done)
+    except (SerError, OSError) as error:
+        return Look(f"could not land: {error}", settled=done, failed=True)
+
+
+def _wait(zone: Landing, automation: Automation, dataset: str, done: str | None) -> Look | None:
+    """Land the files of a dataset if all has been quiet long enough; else say so."""
+    newest = zone.newest_arrival(dataset)
+    if newest is None:
+        return None
+    age = time.time() - newest
+    if age < automation.quiet_seconds:
+        reason = f"the newest file came {age:.0f} s ago; files land after {automation.quiet_seconds:g} s of quiet"
+        return Look(reason, settled=done)
+    zone.land_waiting(dataset)
+    return None
+
+
+def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:
+    """Whether the current snapshot is to be run."""
+    if dataset not in zone.datasets():
+        return Look("nothing has landed yet")
+    snapshot = zone.current_snapshot(dataset)
+    if snapshot == done:
+        return Look(f"nothing new since {snapshot}", settled=snapshot)
+    root = data_root()
+    if is_owned(root, snapshot):
+        return Look(f"{snapshot} is being worked on already", settled=done)
+    if Heads(root, snapshot, settings, store).find(LAST_ASSET) is not None:
+        return Look(f"{snapshot} has been run already", settled=snapshot)
+    gained = zone.gained(dataset, done)
+    least = settings.automation.min_new_pairs
+    if gained < least:
+        since = done or "the beginning"
+        return Look(f"{gained} pairs are new or newly labelled since {since}; a run needs {least}", settled=done)
+    return Look(f"{gained} pairs are new or newly labelled: {snapshot} is run", snapshot=snapshot, settled=snapshot)
+
+
+def _result(looks: dict[str, Look], settings: Settings) -> dg.SensorResult:
+    """The requests of all datasets at once, or why there are none.
+
+    Raises:
+        SerError: there are none, and a dataset could not land.
+    """
+    snapshots = [found.snapshot for found in looks.values() if found.snapshot]
+    reasons = "; ".join(f"{dataset}: {found.reason}" for dataset, found in looks.items())
+    if not snapshots and any(found.failed for found in looks.values()):
+        raise SerError(reasons)
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=f"{snapshot}:{settings.digest}", partition_key=snapshot) for snapshot in snapshots
+        ],
+        dynamic_partitions_requests=[SNAPSHOTS.build_add_request(snapshots)] if snapshots else None,
+        skip_reason=None if snapshots else reasons or "no dataset has a landing folder yet",
+        cursor=json.dumps({dataset: found.settled for dataset, found in looks.items() if found.settled}),
+    )

@@ -1,0 +1,57 @@
+"""A schedule for every dataset: it runs the current snapshot again, and what is unchanged is reused."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import dagster as dg
+
+from resources.settings import Automation, data_root, load_settings
+from resources.workshop import landing
+from ser.errors import SerError
+from ser_dagster.home import register
+from ser_dagster.jobs import Job
+
+WEEKLY = "0 3 * * 0"
+"""Sundays at three in the morning, UTC."""
+
+
+def schedules(job: Job, automation: Automation, datasets: Iterable[str]) -> list[dg.ScheduleDefinition]:
+    """One schedule a dataset, on where the settings give its times; the others are weekly and off.
+
+    Raises:
+        SerError: the times of a dataset are no cron string.
+    """
+    known = sorted({*datasets, *automation.cron})
+    names = {dataset: re.sub(r"\W", "_", f"run_{dataset}") for dataset in known}
+    taken = Counter(names.values())
+    twins = [dataset for dataset in known if taken[names[dataset]] > 1]
+    # Dagster's names know no dots and dashes: datasets that differ in them alone are numbered.
+    names |= {dataset: f"{names[dataset]}_{number}" for number, dataset in enumerate(twins, 1)}
+    return [_schedule(job, names[dataset], dataset, automation.cron.get(dataset)) for dataset in known]
+
+
+def _schedule(job: Job, name: str, dataset: str, cron: str | None) -> dg.ScheduleDefinition:
+    on, off = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
+
+    def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        zone = landing(data_root(), load_settings())
+        if dataset not in zone.datasets():
+            return dg.SkipReason(f"{dataset}: nothing has landed yet")
+        snapshot = zone.current_snapshot(dataset)
+        register(context.instance, snapshot)
+        return dg.RunRequest(partition_key=snapshot)
+
+    try:
+        return dg.schedule(
+            name=name,
+            job=job,
+            cron_schedule=cron or WEEKLY,
+            default_status=on if cron else off,
+            description=f"Runs the current snapshot of {dataset}; what is unchanged is reused.",
+        )(request)
+    except dg.DagsterInvalidDefinitionError as error:
+        raise SerError(
+            f"setting 'automation.cron.{dataset}' is impossible: {cron!r} is no cron string.\n"
+            f"Write minute, hour, day, month and weekday, for instance {WEEKLY!r}."
+        ) from error

@@ -1,0 +1,73 @@
+"""Files are fetched from anywhere that fsspec reaches, each once, and under names that stay in their folder."""
+
+from pathlib import Path
+
+import fsspec
+import pytest
+from landing_fakes import jsonl, landing, pair
+
+from resources.landing.inbox import fetch
+from ser.errors import SerError
+
+
+@pytest.fixture
+def remote() -> fsspec.AbstractFileSystem:
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+    return files
+
+
+def put(remote: fsspec.AbstractFileSystem, name: str, tmp_path: Path, *numbers: int) -> None:
+    remote.pipe(f"/inbox/{name}", jsonl(tmp_path / "x.jsonl", [pair(number) for number in numbers]).read_bytes())
+
+
+def test_each_file_is_fetched_once_and_again_when_it_was_replaced(
+    tmp_path: Path, remote: fsspec.AbstractFileSystem
+) -> None:
+    put(remote, "demo/a.jsonl", tmp_path, 1, 2)
+    put(remote, "other/b.jsonl", tmp_path, 3)
+    zone = landing(tmp_path)
+    assert len(fetch("memory://inbox", tmp_path)) == 2
+    assert fetch("memory://inbox", tmp_path) == []
+    assert [zone.land_waiting(name).landed for name in ("demo", "other")] == [2, 1]
+    put(remote, "demo/a.jsonl", tmp_path, 1, 2, 4)
+    [copy] = fetch("memory://inbox", tmp_path)
+    assert copy.name.endswith("-a.jsonl")
+    done = zone.land_waiting("demo")
+    assert (done.landed, done.duplicates) == (1, 2)
+
+
+def test_unfinished_files_and_folders_that_are_no_dataset_stay_there(
+    tmp_path: Path, remote: fsspec.AbstractFileSystem
+) -> None:
+    for name in ("demo/.a.jsonl", "demo/a.jsonl.tmp", "No Name/a.jsonl", ".hidden/a.jsonl", "loose.jsonl"):
+        put(remote, name, tmp_path, 1)
+    assert fetch("memory://inbox", tmp_path) == []
+    assert landing(tmp_path).folders() == ["demo"]
+
+
+def test_strange_names_stay_in_their_folder_and_land(tmp_path: Path, remote: fsspec.AbstractFileSystem) -> None:
+    names = ["x" * 300 + ".jsonl", "a\0b.jsonl", "c\\..\\..\\c.jsonl", "ünï\ncode.jsonl"]
+    for number, name in enumerate(names):
+        put(remote, f"demo/{name}", tmp_path, number)
+    copies = fetch("memory://inbox", tmp_path)
+    assert {copy.parent for copy in copies} == {tmp_path / "landing" / "demo"}
+    assert landing(tmp_path).land_waiting("demo").landed == 4
+
+
+def test_a_copy_that_was_cut_off_is_made_again(tmp_path: Path, remote: fsspec.AbstractFileSystem) -> None:
+    put(remote, "demo/a.jsonl", tmp_path, 1)
+    [copy] = fetch("memory://inbox", tmp_path)
+    whole = copy.read_bytes()
+    copy.unlink()
+    (copy.parent / f".{copy.name}.tmp").write_bytes(whole[:9])
+    assert fetch("memory://inbox", tmp_path) == [copy]
+    assert copy.read_bytes() == whole
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+@pytest.mark.parametrize("uri", ["memory://nowhere", "nonsense://x", "file:///no/such/folder"])
+def test_an_inbox_that_is_not_there_is_named(tmp_path: Path, remote: fsspec.AbstractFileSystem, uri: str) -> None:
+    with pytest.raises(SerError, match=r"the inbox .* cannot be read.*automation\.inbox"):
+        fetch(uri, tmp_path)
