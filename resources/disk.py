@@ -1,10 +1,15 @@
 """Files that are written whole or not at all, and their digests."""
 
+import ctypes
+import errno
 import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux, for which Python has no names."""
 
 
 def file_digest(path: Path) -> str:
@@ -22,8 +27,12 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` make a temporary sibling of `path`, then put it in place at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    write(temporary)
-    replace(temporary, path)
+    try:
+        write(temporary)
+        replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def replace(temporary: Path, path: Path) -> None:
@@ -40,3 +49,18 @@ def fsync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two files or folders of one file system change places in one step, durably.
+
+    Raises:
+        OSError: the file system, or the operating system, has no such step.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if libc.renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    fsync(one.parent)
+    fsync(other.parent)
