@@ -1,4 +1,4 @@
-"""The `ser` command: land, run, status, audit, report, demo."""
+"""The `ser` command: land, run, status, audit, report, export, demo."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import SerError
+from ser_dagster import export
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--dataset", help="needed when there is more than one")
     report.add_argument("--open", action="store_true", help="open it in a browser")
     report.set_defaults(command=_report)
+
+    export.add_parser(commands)
 
     demo = commands.add_parser("demo", help="the complete chain on the committed sample")
     demo.set_defaults(command=_demo)
