@@ -1,5 +1,7 @@
 """Files that are written whole or not at all, and their digests."""
 
+import ctypes
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -10,6 +12,8 @@ from resources.locks import only_writer_of_file
 
 FULL = "there is no space left on the disk. Free some and run the same command again: what is finished is kept."
 _FULL_SIGNS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux, for which Python has no names."""
 
 
 def is_full(error: BaseException) -> bool:
@@ -59,3 +63,18 @@ def fsync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two files or folders of one file system change places in one step, durably.
+
+    Raises:
+        OSError: the file system, or the operating system, has no such step.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if libc.renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    fsync(one.parent)
+    fsync(other.parent)

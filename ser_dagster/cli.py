@@ -1,4 +1,4 @@
-"""The `ser` command: land, run, status, audit, report, review, prune, demo."""
+"""The `ser` command: land, run, status, audit, report, review, prune, export, demo."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from resources.disk import FULL, is_full
 from ser.errors import SerError
-from ser_dagster import land, prune, review
+from ser_dagster import export, land, prune, review
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     review.add_parser(commands)
     prune.add_parser(commands)
+    export.add_parser(commands)
 
     demo = commands.add_parser("demo", help="the complete chain on the committed sample")
     demo.set_defaults(command=_demo)

@@ -134,18 +134,23 @@ def _words(error: Any) -> str:
 
 
 def _outcome(work: Workshop, run_id: str, policy: bool) -> dict[str, Any]:
-    keys = finished_models(work)
-    loops = [_loop(work, loop, key) for loop, key in enumerate(keys)]
-    if len(keys) <= work.settings.loops:
-        loops.append(dict.fromkeys(loops[0]) | _status(work, len(keys)))
     promotion = work.heads.get("evolved_rm")
     evaluation = work.heads.find("policy_evaluation") if policy else None
     return {
-        "loops": loops,
+        "loops": loop_rows(work),
         "promoted": {"loop": promotion.summary["promoted_loop"], "why": promotion.summary["why"]},
         "policy": None if evaluation is None else _policy(evaluation),
         "reused": all(artifact.manifest["run_id"] != run_id for artifact in work.record().artifacts.values()),
     }
+
+
+def loop_rows(work: Workshop) -> list[dict[str, Any]]:
+    """What became of the seed and of every loop, up to the one that converged, which has no model."""
+    keys = finished_models(work)
+    loops = [_loop(work, loop, key) for loop, key in enumerate(keys)]
+    if len(keys) <= work.settings.loops:
+        loops.append(dict.fromkeys(loops[0]) | _status(work, len(keys)))
+    return loops
 
 
 def _loop(work: Workshop, loop: int, key: str) -> dict[str, Any]:

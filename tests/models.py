@@ -1,6 +1,7 @@
 """Tiny encoded pairs and reward models for tests."""
 
 from pathlib import Path
+from typing import Any
 
 from ser.backbone import load_tokenizer
 from ser.encoding import EncodedPair, encode_pair
@@ -37,3 +38,25 @@ def random_model(backbone: Path, top: float = 0.5, seed: int = 0) -> RewardModel
         if "lora_B" in name or "score" in name:
             parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
     return model
+
+
+def backbone_of(kind: str, tiny_backbone: Path, folder: Path) -> Path:
+    """A tiny backbone of another model type, with the same tokenizer."""
+    import torch
+    import transformers as hf
+
+    tokenizer = hf.AutoTokenizer.from_pretrained(tiny_backbone)
+    shape = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+    }  # fmt: skip
+    torch.manual_seed(1)
+    model: Any = {
+        "qwen2": lambda: hf.Qwen2ForCausalLM(hf.Qwen2Config(num_key_value_heads=2, **shape)),
+        "qwen3": lambda: hf.Qwen3ForCausalLM(hf.Qwen3Config(num_key_value_heads=2, head_dim=8, **shape)),
+        "mistral": lambda: hf.MistralForCausalLM(hf.MistralConfig(num_key_value_heads=2, **shape)),
+        "gpt_neox": lambda: hf.GPTNeoXForCausalLM(hf.GPTNeoXConfig(**shape)),
+    }[kind]()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

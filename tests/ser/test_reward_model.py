@@ -1,23 +1,11 @@
 """A reward depends on the pair alone, and survives saving."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import (
-    AutoTokenizer,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
 
 from ser.backbone import load_model, load_tokenizer
 from ser.encoding import EncodedPair, encode_pair
@@ -26,7 +14,7 @@ from ser.packing import pack
 from ser.pairs import Pair, canonical_prompt
 from ser.reward_model import RewardModel
 from ser.specs import Lora
-from tests.models import encoded_pairs, random_model
+from tests.models import backbone_of, encoded_pairs, random_model
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6)
 
@@ -36,20 +24,7 @@ def model(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory:
     """A reward model over each kind of backbone that packing is proven for, and over one that it is not."""
     if request.param == "llama":
         return random_model(tiny_backbone)
-    shape = {
-        "vocab_size": len(AutoTokenizer.from_pretrained(tiny_backbone)), "hidden_size": 32, "intermediate_size": 64,
-        "num_hidden_layers": 4, "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
-    }  # fmt: skip
-    torch.manual_seed(1)
-    other: Any = {
-        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(num_key_value_heads=2, **shape)),
-        "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(num_key_value_heads=2, head_dim=8, **shape)),
-        "mistral": lambda: MistralForCausalLM(MistralConfig(num_key_value_heads=2, **shape)),
-        "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**shape)),
-    }[request.param]()
-    folder = tmp_path_factory.mktemp(request.param)
-    other.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tiny_backbone).save_pretrained(folder)
+    folder = backbone_of(request.param, tiny_backbone, tmp_path_factory.mktemp(request.param))
     if request.param != "gpt_neox":
         return random_model(folder)
     with pytest.warns(UserWarning, match="packing is not proven for model type 'gpt_neox'"):
