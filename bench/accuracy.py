@@ -33,7 +33,7 @@ COLUMNS = ["data", "top", "random_seed", "train_pairs", "epochs", "test_pairs", 
 HEADINGS = ["data", "adapted layers", "test accuracy, mean", "by random seed", "against all layers", "95 % interval"]
 SIZES = {"sample": (200, 400), "hh_harmless": (160, 400)}
 """Pairs to train on and to test on."""
-TOPS = (1.0, 0.25, 1 / 3)
+TOPS = (1.0, 0.5, 1 / 3, 0.25)
 SEEDS = (0, 1, 2)
 
 

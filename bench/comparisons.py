@@ -9,7 +9,7 @@ from bench.measure import Comparison, Job, alternate
 from bench.ours import Scoring, Training
 from bench.peers import PipelineScoring, TrlTraining
 from bench.workload import Workload
-from ser.specs import Lora
+from ser.specs import RewardTraining
 
 BATCH_SIZES = (1, 4, 16)
 """What the tuned pipeline may choose from."""
@@ -50,7 +50,7 @@ def training(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Compa
     with tempfile.TemporaryDirectory() as folder:
         whole, top = (
             Training(work, dtype, 1.0, Path(folder) / "all"),
-            Training(work, dtype, Lora().top, Path(folder) / "top"),
+            Training(work, dtype, RewardTraining().lora.top, Path(folder) / "top"),
         )
         trl = TrlTraining(work, dtype, whole.settings, whole.start)
         seconds = alternate(rounds, {"RewardTrainer": trl, "all layers": whole, "default mode": top})
@@ -83,7 +83,7 @@ def loops(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparis
     work, kept = Workload(dataset, size), Workload(dataset, size // 4)
     with tempfile.TemporaryDirectory() as folder:
         scorer = Scoring(work, dtype, Path(folder))
-        trainer = Training(kept, dtype, Lora().top, Path(folder) / "top")
+        trainer = Training(kept, dtype, RewardTraining().lora.top, Path(folder) / "top")
 
         def first() -> None:
             scorer.first()

@@ -23,7 +23,7 @@ class Scoring:
 
     def __init__(self, work: Workload, dtype: str, folder: Path):
         self._work, self._folder = work, folder
-        fresh = RewardModel.new(model_folder(), Lora(), dtype, random_seed=0)
+        fresh = RewardModel.new(model_folder(), RewardTraining().lora, dtype, random_seed=0)
         fresh.save(folder / "rm")
         self._model = RewardModel.load(model_folder(), folder / "rm", dtype, merged=True)
 

@@ -62,9 +62,13 @@ class Lora(Spec):
 
 
 class RewardTraining(Spec):
-    """How a reward model is trained."""
+    """How a reward model is trained.
 
-    lora: Lora = Lora()
+    The top half of the layers is the least that tells responses apart as well as all of them do
+    (docs/performance.md, "How many layers").
+    """
+
+    lora: Lora = Lora(top=0.5)
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(16, ge=1, description="pairs a step")
     seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM and of the controls")
