@@ -100,6 +100,7 @@ def test_a_file_makes_one_run_that_survives_a_kill_of_itself_and_of_everything(
     # One was requested; the others are its retries.
     assert [run.parent_run_id for run in runs] == [None, first, second]
     assert runs[0].tags["dagster/sensor_name"] == "landing"
+    assert (third.tags["dagster/max_retries"], third.tags["dagster/retry_strategy"]) == ("2", "ALL_STEPS")
     assert len({run.tags["dagster/partition"] for run in runs}) == 1
     heads = data_root / "heads" / third.tags["dagster/partition"]
     assert len(list(heads.glob("*/policy_evaluation.json"))) == 1
