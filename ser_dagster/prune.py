@@ -1,8 +1,11 @@
 """`ser prune`: remove what neither the newest snapshots nor a promoted model needs; a dry run first."""
 
 import argparse
+import errno
 import json
 from typing import TYPE_CHECKING, Any
+
+from ser.errors import SerError
 
 if TYPE_CHECKING:
     from resources.prune import Pruning
@@ -26,7 +29,14 @@ def _prune(parsed: argparse.Namespace) -> None:
     from ser.progress import silent
 
     progress = Reporter("prune", lambda line: None, terminal=True) if parsed.yes else silent
-    result = prune(data_root(), parsed.keep, remove=parsed.yes, progress=progress)
+    try:
+        result = prune(data_root(), parsed.keep, remove=parsed.yes, progress=progress)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise SerError(
+            f"the disk has no room even for a lock. Delete a report in {data_root() / 'reports'} and prune again."
+        ) from error
     if parsed.json:
         print(json.dumps(result.as_dict(data_root())))
     else:
