@@ -44,8 +44,8 @@ def _kills(project: Project, options: Options) -> str:
     resumed = sorted(kill.resumed for kill in found if kill.resumed is not None)
     stages = sorted({_stage(kill.label) for kill in found})
     return (
-        f"**{len(found)} runs and {landed} landings were killed** with `kill -9` and continued. Nothing was lost: every "
-        "file is the undisturbed run's, the audit has the same rows and no duplicate, nothing half-made is left, "
+        f"**{len(found)} runs and {landed} landings were killed** with `kill -9` and continued. Nothing was lost: "
+        "every file is the undisturbed run's, the audit has the same rows and no duplicate, nothing half-made is left, "
         "and no run seems to go on. From the start of the next process (its imports done) to new work of the stage "
         f"in hand: {median(resumed):.1f} s (median), {resumed[-1]:.1f} s (longest). {_how(found)}\n\n"
         + table(

@@ -1,7 +1,6 @@
 """Snapshots: naming all that has landed by its content, and writing it out as tables for the stages."""
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +41,7 @@ def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> di
     The digest covers pairs, roles, sources, groups and labels, and neither times nor how they came in.
     """
     digest = hashlib.sha256()
-    with _tables(store, parts) as con:
+    with _tables(store, parts, store.folder / "staging" / "spill") as con:
         for batch in con.sql(_CONTENT).to_arrow_reader(65536):
             digest.update("".join(f"{line}\n" for line in batch.column("line").to_pylist()).encode())
         pairs, labelled = con.execute(_COUNTS).fetchall()[0]
@@ -60,7 +59,7 @@ def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path)
         "judge_labels": ("judge_labels", "pair_id preferred"),
     }
     times = {"pair_times": ("pairs", "pair_id landed_at"), "label_times": ("labels", "pair_id annotator landed_at")}
-    with _tables(store, parts) as con:
+    with _tables(store, parts, out / ".spill.tmp") as con:
         for name, (source, columns) in times.items():
             _write(con, source, columns, out / f"{name}.parquet")
         return {name: _write(con, *table, out / f"{name}.parquet") for name, table in tables.items()}
@@ -75,13 +74,12 @@ def _write(con: duckdb.DuckDBPyConnection, source: str, columns: str, path: Path
 
 
 @contextmanager
-def _tables(store: DatasetStore, parts: Mapping[str, list[str]]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in which every kind of part is a table."""
-    with tempfile.TemporaryDirectory() as spill:
-        con = open_database(Path(spill))
-        try:
-            for kind in PARTS:
-                add_view(con, kind, store.files(kind, parts), PARTS[kind])
-            yield con
-        finally:
-            con.close()
+def _tables(store: DatasetStore, parts: Mapping[str, list[str]], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in which every kind of part is a table; a killed process leaves `spill` where it will be cleared."""
+    con = open_database(spill)
+    try:
+        for kind in PARTS:
+            add_view(con, kind, store.files(kind, parts), PARTS[kind])
+        yield con
+    finally:
+        con.close()
