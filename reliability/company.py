@@ -35,7 +35,7 @@ def _expect_owner(victim: Victim) -> None:
 def a_reader(project: Project, wanted: Wanted) -> None:
     """Hold the audit database open during a whole run: the run succeeds, and the next one brings the rows."""
     root = project.copy_of(wanted.landed, "read")
-    ser(project, root, "run", "--no-policy", "--loops", "1")
+    ser(project, root, "run", "--no-policy")
     leave = project.folder / "leave"
 
     def hold() -> int:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from resources.code_version import PACKAGES, code_version
+from resources.code_version import PACKAGES, code_version, git_commit
 from resources.disk import file_digest, fsync, is_full, replace, write_text
 from resources.launchers import Launcher
 from resources.locks import only_writer
@@ -157,12 +156,12 @@ class ArtifactStore:
                 if not summary.exists():  # a killed process may have finished the work without publishing it
                     write_text(summary, json.dumps(work(temporary), sort_keys=True, indent=1) + "\n")
                 for half in temporary.rglob(".*.tmp"):  # what a killed process was writing
-                    half.unlink()
+                    shutil.rmtree(half) if half.is_dir() else half.unlink()
                 manifest = {
                     "key": key,
                     "version": version,
                     "packages": {package: metadata.version(package) for package in PACKAGES},
-                    "git_commit": _git_commit(),
+                    "git_commit": git_commit(),
                     "started_at": started.isoformat(),
                     "finished_at": datetime.now(UTC).isoformat(),
                     "seconds": round(time.monotonic() - clock, 3),
@@ -173,7 +172,7 @@ class ArtifactStore:
                 adopt(made)
                 return made
         except Exception as error:
-            if is_full(error):
+            if is_full(error, self.root):
                 raise DiskFullError(key, temporary) from error
             raise
 
@@ -202,7 +201,7 @@ class ArtifactStore:
             expected, seal = manifest["files"], manifest.pop(SEAL, None)
         except (OSError, ValueError, KeyError) as error:
             raise DamagedArtifactError(
-                f"artifact {key}/{version} has no readable manifest: {error}. {_AGAIN}"
+                f"artifact {key}/{version} has no readable {MANIFEST}: {error}. {_AGAIN}"
             ) from error
         actual = _checked(place, (place / MANIFEST).stat().st_mtime_ns)
         changed = [name for name in sorted(expected.keys() | actual.keys()) if expected.get(name) != actual.get(name)]
@@ -265,13 +264,3 @@ def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
     if place.exists():  # a folder without a manifest is nobody's
         shutil.rmtree(place)
     replace(temporary, place)
-
-
-@lru_cache
-def _git_commit() -> str | None:
-    """The commit of the code that runs, where it is a git checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import subprocess
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,16 @@ def code_version(module: str) -> str:
     for package in PACKAGES:
         digest.update(f"{package}={metadata.version(package)};".encode())
     return digest.hexdigest()[:16]
+
+
+@lru_cache
+def git_commit() -> str | None:
+    """The commit of the code that runs, where it is a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _reachable(module: str) -> set[str]:

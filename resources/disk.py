@@ -4,22 +4,31 @@ import ctypes
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resources.locks import only_writer_of_file
+from ser.errors import SerError
 
 FULL = "there is no space left on the disk. Free some and run the same command again: what is finished is kept."
+_NO_ROOM = 2**18
+"""Bytes with which nothing can be done."""
 _FULL_SIGNS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 _HERE, _EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux, for which Python has no names."""
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether an error, or one that led to it, says that the disk is full, in whichever library's words."""
+def is_full(error: BaseException, place: Path | None = None) -> bool:
+    """Whether an error, or one that led to it, says that the disk is full, in whichever library's words.
+
+    Some have no words for it (torch: "file write failed"): then it counts that `place` has no room left.
+    """
     cause = error.__cause__ or error.__context__
-    return any(sign in str(error) for sign in _FULL_SIGNS) or (cause is not None and is_full(cause))
+    if any(sign in str(error) for sign in _FULL_SIGNS) or (cause is not None and is_full(cause)):
+        return True
+    return place is not None and not isinstance(error, SerError) and shutil.disk_usage(place).free < _NO_ROOM
 
 
 def file_digest(path: Path) -> str:

@@ -19,9 +19,12 @@ _AHEAD_BYTES = 2**18
 """What is read of every run at a time."""
 
 
-def in_order(batches: Iterable[pa.RecordBatch], by: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The rows of `batches` sorted by the columns `by`, which hold no nulls and are unique together."""
-    with tempfile.TemporaryDirectory() as folder:
+def in_order(batches: Iterable[pa.RecordBatch], by: Sequence[str], scratch: Path) -> Iterator[dict[str, Any]]:
+    """The rows of `batches` sorted by the columns `by`, which hold no nulls and are unique together.
+
+    The runs lie in a folder `.….tmp` of `scratch`, which whoever owns `scratch` clears away after a kill.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".", suffix=".tmp") as folder:
         runs = [_write_run(table, by, Path(folder) / str(number)) for number, table in enumerate(_chunks(batches))]
         yield from heapq.merge(*map(_read_run, runs), key=itemgetter(*by))
 

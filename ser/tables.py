@@ -87,7 +87,7 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
 def read_in_order(path: Path, by: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The rows of a parquet file sorted by the columns `by`, on disk where memory would not do."""
     with pq.ParquetFile(path) as file:
-        yield from in_order(file.iter_batches(batch_size=ROWS), by)
+        yield from in_order(file.iter_batches(batch_size=ROWS), by, path.parent)
 
 
 def ask(query: str, **files: Path) -> list[tuple[Any, ...]]:

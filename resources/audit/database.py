@@ -131,7 +131,7 @@ class AuditDatabase:
             with duckdb.connect(str(fresh)) as connection:
                 apply_schema(connection)
             if not self.path.exists():  # Another process may have been first, and its file is as good.
-                fresh.replace(self.path)
+                put_in_place(fresh, self.path)
 
 
 @contextmanager
@@ -196,6 +196,12 @@ def query(
             if database.is_damage(error):
                 raise
             raise SerError(f"SQL: {_two_lines(str(error))}") from error
+
+
+def put_in_place(fresh: Path, path: Path) -> None:
+    """Replace the database at `path`, whose log must not be replayed into the new one."""
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+    fresh.replace(path)
 
 
 def _empty(folder: Path) -> None:

@@ -8,7 +8,15 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
-from resources.audit.database import AuditBusy, AuditDatabase, apply_schema, being_made, literal, prepare_for_bulk
+from resources.audit.database import (
+    AuditBusy,
+    AuditDatabase,
+    apply_schema,
+    being_made,
+    literal,
+    prepare_for_bulk,
+    put_in_place,
+)
 from resources.audit.parts import Part, parts
 from resources.audit.record import AuditArtifact, RunRecord
 from ser.pairs import readable_prompt
@@ -49,9 +57,7 @@ def rebuild(path: Path, records: Iterable[RunRecord]) -> None:
                 _copy(connection, record, path.parent)
                 connection.execute("COMMIT")
         _wait_for_writer(path)
-        # The log of the old file must not be replayed into the new one.
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
-        fresh.replace(path)
+        put_in_place(fresh, path)
 
 
 def matches_parquet(database: AuditDatabase, record: RunRecord) -> list[str]:

@@ -201,12 +201,12 @@ class Merge:
             "keys": ("SELECT key, unit, purpose FROM new_key", ["key"]),
         }
         for kind, (query, by) in queries.items():
-            rows = ({**row, "landed_at": self._landed_at} for row in in_order(self._read(query), by))
+            rows = ({**row, "landed_at": self._landed_at} for row in in_order(self._read(query), by, self._folder))
             yield kind, record_batches(rows, PARTS[kind])
 
     def rejected_rows(self, names: list[str]) -> Iterator[dict[str, Any]]:
         """The bad rows in their order, with the name of their file."""
-        for row in in_order(self._read(_REJECTED), ["seq"]):
+        for row in in_order(self._read(_REJECTED), ["seq"], self._folder):
             del row["seq"]
             yield {"file": names[row["number"]], **row}
 

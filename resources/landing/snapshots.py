@@ -59,7 +59,7 @@ def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> di
     The digest covers pairs, roles, sources, groups and labels, and neither times nor how they came in.
     """
     digest = hashlib.sha256()
-    with _tables(store, parts) as con:
+    with _tables(store, parts, store.folder / "staging" / "spill") as con:
         for batch in con.sql(_CONTENT).to_arrow_reader(65536):
             digest.update("".join(f"{line}\n" for line in batch.column("line").to_pylist()).encode())
         pairs, labelled = con.execute(_COUNTS).fetchall()[0]
@@ -69,7 +69,7 @@ def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> di
 def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], before: Mapping[str, Sequence[str]]) -> int:
     """How many pairs are in `parts` and not in `before`: new ones, and known ones with a new label or role."""
     added = {kind: [name for name in parts[kind] if name not in before[kind]] for kind in PARTS}
-    with _tables(store, added) as con:
+    with tempfile.TemporaryDirectory() as spill, _tables(store, added, Path(spill)) as con:
         return con.execute(_TOUCHED).fetchall()[0][0]
 
 
@@ -87,7 +87,7 @@ def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path)
         "pair_times": ("pairs", "pair_id landed_at"),
         "label_times": ("open_labels", "pair_id annotator landed_at"),
     }
-    with _tables(store, parts) as con:
+    with _tables(store, parts, out / ".spill.tmp") as con:
         for name, (source, columns) in times.items():
             _write(con, source, columns, out / f"{name}.parquet")
         return {name: _write(con, *table, out / f"{name}.parquet") for name, table in contents.items()}
@@ -96,7 +96,7 @@ def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path)
 def find_pairs(store: DatasetStore, parts: Mapping[str, list[str]], pair_ids: Collection[str]) -> dict[str, Pair]:
     """Those of the pairs that a snapshot has, by their identity."""
     columns = ", ".join(tables.PAIRS.names)
-    with _tables(store, parts) as con:
+    with tempfile.TemporaryDirectory() as spill, _tables(store, parts, Path(spill)) as con:
         con.register("wanted", pa.table({"pair_id": pa.array(sorted(pair_ids), pa.string())}))
         rows = con.execute(f"SELECT {columns} FROM pairs SEMI JOIN wanted USING (pair_id)").fetchall()
     return {row[0]: Pair(*row) for row in rows}
@@ -107,19 +107,18 @@ def _write(con: duckdb.DuckDBPyConnection, source: str, columns: str, path: Path
     schema = pa.schema([fields[name] for name in columns.split()])
     chosen = ", ".join(f'"{name}"' for name in schema.names)
     order = ["pair_id", "annotator"] if "annotator" in schema.names else ["pair_id"]
-    rows = in_order(con.sql(f"SELECT {chosen} FROM {source}").to_arrow_reader(1024), order)
+    rows = in_order(con.sql(f"SELECT {chosen} FROM {source}").to_arrow_reader(1024), order, path.parent)
     return write_parquet(path, schema, record_batches(rows, schema))
 
 
 @contextmanager
-def _tables(store: DatasetStore, parts: Mapping[str, list[str]]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in which every kind of part is a table."""
-    with tempfile.TemporaryDirectory() as spill:
-        con = open_database(Path(spill))
-        try:
-            for kind in PARTS:
-                add_view(con, kind, store.files(kind, parts), PARTS[kind])
-            con.execute(_OPEN_LABELS)
-            yield con
-        finally:
-            con.close()
+def _tables(store: DatasetStore, parts: Mapping[str, list[str]], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in which every kind of part is a table; a killed process leaves `spill` where it will be cleared."""
+    con = open_database(spill)
+    try:
+        for kind in PARTS:
+            add_view(con, kind, store.files(kind, parts), PARTS[kind])
+        con.execute(_OPEN_LABELS)
+        yield con
+    finally:
+        con.close()

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,8 +101,11 @@ class DatasetStore:
 
     def sweep(self) -> None:
         """Remove what a killed landing left half-written. Only under the lock."""
-        for path in self.folder.rglob(".*.tmp"):
-            path.unlink()
+        for path in list(self.folder.rglob(".*.tmp")):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)  # it may have lain in such a folder
 
     def remember(self, mark: list[Any], digest: str) -> None:
         """Note that the content `digest` has landed, from a file with this fingerprint."""

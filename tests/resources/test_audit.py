@@ -265,3 +265,19 @@ def test_what_killed_processes_left_beside_the_file_goes(tmp_path: Path) -> None
     rebuild(database.path, [run])
     assert not folder.exists()
     assert matches_parquet(database, run) == []
+
+
+def test_the_log_of_a_deleted_file_is_not_replayed_into_a_new_one(tmp_path: Path) -> None:
+    run, database = record(tmp_path), AuditDatabase(tmp_path / "audit.duckdb", patience=0.3)
+    sync(database, run)
+    code = (
+        f"import duckdb, os, signal; c = duckdb.connect({str(database.path)!r}); "
+        "c.execute('CREATE TABLE zombie AS SELECT 1'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert database.path.with_name("audit.duckdb.wal").stat().st_size > 0
+    database.path.unlink()
+    sync(database, run)
+    assert matches_parquet(database, run) == []
+    with pytest.raises(SerError, match="zombie"):
+        query(database.path, "FROM zombie")

@@ -3,10 +3,12 @@
 import errno
 import multiprocessing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from resources.disk import is_full, write_text, write_whole
+from ser.errors import SerError
 
 
 def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
@@ -53,3 +55,11 @@ def test_a_full_disk_is_known_in_every_librarys_words() -> None:
     outer.__cause__ = OSError(errno.EDQUOT, "Disk quota exceeded")
     assert is_full(outer)
     assert not is_full(OSError(errno.EACCES, "Permission denied"))
+
+
+def test_where_there_is_no_room_any_error_is_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+    assert not is_full(error, tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=0))
+    assert is_full(error, tmp_path)
+    assert not is_full(SerError("too few labels"), tmp_path)

@@ -154,3 +154,13 @@ def test_landings_at_the_same_time_wait_for_each_other(tmp_path: Path):
     zone = landing(tmp_path / "data")
     again = zone.land(files, "demo")
     assert (again.landed, again.duplicates, again.labelled) == (0, 75, 65)
+
+
+def test_what_a_killed_sort_left_is_cleared_away(tmp_path: Path):
+    zone = landing(tmp_path)
+    runs = tmp_path / "landing" / "demo" / ".landed" / "staging" / ".runs.tmp"
+    runs.mkdir(parents=True)
+    (runs / ".0.tmp").write_bytes(b"half a run")
+    done = zone.land([jsonl(tmp_path / "in.jsonl", [pair(i) for i in range(4)])], "demo")
+    assert done.landed == 4
+    assert not runs.parent.exists()
