@@ -64,8 +64,7 @@ class Lora(Spec):
 class RewardTraining(Spec):
     """How a reward model is trained.
 
-    The top half of the layers is the least that tells responses apart as well as all of them do
-    (docs/performance.md, "How many layers").
+    Why the top half of the layers: docs/performance.md, "How many layers".
     """
 
     lora: Lora = Lora(top=0.5)
