@@ -114,7 +114,7 @@ def test_the_card_says_what_it_is_and_what_it_is_not(project: Workshop, rm: Path
     assert "This model was promoted." in card and project.heads.get("evolved_rm").summary["why"] in card
     assert f"snapshot `{project.snapshot}`" in card and "| 1 | 1 |" in card and "| 20 |" in card
     assert "its licence is not known here" in card
-    assert "give\n16 of 16 texts the tokens" in card or "16 of 16 texts" in card
+    assert "16 of 16 texts" in card
     assert "simulated" not in card and "{{" not in card and "None" not in card
 
 
@@ -152,7 +152,9 @@ def test_rloo_is_rewarded_by_it(project: Workshop, rm: Path, tmp_path: Path) -> 
 
     def watched(inputs: Any, prompts: Any, completions: Any, ids: Any) -> torch.Tensor:
         rewards = score(inputs, prompts, completions, ids)
-        texts = [(prompt[-1]["content"], answer[0]["content"]) for prompt, answer in zip(prompts, completions, strict=True)]
+        texts = [
+            (prompt[-1]["content"], answer[0]["content"]) for prompt, answer in zip(prompts, completions, strict=True)
+        ]
         seen.extend((*text, value) for text, value in zip(texts, rewards[:, 0].tolist(), strict=True))
         return rewards
 
@@ -229,9 +231,7 @@ def test_a_folder_with_something_in_it_is_refused_before_any_work(
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_before_a_run_it_says_what_to_run(
-    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_before_a_run_it_says_what_to_run(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "known are: none" in export(capsys, "rm", "--to", tmp_path / "out", code=1)
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(40)))
     said = export(capsys, "rm", "--to", tmp_path / "out", code=1)
