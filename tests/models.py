@@ -41,13 +41,13 @@ def random_model(backbone: Path, top: float = 0.5, seed: int = 0) -> RewardModel
 
 
 def backbone_of(kind: str, tiny_backbone: Path, folder: Path) -> Path:
-    """A tiny backbone of another model type, with the same tokenizer."""
+    """A tiny backbone of another model type, with the same tokenizer; as in Qwen, its embedding has spare rows."""
     import torch
     import transformers as hf
 
     tokenizer = hf.AutoTokenizer.from_pretrained(tiny_backbone)
     shape = {
-        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4,
+        "vocab_size": len(tokenizer) + 8, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4,
         "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
     }  # fmt: skip
     torch.manual_seed(1)

@@ -129,15 +129,9 @@ def test_a_failure_leaves_the_earlier_export_and_no_rest(tmp_path: Path, error: 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-class KilledError(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("step", ["_finish", "_put", "exchange", "rmtree"])
 @pytest.mark.parametrize("earlier", [False, True])
-def test_killed_at_any_step_there_is_the_old_or_the_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, earlier: bool
-) -> None:
+def test_killed_at_any_step_there_is_the_old_or_the_new(tmp_path: Path, step: str, earlier: bool) -> None:
     """The process ends in a child, without any of Python's clean-up, before the named step."""
     place = tmp_path / "out"
     if earlier:
