@@ -42,9 +42,15 @@ def expect_short(err: str) -> None:
 
 
 def audit(project: Project, root: Path) -> dict[str, tuple[int, int]]:
-    """Rows, and different rows, of every table of the audit database."""
+    """Rows, and different rows, of every table of the audit database.
+
+    Measurements stay when a later run measures again; those of the latest run count.
+    """
+    latest = "WHERE t.artifact IN (SELECT version FROM heads)"
     parts = [
-        f"SELECT '{table}' AS name, count(*) AS n, count(DISTINCT t) AS different FROM {table} t" for table in TABLES
+        f"SELECT '{table}' AS name, count(*) AS n, count(DISTINCT t) AS different FROM {table} t "
+        + (latest if table in ("heldout_scores", "evaluations") else "")
+        for table in TABLES
     ]
     rows = json.loads(ser(project, root, "audit", "--sql", " UNION ALL ".join(parts), "--format", "json"))
     return {row["name"]: (row["n"], row["different"]) for row in rows}

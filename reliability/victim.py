@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 CALLS = ("replace", "rename", "fsync", "unlink", "rmdir", "mkdir", "link")
 """What changes the disk from Python: the places between which the state of a data root differs."""
 
+INJECTED = "a fault was injected into"
+
 
 class Event(NamedTuple):
     """A stage said how far it has come."""
@@ -159,4 +161,5 @@ def die(name: str) -> None:
 
 def fail(name: str) -> None:
     """What a broken disk says."""
-    raise OSError(errno.EIO, f"{os.strerror(errno.EIO)} (injected into {name})")
+    os.write(2, f"{INJECTED} {name}\n".encode())
+    raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -23,12 +23,20 @@ _HERE, _EXCHANGE = -100, 2
 def is_full(error: BaseException, place: Path | None = None) -> bool:
     """Whether an error, or one that led to it, says that the disk is full, in whichever library's words.
 
-    Some have no words for it (torch: "file write failed"): then it counts that `place` has no room left.
+    Some have no words for it (torch: "file write failed", SQLite: "disk I/O error"): then it counts that `place`
+    has no room left.
     """
     cause = error.__cause__ or error.__context__
     if any(sign in str(error) for sign in _FULL_SIGNS) or (cause is not None and is_full(cause)):
         return True
-    return place is not None and not isinstance(error, SerError) and shutil.disk_usage(place).free < _NO_ROOM
+    if place is None or isinstance(error, SerError):
+        return False
+    return shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free < _NO_ROOM
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether an error is the operating system's or, in SQLite's words, the disk's."""
+    return isinstance(error, OSError) or "disk I/O error" in str(error)
 
 
 def file_digest(path: Path) -> str:

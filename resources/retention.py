@@ -13,8 +13,8 @@ from resources.lineage import Identity, embedded_in_use, lineage
 from resources.store_contents import EMBEDDED, Contents, Stored
 
 DAY = 86400
-_TEMPORARY_FILE = re.compile(r"^\..+\.\d+\.tmp(\.wal)?$")
-"""What `resources.disk.write_whole` and the audit database write before they rename."""
+_TEMPORARY_FILE = re.compile(r"^\..+\.tmp$")
+"""What `resources.disk.write_whole` writes before it renames."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _files(root: Path, old: set[str]) -> Iterator[Doomed]:
             yield Doomed("file", path, path.stat().st_size, "the report of an old snapshot")
     yesterday = time.time() - DAY
     for folder in (root, root / "reports", *(root / "heads").glob("**/")):
-        for path in sorted(folder.glob(".*.tmp*")):
+        for path in sorted(folder.glob(".*.tmp")):
             if _TEMPORARY_FILE.match(path.name) and path.is_file() and path.stat().st_mtime < yesterday:
                 yield Doomed("file", path, path.stat().st_size, "half written, more than a day ago")
 

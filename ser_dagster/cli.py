@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from resources.disk import FULL, is_full
+from resources.disk import FULL, is_full, is_of_the_disk
 from ser.errors import SerError
 from ser_dagster import export, land, prune, review
 
@@ -30,10 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ser: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        full = is_full(error)
-        if parsed.debug or not (full or isinstance(error, OSError)):
+        from resources.settings import data_root
+
+        full = is_full(error, data_root())
+        if parsed.debug or not (full or is_of_the_disk(error)):
             raise
-        print(f"ser: {FULL if full else error}", file=sys.stderr)
+        print(f"ser: {FULL if full else next(iter(str(error).splitlines()), repr(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nser: stopped. Run the same command again to continue.", file=sys.stderr)

@@ -104,7 +104,7 @@ def _sync_failed(work: Workshop) -> None:
     except AuditBusy as error:
         print(f"audit: {error}", file=sys.stderr)
     except Exception as error:
-        if not is_full(error):  # which the run failed of as well, and says so
+        if not is_full(error, work.root):  # which the run failed of as well, and says so
             raise
 
 
@@ -127,7 +127,7 @@ def _words(error: Any) -> str:
     while error.cause is not None:
         error = error.cause
     message = error.message.strip()
-    if error.cls_name not in OURS and is_full(RuntimeError(message)):
+    if error.cls_name not in OURS and is_full(RuntimeError(message), data_root()):
         return FULL
     # Dagster prints the class before the message; of our own errors the message alone is meant for people.
     return message.split(": ", 1)[1] if error.cls_name in OURS and ": " in message else message

@@ -225,7 +225,7 @@ def test_leftovers_go(root: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "file").write_bytes(b"12345")
     (loose / "manifest.json").write_text('{"inputs": {}}')
-    begun, abandoned = (root / "reports" / f".page.html.{number}.tmp" for number in (1, 2))
+    begun, abandoned = (root / "reports" / f".page-{number}.html.tmp" for number in (1, 2))
     for page in (begun, abandoned):
         page.write_text("half")
     os.utime(abandoned, (0, 0))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from resources.disk import is_full, write_text, write_whole
+from resources.disk import is_full, is_of_the_disk, write_text, write_whole
 from ser.errors import SerError
 
 
@@ -62,4 +62,11 @@ def test_where_there_is_no_room_any_error_is_of_a_full_disk(tmp_path: Path, monk
     assert not is_full(error, tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=0))
     assert is_full(error, tmp_path)
+    assert is_full(error, tmp_path / "not" / "made" / "yet")
     assert not is_full(SerError("too few labels"), tmp_path)
+
+
+def test_sqlite_speaks_of_the_disk_in_words_of_its_own() -> None:
+    assert is_of_the_disk(RuntimeError("(sqlite3.OperationalError) disk I/O error"))
+    assert is_of_the_disk(OSError())
+    assert not is_of_the_disk(RuntimeError("no such table: runs"))
