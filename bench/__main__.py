@@ -26,6 +26,8 @@ PACKAGES = ("torch", "transformers", "trl", "peft")
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
 SLOW = ("ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
 """Sections that `--quick` leaves out unless they are named."""
+ONCE = ("accuracy", "curves", "bookkeeping", "labelling")
+"""Sections in which nothing takes turns."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
 
@@ -119,7 +121,8 @@ def write(section: str, measured: str) -> None:
     after = rest.split(end)[1]
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     day = datetime.now(UTC).date().isoformat()
-    about = f"{machine()}; {versions}; {default_compute().dtype}; {day}; `python -m bench {section}`, {ROUNDS} rounds."
+    rounds = "" if section in ONCE else f", {ROUNDS} rounds"
+    about = f"{machine()}; {versions}; {default_compute().dtype}; {day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
 
 

@@ -101,6 +101,6 @@ def differences(wanted: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
 
 def leftovers(root: Path) -> list[str]:
     """Whatever is only there because something was cut short."""
-    signs = (".tmp", ".damaged-", "staging", ".journal", ".progress", "checkpoint", ".wal")
+    signs = (".tmp", ".damaged-", "staging", "checkpoint", ".wal")
     names = [path.relative_to(root).as_posix() for path in root.rglob("*") if "dagster" not in path.parts]
     return [name for name in names if any(sign in name.rsplit("/", 1)[-1] for sign in signs)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.code_version import PACKAGES, code_version, git_commit
-from resources.disk import file_digest, fsync, is_full, replace, write_text
+from resources.disk import clear, file_digest, fsync, is_full, replace, write_text
 from resources.launchers import Launcher
 from resources.locks import only_writer
 from ser.errors import SerError
@@ -155,8 +155,7 @@ class ArtifactStore:
                 summary = temporary / "summary.json"
                 if not summary.exists():  # a killed process may have finished the work without publishing it
                     write_text(summary, json.dumps(work(temporary), sort_keys=True, indent=1) + "\n")
-                for half in temporary.rglob(".*.tmp"):  # what a killed process was writing
-                    shutil.rmtree(half) if half.is_dir() else half.unlink()
+                clear(temporary)  # what the stage kept for the case of a kill
                 manifest = {
                     "key": key,
                     "version": version,

@@ -39,6 +39,15 @@ def is_of_the_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) or "disk I/O error" in str(error)
 
 
+def clear(folder: Path) -> None:
+    """Remove everything in a folder whose name says that it is nobody's result: `.….tmp`."""
+    for path in list(folder.rglob(".*.tmp")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)  # it may have lain in such a folder
+
+
 def file_digest(path: Path) -> str:
     """sha256 of one file."""
     with path.open("rb") as file:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from ser.kept import write_text
+from ser.kept import keep_as, write_text
 
 SYNC_SECONDS = 1.0
 """How much work a kill may cost: what was written longer ago than this is sure to survive it."""
@@ -25,7 +25,7 @@ class GrowingFile:
     """
 
     def __init__(self, path: Path):
-        self._path, self._mark = path, path.with_suffix(".progress")
+        self._path, self._mark = path, keep_as(path.parent, f"{path.name}.mark")
         known = json.loads(self._mark.read_text()) if self._mark.exists() else {"batches": 0, "size": 0}
         self.batches, self.size = known["batches"], known["size"]
         self._file: IO[bytes]
@@ -49,10 +49,6 @@ class GrowingFile:
         self.batches, self.size = self.batches + 1, self.size + len(data)
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             self._sync()
-
-    def forget(self) -> None:
-        """Remove the mark: nobody will continue the file."""
-        self._mark.unlink(missing_ok=True)
 
     def _sync(self) -> None:
         self._file.flush()

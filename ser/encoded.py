@@ -13,6 +13,7 @@ import pyarrow as pa
 from ser import tables
 from ser.batches import batch_numbers
 from ser.encoding import EncodedPair
+from ser.kept import keep_as, put_in_place
 
 ENCODED = pa.schema(
     [
@@ -31,13 +32,13 @@ _NAME = "encoded.parquet"
 
 def write_encoded(pairs: Iterable[EncodedPair], out: Path) -> None:
     """Write `encoded.parquet`, the tokens of the pairs in the order of their plan, into `out`, unless it is there."""
-    place, unsorted, whole = out / _NAME, out / "unsorted.tmp", out / "encoded.tmp"
+    place, unsorted, whole = out / _NAME, keep_as(out, "unsorted"), keep_as(out, _NAME)
     if place.exists():
         return
     tables.write(unsorted, _UNSORTED, map(_row, pairs))
     tables.write(whole, ENCODED, _planned(tables.read_in_order(unsorted, ["length", "pair_id"])))
+    put_in_place(whole, place)
     unsorted.unlink()
-    whole.replace(place)
 
 
 def read_encoded(folder: Path) -> Iterator[dict[str, Any]]:

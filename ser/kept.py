@@ -1,4 +1,8 @@
-"""What a stage keeps in its folder for a later process, should this one be killed."""
+"""What a stage keeps in its folder for a later process, should this one be killed.
+
+A stage never removes what it keeps: only whoever stores its summary knows when nobody needs it any more, and clears
+all names of the form `.….tmp` then.
+"""
 
 import json
 import os
@@ -8,14 +12,23 @@ from pathlib import Path
 from typing import Any
 
 
+def keep_as(folder: Path, name: str) -> Path:
+    """The file in `folder` under which a stage keeps `name`."""
+    return folder / f".{name}.tmp"
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a written file its name, once it is on the disk."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text so that a later process finds all of it or what was there before."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary.write_text(text, encoding="utf-8")
+    put_in_place(temporary, path)
 
 
 class Journal:
@@ -37,10 +50,6 @@ class Journal:
             file.truncate(self._end)
             file.seek(self._end)
             self._end += file.write(_line(text))
-
-    def remove(self) -> None:
-        """Forget everything: the stage has written what came of it."""
-        self._path.unlink(missing_ok=True)
 
 
 def _whole_lines(path: Path) -> list[bytes]:

@@ -31,11 +31,13 @@ def in_order(batches: Iterable[pa.RecordBatch], by: Sequence[str], scratch: Path
 
 def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     held: list[pa.RecordBatch] = []
+    size = 0
     for batch in batches:
         held.append(batch)
-        if sum(one.nbytes for one in held) >= RUN_BYTES:
+        size += batch.nbytes
+        if size >= RUN_BYTES:
             yield pa.Table.from_batches(held)
-            held = []
+            held, size = [], 0
     if held:
         yield pa.Table.from_batches(held)
 

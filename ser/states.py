@@ -43,7 +43,6 @@ def write_states(model: RewardModel, out: Path, progress: Progress) -> None:
                 progress(done, len(part), "pairs")
     described = {"hidden_size": model.classifier.config.hidden_size, "storage": _storage(model)}
     write_text(shape, json.dumps(described) + "\n")
-    file.forget()
 
 
 class PairStates:

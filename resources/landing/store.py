@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.disk import file_digest, replace, write_text
+from resources.disk import clear, file_digest, replace, write_text
 from ser.tables import ROWS
 
 _TEXT = pa.string()
@@ -101,11 +100,7 @@ class DatasetStore:
 
     def sweep(self) -> None:
         """Remove what a killed landing left half-written. Only under the lock."""
-        for path in list(self.folder.rglob(".*.tmp")):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)  # it may have lain in such a folder
+        clear(self.folder)
 
     def remember(self, mark: list[Any], digest: str) -> None:
         """Note that the content `digest` has landed, from a file with this fingerprint."""

@@ -16,7 +16,7 @@ from ser.backbone import load_model, load_tokenizer
 from ser.encoding import EncodedPair
 from ser.errors import SerError
 from ser.generation import batches, generate
-from ser.kept import Journal
+from ser.kept import Journal, keep_as
 from ser.ppo.comparison import choose, judge_fold, outcome, rewards
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
@@ -64,8 +64,6 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
     judged = _judge(spec, inputs, judge["offsets"], prompts, pairs)
     rows = _rows(prompts, (base, policy), raw, judged, tokenizer, spec.judging.tie_band)
     tables.write(out / "judged.parquet", JUDGED, rows)
-    for journal in out.glob("*.journal"):
-        journal.unlink()
     ended = [[one[-1] == tokenizer.eos_token_id for one in part] for part in (base, policy)]
     lengths = [[len(one) for one in part] for part in (base, policy)]
     centred = torch.sigmoid(raw - spec.reward_offset)
@@ -97,7 +95,7 @@ def _responses(
         progress(before + done, 2 * len(prompts), "responses", note)
 
     model = load_model(inputs["backbone"], "causal_lm", spec.compute.dtype)
-    kept = [Journal(out / f"{name}.journal") for name in ("base", "policy")]
+    kept = [Journal(keep_as(out, f"{name}.journal")) for name in ("base", "policy")]
     sizes = (spec.response_tokens, end_token)
     base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), kept[0])
     refuse_pickles(inputs["policy"])

@@ -8,7 +8,7 @@ import torch
 
 from ser import tables
 from ser.heldout import measure
-from ser.kept import Journal
+from ser.kept import Journal, keep_as
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.scoring import score
@@ -27,7 +27,7 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     total = sum(map(len, states.values()))
     before = 0
     scored = {}
-    journals = {split: Journal(out / f"{split}.journal") for split in SPLITS}
+    journals = {split: Journal(keep_as(out, f"{split}.journal")) for split in SPLITS}
     for split, part in states.items():
         # One count over both splits: a person watches one stage.
         scored[split] = list(
@@ -42,6 +42,4 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
         before += len(part)
     rows, summary = measure(scored, labels, tables.labels(inputs["judge"]))
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
-    for journal in journals.values():
-        journal.remove()
     return summary

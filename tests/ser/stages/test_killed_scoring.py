@@ -90,3 +90,41 @@ def test_a_killed_stage_repeats_at_most_a_batch(
     assert len(scored) == len(after) < len(everything)
     files = {path.name: path.read_bytes() for path in whole.iterdir()}
     assert {path.name: path.read_bytes() for path in broken.iterdir()} == files
+
+
+@pytest.mark.parametrize("call", ["unlink", "replace"])
+def test_dying_after_any_step_of_clearing_up_costs_no_scoring(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The process dies right after the n-th removal or renaming of a file, for every n."""
+    monkeypatch.setattr(appending, "SYNC_SECONDS", 1e9)
+    (tmp_path / "whole").mkdir()
+    wanted = stage(tmp_path / "whole", silent)
+    original = getattr(Path, call)
+    for number in range(1, 20):
+        out, calls = tmp_path / f"broken {number}", 0
+        out.mkdir()
+
+        def die(path: Path, *args: Any, last: int = number, **kwargs: Any) -> Any:
+            nonlocal calls
+            result = original(path, *args, **kwargs)
+            calls += 1
+            if calls == last:
+                raise KilledError
+            return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, call, die)
+            try:
+                stage(out, silent)
+            except KilledError:
+                pass
+            else:
+                return
+        scored: list[int] = []
+        true_rewards = scoring._rewards
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, "_rewards", lambda *args, s=scored, r=true_rewards: s.append(1) or r(*args))
+            assert stage(out, silent) == wanted
+        assert not scored
+    raise AssertionError("it never came to its end")

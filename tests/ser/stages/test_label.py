@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from resources.disk import clear
 from ser import encoded, tables
 from ser.batches import batch_numbers
 from ser.encoded import write_encoded
@@ -53,4 +54,5 @@ def test_the_labels_are_those_of_the_model(inputs: dict[str, Any], tiny_backbone
         assert [row["reward_a"], row["reward_b"]] == pytest.approx(direct[row["pair_id"]], abs=1e-4)
         assert row["preferred"] == ("a" if row["reward_a"] >= row["reward_b"] else "b")
         assert (row["p_a"] > 0.5) == (row["reward_a"] > summary["reward_offset"])
+    clear(tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["self_labels.parquet"]
