@@ -9,8 +9,8 @@ from typing import IO
 
 from ser.kept import keep_as, write_text
 
-SYNC_SECONDS = 1.0
-"""How much work a kill may cost: what was written longer ago than this is sure to survive it."""
+SYNC_SECONDS, SYNC_SHARE = 1.0, 0.04
+"""How much work a kill may cost: what is in the file for longer, or is more of the whole, is sure to survive it."""
 
 
 class GrowingFile:
@@ -29,7 +29,7 @@ class GrowingFile:
         known = json.loads(self._mark.read_text()) if self._mark.exists() else {"batches": 0, "size": 0}
         self.batches, self.size = known["batches"], known["size"]
         self._file: IO[bytes]
-        self._synced = 0.0
+        self._synced = self._unsure = 0.0
 
     def __enter__(self) -> "GrowingFile":
         self._file = self._path.open("r+b" if self.batches else "wb")
@@ -43,15 +43,15 @@ class GrowingFile:
             self._sync()
         self._file.close()
 
-    def add(self, data: bytes) -> None:
-        """Write the next batch."""
+    def add(self, data: bytes, share: float) -> None:
+        """Write the next batch, which is so much of all the work (0 to 1)."""
         self._file.write(data)
-        self.batches, self.size = self.batches + 1, self.size + len(data)
-        if time.monotonic() - self._synced >= SYNC_SECONDS:
+        self.batches, self.size, self._unsure = self.batches + 1, self.size + len(data), self._unsure + share
+        if self._unsure >= SYNC_SHARE or time.monotonic() - self._synced >= SYNC_SECONDS:
             self._sync()
 
     def _sync(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
         write_text(self._mark, json.dumps({"batches": self.batches, "size": self.size}))
-        self._synced = time.monotonic()
+        self._synced, self._unsure = time.monotonic(), 0.0

@@ -32,15 +32,16 @@ def write_states(model: RewardModel, out: Path, progress: Progress) -> None:
     if model.trunk == 0 or shape.exists():
         return
     part = PairStates(out)
-    done = 0
+    done, total = 0, len(part)
     with GrowingFile(out / "states.bin") as file:
         for number, batch in enumerate(part.batches()):
             done += len(batch)
             if number >= file.batches:
                 pairs = [item.pair for item in batch]
                 states = model.trunk_states(pack(pairs).to(model.device))
-                file.add(b"".join(_bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True)))
-                progress(done, len(part), "pairs")
+                data = b"".join(_bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True))
+                file.add(data, len(batch) / total)
+                progress(done, total, "pairs")
     described = {"hidden_size": model.classifier.config.hidden_size, "storage": _storage(model)}
     write_text(shape, json.dumps(described) + "\n")
 

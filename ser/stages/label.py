@@ -58,11 +58,13 @@ def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> dic
 
 def _score(model: RewardModel, pool: PairStates, path: Path, progress: Progress) -> None:
     """Write the rewards of the pool, two float32 a pair in the order of the plan."""
+    total = len(pool)
     with GrowingFile(path) as file:
         rest = islice(pool.batches(), file.batches, None)
         for scored in score_batches(model, rest):
-            file.add(np.array([(one.reward_a, one.reward_b) for one in scored], dtype="<f4").tobytes())
-            progress(file.size // 8, len(pool), "pairs")
+            rewards = np.array([(one.reward_a, one.reward_b) for one in scored], dtype="<f4")
+            file.add(rewards.tobytes(), len(scored) / total)
+            progress(file.size // 8, total, "pairs")
 
 
 def _scored(pool: PairStates, path: Path) -> Iterator[Scored]:

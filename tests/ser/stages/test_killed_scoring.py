@@ -98,6 +98,7 @@ def test_dying_after_any_step_of_clearing_up_costs_no_scoring(
 ) -> None:
     """The process dies right after the n-th removal or renaming of a file, for every n."""
     monkeypatch.setattr(appending, "SYNC_SECONDS", 1e9)
+    monkeypatch.setattr(appending, "SYNC_SHARE", 2.0)
     (tmp_path / "whole").mkdir()
     wanted = stage(tmp_path / "whole", silent)
     original = getattr(Path, call)
