@@ -138,6 +138,17 @@ def test_a_full_disk_is_said_in_one_line(store: ArtifactStore, tmp_path: Path) -
         make(store, tmp_path)
 
 
+def test_a_manifest_that_no_longer_says_what_it_said_is_named_and_not_the_file_it_is_wrong_about(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    artifact = make(store, tmp_path)
+    manifest = artifact.path / "manifest.json"
+    digest = artifact.manifest["files"]["two.txt"]
+    manifest.write_text(manifest.read_text().replace(digest, "0" * 64))
+    with pytest.raises(DamagedArtifactError, match="damaged: manifest.json is not what was written"):
+        store.load(artifact.key, artifact.version)
+
+
 def test_an_unreadable_manifest_is_named(store: ArtifactStore, tmp_path: Path) -> None:
     artifact = make(store, tmp_path)
     (artifact.path / "manifest.json").write_text("{")
