@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from ser.backbone import load_model, load_tokenizer
+from ser.backbone import DTYPES, load_model, load_tokenizer
 from ser.encoding import encode_pair, encode_prompt
 from ser.errors import SerError
 from ser.exporting import ADAPTER, MERGED
@@ -64,7 +64,9 @@ def check_reward_model(
         return torch.cat([model(input_ids=ids, attention_mask=mask).logits[:, 0].float() for ids, mask in rows])
 
     def ours(arithmetic: str) -> torch.Tensor:
-        model = RewardModel.load(backbone, adapter, arithmetic, merged=True).float()
+        model = RewardModel.load(backbone, adapter, arithmetic, merged=True)
+        model.classifier.score.to(DTYPES[arithmetic])  # as an export holds it
+        model.float()
         return torch.cat([model.score([pair]).flatten() for pair in pairs])
 
     auto, read_at = AutoModelForSequenceClassification, {"num_labels": 1, "pad_token_id": tokenizer.pad_token_id}

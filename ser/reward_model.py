@@ -70,7 +70,8 @@ class RewardModel(nn.Module):
         cls, backbone: Path, adapter: Path, dtype: str, *, trainable: bool = False, merged: bool = False
     ) -> "RewardModel":
         """A saved reward model. `merged` folds the adapter into the weights: faster, for scoring only."""
-        model = load_model(backbone, "reward", dtype)
+        model: Any = load_model(backbone, "reward", dtype)
+        model.score.float()  # before PEFT copies it and loads what was saved into the copy
         refuse_pickles(adapter)
         try:
             peft = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)

@@ -85,6 +85,20 @@ def test_rewards_after_reload_are_the_same(tiny_backbone: Path, tmp_path: Path, 
     assert (merged.score(pairs) - before).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_head_over_a_bfloat16_backbone_is_loaded_as_it_was_saved(
+    tiny_backbone: Path, tmp_path: Path, merged: bool
+) -> None:
+    model = RewardModel.new(tiny_backbone, Lora(r=4), "bfloat16", random_seed=0)
+    model.save(tmp_path)
+    loaded = RewardModel.load(tiny_backbone, tmp_path, "bfloat16", merged=merged)
+
+    def head(of: RewardModel) -> torch.Tensor:
+        return of.classifier.score(torch.eye(of.classifier.config.hidden_size))
+
+    assert torch.equal(head(loaded), head(model))
+
+
 def test_the_trunk_is_shared_by_all_reward_models(tiny_backbone: Path) -> None:
     one, other = random_model(tiny_backbone, seed=1), random_model(tiny_backbone, seed=2)
     batch = pack(encoded_pairs(tiny_backbone, 4))
