@@ -23,111 +23,117 @@ def kept_before(work: Workshop, loop: int) -> list[Part]:
 
 def loop_assets(k: int) -> list[dg.AssetsDefinition]:
     """The assets of loop `k`."""
-    prefix = f"loop_{k}"
-    model_key = model_of(k - 1)
+    return [_self_labels(k), _status_report(k), _filtered_pairs(k), _retrained_rm(k), _ppo_policy(k)]
 
-    def key(name: str) -> dg.AssetKey:
-        return dg.AssetKey([prefix, name])
 
-    def labels(work: Workshop) -> Artifact:
-        return work.heads.get(f"{prefix}/self_labels")
+def _options(k: int, name: str, after: str, pool: str | None = None) -> dict[str, Any]:
+    """What the decorators of loop `k` have in common; `after` is the key of the asset that this one waits for."""
+    return {
+        "key": dg.AssetKey([f"loop_{k}", name]),
+        "deps": [dg.AssetKey(after.split("/"))],
+        "group_name": f"loop_{k}",
+        "partitions_def": SNAPSHOTS,
+        "pool": pool,
+    }
 
-    common: dict[str, Any] = {"group_name": prefix, "partitions_def": SNAPSHOTS}
-    heavy: dict[str, Any] = common | {"pool": HEAVY_POOL}
 
-    @dg.asset(
-        key=key("self_labels"),
-        deps=[dg.AssetKey(model_key.split("/"))],
-        code_version=code_version("ser.stages.label"),
-        **heavy,
-    )
+def _self_labels(k: int) -> dg.AssetsDefinition:
+    before = model_of(k - 1)
+
+    @dg.asset(**_options(k, "self_labels", before, HEAVY_POOL), code_version=code_version("ser.stages.label"))
     def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The pool, labelled by the reward model of the loop before."""
         work = ser.workshop(context)
-        heldout = work.heads.get(f"{model_key}.heldout")
+        heldout = work.heads.get(f"{before}.heldout")
         if k == 1:
             require_better_than_chance(heldout)
         inputs: Inputs = {
             "backbone": work.backbone(),
-            "reward_model": work.heads.get(model_key).part("rm"),
+            "reward_model": work.heads.get(before).part("rm"),
             "heldout": heldout.part("summary.json"),
             "states": work.trunk("pool"),
             "kept": kept_before(work, k),
         }
-        artifact = work.make(f"{prefix}/self_labels", "label", LabelSpec(compute=work.compute), inputs)
+        artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(compute=work.compute), inputs)
         return materialized(artifact, _pictures(work, artifact))
 
-    @dg.asset(
-        key=key("status_report"),
-        deps=[self_labels],
-        code_version=code_version("ser.stages.report_status"),
-        **common,
-    )
+    return self_labels
+
+
+def _status_report(k: int) -> dg.AssetsDefinition:
+    options = _options(k, "status_report", f"loop_{k}/self_labels")
+
+    @dg.asset(**options, code_version=code_version("ser.stages.report_status"))
     def status_report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The learning status of the whole pool."""
         work = ser.workshop(context)
         first_pool = work.heads.get("loop_1/self_labels").summary["n_pool"]
         thresholds = work.settings.thresholds
         spec = ReportStatusSpec(loop=k, thresholds=thresholds, n_min=thresholds.sufficient(first_pool))
-        made = labels(work)
+        made = work.heads.get(f"loop_{k}/self_labels")
         inputs: Inputs = {
             "self_labels": made.part("self_labels.parquet"),
             "summary": made.part("summary.json"),
         }
-        artifact = work.make(f"{prefix}/status_report", "report_status", spec, inputs)
+        artifact = work.make(f"loop_{k}/status_report", "report_status", spec, inputs)
         return materialized(artifact, artifact.summary["thresholds"])
 
-    @dg.asset(
-        key=key("filtered_pairs"),
-        deps=[status_report],
-        code_version=code_version("ser.stages.filter_pairs"),
-        output_required=False,
-        **common,
-    )
+    return status_report
+
+
+def _filtered_pairs(k: int) -> dg.AssetsDefinition:
+    options = _options(k, "filtered_pairs", f"loop_{k}/status_report")
+
+    @dg.asset(**options, code_version=code_version("ser.stages.filter_pairs"), output_required=False)
     def filtered_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pairs that meet the rule of the status; nothing when converged, and all after it is skipped."""
         work = ser.workshop(context)
-        status = work.heads.get(f"{prefix}/status_report")
+        status = work.heads.get(f"loop_{k}/status_report")
         if status.summary["status"] == "converged":
             context.log.info(f"loop {k} has converged: no retraining")
             return
-        made = labels(work)
+        made = work.heads.get(f"loop_{k}/self_labels")
         inputs: Inputs = {
             "self_labels": made.part("self_labels.parquet"),
             "status": status.part("status.json"),
         }
         spec = FilterPairsSpec(thresholds=work.settings.thresholds)
-        artifact = work.make(f"{prefix}/filtered_pairs", "filter_pairs", spec, inputs)
+        artifact = work.make(f"loop_{k}/filtered_pairs", "filter_pairs", spec, inputs)
         yield materialized(artifact, examples(work.heads.get("splits"), made, artifact))
 
-    @dg.asset(key=key("retrained_rm"), deps=[filtered_pairs], code_version=TRAINING, kinds={"pytorch"}, **heavy)
+    return filtered_pairs
+
+
+def _retrained_rm(k: int) -> dg.AssetsDefinition:
+    options = _options(k, "retrained_rm", f"loop_{k}/filtered_pairs", HEAVY_POOL)
+
+    @dg.asset(**options, code_version=TRAINING, kinds={"pytorch"})
     def retrained_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The reward model, trained on from the loop before with the seed and everything kept so far."""
         work = ser.workshop(context)
         model, heldout = trained(
             work,
-            f"{prefix}/retrained_rm",
+            f"loop_{k}/retrained_rm",
             human=[work.heads.get("splits").part("seed.parquet")],
             pseudo=kept_before(work, k + 1),
             states=[work.trunk("seed"), work.trunk("pool")],
             epochs=work.settings.reward_model.loop_epochs,
-            start=work.heads.get(model_key).part("rm"),
+            start=work.heads.get(model_of(k - 1)).part("rm"),
         )
         return materialized(model, measured(heldout))
 
-    @dg.asset(
-        key=key("ppo_policy"),
-        deps=[retrained_rm],
-        code_version=code_version("ser.stages.ppo"),
-        kinds={"pytorch"},
-        **heavy,
-    )
+    return retrained_rm
+
+
+def _ppo_policy(k: int) -> dg.AssetsDefinition:
+    options = _options(k, "ppo_policy", f"loop_{k}/retrained_rm", HEAVY_POOL)
+
+    @dg.asset(**options, code_version=code_version("ser.stages.ppo"), kinds={"pytorch"})
     def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """On demand: the policy under this loop's reward model."""
-        work = ser.workshop(context)
-        return train_policy(work, f"{prefix}/ppo_policy", f"{prefix}/retrained_rm")
+        return train_policy(ser.workshop(context), f"loop_{k}/ppo_policy", f"loop_{k}/retrained_rm")
 
-    return [self_labels, status_report, filtered_pairs, retrained_rm, ppo_policy]
+    return ppo_policy
 
 
 def _pictures(work: Workshop, artifact: Artifact) -> dict[str, dg.MetadataValue]:

@@ -1,15 +1,16 @@
 -- Views of the audit database. Rows of a snapshot and recipe are those of their latest run (table heads).
 
 -- One human choice per pair, as ser.stages.split.majority decides: most votes; when they are even, a coin that
--- falls by the pair's identity (ser.pairs.unit_interval).
+-- falls by the pair's identity (ser.pairs.unit_interval). A pair of the vault that was reviewed has two, because it
+-- was chosen for its review: what is measured against the vault must not change by it.
 CREATE OR REPLACE VIEW human_choice AS
 SELECT pair_id,
        CASE WHEN 2 * count(*) FILTER (preferred = 'a') > count(*) THEN 'a'
             WHEN 2 * count(*) FILTER (preferred = 'b') > count(*) THEN 'b'
             WHEN sha256(CAST('tie' AS BLOB) || unhex(format('{:016x}', strlen(pair_id))) || CAST(pair_id AS BLOB)) < '8'
             THEN 'a' ELSE 'b' END AS preferred,
-       bool_or(in_vault) AS in_vault, count(*) AS n_labels
-FROM human_labels GROUP BY pair_id;
+       in_vault, count(*) AS n_labels
+FROM human_labels GROUP BY pair_id, in_vault;
 
 CREATE OR REPLACE VIEW label_flips AS
 SELECT s.snapshot, s.recipe, s.pair_id, s.from_loop, s.loop, s.from_preferred, s.preferred,
@@ -32,7 +33,7 @@ CREATE OR REPLACE VIEW heldout_answers AS
 SELECT h.snapshot, h.recipe, s.rm_version, s.split, s.pair_id, s.confidence,
        s.reward_a <> s.reward_b AND (s.reward_a > s.reward_b) = (c.preferred = 'a') AS correct
 FROM heads h JOIN heldout_scores s ON s.artifact = h.version
-JOIN human_choice c ON c.pair_id = s.pair_id;
+JOIN human_choice c ON c.pair_id = s.pair_id AND NOT c.in_vault;
 
 -- How often labels are right, per loop and confidence, for the kept pairs and for all that were labelled. A loop
 -- of which no label is known in the vault is measured on held-out pairs of the same confidence: measured_on says so.

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from audit_fakes import record
 
@@ -51,6 +52,15 @@ def test_label_precision_against_the_vault(tmp_path: Path) -> None:
     assert [row[:3] for row in kept] == [(0.8, 1, 0), (0.9, 2, 2)]
     for _, n, correct, low, high in kept:
         assert (low, high) == pytest.approx(wilson(correct, n))
+
+
+def test_what_reviewers_say_later_does_not_count_as_the_vault(tmp_path: Path) -> None:
+    before = view(tmp_path, "SELECT * FROM label_precision ORDER BY ALL")
+    with duckdb.connect(str(tmp_path / "audit.duckdb")) as connection:
+        connection.execute("INSERT INTO human_labels SELECT pair_id, CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END, "
+                           "unnest(['bob', 'eve']), false, landed_at FROM human_labels WHERE in_vault")  # fmt: skip
+    assert view(tmp_path, "SELECT * FROM label_precision ORDER BY ALL") == before
+    assert view(tmp_path, "SELECT vault FROM label_history WHERE pair_id = 'p1'") == [("a",)]
 
 
 def test_label_precision_where_nobody_knows_the_pool(tmp_path: Path) -> None:
