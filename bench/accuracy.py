@@ -7,12 +7,14 @@ was stopped.
 import csv
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import numpy as np
+import pandas as pd
 
 from bench.measure import table
 from bench.ours import silent
@@ -20,6 +22,7 @@ from bench.workload import MAX_LENGTH, Workload, model_folder
 from resources.settings import ROOT
 from ser.encoded import write_encoded
 from ser.encoding import EncodedPair, encode_pair
+from ser.errors import SerError
 from ser.pairs import unit_interval
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, train
@@ -29,30 +32,50 @@ from ser.specs import Lora, RewardTraining
 from ser.states import PairStates, write_states
 
 RESULTS = ROOT / "docs" / "results" / "adapted-layers.csv"
-COLUMNS = ["data", "top", "random_seed", "train_pairs", "epochs", "test_pairs", "accuracy", "correct"]
-HEADINGS = ["data", "adapted layers", "test accuracy, mean", "by random seed", "against all layers", "95 % interval"]
+COLUMNS = [
+    "data", "top", "random_seed", "train_pairs", "epochs", "learning_rate", "dtype", "date", "test_pairs", "accuracy",
+    "correct",
+]  # fmt: skip
+HEADINGS = [
+    "data",
+    "adapted layers",
+    "answers",
+    "test accuracy, mean",
+    "by random seed",
+    "against all layers",
+    "95 % interval",
+]
+SETTING = COLUMNS[3:7]
 SIZES = {"sample": (200, 400), "hh_harmless": (160, 400)}
 """Pairs to train on and to test on."""
-TOPS = (1.0, 0.5, 1 / 3, 0.25)
+TOPS = {"sample": (1.0, 0.5, 1 / 3, 0.25), "hh_harmless": (1.0, 0.5, 0.25)}
 SEEDS = (0, 1, 2)
 
 
 def accuracy(dtype: str) -> str:
     """Train what is not in the results yet, and return the table of all of them."""
-    known = {(row["data"], float(row["top"]), int(row["random_seed"])) for row in _results()}
-    for top, data, seed in product(TOPS, SIZES, SEEDS):
-        if (data, round(top, 4), seed) not in known:
-            _append(_trained(data, top, seed, dtype))
-            print(f"{data}, top {top:.2f}, random seed {seed}: done", flush=True)
-    return table([_row(data, top) for data, top in product(SIZES, TOPS)], HEADINGS)
+    cases = [(data, top) for data in SIZES for top in TOPS[data]]
+    for data, top in cases:
+        known = {int(row["random_seed"]): row for row in _results(data, top)}
+        for seed in SEEDS:
+            if seed not in known:
+                _append([data, round(top, 4), seed, *_setting(data, dtype), *_trained(data, top, seed, dtype)])
+                print(f"{data}, top {top:.2f}, random seed {seed}: done", flush=True)
+            elif (found := [known[seed][name] for name in SETTING]) != [str(one) for one in _setting(data, dtype)]:
+                raise SerError(f"{RESULTS.name} was made with other settings ({', '.join(found)}). Delete it.")
+    return table([_row(data, top) for data, top in cases], HEADINGS)
+
+
+def _setting(data: str, dtype: str) -> list[object]:
+    """What a row depends on, besides its training; in the order of `SETTING`."""
+    settings = RewardTraining()
+    return [SIZES[data][0], settings.seed_epochs, settings.learning_rate, dtype]
 
 
 def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
-    """Train on a sample of the training prompts drawn by `seed`, and measure on the test pairs, which stay the same."""
-    size, tested = SIZES[data]
-    work = Workload(data, 1)
-    test, rest = _split(work.fitting, tested)
-    chosen = random.Random(seed).sample(rest, size)
+    """Train and measure: the columns after those of `SETTING`."""
+    chosen, test = _drawn(data, seed)
+    tokenizer = _workload(data).tokenizer
     labels = {row.pair.pair_id: row.preferred or "" for row in (*chosen, *test)}
     settings = RewardTraining(lora=Lora(top=top))
     with tempfile.TemporaryDirectory() as name:
@@ -60,18 +83,31 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
         model = RewardModel.new(model_folder(), settings.lora, dtype, random_seed=seed)
         states = {}
         for part, rows in (("train", chosen), ("test", test)):
-            pairs = [encode_pair(work.tokenizer, row.pair, MAX_LENGTH) for row in rows]
+            pairs = [encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in rows]
             states[part] = _states(model, pairs, folder / part)
         examples = sorted(states["train"].pairs(), key=lambda item: item.pair.pair_id)
         train(
-            model, work.tokenizer, [Example(item, labels[item.pair.pair_id]) for item in examples], settings,
+            model, tokenizer, [Example(item, labels[item.pair.pair_id]) for item in examples], settings,
             epochs=settings.seed_epochs, random_seed=seed, out=folder, progress=silent,
         )  # fmt: skip
         merged = RewardModel.load(model_folder(), folder / "rm", dtype, merged=True)
         scored = sorted(score(merged, states["test"], len(test), silent), key=lambda one: one.pair_id)
-    correct = [(one.margin > 0) == (labels[one.pair_id] == "a") for one in scored]
+    correct = [one.margin * (1 if labels[one.pair_id] == "a" else -1) > 0 for one in scored]
     bits = "".join(str(int(one)) for one in correct)
-    return [data, round(top, 4), seed, size, settings.seed_epochs, len(test), round(mean(correct), 4), bits]
+    return [datetime.now(UTC).date().isoformat(), len(test), round(mean(correct), 4), bits]
+
+
+@cache
+def _workload(data: str) -> Workload:
+    return Workload(data, 1)
+
+
+@cache
+def _drawn(data: str, seed: int) -> tuple[list[Row], list[Row]]:
+    """Training pairs drawn by `seed`, and the test pairs, which stay the same, by pair_id."""
+    size, tested = SIZES[data]
+    test, rest = _split(_workload(data).fitting, tested)
+    return random.Random(seed).sample(rest, size), sorted(test, key=lambda row: row.pair.pair_id)
 
 
 def _split(rows: Sequence[Row], tested: int) -> tuple[list[Row], list[Row]]:
@@ -90,10 +126,11 @@ def _states(model: RewardModel, pairs: Sequence[EncodedPair], folder: Path) -> P
     return PairStates(folder)
 
 
-def _results() -> Iterator[dict[str, str]]:
-    if RESULTS.exists():
-        with RESULTS.open(newline="") as file:
-            yield from csv.DictReader(file)
+def _results(data: str, top: float) -> list[dict[str, str]]:
+    if not RESULTS.exists():
+        return []
+    with RESULTS.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["data"] == data and float(row["top"]) == round(top, 4)]
 
 
 def _append(row: list[object]) -> None:
@@ -105,19 +142,39 @@ def _append(row: list[object]) -> None:
 
 def _row(data: str, top: float) -> list[str]:
     """The mean over seeds, and the difference from all layers on the same pairs and seeds."""
-    here, whole = (_correct(data, one) for one in (top, 1.0))
-    each = ", ".join(f"{100 * one:.1f}" for one in here.mean(axis=1))
-    cells = [data, "all" if top == 1.0 else f"top {top:.0%}", f"{100 * here.mean():.1f} %", each]
+    here, whole = (_answers(data, one) for one in (top, 1.0))
+    each = ", ".join(f"{100 * one:.1f}" for one in here.groupby("random_seed")["correct"].mean())
+    name = "all" if top == 1.0 else f"top {top:.0%}"
+    cells = [data, name, f"{len(here):,}", f"{100 * here['correct'].mean():.1f} %", each]
     if top == 1.0:
         return [*cells, "–", "–"]
-    # Test pairs are the same for all seeds, so a pair, and not an answer, is what varies independently.
-    gains = (here - whole).mean(axis=0)
-    error = 1.96 * stdev(gains) / np.sqrt(len(gains))
-    low, high = (100 * (gains.mean() + sign * error) for sign in (-1, 1))
-    return [*cells, f"{100 * gains.mean():+.1f} points", f"{low:+.1f} to {high:+.1f}"]
+    gain, error = _mean_gain(here.assign(gain=here["correct"] - whole["correct"]))
+    low, high = (100 * (gain + sign * 1.96 * error) for sign in (-1, 1))
+    return [*cells, f"{100 * gain:+.1f} points", f"{low:+.1f} to {high:+.1f}"]
 
 
-def _correct(data: str, top: float) -> np.ndarray:
-    """[seeds, test pairs] 1 where the pair is ranked as people do."""
-    rows = [row for row in _results() if row["data"] == data and float(row["top"]) == round(top, 4)]
-    return np.array([[int(bit) for bit in row["correct"]] for row in sorted(rows, key=lambda row: row["random_seed"])])
+def _mean_gain(answers: pd.DataFrame) -> tuple[float, float]:
+    """The mean of `gain` and its standard error over scenarios: what varies independently is a scenario, whose pairs
+    and answers by several seeds vary together (cluster-robust variance of a mean)."""
+    mean_gain = answers["gain"].mean()
+    sums = (answers["gain"] - mean_gain).groupby(answers["scenario"]).sum()
+    return mean_gain, float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(answers))
+
+
+def _answers(data: str, top: float) -> pd.DataFrame:
+    """1 or 0 (`correct`) of every test pair (`scenario`) by every training (`random_seed`).
+
+    Pairs of a scenario that the training has seen, in other words, are left out.
+    """
+    frames = []
+    for result in sorted(_results(data, top), key=lambda one: one["random_seed"]):
+        chosen, test = _drawn(data, int(result["random_seed"]))
+        seen = {_scenario(row) for row in chosen}
+        bits = zip(test, result["correct"], strict=True)
+        correct = [(_scenario(row), int(bit)) for row, bit in bits if _scenario(row) not in seen]
+        frames.append(pd.DataFrame(correct, columns=["scenario", "correct"]).assign(random_seed=result["random_seed"]))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _scenario(row: Row) -> str:
+    return row.group or row.pair.prompt

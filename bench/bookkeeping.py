@@ -62,7 +62,7 @@ def _cells(size: int, step: Mapping[str, float]) -> list[str]:
 
 
 def pair_file(path: Path, size: int) -> None:
-    """Write `size` small pairs, a tenth of them labelled, over a tenth as many prompts' worth of domains."""
+    """Write `size` small pairs, a tenth of them labelled, of twelve domains."""
     with path.open("w") as file:
         for number in range(size):
             row = {

@@ -29,16 +29,16 @@ class Job:
 class Comparison:
     """A row of the table: the seconds (or another figure) of both sides in each round, in the order of the rounds.
 
-    `target` is what the ratio has to be (`must`) and what is wanted (`aim`); `lower` says that less is better, and
-    the ratio is then ours by theirs. `units` are the pairs or episodes of a run; without them the sides are plain
+    The ratio has to be `must`, and `aim` is wanted; without them it is only told. `lower` says that less is better,
+    and the ratio is then ours by theirs. `units` are the pairs or episodes of a run; without them the sides are plain
     figures instead of seconds.
     """
 
     work: str
     dataset: str
     peer: str
-    must: float
-    aim: float
+    must: float | None
+    aim: float | None
     ours: list[float]
     theirs: list[float]
     units: int | None
@@ -52,20 +52,23 @@ class Comparison:
 
     def cells(self) -> list[str]:
         """The row as text."""
-        ratios, mark = self.ratios, "≤ " if self.lower else ""
-        value = median(ratios)
-        good = value <= self.must if self.lower else value >= self.must
-        aimed = value <= self.aim if self.lower else value >= self.aim
+        ratios, value = self.ratios, median(self.ratios)
         return [
             self.work,
             self.dataset,
             self.peer,
             f"**{value:.2f}** ({ratios[0]:.2f} to {ratios[-1]:.2f})",
-            f"{mark}{self.must:g}",
-            f"{mark}{self.aim:g}",
-            "aim" if aimed else "must" if good else "missed",
+            *self._targets(value),
             *(f"{self.units / median(side) if self.units else median(side):.2f}" for side in (self.ours, self.theirs)),
         ]
+
+    def _targets(self, value: float) -> list[str]:
+        """What has to be, what is wanted, and what is reached."""
+        if self.must is None or self.aim is None:
+            return ["–", "–", "–"]
+        mark, sign = ("≤ ", -1) if self.lower else ("", 1)
+        reached = "aim" if sign * value >= sign * self.aim else "must" if sign * value >= sign * self.must else "missed"
+        return [f"{mark}{self.must:g}", f"{mark}{self.aim:g}", reached]
 
 
 HEADINGS = ["work", "data", "peer", "ratio: median (range)", "must", "aim", "reached", "ours", "peer"]

@@ -16,11 +16,14 @@ from ser.encoding import encode_prompt
 from ser.specs import Ppo
 
 PEER = ROOT / ".venv-ppo-peer"
-REQUIREMENTS = ["trl==1.12.0", "peft", "transformers", "datasets", "torch==2.13.0"]
+REQUIREMENTS = ["trl==1.12.0", "peft==0.21.2", "transformers==5.23.0", "datasets==5.2.0", "torch==2.13.0"]
 
 
 def ppo(dataset: str, episodes: int, rounds: int) -> Iterator[Comparison]:
-    """One rollout of `episodes`, LoRA on all layers on both sides, and ours in its default mode."""
+    """One rollout of `episodes`, LoRA on all layers on both sides, and ours in its default mode.
+
+    TRL's value network is one of its own, with LoRA too; ours is a linear head on the policy's states.
+    """
     python = peer_environment()
     peer = [str(python), str(ROOT / "bench" / "ppo_peer.py")]
     ours = [sys.executable, "-m", "bench.ppo_ours"]

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
+from peft import LoraConfig, inject_adapter_in_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from trl.experimental.ppo import PPOConfig, PPOTrainer
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def main() -> None:
@@ -25,10 +27,17 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(work["model"], padding_side="left")
     tokenizer.pad_token = work["pad_token"]
 
+    def lora(task: str) -> LoraConfig:
+        return LoraConfig(task_type=task, r=16, lora_alpha=32, target_modules=TARGETS)
+
     def classifier():
         model = AutoModelForSequenceClassification.from_pretrained(work["model"], num_labels=1, dtype=dtype)
         model.config.pad_token_id = tokenizer.pad_token_id
         return model
+
+    # `peft_config` adapts the policy only. Without this the value network, which is one of its own, trains whole.
+    value = inject_adapter_in_model(lora("SEQ_CLS"), classifier())
+    value.score.requires_grad_(True)
 
     args = PPOConfig(
         output_dir=tempfile.mkdtemp(),
@@ -55,10 +64,10 @@ def main() -> None:
         model=AutoModelForCausalLM.from_pretrained(work["model"], dtype=dtype),
         ref_model=None,
         reward_model=classifier(),
-        value_model=classifier(),
+        value_model=value,
         train_dataset=Dataset.from_list([{"input_ids": tokens} for tokens in work["prompts"]]),
         eval_dataset=Dataset.from_list([{"input_ids": work["prompts"][0]}]),
-        peft_config=LoraConfig(task_type="CAUSAL_LM", r=16, lora_alpha=32, target_modules="all-linear"),
+        peft_config=lora("CAUSAL_LM"),
     )
     start = time.perf_counter()
     trainer.train()

@@ -57,9 +57,13 @@ def _shapes(config: PretrainedConfig) -> list[tuple[int, int]]:
 
 
 def _forward_flops(config: PretrainedConfig, tokens: int) -> float:
-    """Floating-point operations of all layers over one sequence: linear layers, scores and weighted values."""
-    linear = sum(2 * rows * columns for rows, columns in _shapes(config)) * tokens
-    return config.num_hidden_layers * (linear + 4 * config.hidden_size * tokens**2)
+    """Floating-point operations of one sequence: linear layers, scores and weighted values.
+
+    Of the last layer only keys and values, as `ser.last_layer` has it: the few tokens that are read are not counted.
+    """
+    shapes = _shapes(config)
+    whole, last = (sum(2 * rows * columns for rows, columns in some) * tokens for some in (shapes, shapes[1:3]))
+    return (config.num_hidden_layers - 1) * (whole + 4 * config.hidden_size * tokens**2) + last
 
 
 def _peak(config: PretrainedConfig, dtype: str, repeat: int = 10) -> float:
