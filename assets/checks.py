@@ -105,8 +105,9 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
 
 
 def _right(heldout) -> list[bool]:
+    """Which calibration pairs a model ranked as people do; a tie is wrong."""
     return [
-        (row["reward_a"] > row["reward_b"]) == (row["preferred"] == "a")
+        (row["reward_a"] - row["reward_b"]) * (1 if row["preferred"] == "a" else -1) > 0
         for row in tables.read(heldout.path / "heldout.parquet")
         if row["split"] == "calibration"
     ]

@@ -14,7 +14,7 @@ def promote(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             (a list of booleans over the same calibration pairs in the same order).
 
     A loop's model takes over when it ranks more calibration pairs as people do than the best before it; on equal
-    accuracy the earlier, cheaper model stays.
+    accuracy the earlier, cheaper model stays. The interval of the gain is that of the best of all loops (Bonferroni).
     """
     best = candidates[0]
     for candidate in candidates[1:]:
@@ -33,9 +33,9 @@ def _why(seed: Mapping[str, Any], best: Mapping[str, Any], loops: int) -> str:
     if best is seed:
         tried = f"none of {loops} loops ranks more of them" if loops else "no loop was run"
         return f"seed RM: {share:.1%} of {n} calibration pairs; {tried}"
-    gain, low, high = paired_difference(*paired_counts(seed["correct"], best["correct"]), n)
+    gain, low, high = paired_difference(*paired_counts(seed["correct"], best["correct"]), n, level=1 - 0.05 / loops)
     sure = "outside" if low > 0 else "inside"
     return (
         f"loop {best['loop']}: {share:.1%} of {n} calibration pairs, {gain * 100:+.1f} points against the seed RM "
-        f"(95 % interval {low * 100:+.1f} to {high * 100:+.1f}; no change lies {sure} it)"
+        f"(95 % interval for the best of {loops}: {low * 100:+.1f} to {high * 100:+.1f}; no change lies {sure} it)"
     )

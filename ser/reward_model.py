@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from ser.backbone import PACKABLE, load_model, run_layers, states_at
@@ -139,11 +139,6 @@ def refuse_pickles(adapter: Path) -> None:
     """Refuse an adapter folder without safetensors: what PEFT would read instead may hold code."""
     if not (adapter / _ADAPTER).is_file():
         raise SerError(f"the adapter in {adapter} has no {_ADAPTER}. Nothing else is read: a pickle may hold code.")
-
-
-def save_head(weight: torch.Tensor, path: Path) -> None:
-    """Write the weight [1, H] of a scalar head."""
-    save_file({"weight": weight.detach().contiguous().cpu()}, path)
 
 
 def load_onto(model: PeftModel, adapter: Path, name: str) -> torch.Tensor:

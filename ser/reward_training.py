@@ -15,7 +15,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
 from ser.batches import plan
-from ser.kept import write_text
+from ser.kept import keep_as, write_text
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.specs import RewardTraining
@@ -102,10 +102,10 @@ def train(
 ) -> dict[str, Any]:
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
-    Checkpoints lie in `out/checkpoints` while training runs; a killed run continues from the last one and ends
-    with the same bytes. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [per step]}`.
+    Checkpoints are kept in `out` (see `ser.kept`): a killed run continues from the last one and ends with the same
+    bytes. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [per step]}`.
     """
-    folder = out / CHECKPOINTS
+    folder = keep_as(out, CHECKPOINTS)
     steps = -(-len(examples) // settings.batch_size) * epochs
     args = RewardConfig(
         output_dir=str(folder),
@@ -138,16 +138,12 @@ def train(
     model.save(out / "rm")
     result = {"steps": steps, "loss": losses}
     write_text(out / FINISHED, json.dumps(result) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
     return result
 
 
 def is_trained(out: Path) -> bool:
-    """Whether a killed run finished the training in `out`; what it did not clear away goes now."""
-    if not (out / FINISHED).exists():
-        return False
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-    return True
+    """Whether a killed run finished the training in `out`."""
+    return (out / FINISHED).exists()
 
 
 def save_every(steps: int) -> int:

@@ -21,13 +21,6 @@ DEFAULT_SEED_FRACTION = 0.15
 """Share of the training prompts that is seed when every pair has a label; else all labels are needed."""
 
 
-def purpose_of_role(role: str | None) -> Purpose | None:
-    """The purpose that a role asked for implies; `unused` (or no role) goes with any."""
-    if role in ("test", "calibration"):
-        return role  # type: ignore[return-value]
-    return "train" if role in ("seed", "pool") else None
-
-
 def decide_purpose(unit: str, known: Collection[str], asked: Collection[str], labelled: bool) -> Purpose:
     """The purpose of prompts and groups that are seen for the first time and belong together.
 

@@ -101,4 +101,4 @@ class Judging(Spec):
 
     prompts: int = Field(100, ge=1, description="test prompts, at most")
     epochs: int = Field(2, ge=1, description="epochs of the judge's training")
-    tie_band: float = Field(0.05, ge=0, lt=1, description="a difference of sigmoid rewards below this is a tie")
+    tie_band: float = Field(0.05, ge=0, lt=1, description="a difference of sigmoid rewards up to this is a tie")

@@ -1,7 +1,7 @@
 """Intervals for counted things: how far a share, or a difference of two shares, may be trusted."""
 
 from collections.abc import Sequence
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 
@@ -58,10 +58,3 @@ def paired_difference(gained: int, lost: int, n: int, level: float = 0.95) -> tu
     up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
     half = z_value(level) * sqrt((up + down - (up - down) ** 2) / (n + 2))
     return (gained - lost) / n, max(-1.0, up - down - half), min(1.0, up - down + half)
-
-
-def mcnemar(gained: int, lost: int) -> float:
-    """The exact two-sided p-value of McNemar's test: how often chance splits changes so unevenly."""
-    changed = gained + lost
-    tail = sum(comb(changed, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**changed)

@@ -24,8 +24,9 @@ PAIRS = pa.schema(
 )
 """All that a stage sees of a pair (`prompt` is the canonical JSON of the messages)."""
 
-LABELLED = PAIRS.append(pa.field("preferred", pa.string()))
-"""A pair with a label that may be trained on or measured against: `a` or `b`."""
+LABELLED = PAIRS.append(pa.field("preferred", pa.string())).append(pa.field("group", pa.string()))
+"""A pair with a label that may be trained on or measured against (`a` or `b`), and what ties it to pairs that say the
+same in other words (null: only to those with its prompt)."""
 
 LABELS = pa.schema([("pair_id", pa.string()), ("preferred", pa.string())])
 

@@ -32,6 +32,8 @@ def run(spec: EmbeddedBackboneSpec, inputs: Mapping[str, Any], out: Path, progre
     config._name_or_path = ""
     model = type(quantised)(config)
     model.load_state_dict(quantised.state_dict())
+    if model.get_input_embeddings().weight is not model.get_output_embeddings().weight:
+        raise ValueError(f"the head of {gguf.name} is no longer its embedding: its state dict was read apart")
     # The model was released in bfloat16: what dequantising adds below that precision is not information.
     model.bfloat16().save_pretrained(out / "model")
     tokenizer.chat_template = CHATML

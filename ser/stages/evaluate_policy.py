@@ -42,7 +42,7 @@ JUDGED = pa.schema(
 def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
     """Write `judged.parquet`: greedy responses of base and policy, their rewards, judge scores and the outcome.
 
-    `inputs`: `backbone`, `policy` and `reward_model` (folders), `test` (table with pair_id and prompt), `judge`
+    `inputs`: `backbone`, `policy` and `reward_model` (folders), `test` (labelled table), `judge`
     (folder with `fold_0/rm`, `fold_1/rm` and `judge.json`: {"offsets": [o0, o1], "accuracy": {...}}).
     Rewards are raw and come from the RM that PPO optimised. A judge score is sigmoid(judge's reward - offset of
     its fold). An unfinished response is scored as if an end token followed.
@@ -139,9 +139,11 @@ def _judge(
     pairs: Sequence[EncodedPair],
 ) -> torch.Tensor:
     """Judge scores [N, 2] of the base's and the policy's responses."""
+    rows = tables.read(inputs["test"], columns=["prompt", "group"])
+    folds = {row["prompt"]: judge_fold(row["prompt"], row["group"]) for row in rows}
     scores = torch.empty(len(pairs), 2)
     for fold, offset in enumerate(offsets):
-        mine = [row for row, one in enumerate(prompts) if judge_fold(one.text) == fold]
+        mine = [row for row, one in enumerate(prompts) if folds[one.text] == fold]
         adapter = inputs["judge"] / f"fold_{fold}" / "rm"
         raw = rewards(inputs["backbone"], adapter, spec.compute.dtype, [pairs[row] for row in mine])
         scores[mine] = torch.sigmoid(raw - offset)

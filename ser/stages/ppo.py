@@ -10,7 +10,6 @@ import torch
 from ser import tables
 from ser.backbone import load_tokenizer
 from ser.errors import SerError
-from ser.ppo import checkpoint
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, read_prompts, schedule
 from ser.ppo.rollout import Episode, sigmoid_score
@@ -72,7 +71,6 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     policy.save(out)
     tables.write(out / "metrics.parquet", METRICS, trainer.metrics)
     tables.write(out / "samples.parquet", SAMPLES, _readable(trainer.samples, chosen, tokenizer))
-    checkpoint.remove(out)
     return _summary(trainer.metrics, len(prompts))
 
 

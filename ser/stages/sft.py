@@ -1,6 +1,5 @@
 """Stage: supervised fine-tuning of the backbone on the preferred responses of the seed."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from trl import SFTConfig, SFTTrainer
 from ser import tables
 from ser.backbone import load_model, load_tokenizer
 from ser.encoding import encode_prompt, encode_response, truncate_prompt
+from ser.kept import keep_as
 from ser.progress import Progress
 from ser.reward_model import lora_config
-from ser.reward_training import StepProgress, last_checkpoint, save_every
+from ser.reward_training import CHECKPOINTS, StepProgress, last_checkpoint, save_every
 from ser.stages.specs import SftSpec
 
 
@@ -33,8 +33,9 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     rows = [_encoded(tokenizer, row, spec.encoding.max_length) for row in tables.read(inputs["seed"])]
     epochs, size = spec.training.seed_epochs, spec.training.batch_size
     steps = -(-len(rows) // size) * epochs
+    checkpoints = keep_as(out, CHECKPOINTS)
     args = SFTConfig(
-        output_dir=str(out / "checkpoints"),
+        output_dir=str(checkpoints),
         per_device_train_batch_size=size,
         num_train_epochs=epochs,
         learning_rate=spec.training.learning_rate,
@@ -57,11 +58,10 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, callbacks=[told]
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(out / "checkpoints"))
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     model.merge_and_unload().save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
     return {"n_human": len(rows), "steps": steps, "first_loss": losses[0], "last_loss": losses[-1]}
 
 

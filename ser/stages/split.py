@@ -37,7 +37,7 @@ def run(spec: SplitSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
         pairs = tables.read(inputs["pairs"], columns=[*tables.PAIRS.names, "group", "role"])
         for row, preferred in labelled(pairs, inputs["labels"]):
             if row["role"] in roles and inside(row):
-                yield {name: row[name] for name in tables.PAIRS.names} | {"preferred": preferred}
+                yield {name: row[name] for name in (*tables.PAIRS.names, "group")} | {"preferred": preferred}
 
     counts = {}
     for role in ("seed", "calibration", "test"):

@@ -9,6 +9,7 @@ import torch
 
 from ser import tables
 from ser.backbone import load_tokenizer
+from ser.errors import SerError
 from ser.heldout import accuracy, correct_margin
 from ser.kept import Journal, keep_as
 from ser.ppo.comparison import judge_fold
@@ -17,6 +18,7 @@ from ser.reward_model import RewardModel
 from ser.reward_training import Example, is_trained, train
 from ser.scoring import score
 from ser.stages.specs import TrainJudgeSpec
+from ser.stages.split import MIN_LABELS
 from ser.stages.train_reward_model import gather
 from ser.states import PairStates
 
@@ -27,15 +29,22 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
     """Train the two folds on calibration and test pairs and measure each on its own fold.
 
     `inputs["pairs"]` are labelled tables, `inputs["states"]` their trunk folders, in the same order;
-    `inputs["judge_labels"]` replaces their labels where it has any.
+    `inputs["judge_labels"]` serves instead of their labels if it has at least `MIN_LABELS` of these pairs.
+
+    Raises:
+        SerError: the pairs cannot be divided into two folds.
     """
     torch.set_num_threads(spec.compute.threads)
     rows = [row for path in inputs["pairs"] for row in tables.read(path)]
-    own = tables.labels(inputs["judge_labels"])
-    # Labels of two origins would make an accuracy of neither: the judge's own serve alone if there are any.
-    rows = [row for row in rows if row["pair_id"] in own] if own else rows
-    labels = {row["pair_id"]: own.get(row["pair_id"], row["preferred"]) for row in rows}
-    fold = {row["pair_id"]: judge_fold(row["prompt"]) for row in rows}
+    given = tables.labels(inputs["judge_labels"])
+    judged = [row | {"preferred": given[row["pair_id"]]} for row in rows if row["pair_id"] in given]
+    # Labels of two origins would make an accuracy of neither: the judge's own serve alone if there are enough.
+    own = len(judged) >= MIN_LABELS
+    rows = judged if own else rows
+    labels = {row["pair_id"]: row["preferred"] for row in rows}
+    fold = {row["pair_id"]: judge_fold(row["prompt"], row["group"]) for row in rows}
+    if len(set(fold.values())) < len(FOLDS):
+        raise SerError("all calibration and test pairs are of one group: no judge can be trained on others. Land more.")
     examples = gather(labels, inputs["states"])
     margins: list[float] = []
     offsets: list[float] = []

@@ -145,7 +145,7 @@ def test_a_manifest_that_no_longer_says_what_it_said_is_named_and_not_the_file_i
     manifest = artifact.path / "manifest.json"
     digest = artifact.manifest["files"]["two.txt"]
     manifest.write_text(manifest.read_text().replace(digest, "0" * 64))
-    with pytest.raises(DamagedArtifactError, match="damaged: manifest.json is not what was written"):
+    with pytest.raises(DamagedArtifactError, match=r"damaged: manifest\.json is not what was written"):
         store.load(artifact.key, artifact.version)
 
 

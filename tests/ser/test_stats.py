@@ -2,7 +2,7 @@
 
 import pytest
 
-from ser.stats import mcnemar, paired_counts, paired_difference, proportion, wilson
+from ser.stats import paired_counts, paired_difference, proportion, wilson
 
 
 def test_wilson_agrees_with_published_values() -> None:
@@ -58,10 +58,3 @@ def test_paired_difference() -> None:
     assert (high - low) / 2 == pytest.approx(1.959964 * ((42 / 202 - (20 / 202) ** 2) / 202) ** 0.5, rel=1e-6)
     assert paired_difference(0, 0, 0) == (0.0, -1.0, 1.0)
     assert paired_difference(0, 0, 50)[1] < 0 < paired_difference(0, 0, 50)[2]
-
-
-def test_mcnemar_is_the_exact_binomial_test() -> None:
-    assert mcnemar(0, 0) == 1.0
-    assert mcnemar(5, 5) == 1.0
-    assert mcnemar(0, 6) == mcnemar(6, 0) == pytest.approx(2 / 64)
-    assert mcnemar(8, 2) == pytest.approx(2 * (1 + 10 + 45) / 1024)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ser.kept import keep_as
 from ser.ppo import checkpoint
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, schedule
@@ -121,7 +122,7 @@ def test_a_killed_training_continues_to_the_same_bytes(
 
     with pytest.raises(KilledError):
         fresh(tiny_backbone, reward_model).run(episodes(12), broken, kill)
-    (broken / f".{checkpoint.NAME}.tmp").write_bytes(b"half a checkpoint")
+    keep_as(broken, f"{checkpoint.NAME}.new").write_bytes(b"half a checkpoint")
     torch.manual_seed(123)
     resumed = fresh(tiny_backbone, reward_model)
     resumed.run(episodes(12), broken, silent)

@@ -82,7 +82,7 @@ def test_the_summary_counts_what_the_table_says(judged: tuple[dict, list[dict]])
     assert summary["judge"] == {"accuracy": ACCURACY, "cross_fitted": True}
     mean = sum(row["policy_reward"] for row in rows) / 9
     assert summary["mean_policy_reward"] == pytest.approx(mean, abs=1e-6)
-    assert {judge_fold(row["prompt"]) for row in rows} == {0, 1}
+    assert {judge_fold(row["prompt"], None) for row in rows} == {0, 1}
 
 
 def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict]], inputs: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict
         if response[-1] != tokenizer.eos_token_id:
             response.append(tokenizer.eos_token_id)
         pair = EncodedPair("x", prompt, response, response)
-        fold = judge_fold(row["prompt"])
+        fold = judge_fold(row["prompt"], None)
         assert row["base_reward"] == pytest.approx(rm.score([pair])[0, 0].item(), abs=1e-4)
         centred = judges[fold].score([pair])[0, 0].item() - OFFSETS[fold]
         assert row["judge_base"] == pytest.approx(1 / (1 + math.exp(-centred)), abs=1e-4)

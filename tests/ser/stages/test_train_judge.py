@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ser import tables
+from ser.errors import SerError
 from ser.ppo.comparison import judge_fold
 from ser.progress import silent
 from ser.specs import Compute, Encoding, Lora, RewardTraining
@@ -62,6 +63,39 @@ def test_judge_labels_replace_human_ones(inputs: dict[str, Any], tmp_path: Path)
     assert summary["accuracy"]["value"] > 0.9
 
 
+def test_a_few_judge_labels_are_not_enough(inputs: dict[str, Any], tmp_path: Path) -> None:
+    few = list(tables.read(inputs["folder"] / "opposite.parquet"))[:15]
+    elsewhere = [{"pair_id": f"pool-{n}", "preferred": "a"} for n in range(50)]
+    tables.write(inputs["folder"] / "few.parquet", tables.LABELS, few + elsewhere)
+    summary = run(inputs, "few", tmp_path)
+    assert (summary["labels"], summary["n"]) == ("human", 120)
+
+
+def test_pairs_of_one_group_make_no_judge(inputs: dict[str, Any], tmp_path: Path) -> None:
+    rows = [row | {"group": "one"} for row in tables.read(inputs["pairs"][0])]
+    tables.write(tmp_path / "test.parquet", tables.LABELLED, rows)
+    with pytest.raises(SerError, match="of one group: no judge can be trained"):
+        run(inputs | {"pairs": [tmp_path / "test.parquet"]}, "none", tmp_path)
+
+
+def test_no_fold_trains_on_a_group_that_it_judges(
+    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row | {"group": f"group {n % 10}"} for n, row in enumerate(tables.read(inputs["pairs"][0]))]
+    tables.write(tmp_path / "test.parquet", tables.LABELLED, rows)
+    group = {row["pair_id"]: row["group"] for row in rows}
+    taught: list[set[str]] = []
+    real = train_judge.train
+
+    def spy(model: Any, tokenizer: Any, examples: Any, *rest: Any, **more: Any) -> Any:
+        taught.append({group[example.encoded.pair.pair_id] for example in examples})
+        return real(model, tokenizer, examples, *rest, **more)
+
+    monkeypatch.setattr(train_judge, "train", spy)
+    run(inputs | {"pairs": [tmp_path / "test.parquet"]}, "none", tmp_path)
+    assert len(taught) == 2 and not taught[0] & taught[1] and len(taught[0] | taught[1]) == 10
+
+
 def test_no_fold_trains_on_the_prompts_it_judges(
     inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +110,6 @@ def test_no_fold_trains_on_the_prompts_it_judges(
     run(inputs, "none", tmp_path)
     folds: dict[int, set[str]] = {0: set(), 1: set()}
     for pair, _ in labelled_pairs(120):
-        folds[judge_fold(pair.prompt)].add(pair.pair_id)
+        folds[judge_fold(pair.prompt, None)].add(pair.pair_id)
     assert seen == {"fold_0": folds[1], "fold_1": folds[0]}
     assert min(len(fold) for fold in folds.values()) > 30
