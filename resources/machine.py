@@ -7,13 +7,9 @@ from ser.specs import Compute
 
 
 def default_compute() -> Compute:
-    """bfloat16 on a GPU, or where the processor multiplies it natively; elsewhere float32, which is faster there."""
-    fast = _has_gpu() or bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
+    """bfloat16 where the processor multiplies it natively; elsewhere float32, which is faster there."""
+    fast = bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
     return Compute(dtype="bfloat16" if fast else "float32", threads=len(os.sched_getaffinity(0)))
-
-
-def _has_gpu() -> bool:
-    return Path("/proc/driver/nvidia/version").exists()
 
 
 def _processor_flags() -> set[str]:
