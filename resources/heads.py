@@ -8,17 +8,21 @@ from typing import NamedTuple
 from resources.artifacts import MANIFEST, Artifact, ArtifactStore, DamagedArtifactError
 from resources.disk import write_text
 from resources.pruned import record_place
-from resources.settings import Settings
+from resources.settings import RecordedSettings, Settings
 from ser.errors import SerError
 
 SETTINGS = ".settings.json"
 
 
 def known_runs(root: Path) -> Iterator[tuple[str, Settings]]:
-    """Every snapshot and the settings it was run with, the one touched last at the end."""
+    """Every snapshot and the settings it was run with, the one touched last at the end.
+
+    Raises:
+        SerError: the settings of a run cannot be read, or are no longer settings.
+    """
     found = (root / "heads").glob(f"*/*/{SETTINGS}")
     for path in sorted(found, key=lambda path: path.parent.stat().st_mtime_ns):
-        yield path.parents[1].name, Settings.model_validate_json(path.read_text())
+        yield path.parents[1].name, RecordedSettings.read(path)
 
 
 class Head(NamedTuple):
