@@ -50,7 +50,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
         inputs: Inputs = {
             "backbone": work.backbone(),
             "reward_model": work.heads.get(before).part("rm"),
-            "heldout": heldout.part("summary.json"),
+            "heldout": heldout.part("temperature.json"),
             "states": work.trunk("pool"),
             "kept": kept_before(work, k),
         }

@@ -16,6 +16,7 @@ from resources.code_version import PACKAGES, code_version, git_commit
 from resources.disk import clear, file_digest, fsync, is_full, replace, write_text
 from resources.launchers import Launcher
 from resources.locks import only_writer
+from resources.stopwatch import Stopwatch
 from ser.errors import SerError
 from ser.progress import Progress
 from ser.specs import Spec
@@ -151,21 +152,14 @@ class ArtifactStore:
                 if found is not None:
                     adopt(found)
                     return found
-                started, clock = datetime.now(UTC), time.monotonic()
-                summary = temporary / "summary.json"
+                watch, summary = Stopwatch(temporary), temporary / "summary.json"
                 if not summary.exists():  # a killed process may have finished the work without publishing it
                     write_text(summary, json.dumps(work(temporary), sort_keys=True, indent=1) + "\n")
                 clear(temporary)  # what the stage kept for the case of a kill
-                manifest = {
-                    "key": key,
-                    "version": version,
-                    "packages": {package: metadata.version(package) for package in PACKAGES},
-                    "git_commit": git_commit(),
-                    "started_at": started.isoformat(),
-                    "finished_at": datetime.now(UTC).isoformat(),
-                    "seconds": round(time.monotonic() - clock, 3),
-                    "files": file_digests(temporary),
-                }
+                watch.keep()  # until the manifest says it
+                files = file_digests(temporary)
+                files.pop(watch.mark.name, None)
+                manifest = {"key": key, "version": version, "files": files, **_circumstances(watch)}
                 _publish(temporary, place, manifest | dict(facts))
                 made = Artifact(key, version, place)
                 adopt(made)
@@ -251,6 +245,16 @@ def _digest(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()
 
 
+def _circumstances(watch: Stopwatch) -> dict[str, Any]:
+    return {
+        "packages": {package: metadata.version(package) for package in PACKAGES},
+        "git_commit": git_commit(),
+        "started_at": watch.started_at,
+        "finished_at": datetime.now(UTC).isoformat(),
+        "seconds": round(watch.seconds, 3),
+    }
+
+
 def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
     """Flush everything, write the manifest last, and rename the folder into its place."""
     for path in temporary.rglob("*"):
@@ -260,6 +264,7 @@ def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
     sealed = {**facts, SEAL: _digest(facts)}
     manifest.write_text(json.dumps(sealed, indent=1, sort_keys=True) + "\n")
     fsync(manifest)
+    clear(temporary)
     if place.exists():  # a folder without a manifest is nobody's
         shutil.rmtree(place)
     replace(temporary, place)

@@ -1,24 +1,28 @@
 """Heads: which artifact an asset key stands for, under a snapshot and the digest of the settings."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from resources.artifacts import MANIFEST, Artifact, ArtifactStore
+from resources.artifacts import MANIFEST, Artifact, ArtifactStore, DamagedArtifactError
 from resources.disk import write_text
 from resources.pruned import record_place
-from resources.settings import Settings
+from resources.settings import RecordedSettings, Settings
 from ser.errors import SerError
 
 SETTINGS = ".settings.json"
 
 
 def known_runs(root: Path) -> Iterator[tuple[str, Settings]]:
-    """Every snapshot and the settings it was run with, the one touched last at the end."""
+    """Every snapshot and the settings it was run with, the one touched last at the end.
+
+    Raises:
+        SerError: the settings of a run cannot be read, or are no longer settings.
+    """
     found = (root / "heads").glob(f"*/*/{SETTINGS}")
     for path in sorted(found, key=lambda path: path.parent.stat().st_mtime_ns):
-        yield path.parents[1].name, Settings.model_validate_json(path.read_text())
+        yield path.parents[1].name, RecordedSettings.read(path)
 
 
 class Head(NamedTuple):
@@ -47,6 +51,7 @@ class Heads:
         self.folder = root / "heads" / snapshot / settings.digest
         self.settings = settings
         self.store = store
+        self._told: set[str] = set()
 
     def set(self, artifact: Artifact) -> None:
         """Let the artifact's key stand for it."""
@@ -75,7 +80,11 @@ class Heads:
         return [self.store.root / head["key"] / head["version"] for head in heads]
 
     def find(self, key: str) -> Artifact | None:
-        """The artifact that `key` stands for, or what is left of it if it was pruned, or None."""
+        """The artifact that `key` stands for, or what is left of it if it was pruned, or None.
+
+        Raises:
+            DamagedArtifactError: names the first file that is not what it was.
+        """
         try:
             head = json.loads(self._path(key).read_text())
         except FileNotFoundError:
@@ -85,6 +94,16 @@ class Heads:
         if _is_pruned(place):
             return Artifact(key, version, record_place(place), reused=True, pruned=True)
         return self.store.load(key, version)
+
+    def find_whole(self, key: str, tell: Callable[[str], None]) -> Artifact | None:
+        """As `find`, but a damaged artifact counts as not made; `tell` hears of it once."""
+        try:
+            return self.find(key)
+        except DamagedArtifactError as error:
+            if key not in self._told:
+                self._told.add(key)
+                tell(f"passed over: {error}")
+            return None
 
     def pruned(self) -> bool:
         """Whether only the record is left of anything that is stood for."""

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from ser.errors import SerError
 from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Spec, Thresholds
@@ -76,6 +76,41 @@ class Settings(Spec):
         """12 hex characters that name these settings, as far as they decide what a run makes."""
         decisive = self.model_dump(exclude={"automation"})
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+
+class RecordedSettings(Settings):
+    """The settings of an earlier run, which keep the name that they had then: a setting may have been added since."""
+
+    _digest: str = PrivateAttr("")
+
+    @property
+    def digest(self) -> str:
+        """The name of the folder that they lie in."""
+        return self._digest
+
+    @classmethod
+    def read(cls, path: Path) -> "RecordedSettings":
+        """The settings in a file beside the heads of a run.
+
+        Raises:
+            SerError: there is a setting that this version does not have or allow, or the file is damaged.
+        """
+        try:
+            settings = cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(part for part in problem["loc"] if isinstance(part, str))
+            if not key:
+                raise SerError(
+                    f"{path} cannot be read: {problem['msg']}.\n"
+                    f"Put the file back, or delete {path.parent} to forget that run."
+                ) from error
+            raise SerError(
+                f"{path}: {key!r} is no setting of this version, or not with this value ({problem['msg']}).\n"
+                f"Delete {key} there; the run keeps its name and all that it made."
+            ) from error
+        settings._digest = path.parent.name
+        return settings
 
 
 def data_root() -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from resources.artifacts import Artifact, ArtifactStore, DamagedArtifactError, DiskFullError, Inputs, Part
+from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
 from resources.audit.record import RunRecord
 from resources.backbones import backbone
 from resources.heads import Heads
@@ -106,6 +106,10 @@ class Workshop:
         """The landing zone, counting tokens as this run's backbone does."""
         return landing(self.root, self.settings, self.store)
 
+    def find(self, key: str) -> Artifact | None:
+        """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once."""
+        return self.heads.find_whole(key, lambda note: self.progress(key)(0, 1, "artifacts", note))
+
     def record(self) -> RunRecord:
         """What the audit database needs to know of this run: its artifacts, as far as it came.
 
@@ -114,11 +118,7 @@ class Workshop:
         """
         artifacts: dict[str, Artifact] = {}
         for key in self.heads.made():
-            try:
-                artifact = self.heads.find(key)
-            except DamagedArtifactError as error:
-                self.progress(key)(0, 1, "artifacts", f"left out of the audit: {error}")
-                continue
+            artifact = self.find(key)
             if artifact is not None and not (artifact.pruned and key == "landed_pairs"):
                 artifacts[key] = artifact
         dataset = self.landing().dataset_of(self.snapshot)

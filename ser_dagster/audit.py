@@ -47,7 +47,7 @@ def rebuild_database() -> str:
 def whole_records(works: list[Workshop]) -> Iterator[RunRecord]:
     """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone."""
     for work in works:
-        record, landed = work.record(), work.heads.find("landed_pairs")
+        record, landed = work.record(), work.find("landed_pairs")
         if landed is None or not landed.pruned:
             yield record
             continue

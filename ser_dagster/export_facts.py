@@ -36,7 +36,7 @@ def finished_run(dataset: str | None) -> Workshop:
     runs = [settings for other, settings in known_runs(root) if other == snapshot]
     for settings in reversed(runs):
         work = Workshop(root, settings, snapshot, terminal=True)
-        if work.heads.find("evolved_rm") is not None:
+        if work.find("evolved_rm") is not None:
             return work
     raise SerError(f"no run has finished on snapshot {snapshot}. Run: ser run --dataset {name}")
 

@@ -8,7 +8,7 @@ import dagster as dg
 from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
-from resources.heads import known_runs
+from resources.heads import every_head, known_runs
 from resources.locks import is_owned
 from resources.pruned import record_place
 from resources.settings import data_root
@@ -24,17 +24,18 @@ def forget(dataset: str) -> int:
     Artifacts that another dataset's runs refer to stay, and so does the converted embedded model.
 
     Raises:
-        SerError: a run is working on the dataset now.
+        SerError: a run is working on the dataset now, or the settings of a run cannot be read. Nothing was deleted.
     """
     root = data_root()
-    works = [Workshop(root, settings, snapshot) for snapshot, settings in known_runs(root)]
-    mine = [work for work in works if _is_of(work.snapshot, dataset)]
-    others = [work for work in works if not _is_of(work.snapshot, dataset)]
-    busy = next((work.snapshot for work in mine if is_owned(root, work.snapshot)), None)
+    runs = list(known_runs(root))
+    others = [Workshop(root, settings, name) for name, settings in runs if not _is_of(name, dataset)]
+    busy = next((name for name, _ in runs if _is_of(name, dataset) and is_owned(root, name)), None)
     if busy is not None:
         raise SerError(f"{busy} is being worked on. Stop that run first.")
-    needed = {path for work in others for path in work.heads.paths()}
-    doomed = {path for work in mine for path in work.heads.paths()} - needed
+    heads = list(every_head(root))
+    needed = {(head.key, head.version) for head in heads if not _is_of(head.snapshot, dataset)}
+    mine = {(head.key, head.version) for head in heads if _is_of(head.snapshot, dataset)}
+    doomed = [root / "artifacts" / key / version for key, version in mine - needed]
     _forget_runs(dataset)
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)

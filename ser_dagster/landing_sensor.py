@@ -105,14 +105,16 @@ def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str
     root = data_root()
     if is_owned(root, snapshot):
         return Look(f"{snapshot} is being worked on already", settled=done)
-    if Heads(root, snapshot, settings, store).find(LAST_ASSET) is not None:
+    damage: list[str] = []
+    if Heads(root, snapshot, settings, store).find_whole(LAST_ASSET, damage.append) is not None:
         return Look(f"{snapshot} has been run already", settled=snapshot)
     gained = zone.gained(dataset, done)
     least = settings.automation.min_new_pairs
     if gained < least:
         since = done or "the beginning"
         return Look(f"{gained} pairs are new or newly labelled since {since}; a run needs {least}", settled=done)
-    return Look(f"{gained} pairs are new or newly labelled: {snapshot} is run", snapshot=snapshot, settled=snapshot)
+    reason = "; ".join([*damage, f"{gained} pairs are new or newly labelled: {snapshot} is run"])
+    return Look(reason, snapshot=snapshot, settled=snapshot)
 
 
 def _result(looks: dict[str, Look], settings: Settings) -> dg.SensorResult:

@@ -11,7 +11,6 @@ from assets.audit import sync_run
 from assets.evolved import finished_models
 from assets.graph import run_keys
 from resources.artifacts import Artifact
-from resources.audit.database import AuditBusy
 from resources.disk import FULL, is_full
 from resources.locks import refuse_owned
 from resources.settings import Settings, data_root, load_settings
@@ -90,18 +89,18 @@ def _execute(
         raise_on_error=False,
     )
     if not result.success:
-        _sync_failed(Workshop(data_root(), settings, snapshot))
+        _sync_failed(Workshop(data_root(), settings, snapshot, terminal=True))
         raise SerError(_reason(result))
     return result
 
 
 def _sync_failed(work: Workshop) -> None:
-    """Whatever a failed run made can be audited too."""
-    if work.heads.find("splits") is None:
+    """Whatever a failed run made can be audited too; if not, that is said, and why the run failed is told after it."""
+    if work.find("splits") is None:
         return
     try:
         sync_run(work)
-    except AuditBusy as error:
+    except SerError as error:
         print(f"audit: {error}", file=sys.stderr)
     except Exception as error:
         if not is_full(error, work.root):  # which the run failed of as well, and says so

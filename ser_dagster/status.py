@@ -16,14 +16,14 @@ def status() -> dict[str, Any]:
     """Every dataset with its snapshot and counts, every run with how far it came, and the contents of the store."""
     root = data_root()
     zone = landing(root, load_settings())
-    runs = [_run(Workshop(root, settings, snapshot)) for snapshot, settings in known_runs(root)]
+    runs = [_run(Workshop(root, settings, snapshot, terminal=True)) for snapshot, settings in known_runs(root)]
     datasets = [{"dataset": name, **zone.counts(name)} for name in zone.datasets()]
     return {"data_root": str(root), "datasets": datasets, "runs": runs, "store": store_summary(root)}
 
 
 def _run(work: Workshop) -> dict[str, Any]:
-    promotion = work.heads.find("evolved_rm")
-    evaluation = work.heads.find("policy_evaluation")
+    promotion = work.find("evolved_rm")
+    evaluation = work.find("policy_evaluation")
     return {
         "snapshot": work.snapshot,
         "settings": work.settings.digest,

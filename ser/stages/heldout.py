@@ -1,5 +1,6 @@
 """Stage: score calibration and test pairs with a reward model, fit its temperature, measure it."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ SPLITS = ("calibration", "test")
 
 
 def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Write `heldout.parquet`; `inputs` has `<split>` and `judge` (labelled tables) and `<split>_states`."""
+    """Write `heldout.parquet` and `temperature.json`, which is all that a labelling reads of it.
+
+    `inputs` has `<split>` and `judge` (labelled tables) and `<split>_states`.
+    """
     torch.set_num_threads(spec.compute.threads)
     model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
     labels = tables.labels(*(inputs[split] for split in SPLITS))
@@ -42,4 +46,5 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
         before += len(part)
     rows, summary = measure(scored, labels, tables.labels(inputs["judge"]))
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
+    (out / "temperature.json").write_text(json.dumps({"temperature": summary["temperature"]}))
     return summary

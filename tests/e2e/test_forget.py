@@ -1,14 +1,18 @@
 """`make clean-demo` forgets one dataset and nothing else."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from resources.heads import known_runs
 from resources.locks import own_snapshot
+from resources.prune import prune
 from ser.errors import SerError
+from ser_dagster.audit import answer, rebuild_database
 from ser_dagster.forget import forget
 from ser_dagster.run import run
+from ser_dagster.status import status
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -40,3 +44,46 @@ def test_a_dataset_that_is_being_worked_on_is_left(two_datasets: Path) -> None:
     with own_snapshot(two_datasets, snapshot, "busy"), pytest.raises(SerError, match="is being worked on"):
         forget("sample")
     assert (two_datasets / "landing" / "sample").exists()
+
+
+def folder_of(root: Path, dataset: str) -> Path:
+    """The heads of the only run of a dataset."""
+    (folder,) = (path.parent for path in root.glob(f"heads/{dataset}-*/*/.settings.json"))
+    return folder
+
+
+def labels() -> list[dict]:
+    return json.loads(answer(None, "SELECT * FROM self_labels ORDER BY ALL", None, None, "json"))
+
+
+def test_runs_from_before_a_setting_was_added_are_neither_hidden_nor_robbed(two_datasets: Path) -> None:
+    """A setting that is added changes the digest of the same file: here the folder has another name than that."""
+    before, made = labels(), {run["snapshot"]: run["made"] for run in status()["runs"]}
+    assert len(before) > 0
+    for dataset in ("sample", "mine"):
+        folder = folder_of(two_datasets, dataset)
+        folder.rename(folder.with_name("0123456789ab"))
+    assert {run["snapshot"]: run["made"] for run in status()["runs"]} == made
+    assert {run["settings"] for run in status()["runs"]} == {"0123456789ab"}
+    rebuild_database()
+    assert labels() == before
+    forget("sample")
+    assert labels() == [row for row in before if row["snapshot"].startswith("mine-")]
+    heads = [json.loads(path.read_text()) for path in folder_of(two_datasets, "mine").rglob("[!.]*.json")]
+    assert all((two_datasets / "artifacts" / head["key"] / head["version"]).exists() for head in heads)
+    assert run("mine", policy=False)["reused"]
+
+
+def test_nothing_of_a_run_whose_settings_are_no_more_is_deleted(two_datasets: Path) -> None:
+    recorded = folder_of(two_datasets, "mine") / ".settings.json"
+    text = recorded.read_text()
+    recorded.write_text(text.replace('"loops":1', '"loops":1,"gone":1'))
+    before = set((two_datasets / "artifacts").rglob("*"))
+    with pytest.raises(SerError, match="Delete gone there"):
+        forget("sample")
+    prune(two_datasets, 1, remove=True)
+    assert set((two_datasets / "artifacts").rglob("*")) == before
+    assert (two_datasets / "landing" / "sample").exists()
+    recorded.write_text(text)
+    forget("sample")
+    assert run("mine", policy=False)["reused"]

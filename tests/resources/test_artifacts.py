@@ -2,6 +2,8 @@
 
 import errno
 import json
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,7 @@ def test_a_killed_stage_continues_in_its_folder(store: ArtifactStore, tmp_path: 
     folders = list((tmp_path / "artifacts" / "loop_1" / "thing").iterdir())
     assert [folder.name[0] for folder in folders] == ["."]
     artifact = make(store, tmp_path)
-    assert launcher.found == ["part"]
+    assert launcher.found == [".stopwatch.tmp", "part"]
     assert [path.name for path in artifact.path.parent.iterdir()] == [artifact.version]
 
 
@@ -228,3 +230,35 @@ def test_no_bit_of_an_artifact_can_change_unseen(store: ArtifactStore, tmp_path:
         victim.write_bytes(whole)
     artifacts._checked.cache_clear()
     assert store.load("loop_1/thing", artifact.version).version == artifact.version
+
+
+@pytest.mark.parametrize("killed", ["working", "file_digests", "_publish"])
+def test_the_time_of_a_killed_process_counts_and_the_time_until_the_next_does_not(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    work_done = []
+
+    def work(out: Path) -> dict[str, Any]:
+        if not work_done:
+            time.sleep(0.4)
+            (out / "half.txt").write_text("half")
+            work_done.append("half")
+            if killed == "working":
+                raise RuntimeError("killed")
+        return {}
+
+    def die(*_: Any) -> None:
+        raise RuntimeError("killed")
+
+    before = datetime.now(UTC)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(f"resources.artifacts.{'_publish' if killed == 'working' else killed}", die)
+        store.build("thing", "v1", work, {}, silent)
+    first_end = datetime.now(UTC)
+    time.sleep(1)
+    made = store.build("thing", "v1", work, {}, silent)
+    assert 0.35 < made.manifest["seconds"] < 1.3
+    assert before <= datetime.fromisoformat(made.manifest["started_at"]) < first_end
+    assert datetime.fromisoformat(made.manifest["finished_at"]) > first_end
+    assert sorted(made.manifest["files"]) == ["half.txt", "summary.json"]
+    assert sorted(path.name for path in made.path.iterdir()) == ["half.txt", "manifest.json", "summary.json"]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.settings import load_settings
+from resources.heads import known_runs
+from resources.settings import Settings, load_settings
 from ser.errors import SerError
 
 
@@ -82,3 +83,37 @@ def test_a_section_cannot_be_set_below_a_plain_setting(ser_toml: Path, monkeypat
     monkeypatch.setenv("SER_LOOPS__MAX", "2")
     with pytest.raises(SerError, match="single setting"):
         load_settings()
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """Where a run keeps the settings that it was run with."""
+    path = tmp_path / "heads" / "tiny-1" / "0123456789ab" / ".settings.json"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_an_earlier_run_keeps_its_name_when_settings_are_added(tmp_path: Path, recorded: Path) -> None:
+    recorded.write_text('{"loops": 2}')  # from a time when there was no other
+    ((snapshot, settings),) = known_runs(tmp_path)
+    assert (snapshot, settings.digest) == ("tiny-1", "0123456789ab")
+    assert settings.model_dump() == Settings(loops=2).model_dump()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ('{"ppo": {"gone": 1}}', ["'ppo.gone' is no setting of this version", "Delete ppo.gone there"]),
+        ('{"loops": 21}', ["'loops' is no setting of this version, or not with this value", "Delete loops there"]),
+        ('{"loops": ', ["cannot be read", "Put the file back, or delete"]),
+    ],
+)
+def test_settings_that_are_no_more_are_named_with_their_file(
+    tmp_path: Path, recorded: Path, text: str, parts: list[str]
+) -> None:
+    recorded.write_text(text)
+    with pytest.raises(SerError) as error:
+        list(known_runs(tmp_path))
+    for part in [str(recorded), *parts]:
+        assert part in str(error.value)
+    assert len(str(error.value).splitlines()) <= 2

@@ -184,6 +184,16 @@ def test_a_snapshot_that_is_run_by_hand_is_not_requested(folder: Path, data_root
     assert "nothing new since" in reason(tick(done.cursor))
 
 
+def test_a_run_whose_last_artifact_is_damaged_is_run_again(folder: Path, data_root: Path) -> None:
+    write_jsonl(folder / "a.jsonl", labelled_rows(3))
+    snapshot = landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
+    store = ArtifactStore(data_root / "artifacts", in_process)
+    made = store.build("policy_evaluation", "v1", lambda out: {}, {}, silent)
+    Heads(data_root, snapshot, load_settings(), store).set(made)
+    (made.path / "manifest.json").write_text("{")
+    assert requested(tick()) == [snapshot]
+
+
 def test_a_hand_that_stopped_half_way_is_followed_by_a_run(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
     snapshot = landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot

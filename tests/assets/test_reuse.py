@@ -1,0 +1,27 @@
+"""What a stage does not read makes it no work."""
+
+from pathlib import Path
+
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+
+def test_test_pairs_and_judge_labels_that_land_later_make_no_loop_again(data_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
+    rows = labelled_rows(300)
+    first = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", rows))
+    _, before = chain.materialize(data_root, first, policy=False)
+    more = [row | {"role": "test"} for row in labelled_rows(20, seed=5)]
+    judged = [
+        {"prompt": row["prompt"], "response_a": row["chosen"], "response_b": row["rejected"], "preferred": "a",
+         "annotator": "judge"}
+        for row in rows
+    ]  # fmt: skip
+    second = chain.land(data_root, write_jsonl(tmp_path / "more.jsonl", [*more, *judged]))
+    result, after = chain.materialize(data_root, second, policy=False)
+    assert result.success
+    old, new = (chain.summary(work, "seed_rm.heldout")["metrics"]["test"] for work in (before, after))
+    assert new["accuracy"]["n"] == old["accuracy"]["n"] + 20
+    assert "judge_label_accuracy" in new.keys() - old.keys()
+    loop = [f"loop_1/{name}" for name in ("self_labels", "status_report", "filtered_pairs", "retrained_rm")]
+    assert [after.heads.get(key).version for key in loop] == [before.heads.get(key).version for key in loop]

@@ -1,0 +1,104 @@
+"""A damaged artifact is said, and stops only what has to read it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources import artifacts, workshop
+from resources.heads import known_runs
+from resources.launchers import in_process
+from resources.workshop import Workshop
+from ser.errors import SerError
+from ser_dagster.audit import answer, rebuild_database
+from ser_dagster.export_facts import finished_run
+from ser_dagster.run import run
+from ser_dagster.status import status
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Path]:
+    """A data root in which one snapshot was run."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "ser.toml").write_text(SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SER_DATA", str(folder / "data"))
+        patch.setenv("SER_CONFIG", str(folder / "ser.toml"))
+        patch.setenv("SER_BACKBONE__MODEL", str(tiny_backbone))
+        patch.setenv("SER_COMPUTE__THREADS", "1")
+        chain.land(folder / "data", write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
+        run("tiny", policy=False)
+    yield folder / "data"
+
+
+@pytest.fixture
+def root(built: Path, data_root: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage."""
+    (tmp_path / "ser.toml").write_text(SETTINGS)
+    shutil.copytree(built, data_root)
+    return data_root
+
+
+def damage(root: Path, key: str) -> str:
+    """Flip a bit of what an asset key stands for, and return what it is called."""
+    snapshot, settings = next(known_runs(root))
+    (place,) = (place for place in Workshop(root, settings, snapshot).heads.paths() if str(place.parent).endswith(key))
+    victim = place / "summary.json"
+    content = victim.read_bytes()
+    victim.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    artifacts._checked.cache_clear()  # as a later process sees it
+    return f"{key}/{place.name}"
+
+
+def rows(sql: str) -> list[dict[str, Any]]:
+    return json.loads(answer(None, sql, None, None, "json"))
+
+
+def test_the_audit_is_made_again_without_it_and_says_so_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = rows("SELECT * FROM self_labels ORDER BY ALL")
+    assert len(before) > 0
+    name = damage(root, "landed_pairs")
+    assert "made again from 1 runs" in rebuild_database()
+    assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
+    assert rows("SELECT * FROM self_labels ORDER BY ALL") == before
+    assert rows("SELECT count(*) AS n FROM pairs") == [{"n": 0}]
+
+
+def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = status()["runs"]
+    assert whole[0]["promoted_loop"] is not None
+    name = damage(root, "evolved_rm")
+    assert status()["runs"] == [whole[0] | {"promoted_loop": None}]
+    assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
+
+
+def test_a_run_without_its_promotion_has_not_finished(root: Path) -> None:
+    damage(root, "evolved_rm")
+    with pytest.raises(SerError, match="no run has finished on snapshot"):
+        finished_run("tiny")
+
+
+@pytest.mark.parametrize("damaged", ["audit.duckdb", "splits"])
+def test_a_run_that_fails_says_why_whatever_else_is_damaged(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damaged: str
+) -> None:
+    def launch(module: str, spec: Any, inputs: Any, out: Path, progress: Any) -> dict[str, Any]:
+        if module != "ser.stages.train_reward_model":
+            return in_process(module, spec, inputs, out, progress)
+        victims = [root / damaged] if damaged == "audit.duckdb" else root.glob("artifacts/splits/*/manifest.json")
+        for victim in victims:
+            victim.write_text("{")
+        raise SerError("there is no training today")
+
+    monkeypatch.setattr(workshop, "in_process", launch)
+    monkeypatch.setenv("SER_REWARD_MODEL__LEARNING_RATE", "1e-3")
+    with pytest.raises(SerError, match="seed_rm failed: there is no training today"):
+        run("tiny", policy=False)
+    assert damaged in capsys.readouterr().err
