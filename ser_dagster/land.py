@@ -52,7 +52,9 @@ def land_command(parsed: argparse.Namespace) -> None:
           f"{landed.quarantined:,} quarantined; {landed.labels_added:,} labels added to known pairs.")  # fmt: skip
     fraction = zone.seed_fraction(landed.dataset)
     shown = "" if fraction is None else f"; seed fraction {fraction:g}"
-    print(f"snapshot {landed.snapshot}: {landed.labelled:,} labelled and {landed.unlabelled:,} unlabelled pairs{shown}.")
+    print(
+        f"snapshot {landed.snapshot}: {landed.labelled:,} labelled and {landed.unlabelled:,} unlabelled pairs{shown}."
+    )
     if landed.quarantined:
         print(f"Quarantined rows with their reasons: {data_root() / 'quarantine' / landed.dataset}")
 
