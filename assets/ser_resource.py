@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from resources.locks import own_snapshot
-from resources.settings import data_root, load_settings
+from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop
 from ser.errors import SerError
 
@@ -26,9 +26,19 @@ class SerResource(dg.ConfigurableResource):
     loops: int | None = Field(None, description="overrides the setting `loops`; at most the K of the settings")
     terminal: bool = Field(False, description="show progress on standard error, as `ser run` does")
 
+    _settings: Settings = PrivateAttr()
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SerResource"]:
-        """Own the run's snapshot as long as the run's process lives."""
+        """Own the run's snapshot as long as the run's process lives.
+
+        The settings are those of now until the run ends, whatever is edited meanwhile: all steps of a run are taken in
+        one process.
+
+        Raises:
+            SerError: the settings are impossible, or another process owns the snapshot.
+        """
+        self._settings = self._load()
         run = context.run
         snapshot = run.tags.get(PARTITION_TAG) if run else None
         if run is None or snapshot is None:
@@ -39,18 +49,21 @@ class SerResource(dg.ConfigurableResource):
 
     def workshop(self, context: Context) -> Workshop:
         """The workshop of the run that `context` belongs to."""
-        settings = load_settings(recipe=self.recipe)
-        if self.loops is not None:
-            if self.loops > settings.loops:
-                raise SerError(
-                    f"{self.loops} loops are more than the {settings.loops} of the settings. Raise loops in ser.toml."
-                )
-            settings = load_settings(recipe=self.recipe, loops=self.loops)
         return Workshop(
             data_root(),
-            settings,
+            self._settings,
             context.partition_key,
             run_id=context.run.run_id,
             log=context.log.info,
             terminal=self.terminal,
         )
+
+    def _load(self) -> Settings:
+        settings = load_settings(recipe=self.recipe)
+        if self.loops is None:
+            return settings
+        if self.loops > settings.loops:
+            raise SerError(
+                f"{self.loops} loops are more than the {settings.loops} of the settings. Raise loops in ser.toml."
+            )
+        return load_settings(recipe=self.recipe, loops=self.loops)

@@ -51,8 +51,9 @@ def only_writer(folder: Path, wait: bool = True) -> Iterator[None]:
 
 @contextmanager
 def only_writer_of_file(file: Path) -> Iterator[None]:
-    """The same for a temporary file, in a folder that is there: what a killed process left in it is overwritten."""
+    """The same for a file, which is made if need be: what a killed process left in it is overwritten."""
     while True:
+        file.parent.mkdir(parents=True, exist_ok=True)  # whoever held it before may have removed it all
         with _lock_of(file, os.O_RDWR | os.O_CREAT) as held:
             if held:
                 yield

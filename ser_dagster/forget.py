@@ -2,17 +2,25 @@
 
 import shutil
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import dagster as dg
 
 from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
+<<<<<<< HEAD
 from resources.heads import every_head, known_runs
 from resources.locks import is_owned
+=======
+from resources.heads import known_runs
+from resources.landing.store import DatasetStore
+from resources.locks import own_snapshot
+>>>>>>> fix-b
 from resources.pruned import record_place
-from resources.settings import data_root
-from resources.workshop import Workshop
+from resources.settings import data_root, load_settings
+from resources.workshop import Workshop, landing
 from ser.errors import SerError
 from ser_dagster.audit import whole_records
 from ser_dagster.home import instance
@@ -24,6 +32,7 @@ def forget(dataset: str) -> int:
     Artifacts that another dataset's runs refer to stay, and so does the converted embedded model.
 
     Raises:
+<<<<<<< HEAD
         SerError: a run is working on the dataset now, or the settings of a run cannot be read. Nothing was deleted.
     """
     root = data_root()
@@ -36,19 +45,48 @@ def forget(dataset: str) -> int:
     needed = {(head.key, head.version) for head in heads if not _is_of(head.snapshot, dataset)}
     mine = {(head.key, head.version) for head in heads if _is_of(head.snapshot, dataset)}
     doomed = [root / "artifacts" / key / version for key, version in mine - needed]
+=======
+        SerError: a run is working on the dataset now, or it cannot be the name of one.
+    """
+    root = data_root()
+    landing(root, load_settings()).folder(dataset)  # checks the name: it becomes part of paths
+    store = DatasetStore(root, dataset)
+    with store.lock(), ExitStack() as owned:
+        run = {path.name for path in (root / "heads").glob(f"{dataset}-*") if _is_of(path.name, dataset)}
+        current = store.current()
+        for snapshot in sorted(run | ({current} if current else set())):
+            owned.enter_context(own_snapshot(root, snapshot, "of make clean-demo"))
+        return _forget(root, store, run)
+
+
+def _forget(root: Path, store: DatasetStore, run: set[str]) -> int:
+    """The landed pairs go first, so that no run can begin, and the heads last: they carry the locks of the snapshots.
+
+    Args:
+        run: the snapshots that have been run.
+    """
+    dataset = store.dataset
+    snapshots = run | store.snapshots()
+    works = [Workshop(root, settings, snapshot) for snapshot, settings in known_runs(root)]
+    others = [work for work in works if work.snapshot not in snapshots]
+    needed = {path for work in others for path in work.heads.paths()}
+    doomed = {path for work in works if work.snapshot in snapshots for path in work.heads.paths()} - needed
+    for folder in (root / "quarantine" / dataset, root / "landing" / dataset):
+        shutil.rmtree(folder, ignore_errors=True)
+>>>>>>> fix-b
     _forget_runs(dataset)
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(record_place(path), ignore_errors=True)
-    for folder in (*(root / "heads").glob(f"{dataset}-*"), root / "landing" / dataset, root / "quarantine" / dataset):
-        if folder.name == dataset or _is_of(folder.name, dataset):
-            shutil.rmtree(folder, ignore_errors=True)
-    for page in (root / "reports").glob(f"{dataset}-*.html"):
-        page.unlink()
+    for snapshot in snapshots:
+        for page in (root / "reports").glob(f"{snapshot}-*.html"):
+            page.unlink()
     if others:
         rebuild(audit_path(root), whole_records(others))
     else:
         audit_path(root).unlink(missing_ok=True)
+    for snapshot in snapshots:
+        shutil.rmtree(root / "heads" / snapshot, ignore_errors=True)
     return len(doomed)
 
 

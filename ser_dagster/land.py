@@ -51,8 +51,10 @@ def land_command(parsed: argparse.Namespace) -> None:
     print(f"{landed.dataset}: read {landed.read:,} rows: {landed.landed:,} landed, {landed.duplicates:,} duplicates, "
           f"{landed.quarantined:,} quarantined; {landed.labels_added:,} labels added to known pairs.")  # fmt: skip
     fraction = zone.seed_fraction(landed.dataset)
-    print(f"snapshot {landed.snapshot}: {landed.labelled:,} labelled and {landed.unlabelled:,} unlabelled pairs; "
-          f"seed fraction {fraction:g}.")  # fmt: skip
+    shown = "" if fraction is None else f"; seed fraction {fraction:g}"
+    print(
+        f"snapshot {landed.snapshot}: {landed.labelled:,} labelled and {landed.unlabelled:,} unlabelled pairs{shown}."
+    )
     if landed.quarantined:
         print(f"Quarantined rows with their reasons: {data_root() / 'quarantine' / landed.dataset}")
 

@@ -30,7 +30,7 @@ class Look:
     snapshot: str | None = None
     settled: str | None = None
     """The snapshot that needs no further look: it is requested now, or was before, or has been run by hand."""
-    failed: bool = False
+    failure: Exception | None = None
 
 
 def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
@@ -52,7 +52,10 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         looks = _fetch(settings.automation.inbox)
         looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}
         for dataset, found in looks.items():
-            context.log.info(f"{dataset}: {found.reason}")
+            if found.failure is None:
+                context.log.info(f"{dataset}: {found.reason}")
+            else:
+                context.log.error(f"{dataset}: {found.reason}", exc_info=found.failure)
         return _result(looks, settings)
 
     return sensor
@@ -64,22 +67,28 @@ def _fetch(inbox: str | None) -> dict[str, Look]:
         return {}
     try:
         return {"the inbox": Look(f"{len(fetch(inbox, data_root()))} files were fetched")}
-    except SerError as error:
-        return {"the inbox": Look(str(error), failed=True)}
+    except Exception as error:  # noqa: BLE001 - it is told, and stops nothing else
+        return {"the inbox": Look(_words(error), failure=error)}
 
 
 def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:
     """Land what waits for a dataset, and decide whether its snapshot is to be run.
 
-    A dataset that cannot land must not keep the others from landing: it is passed over, and told in the end.
+    A dataset that fails, of whatever kind the failure is, must not keep the others from landing: it is passed over,
+    and told in the end.
 
     Args:
         done: the snapshot that was last settled.
     """
     try:
         return _wait(zone, settings.automation, dataset, done) or _judge(zone, store, settings, dataset, done)
-    except (SerError, OSError) as error:
-        return Look(f"could not land: {error}", settled=done, failed=True)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and stops nothing else
+        return Look(f"could not land or be looked at: {_words(error)}", settled=done, failure=error)
+
+
+def _words(error: Exception) -> str:
+    """The message, which says what to do if it is one of ours, and else begins with the kind of the error."""
+    return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
 
 
 def _wait(zone: Landing, automation: Automation, dataset: str, done: str | None) -> Look | None:
@@ -121,12 +130,14 @@ def _result(looks: dict[str, Look], settings: Settings) -> dg.SensorResult:
     """The requests of all datasets at once, or why there are none.
 
     Raises:
-        SerError: there are none, and a dataset could not land.
+        SerError: there are none, and a dataset or the inbox failed. With requests a tick can neither fail nor carry a
+            message: then the failure stands in its log and, if it lasts, fails the next tick that requests nothing.
     """
     snapshots = [found.snapshot for found in looks.values() if found.snapshot]
     reasons = "; ".join(f"{dataset}: {found.reason}" for dataset, found in looks.items())
-    if not snapshots and any(found.failed for found in looks.values()):
-        raise SerError(reasons)
+    failures = [found.failure for found in looks.values() if found.failure]
+    if failures and not snapshots:
+        raise SerError(reasons) from failures[0]
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(run_key=f"{snapshot}:{settings.digest}", partition_key=snapshot) for snapshot in snapshots

@@ -9,6 +9,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -74,22 +75,24 @@ def read_rows(path: Path) -> Iterator[RawRow]:
 
 def _jsonl(stream: IO[bytes] | gzip.GzipFile) -> Iterator[RawRow]:
     """One JSON object a line; blank lines are not rows."""
-    first = stream.readline(MAX_LINE)
+    lines = _lines(stream)
+    first = next(lines, b"")
+    head = [first.removeprefix(b"\xef\xbb\xbf")]
     if _binary(first):  # only if no line near the beginning looks like a row is the whole file not text
-        head = [first, *stream.readlines(_HEAD)]
+        size = 0
+        while size < _HEAD and (line := next(lines, b"")):
+            head.append(line)
+            size += len(line)
         if not any(line.lstrip().startswith(b"{") for line in head):
             raise UnreadableError("not a text file of JSON lines in UTF-8")
-        lines: Iterator[bytes] = _lines(stream, deque(head))
-    else:
-        lines = _lines(stream, deque([first.removeprefix(b"\xef\xbb\xbf")]))
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(chain(head, lines), start=1):
         if line.strip():
             yield _json_row(number, line)
 
 
-def _lines(stream: IO[bytes] | gzip.GzipFile, ahead: deque[bytes]) -> Iterator[bytes]:
+def _lines(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     """Lines, each cut off at MAX_LINE bytes (the rest of such a line is passed over)."""
-    while line := ahead.popleft() if ahead else stream.readline(MAX_LINE):
+    while line := stream.readline(MAX_LINE):
         yield line
         while len(line) >= MAX_LINE and not line.endswith(b"\n"):
             line = stream.readline(MAX_LINE)

@@ -21,7 +21,7 @@ def fetch(uri: str, root: Path) -> list[Path]:
     """Copy the files of `<uri>/<dataset>/` that are not here yet to `landing/<dataset>/`, and return the copies.
 
     The inbox is only read. A copy is named by where it comes from and by its size and time there, so that a file that
-    was replaced is fetched again.
+    was replaced is fetched again. A folder that fails keeps no other from being fetched.
 
     Raises:
         SerError: the inbox cannot be read, or not all of it.
@@ -31,6 +31,7 @@ def fetch(uri: str, root: Path) -> list[Path]:
     landing = root / "landing"
     landing.mkdir(parents=True, exist_ok=True)
     copies: list[Path] = []
+    failures: dict[str, Exception] = {}
     with (landing / ".inbox.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
@@ -38,11 +39,18 @@ def fetch(uri: str, root: Path) -> list[Path]:
             for folder in files.ls(base, detail=True):
                 dataset = _name(folder)
                 if folder["type"] == "directory" and DATASET_NAME.fullmatch(dataset):
-                    copies += _fetch_folder(files, folder["name"], landing / dataset)
-        except (OSError, ValueError, ImportError) as error:
-            raise SerError(
-                f"the inbox {uri} cannot be read: {error!r}. Check automation.inbox in ser.toml, and whether it is up."
-            ) from error
+                    try:
+                        copies += _fetch_folder(files, folder["name"], landing / dataset)
+                    except Exception as error:  # noqa: BLE001 - told when the others are fetched
+                        failures[dataset] = error
+        except Exception as error:  # noqa: BLE001 - every client of a file system has errors of its own
+            failures[uri] = error
+    if failures:
+        what = "; ".join(f"{place}: {error!r}" for place, error in failures.items())
+        raise SerError(
+            f"the inbox {uri} cannot be read, or not all of it: {what}. "
+            "Check automation.inbox in ser.toml, and whether it is up."
+        ) from next(iter(failures.values()))
     return copies
 
 

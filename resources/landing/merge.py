@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources.landing.database import add_view, open_database, record_batches
+from resources.landing.database import add_latest_roles, add_view, open_database, record_batches
 from resources.landing.roles import SETTLE_KEYS, component_keys
 from resources.landing.stage import SCHEMA, Staged
 from resources.landing.store import PARTS, write_parquet
@@ -115,7 +115,8 @@ class Merge:
         self._con = open_database(self._folder / "spill")
         add_view(self._con, "staged", staged.tables(), SCHEMA)
         for kind, files in known.items():
-            add_view(self._con, f"known_{kind}", files, PARTS[kind])
+            add = add_latest_roles if kind == "role_changes" else add_view
+            add(self._con, f"known_{kind}", files, PARTS[kind])
         self._con.execute(_SETUP)
         self.quarantined = self.landed = self.labels_added = self.duplicates = self.new_pairs = 0
 

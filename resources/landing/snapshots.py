@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from resources.landing.database import add_view, open_database, record_batches
+from resources.landing.database import add_latest_roles, add_view, open_database, record_batches
 from resources.landing.store import PARTS, DatasetStore, write_parquet
 from ser import tables
 from ser.pairs import Pair
@@ -117,7 +117,8 @@ def _tables(store: DatasetStore, parts: Mapping[str, list[str]], spill: Path) ->
     con = open_database(spill)
     try:
         for kind in PARTS:
-            add_view(con, kind, store.files(kind, parts), PARTS[kind])
+            add = add_latest_roles if kind == "role_changes" else add_view
+            add(con, kind, store.files(kind, parts), PARTS[kind])
         con.execute(_OPEN_LABELS)
         yield con
     finally:

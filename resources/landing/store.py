@@ -1,6 +1,5 @@
 """Where landed pairs are kept: append-only, content-addressed parquet parts, and snapshots that name them."""
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.disk import clear, file_digest, replace, write_text
+from resources.locks import only_writer_of_file
 from ser.tables import ROWS
 
 _TEXT = pa.string()
@@ -44,9 +44,7 @@ class DatasetStore:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the dataset for one landing; the lock dies with the process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with only_writer_of_file(self.folder / "lock"):
             yield
 
     def current(self) -> str | None:
@@ -57,6 +55,10 @@ class DatasetStore:
     def has(self, snapshot: str) -> bool:
         """Whether `snapshot` is one of this dataset's."""
         return (self.folder / "snapshots" / f"{snapshot}.json").exists()
+
+    def snapshots(self) -> set[str]:
+        """The names of all snapshots that there have been."""
+        return {path.stem for path in (self.folder / "snapshots").glob("*.json")}
 
     def contents(self, snapshot: str | None) -> dict[str, Any]:
         """What a snapshot file says: `parts` (kind to file names) and counts; of no snapshot: nothing."""

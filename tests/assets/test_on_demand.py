@@ -7,6 +7,8 @@ import pytest
 
 from assets.graph import graph
 from assets.ser_resource import SerResource
+from resources.artifacts import Artifact
+from resources.heads import Heads
 from resources.settings import load_settings
 from resources.workshop import Workshop
 from tests import chain
@@ -54,6 +56,26 @@ def test_an_asset_whose_inputs_are_not_made_says_what_to_make(data_root: Path, l
     assert not result.success
     failure = next(event for event in result.all_events if event.is_step_failure)
     assert "splits has not been made for this snapshot" in str(failure.step_failure_data.error)
+
+
+def test_settings_that_are_edited_during_a_run_hold_from_the_next_one(
+    data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = load_settings()
+    file = tmp_path / "ser.toml"
+    adopt = Heads.set
+
+    def edit_afterwards(heads: Heads, artifact: Artifact) -> None:
+        adopt(heads, artifact)
+        if artifact.key == "landed_pairs":
+            file.write_text("random_seed = 7\n" + file.read_text())
+
+    monkeypatch.setattr(Heads, "set", edit_afterwards)
+    result, _ = on_demand(data_root, landed, "landed_pairs", "splits")
+    assert result.success
+    assert set(Workshop(data_root, before, landed).heads.made()) == {"landed_pairs", "splits"}
+    assert load_settings().random_seed == 7
+    assert list(Workshop(data_root, load_settings(), landed).heads.made()) == []
 
 
 def test_with_sft_everything_stands_on_the_fine_tuned_backbone(

@@ -172,6 +172,16 @@ def test_a_backbone_that_is_nowhere_is_named(project: Path, monkeypatch: pytest.
     assert "there is no folder" in ser("land", tmp_path / "pairs.jsonl", "--dataset", "tiny", code=1)
 
 
+def test_a_new_dataset_of_bad_rows_only_points_at_the_quarantine(project: Path, tmp_path: Path) -> None:
+    bad = write_jsonl(tmp_path / "bad.jsonl", [{"prompt": "q", "chosen": "yes"}] * 2)
+    said = ser("land", bad, "--dataset", "tiny")
+    assert "read 2 rows: 0 landed, 0 duplicates, 2 quarantined" in said
+    assert "0 labelled and 0 unlabelled pairs.\n" in said
+    assert said.splitlines()[-1] == f"Quarantined rows with their reasons: {project / 'quarantine' / 'tiny'}"
+    ser("land", write_jsonl(tmp_path / "good.jsonl", labelled_rows(5)), "--dataset", "tiny")
+    assert "0 unlabelled pairs; seed fraction 0.15.\n" in ser("land", bad, "--dataset", "tiny")
+
+
 def test_two_runs_of_one_snapshot_do_not_work_at_once(project: Path, tmp_path: Path) -> None:
     from resources.locks import own_snapshot
 

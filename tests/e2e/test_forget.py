@@ -1,14 +1,19 @@
 """`make clean-demo` forgets one dataset and nothing else."""
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from resources.heads import known_runs
+from resources.landing.store import DatasetStore
 from resources.locks import own_snapshot
 from resources.prune import prune
 from ser.errors import SerError
+from ser_dagster import forget as module
 from ser_dagster.audit import answer, rebuild_database
 from ser_dagster.forget import forget
 from ser_dagster.run import run
@@ -37,6 +42,63 @@ def test_the_other_dataset_stays_as_it_was(two_datasets: Path) -> None:
     ]
     # The same pairs have the same splits: what `mine` refers to was not taken from it.
     assert run("mine", policy=False)["reused"]
+
+
+def test_a_longer_name_is_another_dataset(data_root: Path, tmp_path: Path) -> None:
+    rows = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
+    snapshots = [chain.land(data_root, rows, dataset=name) for name in ("sample", "sample-large")]
+    pages = [data_root / "reports" / f"{snapshot}-paper.html" for snapshot in snapshots]
+    pages[0].parent.mkdir()
+    for page in pages:
+        page.write_text("a report")
+    forget("sample")
+    assert [page.exists() for page in pages] == [False, True]
+    assert [path.name for path in (data_root / "landing").iterdir()] == ["sample-large"]
+    assert not (data_root / "heads").exists() or not list((data_root / "heads").iterdir())
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/../..", "/", "sample*"])
+def test_what_cannot_be_the_name_of_a_dataset_is_refused(data_root: Path, tmp_path: Path, name: str) -> None:
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3)), dataset="sample")
+    before = sorted(data_root.rglob("*"))
+    with pytest.raises(SerError, match="cannot be the name of a dataset"):
+        forget(name)
+    assert sorted(data_root.rglob("*")) == before
+
+
+def test_nothing_begins_while_a_dataset_is_forgotten(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
+    snapshot = chain.land(data_root, rows, dataset="sample")
+    began: list[threading.Thread] = []
+
+    def in_the_middle(dataset: str) -> None:
+        with pytest.raises(SerError, match="of make clean-demo"), own_snapshot(data_root, snapshot, "another"):
+            pass
+        began.append(threading.Thread(target=chain.land, args=(data_root, rows), kwargs={"dataset": dataset}))
+        began[0].start()
+
+    monkeypatch.setattr(module, "_forget_runs", in_the_middle)
+    forget("sample")
+    began[0].join()
+    assert sorted(path.name for path in (data_root / "landing" / "sample" / ".landed" / "snapshots").iterdir()) == [
+        f"{snapshot}.json"
+    ]
+
+
+def test_a_landing_is_waited_for(data_root: Path, tmp_path: Path) -> None:
+    rows = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
+    snapshot = chain.land(data_root, rows, dataset="sample")
+    store = DatasetStore(data_root, "sample")
+    with ThreadPoolExecutor() as threads:
+        with store.lock():
+            forgetting = threads.submit(forget, "sample")
+            time.sleep(0.5)
+            assert not forgetting.done() and store.current() == snapshot
+            landing = threads.submit(chain.land, data_root, rows, dataset="sample")
+        assert forgetting.result() == 0
+        landing.result()
 
 
 def test_a_dataset_that_is_being_worked_on_is_left(two_datasets: Path) -> None:

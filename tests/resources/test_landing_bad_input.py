@@ -3,6 +3,7 @@
 import base64
 import gzip
 import os
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -199,3 +200,33 @@ def test_a_files_name_need_not_be_text(tmp_path: Path):
     done = landing(tmp_path).land([jsonl(tmp_path / name, [pair(1), "bad"])], "demo")
     assert (done.read, done.landed, done.quarantined) == (2, 1, 1)
     assert quarantined(tmp_path)[0]["file"] == name
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz"])
+def test_of_a_binary_file_without_line_ends_little_is_read_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    monkeypatch.setattr(landing_files, "MAX_LINE", 2**20)
+    path = tmp_path / name
+    data = b"\xff\xfe\n" + bytes(2**25)
+    path.write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
+    del data
+    tracemalloc.start()
+    with pytest.raises(landing_files.UnreadableError, match="not a text file of JSON lines"):
+        list(landing_files.read_rows(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_rows_after_an_endless_binary_line_land(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(landing_files, "MAX_LINE", 2**10)
+    lines = [b"\xff" * 2500, b"\xff\n" + b"{" * 2500, pair(1), pair(2)]
+    done = landing(tmp_path).land([jsonl(tmp_path / "in.jsonl", lines)], "demo")
+    assert (done.read, done.landed, done.quarantined) == (5, 2, 3)
+    why = reasons(tmp_path)
+    assert [why[1], why[2], why[3]] == [
+        "a line of over 1024 bytes; its beginning is kept",
+        "undecodable text: not UTF-8",
+        "a line of over 1024 bytes; its beginning is kept",
+    ]

@@ -67,6 +67,18 @@ def test_a_copy_that_was_cut_off_is_made_again(tmp_path: Path, remote: fsspec.Ab
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]
 
 
+def test_a_folder_that_cannot_be_fetched_keeps_no_other_here_from_coming(
+    tmp_path: Path, remote: fsspec.AbstractFileSystem
+) -> None:
+    for name in ("a", "b", "c"):
+        put(remote, f"{name}/a.jsonl", tmp_path, 1)
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "b").write_text("no folder")
+    with pytest.raises(SerError, match=r"cannot be read, or not all of it: b: FileExistsError"):
+        fetch("memory://inbox", tmp_path)
+    assert [len(list((tmp_path / "landing" / name).iterdir())) for name in ("a", "c")] == [1, 1]
+
+
 @pytest.mark.parametrize("uri", ["memory://nowhere", "nonsense://x", "file:///no/such/folder"])
 def test_an_inbox_that_is_not_there_is_named(tmp_path: Path, remote: fsspec.AbstractFileSystem, uri: str) -> None:
     with pytest.raises(SerError, match=r"the inbox .* cannot be read.*automation\.inbox"):

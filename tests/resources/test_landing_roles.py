@@ -1,12 +1,15 @@
 """Roles: shared out once per prompt or group, and kept whatever lands later."""
 
 import random
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot
 
+from resources.landing import zone as module
 from resources.landing.zone import Landing
 from ser.pairs import canonical_prompt, pair_id
 
@@ -203,6 +206,32 @@ def test_a_label_that_asks_for_the_seed_takes_a_pair_out_of_the_pool_and_leaves_
     assert (second.labels_added, second.quarantined) == (1, 1)
     tables = snapshot(zone, second.snapshot, tmp_path / "out")
     assert sorted(row["annotator"] for row in tables["labels"] if row["pair_id"] in moved) == ["ann", "ann", "ben"]
+
+
+@pytest.mark.parametrize("clock_steps_back", [False, True])
+def test_a_pair_whose_role_changes_twice_has_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock_steps_back: bool
+):
+    root = tmp_path / "data [1]"  # no pattern of file names
+    zone = landing(root)
+    land(zone, tmp_path, [pair(1, None, role="unused"), pair(2, None)])
+    land(zone, tmp_path, [pair(1, "b", role="pool")], "first")
+    assert role_of(zone, tmp_path, 1) == "pool"
+    if clock_steps_back:
+        monkeypatch.setattr(module, "datetime", SimpleNamespace(now=lambda zone: datetime(2020, 1, 1, tzinfo=zone)))
+    done = land(zone, tmp_path, [pair(1, "a", annotator="ann", role="seed")], "review")
+    monkeypatch.undo()
+    assert (done.labels_added, done.labelled, done.unlabelled) == (1, 1, 1)
+    tables = snapshot(zone, done.snapshot, tmp_path / "out")
+    assert sorted(row["role"] for row in tables["pairs"]) == ["pool", "seed"]
+    if not clock_steps_back:
+        assert [row["annotator"] for row in tables["labels"]] == ["ann"]
+    done = land(zone, tmp_path, [pair(1, "a", annotator="ben"), pair(1, "b")], "later")
+    assert (done.labels_added, done.duplicates, done.labelled) == (1, 1, 1)
+    tables = snapshot(zone, done.snapshot, tmp_path / "out")
+    assert sorted(row["role"] for row in tables["pairs"]) == ["pool", "seed"]
+    assert {row["annotator"] for row in tables["labels"]} >= {"ann", "ben"}
+    assert len(tables["labels"]) == len(tables["label_times"])
 
 
 def test_a_flipped_vault_changes_nothing_that_a_review_makes(tmp_path: Path):

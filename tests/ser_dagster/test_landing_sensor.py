@@ -9,7 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
@@ -168,6 +170,30 @@ def test_a_dataset_that_cannot_land_keeps_no_other_from_landing(folder: Path, da
         tick(first.cursor)
 
 
+@pytest.mark.parametrize(
+    ("damaged", "kind"), [("parts/pairs-*.parquet", "Error"), ("snapshots/*.json", "JSONDecodeError")]
+)
+@pytest.mark.parametrize("broken", ["aaa", "zzz"])  # before and after the dataset that is whole
+def test_a_damaged_dataset_stops_no_other_and_is_told(
+    folder: Path, data_root: Path, capfd: pytest.CaptureFixture[str], broken: str, damaged: str, kind: str
+) -> None:
+    place = data_root / "landing" / broken
+    place.mkdir()
+    write_jsonl(place / "a.jsonl", labelled_rows(3))
+    first = tick()
+    [file] = (place / ".landed").glob(damaged)
+    file.write_text("no longer what it was")
+    write_jsonl(place / "b.jsonl", labelled_rows(3, seed=1))
+    write_jsonl(folder / "a.jsonl", labelled_rows(3))
+    second = tick(first.cursor)
+    assert requested(second) == [current(data_root)]
+    assert f"{broken}: could not land" in capfd.readouterr().err
+    with pytest.raises(SerError, match=f"{broken}: could not land or be looked at: .*{kind}") as caught:
+        tick(second.cursor)
+    assert f"tiny: nothing new since {current(data_root)}" in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
 def test_a_snapshot_that_is_run_by_hand_is_not_requested(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
     snapshot = landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
@@ -236,6 +262,27 @@ def test_what_is_in_the_inbox_lands_and_an_inbox_that_is_gone_stops_nothing(
     assert requested(second) == [current(data_root)]
     with pytest.raises(SerError, match="cannot be read"):
         tick(second.cursor)
+
+
+def test_an_inbox_whose_client_fails_in_its_own_way_stops_nothing(
+    folder: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ClientError(Exception):
+        """Neither an OSError nor a ValueError, as those of object stores are."""
+
+    class Files(MemoryFileSystem):
+        protocol = "failing"
+
+        def ls(self, path: str, detail: bool = True, **_: object) -> list[dict[str, object]]:
+            raise ClientError("the token has expired")
+
+    fsspec.register_implementation("failing", Files, clobber=True)
+    monkeypatch.setenv("SER_AUTOMATION__INBOX", "failing://inbox")
+    write_jsonl(folder / "a.jsonl", labelled_rows(3))
+    first = tick()
+    assert requested(first) == [current(data_root)]
+    with pytest.raises(SerError, match=r"the inbox failing://inbox cannot be read.*the token has expired"):
+        tick(first.cursor)
 
 
 def test_the_sensor_imports_no_torch_even_when_it_lands(folder: Path, data_root: Path) -> None:
