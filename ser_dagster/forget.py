@@ -10,14 +10,9 @@ import dagster as dg
 from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
-<<<<<<< HEAD
 from resources.heads import every_head, known_runs
-from resources.locks import is_owned
-=======
-from resources.heads import known_runs
 from resources.landing.store import DatasetStore
 from resources.locks import own_snapshot
->>>>>>> fix-b
 from resources.pruned import record_place
 from resources.settings import data_root, load_settings
 from resources.workshop import Workshop, landing
@@ -32,21 +27,8 @@ def forget(dataset: str) -> int:
     Artifacts that another dataset's runs refer to stay, and so does the converted embedded model.
 
     Raises:
-<<<<<<< HEAD
-        SerError: a run is working on the dataset now, or the settings of a run cannot be read. Nothing was deleted.
-    """
-    root = data_root()
-    runs = list(known_runs(root))
-    others = [Workshop(root, settings, name) for name, settings in runs if not _is_of(name, dataset)]
-    busy = next((name for name, _ in runs if _is_of(name, dataset) and is_owned(root, name)), None)
-    if busy is not None:
-        raise SerError(f"{busy} is being worked on. Stop that run first.")
-    heads = list(every_head(root))
-    needed = {(head.key, head.version) for head in heads if not _is_of(head.snapshot, dataset)}
-    mine = {(head.key, head.version) for head in heads if _is_of(head.snapshot, dataset)}
-    doomed = [root / "artifacts" / key / version for key, version in mine - needed]
-=======
-        SerError: a run is working on the dataset now, or it cannot be the name of one.
+        SerError: a run is working on the dataset now, it cannot be the name of one, or the settings of a run cannot be
+            read. Nothing was deleted.
     """
     root = data_root()
     landing(root, load_settings()).folder(dataset)  # checks the name: it becomes part of paths
@@ -67,13 +49,16 @@ def _forget(root: Path, store: DatasetStore, run: set[str]) -> int:
     """
     dataset = store.dataset
     snapshots = run | store.snapshots()
-    works = [Workshop(root, settings, snapshot) for snapshot, settings in known_runs(root)]
-    others = [work for work in works if work.snapshot not in snapshots]
-    needed = {path for work in others for path in work.heads.paths()}
-    doomed = {path for work in works if work.snapshot in snapshots for path in work.heads.paths()} - needed
-    for folder in (root / "quarantine" / dataset, root / "landing" / dataset):
+    others = [Workshop(root, settings, name) for name, settings in known_runs(root) if name not in snapshots]
+    heads = list(every_head(root))
+    needed = {(head.key, head.version) for head in heads if head.snapshot not in snapshots}
+    mine = {(head.key, head.version) for head in heads if head.snapshot in snapshots}
+    doomed = [root / "artifacts" / key / version for key, version in mine - needed]
+    aside = root / "landing" / f".{dataset}.tmp"
+    shutil.rmtree(aside, ignore_errors=True)
+    (root / "landing" / dataset).rename(aside)  # with its lock, in one step: a landing that waits for it begins afresh
+    for folder in (root / "quarantine" / dataset, aside):
         shutil.rmtree(folder, ignore_errors=True)
->>>>>>> fix-b
     _forget_runs(dataset)
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)
