@@ -63,6 +63,10 @@ ORDER BY loop, dimension DESC, value"""
 BINS = 20
 
 
+class UnknownRun(SerError):  # noqa: N818 - it says what is so, not what went wrong
+    """The audit has no rows of a run (yet): its sync may have been left to the next run."""
+
+
 @dataclass
 class ReportData:
     """All numbers of one run."""
@@ -100,7 +104,8 @@ def gather(path: Path, snapshot: str, recipe: str) -> ReportData:
     """Everything that the report on the latest run of `recipe` on `snapshot` needs.
 
     Raises:
-        SerError: there is no database, or it does not know this run.
+        UnknownRun: the database has no rows of this run.
+        SerError: there is no database, it is damaged, or (`AuditBusy`) being written.
     """
     with AuditDatabase(path).reading(sandbox=True) as connection:
         known = {"s": snapshot, "r": recipe}
@@ -111,7 +116,7 @@ def gather(path: Path, snapshot: str, recipe: str) -> ReportData:
             known,
         )
         if not head:
-            raise SerError(f"The audit knows no run of recipe {recipe!r} on {snapshot}: `ser run` makes one.")
+            raise UnknownRun(f"The audit knows no run of recipe {recipe!r} on {snapshot}: `ser run` makes one.")
         data = ReportData(
             snapshot=snapshot,
             recipe=recipe,
