@@ -50,8 +50,9 @@ SELECT p.recipe, p.loop, p.algorithm, p.episodes, round(p.mean_reward, 3) AS mea
        round(w.value, 3) AS win_rate, round(w.ci_low, 3) AS ci_low, round(w.ci_high, 3) AS ci_high, w.n AS judged,
        round(j.value, 3) AS judge_accuracy, p.policy_version, p.rm_version
 FROM policies p
-LEFT JOIN heads h ON h.snapshot = p.snapshot AND h.recipe = p.recipe AND h.asset = 'policy_evaluation'
-    AND p.asset = 'ppo_policy'
+LEFT JOIN heads judged ON judged.snapshot = p.snapshot AND judged.recipe = p.recipe AND judged.asset = 'ppo_policy'
+    AND judged.version = p.policy_version
+LEFT JOIN heads h ON h.snapshot = judged.snapshot AND h.recipe = judged.recipe AND h.asset = 'policy_evaluation'
 LEFT JOIN evaluations w ON w.artifact = h.version AND w.metric = 'win_rate'
 LEFT JOIN evaluations j ON j.artifact = h.version AND j.metric = 'judge_accuracy'
 WHERE p.snapshot = $snapshot ORDER BY p.recipe, p.loop, p.asset;

@@ -1,12 +1,12 @@
 """A small run as the artifact store would hand it over: two loops, of which the second converged."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from resources.audit.sync import RunRecord
+from resources.audit.sync import AuditArtifact, RunRecord
 from ser import tables
 from ser.pairs import canonical_prompt
 from ser.stats import proportion
@@ -69,6 +69,21 @@ def artifact(root: Path, key: str, version: str, summary: dict[str, Any] | None 
     return Fake(key, version, path, summary or {}, {"inputs": {}, "seconds": 1.5, **TIMES, **manifest})
 
 
+def of_model(version: str) -> dict[str, Any]:
+    """What the manifest of something made with a RM of this version says."""
+    return {"inputs": {"reward_model": {"version": version, "file": "rm", "sha256": "0"}}}
+
+
+def of_policy(version: str) -> dict[str, Any]:
+    """The same for a policy."""
+    return {"inputs": {"policy": {"version": version, "file": "policy", "sha256": "0"}}}
+
+
+def with_artifacts(run: RunRecord, *others: AuditArtifact) -> RunRecord:
+    """The run, with these in the place of those of the same keys."""
+    return replace(run, artifacts={**run.artifacts, **{one.key: one for one in others}})
+
+
 def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) -> Fake:
     """`landed_pairs`; without `vault` nobody knows a label of the pool. `texts` replaces first responses."""
     from datetime import UTC, datetime
@@ -105,8 +120,7 @@ def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) 
 def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], model: str) -> Fake:
     """`loop_k/self_labels`, labelled by the RM of version `model`."""
     one = artifact(
-        root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)},
-        inputs={"reward_model": {"version": model, "file": "rm", "sha256": "0"}},
+        root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)}, **of_model(model),
     )  # fmt: skip
     rows = [
         {"pair_id": pair, "reward_a": 1.0 if label == "a" else -1.0, "reward_b": 0.0, "p_a": 0.7, "p_b": 0.4,
@@ -130,8 +144,11 @@ def filtered(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]]) 
     return one
 
 
-def heldout(root: Path, key: str, version: str, wrong: set[str]) -> Fake:
-    """The held-out scores of a RM that gets `wrong` wrong; every pair has confidence 0.8, t4 has 0.55."""
+def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> Fake:
+    """The held-out scores of the RM of version `model`; every pair has confidence 0.8, t4 has 0.55.
+
+    The RM gets the pairs `wrong` wrong.
+    """
     pairs = {pair: label for pair, (role, label) in PAIRS.items() if role in ("test", "calibration")}
     metrics = {}
     for split in ("test", "calibration"):
@@ -140,7 +157,8 @@ def heldout(root: Path, key: str, version: str, wrong: set[str]) -> Fake:
             "accuracy": proportion(len([p for p in mine if p not in wrong]), len(mine)),
             "ece": 0.125,
         }
-    one = artifact(root, f"{key}.heldout", version, {"temperature": 1.0, "metrics": metrics}, seconds=0.5)
+    summary = {"temperature": 1.0, "metrics": metrics}
+    one = artifact(root, f"{key}.heldout", version, summary, seconds=0.5, **of_model(model))
     rows = [
         {"pair_id": pair, "split": PAIRS[pair][0], "preferred": label,
          "reward_a": 1.0 if (label == "a") != (pair in wrong) else -1.0, "reward_b": 0.0,
@@ -171,7 +189,7 @@ def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")
         "judge": {"accuracy": proportion(15, 20), "cross_fitted": True},
     }  # fmt: skip
     made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0)
-    evaluation = artifact(root, "policy_evaluation", "v-eval", judged)
+    evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **of_policy("v-ppo"))
     rows = [
         {"pair_id": f"t{k + 1}", "prompt": canonical_prompt(f"Question t{k + 1}?"), "base_response": "base",
          "policy_response": "<script>alert('policy')</script>", "base_reward": 0.4, "policy_reward": 0.55,
@@ -189,12 +207,12 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
         landed(root, vault, texts),
         artifact(root, "splits", "v-splits"),
         artifact(root, "seed_rm", "v-rm-0", {**training, "n_pseudo": 0, "loop": 0}, seconds=20.0),
-        heldout(root, "seed_rm", "v-held-0", {"t1", "t4", "c1"}),
+        heldout(root, "seed_rm", "v-held-0", "v-rm-0", {"t1", "t4", "c1"}),
         self_labels(root, 1, LOOP_1, "v-rm-0"),
         report_of(root, 1, "1", len(LOOP_1)),
         filtered(root, 1, LOOP_1),
         artifact(root, "loop_1/retrained_rm", "v-rm-1", {**training, "n_pseudo": 3, "loop": 1}, seconds=5.0),
-        heldout(root, "loop_1/retrained_rm", "v-held-1", {"t4"}),
+        heldout(root, "loop_1/retrained_rm", "v-held-1", "v-rm-1", {"t4"}),
         self_labels(root, 2, LOOP_2, "v-rm-1"),
         report_of(root, 2, "converged", len(LOOP_2)),
         artifact(
