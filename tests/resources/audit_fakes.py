@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.artifacts import Part
 from resources.audit.sync import AuditArtifact, RunRecord
 from ser import tables
 from ser.pairs import canonical_prompt
@@ -61,6 +62,9 @@ class Fake:
     summary: dict[str, Any] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=dict)
 
+    def part(self, name: str) -> Part:
+        return Part(self.path / name, digest_of(self.version), self.version)
+
 
 def artifact(root: Path, key: str, version: str, summary: dict[str, Any] | None = None, **manifest: Any) -> Fake:
     """An artifact with an empty folder."""
@@ -69,14 +73,14 @@ def artifact(root: Path, key: str, version: str, summary: dict[str, Any] | None 
     return Fake(key, version, path, summary or {}, {"inputs": {}, "seconds": 1.5, **TIMES, **manifest})
 
 
-def of_model(version: str) -> dict[str, Any]:
-    """What the manifest of something made with a RM of this version says."""
-    return {"inputs": {"reward_model": {"version": version, "file": "rm", "sha256": "0"}}}
+def digest_of(version: str) -> str:
+    """The digest of an artifact; one that was made again with the same bytes is called `VERSION+again`."""
+    return f"digest of {version.removesuffix('+again')}"
 
 
-def of_policy(version: str) -> dict[str, Any]:
-    """The same for a policy."""
-    return {"inputs": {"policy": {"version": version, "file": "policy", "sha256": "0"}}}
+def made_of(version: str, name: str) -> dict[str, Any]:
+    """What the manifest of something says whose input `name` was of this version."""
+    return {"inputs": {name: {"version": version, "file": "x", "sha256": digest_of(version)}}}
 
 
 def with_artifacts(run: RunRecord, *others: AuditArtifact) -> RunRecord:
@@ -120,7 +124,8 @@ def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) 
 def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], model: str) -> Fake:
     """`loop_k/self_labels`, labelled by the RM of version `model`."""
     one = artifact(
-        root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)}, **of_model(model),
+        root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)},
+        **made_of(model, "reward_model"),
     )  # fmt: skip
     rows = [
         {"pair_id": pair, "reward_a": 1.0 if label == "a" else -1.0, "reward_b": 0.0, "p_a": 0.7, "p_b": 0.4,
@@ -134,7 +139,10 @@ def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]
 def filtered(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]]) -> Fake:
     """`loop_k/filtered_pairs`."""
     kept = sum(keep for _, _, keep in labels.values())
-    one = artifact(root, f"loop_{loop}/filtered_pairs", f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"})
+    one = artifact(
+        root, f"loop_{loop}/filtered_pairs", f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"},
+        **made_of(f"v-labels-{loop}", "self_labels"),
+    )  # fmt: skip
     rows = [
         {"pair_id": pair, "preferred": label, "rule": "status_1" if keep else "none", "kept": keep,
          "reason": "good against bad" if keep else "neither", "weight": float(keep)}
@@ -158,7 +166,7 @@ def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> 
             "ece": 0.125,
         }
     summary = {"temperature": 1.0, "metrics": metrics}
-    one = artifact(root, f"{key}.heldout", version, summary, seconds=0.5, **of_model(model))
+    one = artifact(root, f"{key}.heldout", version, summary, seconds=0.5, **made_of(model, "reward_model"))
     rows = [
         {"pair_id": pair, "split": PAIRS[pair][0], "preferred": label,
          "reward_a": 1.0 if (label == "a") != (pair in wrong) else -1.0, "reward_b": 0.0,
@@ -176,7 +184,8 @@ def report_of(root: Path, loop: int, status: str, n_pool: int) -> Fake:
         "loop": loop, "status": status, "n_pool": n_pool, "n_status_1": 3, "n_status_2": 1, "n_min": 2,
         "reward_offset": 0.25, "thresholds": {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3},
     }  # fmt: skip
-    return artifact(root, f"loop_{loop}/status_report", f"v-status-{loop}", summary)
+    made = made_of(f"v-labels-{loop}", "self_labels")
+    return artifact(root, f"loop_{loop}/status_report", f"v-status-{loop}", summary, **made)
 
 
 def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")) -> list[Fake]:
@@ -189,7 +198,7 @@ def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")
         "judge": {"accuracy": proportion(15, 20), "cross_fitted": True},
     }  # fmt: skip
     made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0)
-    evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **of_policy("v-ppo"))
+    evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **made_of("v-ppo", "policy"))
     rows = [
         {"pair_id": f"t{k + 1}", "prompt": canonical_prompt(f"Question t{k + 1}?"), "base_response": "base",
          "policy_response": "<script>alert('policy')</script>", "base_reward": 0.4, "policy_reward": 0.55,

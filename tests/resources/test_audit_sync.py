@@ -8,10 +8,23 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from audit_fakes import LOOP_1, PAIRS, SNAPSHOT, artifact, filtered, landed, record, report_of
+from audit_fakes import (
+    LOOP_1,
+    PAIRS,
+    SNAPSHOT,
+    artifact,
+    filtered,
+    landed,
+    made_of,
+    record,
+    report_of,
+    with_artifacts,
+)
 
 from resources.audit.database import AuditDatabase, query
+from resources.audit.queries import run_named
 from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
+from resources.reporting.report_data import gather
 from ser import tables
 from ser.pairs import unit_interval
 
@@ -153,6 +166,51 @@ def test_what_an_earlier_run_left_after_the_loop_that_converged_is_ignored(
     sync(database, replace(run, artifacts={**run.artifacts, **stale}))
     assert rows(database, "SELECT loop, n_kept FROM status_reports ORDER BY loop") == [(1, 3), (2, 0)]
     assert rows(database, "SELECT DISTINCT reason FROM self_labels WHERE loop = 2") == [("converged",)]
+
+
+def test_what_was_measured_of_a_replaced_model_is_not_told_of_the_new_one(
+    tmp_path: Path, database: AuditDatabase
+) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    began_again = with_artifacts(
+        run,
+        artifact(tmp_path, "seed_rm", "v-new-rm", {"n": 2}),
+        artifact(tmp_path, "ppo_policy", "v-new-ppo", {"episodes": 64}, **made_of("v-rm-1", "reward_model")),
+    )
+    sync(database, began_again)
+    assert matches_parquet(database, began_again) == []
+    for table in ("heldout_scores", "evaluations"):
+        assert rows(database, f"SELECT count(*) FROM {table} WHERE rm_version = 'v-new-rm'") == [(0,)]
+    assert rows(database, "SELECT rm_version, test_accuracy FROM loop_summary WHERE loop < 2 ORDER BY loop") == [
+        ("v-new-rm", None), ("v-rm-1", 0.75),
+    ]  # fmt: skip
+    assert rows(database, "SELECT DISTINCT policy_version FROM policy_samples") == [("v-ppo",)]
+    columns, policies = run_named(database.path, "policy")
+    rates = {row[columns.index("policy_version")]: row[columns.index("win_rate")] for row in policies}
+    assert rates == {"v-ppo": None, "v-new-ppo": None}
+    assert gather(database.path, run.snapshot, run.recipe).policy["metrics"] == {}
+
+
+def test_a_model_made_again_with_the_same_bytes_keeps_its_measurements(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    again = [replace(run.artifacts[key], version=f"{run.artifacts[key].version}+again")
+             for key in ("seed_rm", "ppo_policy", "loop_1/self_labels")]  # fmt: skip
+    sync(database, with_artifacts(run, *again))
+    assert rows(database, "SELECT rm_version, test_accuracy FROM loop_summary WHERE loop = 0") == [
+        ("v-rm-0+again", 0.5)
+    ]
+    assert rows(database, "SELECT DISTINCT policy_version FROM policy_samples") == [("v-ppo+again",)]
+    assert rows(database, "SELECT count(*) FROM self_labels WHERE kept") == [(3,)]
+
+
+def test_new_labels_are_not_decided_by_the_filter_of_the_earlier_ones(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, with_artifacts(run, replace(run.artifacts["loop_1/self_labels"], version="v-new-labels")))
+    assert rows(database, "SELECT DISTINCT rule, kept, reason FROM self_labels WHERE loop = 1") == [
+        ("none", False, "not decided")
+    ]
+    assert rows(database, "SELECT loop FROM status_reports") == [(2,)]
 
 
 def test_what_differs_from_parquet_is_named_and_mended_by_a_sync(tmp_path: Path, database: AuditDatabase) -> None:

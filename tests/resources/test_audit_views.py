@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from audit_fakes import of_policy, record, with_artifacts
+from audit_fakes import made_of, record, with_artifacts
 
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
@@ -120,7 +120,7 @@ def win_rates(database: AuditDatabase) -> dict[str, float | None]:
 def test_a_policy_of_earlier_settings_has_not_the_win_rate_of_the_latest(tmp_path: Path) -> None:
     database, run = AuditDatabase(tmp_path / "audit.duckdb"), record(tmp_path)
     earlier = replace(run.artifacts["ppo_policy"], version="v-ppo-64")
-    judged = replace(run.artifacts["policy_evaluation"], version="v-eval-64", manifest=of_policy("v-ppo-64"))
+    judged = replace(run.artifacts["policy_evaluation"], version="v-eval-64", manifest=made_of("v-ppo-64", "policy"))
     sync(database, with_artifacts(run, earlier, judged))
     sync(database, run)
     assert win_rates(database) == {"v-ppo-64": None, "v-ppo": 0.625}
