@@ -1,6 +1,8 @@
 """Every table against the artifacts, idempotence, replacement, failures half way, and comparing with parquet."""
 
 import json
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +23,7 @@ from audit_fakes import (
     with_artifacts,
 )
 
-from resources.audit.database import AuditDatabase, query
+from resources.audit.database import AuditBusy, AuditDatabase, query
 from resources.audit.queries import run_named
 from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
 from resources.reporting.report_data import gather
@@ -255,6 +257,27 @@ def test_rebuilding_gives_the_same_content(tmp_path: Path, database: AuditDataba
     database.path.with_name("audit.duckdb.wal").write_bytes(b"an old log")
     rebuild(database.path, [run, later])
     assert content(database) == before
+    assert sorted(path.name for path in tmp_path.glob("*audit*")) == ["audit.duckdb"]
+
+
+def test_a_sync_during_a_rebuild_is_not_lost(tmp_path: Path, database: AuditDatabase) -> None:
+    run, later = record(tmp_path), record(tmp_path, snapshot="sample-later")
+    sync(database, run)
+    patient = threading.Thread(target=sync, args=(replace(database, patience=60.0), later))
+
+    def records() -> Iterator[RunRecord]:
+        yield run
+        with pytest.raises(AuditBusy, match="is being written by another process"):
+            sync(database, later)
+        patient.start()
+        patient.join(2.0)
+
+    rebuild(database.path, records())
+    patient.join()
+    assert rows(database, "SELECT snapshot, count(*) FROM self_labels GROUP BY ALL ORDER BY ALL") == [
+        (SNAPSHOT, 13), ("sample-later", 13),
+    ]  # fmt: skip
+    assert matches_parquet(database, run) == matches_parquet(database, later) == []
     assert sorted(path.name for path in tmp_path.glob("*audit*")) == ["audit.duckdb"]
 
 
