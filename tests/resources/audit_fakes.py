@@ -88,8 +88,17 @@ def with_artifacts(run: RunRecord, *others: AuditArtifact) -> RunRecord:
     return replace(run, artifacts={**run.artifacts, **{one.key: one for one in others}})
 
 
-def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) -> Fake:
-    """`landed_pairs`; without `vault` nobody knows a label of the pool. `texts` replaces first responses."""
+def landed(
+    root: Path,
+    vault: bool = True,
+    texts: dict[str, str] | None = None,
+    roles: dict[str, str] | None = None,
+    flipped: bool = False,
+) -> Fake:
+    """`landed_pairs`; without `vault` nobody knows a label of the pool.
+
+    `texts` replaces first responses, `roles` roles, and `flipped` turns every human label round.
+    """
     from datetime import UTC, datetime
 
     one = artifact(root, "landed_pairs", "v-landed" if vault else "v-landed-blind")
@@ -106,13 +115,15 @@ def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) 
                 "source": "cooking" if k % 2 else "travel",
                 "group": None,
                 "tokens": 10 + k,
-                "role": role,
+                "role": (roles or {}).get(pair, role),
             }
             for k, (pair, (role, _)) in enumerate(PAIRS.items())
         ),
     )
     known = [(pair, label) for pair, (role, label) in PAIRS.items() if label and (vault or role != "pool")]
-    rows = [{"pair_id": pair, "preferred": label, "annotator": "ann"} for pair, label in known]
+    rows = [
+        {"pair_id": pair, "preferred": "ab"[(label == "a") == flipped], "annotator": "ann"} for pair, label in known
+    ]
     rows.append({"pair_id": "t1", "preferred": "b", "annotator": "judge"})
     tables.write(one.path / "labels.parquet", HUMAN, rows)
     tables.write(one.path / "pair_times.parquet", PAIR_TIMES, ({"pair_id": pair, "landed_at": at} for pair in PAIRS))

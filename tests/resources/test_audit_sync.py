@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from audit_fakes import (
@@ -28,6 +29,7 @@ from resources.audit.queries import run_named
 from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
 from resources.reporting.report_data import gather
 from ser import tables
+from ser.errors import SerError
 from ser.pairs import unit_interval
 
 
@@ -240,12 +242,41 @@ def test_labels_accumulate_and_even_votes_fall_as_in_the_split(tmp_path: Path, d
     assert dict(known) == {pair: label for pair, (_, label) in PAIRS.items() if label}
     with database.writing() as connection:
         connection.execute("INSERT INTO human_labels SELECT pair_id, CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END, "
-                           "'bob', in_vault, landed_at FROM human_labels")  # fmt: skip
+                           "'bob', in_vault, landed_at, dataset FROM human_labels")  # fmt: skip
     coin = {pair: "a" if unit_interval("tie", pair) < 0.5 else "b" for pair, (_, label) in PAIRS.items() if label}
     assert dict(rows(database, "SELECT pair_id, preferred FROM human_choice")) == coin
     # A snapshot that knows fewer labels takes none away.
     sync(database, replace(run, artifacts={**run.artifacts, "landed_pairs": landed(tmp_path, vault=False)}))
     assert rows(database, "SELECT count(*) FROM human_labels") == [(30,)]
+
+
+def test_the_same_pairs_in_two_datasets_keep_their_own_labels(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    before = {
+        name: rows(database, f"SELECT * FROM {name} ORDER BY ALL") for name in ("label_precision", "loop_summary")
+    }
+    other = landed(tmp_path / "other", flipped=True, roles={"p1": "seed", "s1": "pool"})
+    sync(database, with_artifacts(replace(run, snapshot="mine2-0123", dataset="mine2"), other))
+    for name, was in before.items():
+        assert rows(database, f"SELECT * FROM {name} WHERE snapshot = '{SNAPSHOT}' ORDER BY ALL") == was
+    assert rows(database, "SELECT dataset, in_vault, preferred FROM human_labels WHERE pair_id = 'p1' ORDER BY 1") == [
+        ("mine2", False, "b"), ("sample", True, "a"),
+    ]  # fmt: skip
+    vaults = "SELECT snapshot, vault FROM label_history WHERE pair_id = 'p2' ORDER BY 1"
+    assert rows(database, vaults) == [("mine2-0123", "b"), (SNAPSHOT, "a")]
+    assert matches_parquet(database, run) == []
+
+
+def test_a_database_whose_labels_are_of_no_dataset_is_made_again(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    with duckdb.connect(str(database.path)) as connection:
+        connection.execute("CREATE TABLE human_labels (pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, "
+                           "annotator VARCHAR, in_vault BOOLEAN NOT NULL, landed_at TIMESTAMP)")  # fmt: skip
+    with pytest.raises(SerError, match=r"of another version.*\n`ser audit --rebuild`"):
+        sync(database, run)
+    rebuild(database.path, [run])
+    assert matches_parquet(database, run) == []
 
 
 def test_rebuilding_gives_the_same_content(tmp_path: Path, database: AuditDatabase) -> None:
