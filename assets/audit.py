@@ -9,6 +9,7 @@ from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.sync import sync
 from resources.disk import write_text
 from resources.reporting.report import render_report
+from resources.reporting.report_data import UnknownRun
 from resources.workshop import Workshop
 
 
@@ -43,12 +44,12 @@ def audit_sync(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materi
 
 @dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=[audit_sync], kinds={"html"})
 def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-    """One page: what every loop did, what was kept, and what it is worth."""
+    """One page: what every loop did, what was kept, and what it is worth; left to the next run with the sync."""
     work = ser.workshop(context)
     path = report_path(work.root, work.snapshot, work.settings.recipe)
     try:
         page = render_report(audit_path(work.root), work.snapshot, work.settings.recipe)
-    except AuditBusy as error:
+    except (AuditBusy, UnknownRun) as error:
         context.log.warning(str(error))
         return dg.MaterializeResult(metadata={"left_to_the_next_run": str(error)})
     write_text(path, page)

@@ -63,12 +63,11 @@ def _policy(parsed: argparse.Namespace) -> None:
         write_policy(backbone, adapter, model["dtype"], base, out)
         return check_policy(backbone, adapter, model["dtype"], out, prompts)
 
-    evaluation = work.heads.find("policy_evaluation")
     about = {
         "run": facts.run_facts(work),
         "model": model,
         "backbone": facts.origin(work),
-        "evaluation": evaluation.summary if evaluation else None,
+        "evaluation": facts.evaluation(work),
     }
     done = _export_model("policy", parsed.to, about, write, work)
     _tell(parsed, done, {"snapshot": work.snapshot, "policy_version": model["policy_version"]})

@@ -5,7 +5,7 @@ from typing import Any
 
 from assets.evolved import finished_models
 from resources.artifacts import Artifact
-from resources.audit.record import model_of
+from resources.audit.record import made_from, model_of
 from resources.exports.labels import KeptLabels, LoopLabels
 from resources.exports.origin import backbone_origin
 from resources.heads import known_runs
@@ -24,7 +24,7 @@ def finished_run(dataset: str | None) -> Workshop:
     """The latest run that finished on the current snapshot of a dataset.
 
     Raises:
-        SerError: there is none, or the dataset has to be named.
+        SerError: there is none, a later one has begun and not finished, or the dataset has to be named.
     """
     root = data_root()
     zone = landing(root, load_settings())
@@ -37,8 +37,18 @@ def finished_run(dataset: str | None) -> Workshop:
     for settings in reversed(runs):
         work = Workshop(root, settings, snapshot, terminal=True)
         if work.find("evolved_rm") is not None:
+            _refuse_unmeasured(work, name)
             return work
     raise SerError(f"no run has finished on snapshot {snapshot}. Run: ser run --dataset {name}")
+
+
+def _refuse_unmeasured(work: Workshop, dataset: str) -> None:
+    """Raise if a reward model was made again by a run that did not come to its held-out pairs."""
+    for key in finished_models(work):
+        if not made_from(work.heads.get(f"{key}.heldout"), "reward_model", work.heads.get(key).part("rm")):
+            raise SerError(
+                f"a later run on {work.snapshot} made {key} again and did not finish. Run: ser run --dataset {dataset}"
+            )
 
 
 def run_facts(work: Workshop) -> dict[str, Any]:
@@ -99,6 +109,14 @@ def policy(work: Workshop) -> tuple[Artifact, dict[str, Any]]:
     }
 
 
+def evaluation(work: Workshop) -> dict[str, Any] | None:
+    """What the judge said of the policy of a run; None if it has not judged this one."""
+    judged = work.heads.find("policy_evaluation")
+    if judged is None or not made_from(judged, "policy", work.heads.get("ppo_policy").part("policy")):
+        return None
+    return judged.summary
+
+
 def kept_labels(work: Workshop) -> KeptLabels:
     """The labels that the loops of a run kept.
 
@@ -108,7 +126,7 @@ def kept_labels(work: Workshop) -> KeptLabels:
     loops = []
     for loop in range(1, len(finished_models(work))):
         labelled, filtered = (work.heads.get(f"loop_{loop}/{name}") for name in ("self_labels", "filtered_pairs"))
-        by = work.heads.get(model_of(loop - 1)).version
+        by = labelled.manifest["inputs"]["reward_model"]["version"]
         tables_ = (labelled.path / "self_labels.parquet", filtered.path / "filtered.parquet")
         loops.append(LoopLabels(loop, by, *tables_))
     if not loops:

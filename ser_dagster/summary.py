@@ -1,25 +1,36 @@
 """The end of a run for people: one table, and where to look next."""
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from assets.audit import audit_path, report_path
+from resources.audit.database import AuditBusy
 from resources.reporting.report import summary_table
+from resources.reporting.report_data import UnknownRun
 from resources.settings import data_root, load_settings
 from resources.workshop import landing
 from ser.errors import SerError
 
 
 def print_summary(snapshot: str, recipe: str, seconds: float) -> None:
-    """Print the table of the run, and three lines that say what to look at next."""
+    """Print the table of the run, and three lines that say what to look at next.
+
+    A table that the audit database cannot give at the moment is missed on standard error, and no failure.
+    """
     root = data_root()
     console = Console()
-    console.print(summary_table(audit_path(root), snapshot, recipe))
+    try:
+        console.print(summary_table(audit_path(root), snapshot, recipe))
+    except (AuditBusy, UnknownRun) as error:
+        print(f"audit: {error}", file=sys.stderr)
     console.print(f"Done in {seconds:.0f} seconds. Look at:")
     console.print("  the graph and this run   make ui", highlight=False)
     console.print("  what was kept and why    .venv/bin/ser audit loops", highlight=False)
-    console.print(f"  the report               {report_path(root, snapshot, recipe)}", highlight=False, soft_wrap=True)
+    page = report_path(root, snapshot, recipe)
+    where = page if page.exists() else "comes with the next run"
+    console.print(f"  the report               {where}", highlight=False, soft_wrap=True)
 
 
 def find_report(dataset: str | None) -> Path:

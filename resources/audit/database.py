@@ -1,9 +1,10 @@
 """The audit database: one DuckDB file that is opened only for as long as a sync or a query takes."""
 
+import math
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,17 +56,21 @@ class AuditDatabase:
             AuditBusy: somebody held the file for longer than `patience`.
             SerError: the file is damaged or of another version.
         """
-        self._create()
-        with self._open(read_only=False) as connection:
-            prepare_for_bulk(connection)
-            connection.execute("BEGIN")
-            try:
-                apply_schema(connection)
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+        with being_written(self.path, self.patience) as fresh:
+            if not self.path.exists():
+                with duckdb.connect(str(fresh)) as connection:
+                    apply_schema(connection)
+                put_in_place(fresh, self.path)
+            with self._open(read_only=False) as connection:
+                prepare_for_bulk(connection)
+                connection.execute("BEGIN")
+                try:
+                    apply_schema(connection)
+                    yield connection
+                except BaseException:
+                    connection.execute("ROLLBACK")
+                    raise
+                connection.execute("COMMIT")
 
     @contextmanager
     def reading(self, sandbox: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -123,25 +128,31 @@ class AuditDatabase:
         )
         return (ours or deep) and any(sign in str(error) for sign in _DAMAGED)
 
-    def _create(self) -> None:
-        """Make an empty database unless there is one."""
-        if self.path.exists():
-            return
-        with being_made(self.path) as fresh:
-            with duckdb.connect(str(fresh)) as connection:
-                apply_schema(connection)
-            if not self.path.exists():  # Another process may have been first, and its file is as good.
-                put_in_place(fresh, self.path)
-
 
 @contextmanager
-def being_made(path: Path) -> Iterator[Path]:
-    """Where to make the database that shall be put at `path`: in a temporary folder, one process at a time.
+def being_written(path: Path, patience: float = math.inf) -> Iterator[Path]:
+    """Be the only process of ours that writes the database at `path`, or makes another to be put there.
 
-    What a killed process left there goes first; what is not put in its place goes afterwards.
+    Yields where to make that: in a temporary folder, which carries the lock. What a killed process left there goes
+    first; what is not put in its place goes afterwards.
+
+    Raises:
+        AuditBusy: another process was at it for longer than `patience` seconds.
     """
     folder = path.with_name(f".{path.name}.tmp")
-    with only_writer(folder):
+    with ExitStack() as lock:
+        give_up = time.monotonic() + patience
+        while True:
+            try:
+                lock.enter_context(only_writer(folder, wait=False))
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= give_up:
+                    raise AuditBusy(
+                        f"{path} is being written by another process.\n"
+                        "Wait for the run or the `ser audit --rebuild` that does it, and try again."
+                    ) from error
+            time.sleep(min(0.1, max(0.0, give_up - time.monotonic())))
         try:
             _empty(folder)
             yield folder / path.name

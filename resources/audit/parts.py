@@ -51,6 +51,7 @@ def _landed(record: RunRecord) -> Iterator[Part]:
     landed = record.artifacts.get("landed_pairs")
     if landed is None:
         return
+    snapshot, dataset = literal(record.snapshot), literal(record.dataset)
     pairs, labels, pair_times, label_times = (
         _parquet(landed.path / f"{name}.parquet") for name in ("pairs", "labels", "pair_times", "label_times")
     )
@@ -58,13 +59,12 @@ def _landed(record: RunRecord) -> Iterator[Part]:
         "pairs",
         "pairs",
         f"pair_id IN (SELECT pair_id FROM {pairs})",
-        f"SELECT pair_id, {literal(record.dataset)} AS dataset, readable_prompt(prompt) AS prompt, "
+        f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, "
         f"response_a, response_b, source, {UTC_TIME}, tokens "
         f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id)",
         compared=("pair_id", "prompt", "response_a", "response_b"),
         append=True,
     )
-    snapshot = literal(record.snapshot)
     yield Part(
         "snapshots",
         "snapshots",
@@ -76,9 +76,11 @@ def _landed(record: RunRecord) -> Iterator[Part]:
     yield Part(
         "human_labels",
         "human_labels",
+        f"dataset = {dataset} AND "
         f"(pair_id, coalesce(annotator, '')) IN (SELECT (pair_id, coalesce(annotator, '')) FROM ({human}))",
         "SELECT DISTINCT ON (l.pair_id, l.annotator) l.pair_id, preferred, l.annotator, "
-        f"role = 'pool' AS in_vault, {UTC_TIME} FROM ({human}) l JOIN {pairs} p USING (pair_id) "
+        f"role = 'pool' AS in_vault, {UTC_TIME}, {dataset} AS dataset "
+        f"FROM ({human}) l JOIN {pairs} p USING (pair_id) "
         f"JOIN {label_times} t ON t.pair_id = l.pair_id AND t.annotator IS NOT DISTINCT FROM l.annotator "
         "ORDER BY l.pair_id, l.annotator, t.landed_at",
     )

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from resources.artifacts import Part
+
 TABLES = ("self_labels.parquet", "filtered.parquet", "heldout.parquet", "judged.parquet")
 """The tables that stages write and the audit database is made from; those of the landed pairs can be made again."""
 
@@ -23,6 +25,7 @@ class AuditArtifact(Protocol):
     def summary(self) -> Mapping[str, Any]: ...
     @property
     def manifest(self) -> Mapping[str, Any]: ...
+    def part(self, name: str) -> Part: ...
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,40 @@ class RunRecord:
     artifacts: Mapping[str, AuditArtifact]
 
     def without_leftovers(self) -> "RunRecord":
-        """This record up to the loop that converged: heads of an earlier run may point at loops after it."""
+        """This record without what only heads of an earlier run point at.
+
+        That is what was made from a model or from labels that are replaced by now, and the loops after the one that
+        converged.
+        """
+        current = {key: one for key, one in self.artifacts.items() if not self._is_stale(key, one)}
         ends = [
             loop
-            for key, artifact in self.artifacts.items()
+            for key, artifact in current.items()
             if key.endswith("/status_report") and artifact.summary["status"] == "converged" and (loop := loop_of(key))
         ]
         if not ends:
-            return self
+            return replace(self, artifacts=current)
         last, after = min(ends), ("filtered_pairs", "retrained_rm", "retrained_rm.heldout", "ppo_policy")
         kept = {
             key: artifact
-            for key, artifact in self.artifacts.items()
+            for key, artifact in current.items()
             if (loop_of(key) or 0) < last or (loop_of(key) == last and key.partition("/")[2] not in after)
         }
         return replace(self, artifacts=kept)
+
+    def _is_stale(self, key: str, artifact: AuditArtifact) -> bool:
+        """Whether an asset that describes another one was made from an earlier one of that."""
+        stage = key.partition("/")[2]
+        if key.endswith(".heldout"):
+            described, name, part = key.removesuffix(".heldout"), "reward_model", "rm"
+        elif key == "policy_evaluation":
+            described, name, part = "ppo_policy", "policy", "policy"
+        elif stage in ("status_report", "filtered_pairs"):
+            described, name, part = key.replace(stage, "self_labels"), "self_labels", "self_labels.parquet"
+        else:
+            return False
+        model = self.artifacts.get(described)
+        return model is not None and not made_from(artifact, name, model.part(part))
 
     def loops(self) -> list[int]:
         """The loops that have labelled the pool, in order."""
@@ -74,6 +96,14 @@ class RunRecord:
         """The RM that the training of `key` continued from: the one of the loop before."""
         loop = loop_of(key)
         return self.artifacts.get(model_of(loop - 1)) if loop else None
+
+
+def made_from(artifact: AuditArtifact, name: str, part: Part) -> bool:
+    """Whether the input `name` of an artifact was `part`.
+
+    The content decides, as it does in the store: the version that the manifest names may be another one of it.
+    """
+    return artifact.manifest["inputs"][name]["sha256"] == part.digest
 
 
 def loop_of(key: str) -> int | None:

@@ -8,9 +8,10 @@ CREATE TABLE IF NOT EXISTS pairs (
 
 CREATE TABLE IF NOT EXISTS snapshots (snapshot VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL);
 
+-- Two datasets may have the same pair, with other labels and in other roles.
 CREATE TABLE IF NOT EXISTS human_labels (
     pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, annotator VARCHAR, in_vault BOOLEAN NOT NULL,
-    landed_at TIMESTAMP
+    landed_at TIMESTAMP, dataset VARCHAR NOT NULL
 );
 
 -- from_*: what the loop before said of the same pair, so that a changed label is seen without sorting the table.

@@ -12,7 +12,7 @@ from resources.audit.database import (
     AuditBusy,
     AuditDatabase,
     apply_schema,
-    being_made,
+    being_written,
     literal,
     prepare_for_bulk,
     put_in_place,
@@ -42,12 +42,12 @@ def sync(database: AuditDatabase, record: RunRecord) -> dict[str, int]:
 def rebuild(path: Path, records: Iterable[RunRecord]) -> None:
     """Make the database anew from `records` (oldest run first) beside the old file, and put it in its place.
 
-    Readers of the old file keep what they have open.
+    Readers of the old file keep what they have open. Nobody can sync into it meanwhile: that would be lost.
 
     Raises:
-        AuditBusy: another process is writing the old file.
+        AuditBusy: a process that is none of ours is writing the old file.
     """
-    with being_made(path) as fresh:
+    with being_written(path) as fresh:
         with duckdb.connect(str(fresh)) as connection:
             prepare_for_bulk(connection)
             apply_schema(connection)

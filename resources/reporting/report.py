@@ -18,7 +18,7 @@ def render_report(path: Path, snapshot: str, recipe: str) -> str:
     """The report on the latest run of `recipe` on `snapshot`, as an HTML page that needs nothing else.
 
     Raises:
-        SerError: there is no audit database at `path`, or it does not know this run.
+        SerError: there is no audit database at `path`, or it does not know this run (`UnknownRun`).
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

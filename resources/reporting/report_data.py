@@ -48,7 +48,7 @@ SELECT max(abs(p_a - p_b)) AS widest FROM self_labels WHERE snapshot = $s AND re
 _EXAMPLES = """
 SELECT l.*, p.prompt, p.response_a, p.response_b, v.preferred AS vault
 FROM self_labels l JOIN pairs p USING (pair_id)
-LEFT JOIN human_choice v ON v.pair_id = l.pair_id AND v.in_vault
+LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.pair_id = l.pair_id
 WHERE l.snapshot = $s AND l.recipe = $r AND l.loop = $loop
 QUALIFY row_number() OVER (PARTITION BY l.kept ORDER BY l.confidence DESC, l.pair_id) <= 3
 ORDER BY l.kept DESC, l.confidence DESC, l.pair_id"""
@@ -61,6 +61,10 @@ _BIAS = """
 SELECT * FROM selection_bias WHERE snapshot = $s AND recipe = $r AND n_kept > 0
 ORDER BY loop, dimension DESC, value"""
 BINS = 20
+
+
+class UnknownRun(SerError):  # noqa: N818 - it says what is so, not what went wrong
+    """The audit has no rows of a run (yet): its sync may have been left to the next run."""
 
 
 @dataclass
@@ -100,7 +104,8 @@ def gather(path: Path, snapshot: str, recipe: str) -> ReportData:
     """Everything that the report on the latest run of `recipe` on `snapshot` needs.
 
     Raises:
-        SerError: there is no database, or it does not know this run.
+        UnknownRun: the database has no rows of this run.
+        SerError: there is no database, it is damaged, or (`AuditBusy`) being written.
     """
     with AuditDatabase(path).reading(sandbox=True) as connection:
         known = {"s": snapshot, "r": recipe}
@@ -111,7 +116,7 @@ def gather(path: Path, snapshot: str, recipe: str) -> ReportData:
             known,
         )
         if not head:
-            raise SerError(f"The audit knows no run of recipe {recipe!r} on {snapshot}: `ser run` makes one.")
+            raise UnknownRun(f"The audit knows no run of recipe {recipe!r} on {snapshot}: `ser run` makes one.")
         data = ReportData(
             snapshot=snapshot,
             recipe=recipe,

@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +195,42 @@ def test_labels_are_exported_as_a_file_and_as_a_folder(
     found: dict[str, Any] = {}
     exec(lines, found)
     assert found["labels"].num_rows == 40
+
+
+@contextmanager
+def began_again(work: Workshop, *suffixes: str) -> Iterator[None]:
+    """The heads of the seed RM and what was measured of it, as a later run leaves them that trained another one."""
+    before = [work.heads.get(f"seed_rm{suffix}") for suffix in suffixes]
+    for one, suffix in zip(before, suffixes, strict=True):
+        other = work.heads.get(f"loop_1/retrained_rm{suffix}")
+        place = work.store.root / one.key / other.version
+        if not place.exists():
+            shutil.copytree(other.path, place)
+        work.heads.set(replace(other, key=one.key, path=place))
+    try:
+        yield
+    finally:
+        for one in before:
+            work.heads.set(one)
+
+
+def test_a_model_is_not_exported_with_the_metrics_of_the_one_it_replaced(
+    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with began_again(project, ""):
+        said = export(capsys, "rm", "--loop", "0", "--to", tmp_path / "out", code=1)
+    assert f"a later run on {project.snapshot} made seed_rm again and did not finish. Run: ser run" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_name_the_model_that_gave_them(
+    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed, loop_1 = (project.heads.get(key).version for key in ("seed_rm", "loop_1/retrained_rm"))
+    with began_again(project, "", ".heldout"):
+        export(capsys, "labels", "--to", tmp_path / "labels.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert {(row["loop"], row["rm_version"]) for row in rows} == {(1, seed), (2, loop_1)}
 
 
 def test_the_policy_is_exported_and_its_card_runs(

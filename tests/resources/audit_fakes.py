@@ -1,12 +1,13 @@
 """A small run as the artifact store would hand it over: two loops, of which the second converged."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from resources.audit.sync import RunRecord
+from resources.artifacts import Part
+from resources.audit.sync import AuditArtifact, RunRecord
 from ser import tables
 from ser.pairs import canonical_prompt
 from ser.stats import proportion
@@ -61,6 +62,9 @@ class Fake:
     summary: dict[str, Any] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=dict)
 
+    def part(self, name: str) -> Part:
+        return Part(self.path / name, digest_of(self.version), self.version)
+
 
 def artifact(root: Path, key: str, version: str, summary: dict[str, Any] | None = None, **manifest: Any) -> Fake:
     """An artifact with an empty folder."""
@@ -69,8 +73,32 @@ def artifact(root: Path, key: str, version: str, summary: dict[str, Any] | None 
     return Fake(key, version, path, summary or {}, {"inputs": {}, "seconds": 1.5, **TIMES, **manifest})
 
 
-def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) -> Fake:
-    """`landed_pairs`; without `vault` nobody knows a label of the pool. `texts` replaces first responses."""
+def digest_of(version: str) -> str:
+    """The digest of an artifact; one that was made again with the same bytes is called `VERSION+again`."""
+    return f"digest of {version.removesuffix('+again')}"
+
+
+def made_of(version: str, name: str) -> dict[str, Any]:
+    """What the manifest of something says whose input `name` was of this version."""
+    return {"inputs": {name: {"version": version, "file": "x", "sha256": digest_of(version)}}}
+
+
+def with_artifacts(run: RunRecord, *others: AuditArtifact) -> RunRecord:
+    """The run, with these in the place of those of the same keys."""
+    return replace(run, artifacts={**run.artifacts, **{one.key: one for one in others}})
+
+
+def landed(
+    root: Path,
+    vault: bool = True,
+    texts: dict[str, str] | None = None,
+    roles: dict[str, str] | None = None,
+    flipped: bool = False,
+) -> Fake:
+    """`landed_pairs`; without `vault` nobody knows a label of the pool.
+
+    `texts` replaces first responses, `roles` roles, and `flipped` turns every human label round.
+    """
     from datetime import UTC, datetime
 
     one = artifact(root, "landed_pairs", "v-landed" if vault else "v-landed-blind")
@@ -87,13 +115,15 @@ def landed(root: Path, vault: bool = True, texts: dict[str, str] | None = None) 
                 "source": "cooking" if k % 2 else "travel",
                 "group": None,
                 "tokens": 10 + k,
-                "role": role,
+                "role": (roles or {}).get(pair, role),
             }
             for k, (pair, (role, _)) in enumerate(PAIRS.items())
         ),
     )
     known = [(pair, label) for pair, (role, label) in PAIRS.items() if label and (vault or role != "pool")]
-    rows = [{"pair_id": pair, "preferred": label, "annotator": "ann"} for pair, label in known]
+    rows = [
+        {"pair_id": pair, "preferred": "ab"[(label == "a") == flipped], "annotator": "ann"} for pair, label in known
+    ]
     rows.append({"pair_id": "t1", "preferred": "b", "annotator": "judge"})
     tables.write(one.path / "labels.parquet", HUMAN, rows)
     tables.write(one.path / "pair_times.parquet", PAIR_TIMES, ({"pair_id": pair, "landed_at": at} for pair in PAIRS))
@@ -106,7 +136,7 @@ def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]
     """`loop_k/self_labels`, labelled by the RM of version `model`."""
     one = artifact(
         root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)},
-        inputs={"reward_model": {"version": model, "file": "rm", "sha256": "0"}},
+        **made_of(model, "reward_model"),
     )  # fmt: skip
     rows = [
         {"pair_id": pair, "reward_a": 1.0 if label == "a" else -1.0, "reward_b": 0.0, "p_a": 0.7, "p_b": 0.4,
@@ -120,7 +150,10 @@ def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]
 def filtered(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]]) -> Fake:
     """`loop_k/filtered_pairs`."""
     kept = sum(keep for _, _, keep in labels.values())
-    one = artifact(root, f"loop_{loop}/filtered_pairs", f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"})
+    one = artifact(
+        root, f"loop_{loop}/filtered_pairs", f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"},
+        **made_of(f"v-labels-{loop}", "self_labels"),
+    )  # fmt: skip
     rows = [
         {"pair_id": pair, "preferred": label, "rule": "status_1" if keep else "none", "kept": keep,
          "reason": "good against bad" if keep else "neither", "weight": float(keep)}
@@ -130,8 +163,11 @@ def filtered(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]]) 
     return one
 
 
-def heldout(root: Path, key: str, version: str, wrong: set[str]) -> Fake:
-    """The held-out scores of a RM that gets `wrong` wrong; every pair has confidence 0.8, t4 has 0.55."""
+def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> Fake:
+    """The held-out scores of the RM of version `model`; every pair has confidence 0.8, t4 has 0.55.
+
+    The RM gets the pairs `wrong` wrong.
+    """
     pairs = {pair: label for pair, (role, label) in PAIRS.items() if role in ("test", "calibration")}
     metrics = {}
     for split in ("test", "calibration"):
@@ -140,7 +176,8 @@ def heldout(root: Path, key: str, version: str, wrong: set[str]) -> Fake:
             "accuracy": proportion(len([p for p in mine if p not in wrong]), len(mine)),
             "ece": 0.125,
         }
-    one = artifact(root, f"{key}.heldout", version, {"temperature": 1.0, "metrics": metrics}, seconds=0.5)
+    summary = {"temperature": 1.0, "metrics": metrics}
+    one = artifact(root, f"{key}.heldout", version, summary, seconds=0.5, **made_of(model, "reward_model"))
     rows = [
         {"pair_id": pair, "split": PAIRS[pair][0], "preferred": label,
          "reward_a": 1.0 if (label == "a") != (pair in wrong) else -1.0, "reward_b": 0.0,
@@ -158,7 +195,8 @@ def report_of(root: Path, loop: int, status: str, n_pool: int) -> Fake:
         "loop": loop, "status": status, "n_pool": n_pool, "n_status_1": 3, "n_status_2": 1, "n_min": 2,
         "reward_offset": 0.25, "thresholds": {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3},
     }  # fmt: skip
-    return artifact(root, f"loop_{loop}/status_report", f"v-status-{loop}", summary)
+    made = made_of(f"v-labels-{loop}", "self_labels")
+    return artifact(root, f"loop_{loop}/status_report", f"v-status-{loop}", summary, **made)
 
 
 def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")) -> list[Fake]:
@@ -171,7 +209,7 @@ def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")
         "judge": {"accuracy": proportion(15, 20), "cross_fitted": True},
     }  # fmt: skip
     made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0)
-    evaluation = artifact(root, "policy_evaluation", "v-eval", judged)
+    evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **made_of("v-ppo", "policy"))
     rows = [
         {"pair_id": f"t{k + 1}", "prompt": canonical_prompt(f"Question t{k + 1}?"), "base_response": "base",
          "policy_response": "<script>alert('policy')</script>", "base_reward": 0.4, "policy_reward": 0.55,
@@ -189,12 +227,12 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
         landed(root, vault, texts),
         artifact(root, "splits", "v-splits"),
         artifact(root, "seed_rm", "v-rm-0", {**training, "n_pseudo": 0, "loop": 0}, seconds=20.0),
-        heldout(root, "seed_rm", "v-held-0", {"t1", "t4", "c1"}),
+        heldout(root, "seed_rm", "v-held-0", "v-rm-0", {"t1", "t4", "c1"}),
         self_labels(root, 1, LOOP_1, "v-rm-0"),
         report_of(root, 1, "1", len(LOOP_1)),
         filtered(root, 1, LOOP_1),
         artifact(root, "loop_1/retrained_rm", "v-rm-1", {**training, "n_pseudo": 3, "loop": 1}, seconds=5.0),
-        heldout(root, "loop_1/retrained_rm", "v-held-1", {"t4"}),
+        heldout(root, "loop_1/retrained_rm", "v-held-1", "v-rm-1", {"t4"}),
         self_labels(root, 2, LOOP_2, "v-rm-1"),
         report_of(root, 2, "converged", len(LOOP_2)),
         artifact(

@@ -1,18 +1,35 @@
 """Every table against the artifacts, idempotence, replacement, failures half way, and comparing with parquet."""
 
 import json
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
-from audit_fakes import LOOP_1, PAIRS, SNAPSHOT, artifact, filtered, landed, record, report_of
+from audit_fakes import (
+    LOOP_1,
+    PAIRS,
+    SNAPSHOT,
+    artifact,
+    filtered,
+    landed,
+    made_of,
+    record,
+    report_of,
+    with_artifacts,
+)
 
-from resources.audit.database import AuditDatabase, query
+from resources.audit.database import AuditBusy, AuditDatabase, query
+from resources.audit.queries import run_named
 from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
+from resources.reporting.report_data import gather
 from ser import tables
+from ser.errors import SerError
 from ser.pairs import unit_interval
 
 
@@ -155,6 +172,51 @@ def test_what_an_earlier_run_left_after_the_loop_that_converged_is_ignored(
     assert rows(database, "SELECT DISTINCT reason FROM self_labels WHERE loop = 2") == [("converged",)]
 
 
+def test_what_was_measured_of_a_replaced_model_is_not_told_of_the_new_one(
+    tmp_path: Path, database: AuditDatabase
+) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    began_again = with_artifacts(
+        run,
+        artifact(tmp_path, "seed_rm", "v-new-rm", {"n": 2}),
+        artifact(tmp_path, "ppo_policy", "v-new-ppo", {"episodes": 64}, **made_of("v-rm-1", "reward_model")),
+    )
+    sync(database, began_again)
+    assert matches_parquet(database, began_again) == []
+    for table in ("heldout_scores", "evaluations"):
+        assert rows(database, f"SELECT count(*) FROM {table} WHERE rm_version = 'v-new-rm'") == [(0,)]
+    assert rows(database, "SELECT rm_version, test_accuracy FROM loop_summary WHERE loop < 2 ORDER BY loop") == [
+        ("v-new-rm", None), ("v-rm-1", 0.75),
+    ]  # fmt: skip
+    assert rows(database, "SELECT DISTINCT policy_version FROM policy_samples") == [("v-ppo",)]
+    columns, policies = run_named(database.path, "policy")
+    rates = {row[columns.index("policy_version")]: row[columns.index("win_rate")] for row in policies}
+    assert rates == {"v-ppo": None, "v-new-ppo": None}
+    assert gather(database.path, run.snapshot, run.recipe).policy["metrics"] == {}
+
+
+def test_a_model_made_again_with_the_same_bytes_keeps_its_measurements(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    again = [replace(run.artifacts[key], version=f"{run.artifacts[key].version}+again")
+             for key in ("seed_rm", "ppo_policy", "loop_1/self_labels")]  # fmt: skip
+    sync(database, with_artifacts(run, *again))
+    assert rows(database, "SELECT rm_version, test_accuracy FROM loop_summary WHERE loop = 0") == [
+        ("v-rm-0+again", 0.5)
+    ]
+    assert rows(database, "SELECT DISTINCT policy_version FROM policy_samples") == [("v-ppo+again",)]
+    assert rows(database, "SELECT count(*) FROM self_labels WHERE kept") == [(3,)]
+
+
+def test_new_labels_are_not_decided_by_the_filter_of_the_earlier_ones(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, with_artifacts(run, replace(run.artifacts["loop_1/self_labels"], version="v-new-labels")))
+    assert rows(database, "SELECT DISTINCT rule, kept, reason FROM self_labels WHERE loop = 1") == [
+        ("none", False, "not decided")
+    ]
+    assert rows(database, "SELECT loop FROM status_reports") == [(2,)]
+
+
 def test_what_differs_from_parquet_is_named_and_mended_by_a_sync(tmp_path: Path, database: AuditDatabase) -> None:
     run = record(tmp_path)
     sync(database, run)
@@ -180,12 +242,41 @@ def test_labels_accumulate_and_even_votes_fall_as_in_the_split(tmp_path: Path, d
     assert dict(known) == {pair: label for pair, (_, label) in PAIRS.items() if label}
     with database.writing() as connection:
         connection.execute("INSERT INTO human_labels SELECT pair_id, CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END, "
-                           "'bob', in_vault, landed_at FROM human_labels")  # fmt: skip
+                           "'bob', in_vault, landed_at, dataset FROM human_labels")  # fmt: skip
     coin = {pair: "a" if unit_interval("tie", pair) < 0.5 else "b" for pair, (_, label) in PAIRS.items() if label}
     assert dict(rows(database, "SELECT pair_id, preferred FROM human_choice")) == coin
     # A snapshot that knows fewer labels takes none away.
     sync(database, replace(run, artifacts={**run.artifacts, "landed_pairs": landed(tmp_path, vault=False)}))
     assert rows(database, "SELECT count(*) FROM human_labels") == [(30,)]
+
+
+def test_the_same_pairs_in_two_datasets_keep_their_own_labels(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    before = {
+        name: rows(database, f"SELECT * FROM {name} ORDER BY ALL") for name in ("label_precision", "loop_summary")
+    }
+    other = landed(tmp_path / "other", flipped=True, roles={"p1": "seed", "s1": "pool"})
+    sync(database, with_artifacts(replace(run, snapshot="mine2-0123", dataset="mine2"), other))
+    for name, was in before.items():
+        assert rows(database, f"SELECT * FROM {name} WHERE snapshot = '{SNAPSHOT}' ORDER BY ALL") == was
+    assert rows(database, "SELECT dataset, in_vault, preferred FROM human_labels WHERE pair_id = 'p1' ORDER BY 1") == [
+        ("mine2", False, "b"), ("sample", True, "a"),
+    ]  # fmt: skip
+    vaults = "SELECT snapshot, vault FROM label_history WHERE pair_id = 'p2' ORDER BY 1"
+    assert rows(database, vaults) == [("mine2-0123", "b"), (SNAPSHOT, "a")]
+    assert matches_parquet(database, run) == []
+
+
+def test_a_database_whose_labels_are_of_no_dataset_is_made_again(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    with duckdb.connect(str(database.path)) as connection:
+        connection.execute("CREATE TABLE human_labels (pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, "
+                           "annotator VARCHAR, in_vault BOOLEAN NOT NULL, landed_at TIMESTAMP)")  # fmt: skip
+    with pytest.raises(SerError, match=r"of another version.*\n`ser audit --rebuild`"):
+        sync(database, run)
+    rebuild(database.path, [run])
+    assert matches_parquet(database, run) == []
 
 
 def test_rebuilding_gives_the_same_content(tmp_path: Path, database: AuditDatabase) -> None:
@@ -197,6 +288,27 @@ def test_rebuilding_gives_the_same_content(tmp_path: Path, database: AuditDataba
     database.path.with_name("audit.duckdb.wal").write_bytes(b"an old log")
     rebuild(database.path, [run, later])
     assert content(database) == before
+    assert sorted(path.name for path in tmp_path.glob("*audit*")) == ["audit.duckdb"]
+
+
+def test_a_sync_during_a_rebuild_is_not_lost(tmp_path: Path, database: AuditDatabase) -> None:
+    run, later = record(tmp_path), record(tmp_path, snapshot="sample-later")
+    sync(database, run)
+    patient = threading.Thread(target=sync, args=(replace(database, patience=60.0), later))
+
+    def records() -> Iterator[RunRecord]:
+        yield run
+        with pytest.raises(AuditBusy, match="is being written by another process"):
+            sync(database, later)
+        patient.start()
+        patient.join(2.0)
+
+    rebuild(database.path, records())
+    patient.join()
+    assert rows(database, "SELECT snapshot, count(*) FROM self_labels GROUP BY ALL ORDER BY ALL") == [
+        (SNAPSHOT, 13), ("sample-later", 13),
+    ]  # fmt: skip
+    assert matches_parquet(database, run) == matches_parquet(database, later) == []
     assert sorted(path.name for path in tmp_path.glob("*audit*")) == ["audit.duckdb"]
 
 

@@ -1,13 +1,15 @@
 """The views, against numbers worked out by hand from the fake run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from audit_fakes import record
+from audit_fakes import made_of, record, with_artifacts
 
 from resources.audit.database import AuditDatabase, query
+from resources.audit.queries import run_named
 from resources.audit.sync import sync
 from ser.stats import wilson
 
@@ -58,7 +60,8 @@ def test_what_reviewers_say_later_does_not_count_as_the_vault(tmp_path: Path) ->
     before = view(tmp_path, "SELECT * FROM label_precision ORDER BY ALL")
     with duckdb.connect(str(tmp_path / "audit.duckdb")) as connection:
         connection.execute("INSERT INTO human_labels SELECT pair_id, CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END, "
-                           "unnest(['bob', 'eve']), false, landed_at FROM human_labels WHERE in_vault")  # fmt: skip
+                           "unnest(['bob', 'eve']), false, landed_at, dataset FROM human_labels "
+                           "WHERE in_vault")  # fmt: skip
     assert view(tmp_path, "SELECT * FROM label_precision ORDER BY ALL") == before
     assert view(tmp_path, "SELECT vault FROM label_history WHERE pair_id = 'p1'") == [("a",)]
 
@@ -107,6 +110,29 @@ def test_loop_summary(tmp_path: Path) -> None:
     intervals = view(tmp_path, "SELECT test_ci_low, test_ci_high, label_ci_low, label_ci_high FROM loop_summary "
                      "WHERE loop = 1")[0]  # fmt: skip
     assert intervals == pytest.approx((*wilson(3, 4), *wilson(2, 3)))
+
+
+def win_rates(database: AuditDatabase) -> dict[str, float | None]:
+    columns, found = run_named(database.path, "policy")
+    version, rate = columns.index("policy_version"), columns.index("win_rate")
+    return {row[version]: row[rate] for row in found}
+
+
+def test_a_policy_of_earlier_settings_has_not_the_win_rate_of_the_latest(tmp_path: Path) -> None:
+    database, run = AuditDatabase(tmp_path / "audit.duckdb"), record(tmp_path)
+    earlier = replace(run.artifacts["ppo_policy"], version="v-ppo-64")
+    judged = replace(run.artifacts["policy_evaluation"], version="v-eval-64", manifest=made_of("v-ppo-64", "policy"))
+    sync(database, with_artifacts(run, earlier, judged))
+    sync(database, run)
+    assert win_rates(database) == {"v-ppo-64": None, "v-ppo": 0.625}
+
+
+def test_a_promoted_policy_that_was_made_on_demand_before_has_its_win_rate(tmp_path: Path) -> None:
+    database, run = AuditDatabase(tmp_path / "audit.duckdb"), record(tmp_path)
+    on_demand = replace(run.artifacts["ppo_policy"], key="loop_1/ppo_policy")
+    other = replace(run.artifacts["ppo_policy"], key="loop_0/ppo_policy", version="v-ppo-0")
+    sync(database, replace(run, artifacts={one.key: one for one in (other, on_demand, *run.artifacts.values())}))
+    assert win_rates(database) == {"v-ppo-0": None, "v-ppo": 0.625}
 
 
 def test_the_sql_interval_is_the_python_interval(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""A reader of the audit database fails no run: what it keeps out comes with the next one."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from resources.audit.database import AuditDatabase, query
+from ser_dagster.cli import main
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+HOLD = "import duckdb, sys; c = duckdb.connect({path!r}, read_only={read}); print(1, flush=True); sys.stdin.read()"
+RUN = ["run", "--no-policy", "--loops", "1"]
+
+
+@contextmanager
+def held(path: Path, read: bool) -> Iterator[None]:
+    """Another process has the database open."""
+    code = HOLD.format(path=str(path), read=read)
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdin is not None
+        holder.stdout.readline()
+        yield
+        holder.stdin.close()
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_whoever_holds_the_file_during_the_first_run_of_a_snapshot_fails_nothing(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], read: bool
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(data_root / "dagster"))
+    (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
+    pairs = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300))
+    assert main(["land", str(pairs), "--dataset", "tiny"]) == 0
+    path = data_root / "audit.duckdb"
+    with AuditDatabase(path).writing():
+        pass
+    with held(path, read):
+        assert main(RUN) == 0
+    said = capsys.readouterr()
+    assert f"audit: {'The audit knows no run' if read else path}" in said.err
+    assert "Traceback" not in said.err
+    assert "the report               comes with the next run" in said.out
+    assert query(path, "SELECT count(*) FROM heads")[1] == [(0,)]
+    assert main(RUN) == 0
+    said = capsys.readouterr()
+    assert "audit:" not in said.err
+    assert "promoted:" in said.out
+    assert query(path, "SELECT count(*) FROM loop_summary")[1] == [(2,)]
+    assert Path(said.out.split("the report", 1)[1].strip()).exists()
