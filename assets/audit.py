@@ -12,6 +12,9 @@ from resources.reporting.report import render_report
 from resources.reporting.report_data import UnknownRun
 from resources.workshop import Workshop
 
+LEFT = "left_to_the_next_run"
+"""What a result says, and why, when somebody else has the database open."""
+
 
 def audit_path(root: Path) -> Path:
     """The audit database of a data root."""
@@ -37,7 +40,7 @@ def audit_sync(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materi
     except AuditBusy as error:
         # A reader that holds the file must never fail a run: the next sync brings these rows too.
         context.log.warning(str(error))
-        return dg.MaterializeResult(metadata={"left_to_the_next_run": str(error)})
+        return dg.MaterializeResult(metadata={LEFT: str(error)})
     rows: dict[str, int | str] = {f"rows_{table}": count for table, count in counts.items()}
     return dg.MaterializeResult(metadata=rows | {"path": str(audit_path(work.root))})
 
@@ -51,6 +54,6 @@ def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
         page = render_report(audit_path(work.root), work.snapshot, work.settings.recipe)
     except (AuditBusy, UnknownRun) as error:
         context.log.warning(str(error))
-        return dg.MaterializeResult(metadata={"left_to_the_next_run": str(error)})
+        return dg.MaterializeResult(metadata={LEFT: str(error)})
     write_text(path, page)
     return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(path)), "bytes": len(page)})

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from resources.audit.database import AuditDatabase, query
 from ser_dagster.cli import main
+from ser_dagster.home import instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -26,6 +28,16 @@ def held(path: Path, read: bool) -> Iterator[None]:
         holder.stdout.readline()
         yield
         holder.stdin.close()
+
+
+def equals_parquet() -> tuple[bool, dg.AssetCheckSeverity]:
+    """Whether the last check of the audit passed, and how serious it is."""
+    key = dg.AssetCheckKey(dg.AssetKey("audit_sync"), "audit_equals_parquet")
+    with instance() as current:
+        (record,) = current.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.event is not None and record.event.dagster_event is not None
+    evaluation = record.event.dagster_event.asset_check_evaluation_data
+    return evaluation.passed, evaluation.severity
 
 
 @pytest.mark.parametrize("read", [True, False])
@@ -46,9 +58,11 @@ def test_whoever_holds_the_file_during_the_first_run_of_a_snapshot_fails_nothing
     assert "Traceback" not in said.err
     assert "the report               comes with the next run" in said.out
     assert query(path, "SELECT count(*) FROM heads")[1] == [(0,)]
+    assert equals_parquet() == (False, dg.AssetCheckSeverity.WARN)
     assert main(RUN) == 0
     said = capsys.readouterr()
     assert "audit:" not in said.err
     assert "promoted:" in said.out
     assert query(path, "SELECT count(*) FROM loop_summary")[1] == [(2,)]
+    assert equals_parquet()[0]
     assert Path(said.out.split("the report", 1)[1].strip()).exists()
