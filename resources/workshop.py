@@ -18,6 +18,9 @@ from resources.settings import Settings
 from ser.specs import Compute, Spec
 from ser.stages.specs import HeldoutSpec, TrunkSpec
 
+_WITHOUT_STATES: set[tuple[Path, str, str]] = set()
+"""Data root, run and key of the trunks that there was no room for: each asset of a run has a workshop of its own."""
+
 
 class Workshop:
     """One snapshot under one set of settings.
@@ -74,19 +77,25 @@ class Workshop:
     def trunk(self, role: str) -> Part:
         """The states of the pairs of one role after the frozen layers, computed once for all reward models.
 
-        Without disk space for them only the tokens are kept.
+        Without disk space for them only the tokens are kept, until the end of the run: what is made from one table of
+        tokens must not be made again because there was space later.
         """
         spec = TrunkSpec(encoding=self.settings.encoding, compute=self.compute, lora=self.settings.reward_model.lora)
         pairs = self.heads.get("splits").part(f"{role}.parquet")
         inputs: Inputs = {"pairs": pairs, "backbone": self.backbone()}
         key = f"trunk/{role}"
-        try:
-            return self.make(key, "trunk", spec, inputs).whole()
-        except DiskFullError as error:
-            if error.folder.exists():
-                shutil.rmtree(error.folder)
-            self.progress(key)(0, 1, "states", f"{error} Until then the states are not kept, and work takes longer.")
-            return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs).whole()
+        this_run = (self.root, self.run_id, key)
+        if this_run not in _WITHOUT_STATES:
+            try:
+                return self.make(key, "trunk", spec, inputs).whole()
+            except DiskFullError as error:
+                if error.folder.exists():
+                    shutil.rmtree(error.folder)
+                _WITHOUT_STATES.add(this_run)
+                self.progress(key)(
+                    0, 1, "states", f"{error} In this run the states are not kept: it takes longer."
+                )
+        return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs).whole()
 
     def heldout(self, reward_model: Artifact) -> Artifact:
         """Calibration and test scores of a reward model, its temperature and its metrics."""

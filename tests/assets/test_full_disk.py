@@ -26,13 +26,17 @@ def test_a_disk_without_room_for_states_costs_time_only(
     pairs = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300))
     other = tmp_path / "other"
 
-    def full(_: object) -> bytes:
+    tried: list[object] = []
+
+    def full(states: object) -> bytes:
+        tried.append(states)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(states, "_bytes", full)
         snapshot = chain.land(data_root, pairs)
         without = labels(data_root, snapshot)
+        assert len(tried) == 4  # once for each role, however many stages ask for it
         said: list[str] = []
         Workshop(data_root, load_settings(), snapshot, log=said.append).trunk("test")
         assert [line for line in said if "no disk space for artifact trunk/test" in line]
