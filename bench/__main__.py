@@ -50,12 +50,12 @@ def main() -> None:
 
 
 def _scoring(quick: bool) -> str:
-    return _compared(scoring, quick, {"hh_harmless": 24 if quick else 48, "sample": 48})
+    return _compared(scoring, quick, {"hh_harmless": 12 if quick else 48, "sample": 48})
 
 
 def _training(quick: bool) -> str:
     # A step of a few hundred milliseconds would measure the set-up: short pairs need more of them.
-    return _compared(training, quick, {"hh_harmless": 16, "sample": 96})
+    return _compared(training, quick, {"hh_harmless": 8 if quick else 16, "sample": 96})
 
 
 def _curves(quick: bool) -> str:
@@ -79,7 +79,7 @@ def _graph(quick: bool) -> str:
 
 
 def _loops(quick: bool) -> str:
-    return _compared(loops, quick, {"hh_harmless": 48 if quick else 128, "sample": 256})
+    return _compared(loops, quick, {"hh_harmless": 24 if quick else 128, "sample": 256})
 
 
 def _ppo(quick: bool) -> str:
@@ -88,7 +88,8 @@ def _ppo(quick: bool) -> str:
 
 def _utilisation(quick: bool) -> str:
     dtype = default_compute().dtype
-    return table([row for data in _datasets(quick) for row in utilisation(data, 32, ROUNDS, dtype)], SHARES)
+    size = 16 if quick else 32
+    return table([row for data in _datasets(quick) for row in utilisation(data, size, ROUNDS, dtype)], SHARES)
 
 
 def _compared(compare: Compare, quick: bool, sizes: Mapping[str, int]) -> str:
