@@ -92,9 +92,7 @@ class Workshop:
                 if error.folder.exists():
                     shutil.rmtree(error.folder)
                 _WITHOUT_STATES.add(this_run)
-                self.progress(key)(
-                    0, 1, "states", f"{error} In this run the states are not kept: it takes longer."
-                )
+                self.progress(key)(0, 1, "states", f"{error} In this run the states are not kept: it takes longer.")
         return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs).whole()
 
     def heldout(self, reward_model: Artifact) -> Artifact:
