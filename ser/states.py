@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,11 +55,10 @@ class PairStates:
 
     def __init__(self, folder: Path, without: Collection[str] = ()):
         self._folder, self._without = folder, without
-        self._states: np.ndarray | None = None
+        self._states: StatesFile | None = None
         if (folder / "shape.json").exists() and count_encoded(folder):
             shape = json.loads((folder / "shape.json").read_text())
-            flat = np.memmap(folder / "states.bin", dtype=shape["storage"], mode="r")
-            self._states = flat.reshape(-1, shape["hidden_size"])
+            self._states = StatesFile(folder / "states.bin", np.dtype(shape["storage"]), shape["hidden_size"])
 
     def __len__(self) -> int:
         return count_encoded(self._folder) - len(self._without)
@@ -80,20 +79,32 @@ class PairStates:
         return EncodedStates(pair, self._states, row["offset"])
 
 
+class StatesFile(NamedTuple):
+    """A `states.bin`. Read and not mapped: the pages of a map would count as memory of the process."""
+
+    path: Path
+    storage: np.dtype[Any]
+    hidden_size: int
+
+    def read(self, first: int, tokens: int) -> torch.Tensor:
+        """The states [tokens, H] from token `first` on."""
+        offset = first * self.hidden_size * self.storage.itemsize
+        flat = np.fromfile(self.path, self.storage, tokens * self.hidden_size, offset=offset)
+        rows = torch.from_numpy(flat).view(tokens, self.hidden_size)
+        return rows.view(torch.bfloat16) if rows.dtype == torch.int16 else rows
+
+
 class EncodedStates:
     """One encoded pair and where its states lie."""
 
     __slots__ = ("_states", "offset", "pair")
 
-    def __init__(self, pair: EncodedPair, states: np.ndarray | None, offset: int):
+    def __init__(self, pair: EncodedPair, states: StatesFile | None, offset: int):
         self.pair, self._states, self.offset = pair, states, offset
 
     def states(self) -> torch.Tensor | None:
         """Hidden states [tokens, H] after the trunk, or None when the trunk is empty."""
-        if self._states is None:
-            return None
-        rows = torch.from_numpy(np.array(self._states[self.offset : self.offset + len(self.pair)]))
-        return rows.view(torch.bfloat16) if rows.dtype == torch.int16 else rows
+        return None if self._states is None else self._states.read(self.offset, len(self.pair))
 
 
 def collate(

@@ -102,8 +102,7 @@ class AuditDatabase:
 
     def _connect(self, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
         """A connection, as soon as nobody is in the way."""
-        give_up = time.monotonic() + self.patience
-        while True:
+        for last in _turns(self.patience):
             try:
                 return duckdb.connect(str(self.path), read_only=read_only, config=config)
             except duckdb.Error as error:
@@ -111,12 +110,12 @@ class AuditDatabase:
                     raise
                 if not any(sign in str(error) for sign in _HELD):
                     raise SerError(f"{self.path} cannot be opened: {_two_lines(str(error))}") from error
-                if time.monotonic() >= give_up:
+                if last:
                     raise AuditBusy(
                         f"{self.path} is held by another process{_holder(str(error))}.\n"
                         "Close what reads it (a DuckDB shell or a notebook), or try again later."
                     ) from error
-            time.sleep(min(0.1, max(0.0, give_up - time.monotonic())))
+        raise AssertionError("the last turn ends it")
 
     def is_damage(self, error: duckdb.Error) -> bool:
         """Whether `error` is about the bytes of this file, and not about somebody's SQL or another file."""
@@ -127,6 +126,15 @@ class AuditDatabase:
             error, duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException
         )
         return (ours or deep) and any(sign in str(error) for sign in _DAMAGED)
+
+
+def _turns(patience: float) -> Iterator[bool]:
+    """A turn every tenth of a second, for `patience` seconds: whether it is the last."""
+    give_up = time.monotonic() + patience
+    while (left := give_up - time.monotonic()) > 0:
+        yield False
+        time.sleep(min(0.1, left))
+    yield True
 
 
 @contextmanager
@@ -141,18 +149,16 @@ def being_written(path: Path, patience: float = math.inf) -> Iterator[Path]:
     """
     folder = path.with_name(f".{path.name}.tmp")
     with ExitStack() as lock:
-        give_up = time.monotonic() + patience
-        while True:
+        for last in _turns(patience):
             try:
                 lock.enter_context(only_writer(folder, wait=False))
                 break
             except BlockingIOError as error:
-                if time.monotonic() >= give_up:
+                if last:
                     raise AuditBusy(
                         f"{path} is being written by another process.\n"
                         "Wait for the run or the `ser audit --rebuild` that does it, and try again."
                     ) from error
-            time.sleep(min(0.1, max(0.0, give_up - time.monotonic())))
         try:
             _empty(folder)
             yield folder / path.name
