@@ -55,7 +55,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
             "kept": kept_before(work, k),
         }
         artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(compute=work.compute), inputs)
-        return materialized(artifact, _pictures(work, artifact))
+        return materialized(artifact, work.cut("pool") | _pictures(work, artifact))
 
     return self_labels
 

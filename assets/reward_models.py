@@ -85,7 +85,7 @@ def seed_rm(after: str) -> dg.AssetsDefinition:
             states=[work.trunk("seed")],
             epochs=work.settings.reward_model.seed_epochs,
         )
-        return materialized(model, measured(heldout))
+        return materialized(model, work.cut("seed", "calibration", "test") | measured(heldout))
 
     return seed_rm
 

@@ -55,6 +55,7 @@ class SerResource(dg.ConfigurableResource):
             context.partition_key,
             run_id=context.run.run_id,
             log=context.log.info,
+            log_warning=context.log.warning,
             terminal=self.terminal,
         )
 

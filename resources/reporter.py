@@ -12,10 +12,20 @@ class Reporter:
         label: what works, for instance `loop_1/self_labels`.
         log: called with a line every `every` seconds, and for the first and last.
         terminal: whether to write to standard error as well.
+        log_warning: called with what went otherwise than it was meant to; by default `log`.
     """
 
-    def __init__(self, label: str, log: Callable[[str], None], *, terminal: bool, every: float = 10.0):
+    def __init__(
+        self,
+        label: str,
+        log: Callable[[str], None],
+        *,
+        terminal: bool,
+        every: float = 10.0,
+        log_warning: Callable[[str], None] | None = None,
+    ):
         self._label, self._log, self._every = label, log, every
+        self._log_warning = log_warning or log
         self._terminal = terminal
         self._moving = terminal and sys.stderr.isatty()
         self._started = self._told = time.monotonic()
@@ -37,6 +47,13 @@ class Reporter:
             self._log(line)
             if self._terminal and not self._moving:
                 print(line, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Say that something went otherwise than it was meant to."""
+        line = f"{self._label}: {text}"
+        self._log_warning(line)
+        if self._terminal:
+            print(line, file=sys.stderr, flush=True)
 
     def _line(self, done: int, total: int, unit: str, note: str, now: float) -> str:
         parts = [f"{self._label}: {done:,}/{total:,} {unit}"]

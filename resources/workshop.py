@@ -31,6 +31,7 @@ class Workshop:
         snapshot: what is worked on.
         run_id: of Dagster, recorded in manifests.
         log: where progress lines go.
+        log_warning: where warnings go; by default as progress.
         terminal: whether progress also goes to standard error.
     """
 
@@ -42,13 +43,14 @@ class Workshop:
         *,
         run_id: str = "",
         log: Callable[[str], None] = lambda line: None,
+        log_warning: Callable[[str], None] | None = None,
         terminal: bool = False,
     ):
         self.root, self.settings, self.snapshot, self.run_id = root, settings, snapshot, run_id
         self.store = ArtifactStore(root / "artifacts", in_process)
         self.heads = Heads(root, snapshot, settings, self.store)
         self.compute: Compute = settings.compute or default_compute()
-        self._log, self._terminal = log, terminal
+        self._log, self._log_warning, self._terminal = log, log_warning, terminal
         self._backbone: Part | None = None
 
     def make(self, key: str, stage: str, spec: Spec, inputs: Inputs) -> Artifact:
@@ -62,7 +64,7 @@ class Workshop:
 
     def progress(self, label: str) -> Reporter:
         """A listener for long work."""
-        return Reporter(label, self._log, terminal=self._terminal)
+        return Reporter(label, self._log, terminal=self._terminal, log_warning=self._log_warning)
 
     def backbone(self) -> Part:
         """The model folder under the reward models: the settings' own, or fine-tuned when `sft` is on."""
@@ -75,7 +77,24 @@ class Workshop:
         return backbone(self.settings.backbone, self.store, self.progress("backbone"))
 
     def trunk(self, role: str) -> Part:
-        """The states of the pairs of one role after the frozen layers, computed once for all reward models.
+        """The states of the pairs of one role after the frozen layers, computed once for all reward models."""
+        states = self._trunk(role)
+        counts = states.summary
+        if counts["prompts_cut"] and not states.reused:
+            self.progress(states.key).warn(
+                f"{counts['prompts_cut']:,} of {counts['pairs']:,} prompts were cut from the left, by "
+                f"{counts['tokens_cut']:,} tokens, to fit beside their responses into encoding.max_length "
+                f"{self.settings.encoding.max_length}."
+            )
+        return states.whole()
+
+    def cut(self, *roles: str) -> dict[str, int]:
+        """How many prompts of the pairs of some roles were cut to fit, and by how many tokens."""
+        made = [self.heads.get(f"trunk/{role}").summary for role in roles]
+        return {name: sum(one[name] for one in made) for name in ("prompts_cut", "tokens_cut")}
+
+    def _trunk(self, role: str) -> Artifact:
+        """The artifact of the states of one role.
 
         Without disk space for them only the tokens are kept, until the end of the run: what is made from one table of
         tokens must not be made again because there was space later.
@@ -87,13 +106,13 @@ class Workshop:
         this_run = (self.root, self.run_id, key)
         if this_run not in _WITHOUT_STATES:
             try:
-                return self.make(key, "trunk", spec, inputs).whole()
+                return self.make(key, "trunk", spec, inputs)
             except DiskFullError as error:
                 if error.folder.exists():
                     shutil.rmtree(error.folder)
                 _WITHOUT_STATES.add(this_run)
-                self.progress(key)(0, 1, "states", f"{error} In this run the states are not kept: it takes longer.")
-        return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs).whole()
+                self.progress(key).warn(f"{error} In this run the states are not kept: it takes longer.")
+        return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs)
 
     def heldout(self, reward_model: Artifact) -> Artifact:
         """Calibration and test scores of a reward model, its temperature and its metrics."""

@@ -29,8 +29,12 @@ def read_prompts(paths: Iterable[Path]) -> list[Prompt]:
     return sorted((Prompt(identity, text) for text, identity in found.items()), key=lambda one: one.pair_id)
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, response_tokens: int, max_length: int) -> list[int]:
+def encode(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, response_tokens: int, max_length: int
+) -> tuple[list[int], int]:
     """Tokens of a prompt, cut from the left so that a whole response and an end token fit into `max_length`.
+
+    Also returns how many tokens were cut.
 
     Raises:
         SerError: the response alone leaves no room for the prompt.
@@ -41,7 +45,9 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, response_tokens: int
             f"{response_tokens} response tokens leave no room for a prompt in max_length {max_length}. "
             f"Set encoding.max_length to at least {needed + MIN_PROMPT_TOKENS}, or lower ppo.response_tokens."
         )
-    return truncate_prompt(encode_prompt(tokenizer, prompt), needed, max_length)
+    whole = encode_prompt(tokenizer, prompt)
+    kept = truncate_prompt(whole, needed, max_length)
+    return kept, len(whole) - len(kept)
 
 
 def schedule(prompts: list[Prompt], episodes: int, random_seed: int) -> list[Prompt]:

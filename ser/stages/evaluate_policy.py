@@ -54,7 +54,7 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
         raise SerError("there are no test prompts to judge a policy on. Land labelled pairs with the role test.")
     tokenizer = load_tokenizer(inputs["backbone"])
     limit = spec.encoding.max_length
-    encoded = [encode(tokenizer, one.text, spec.response_tokens, limit) for one in prompts]
+    encoded, cut = zip(*(encode(tokenizer, one.text, spec.response_tokens, limit) for one in prompts), strict=True)
     base, policy = _responses(spec, inputs, encoded, tokenizer.eos_token_id, out, progress)
     pairs = [
         EncodedPair(one.pair_id, tokens, _closed(a, tokenizer.eos_token_id), _closed(b, tokenizer.eos_token_id))
@@ -77,6 +77,8 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
         "base_finished": _mean(ended[0]),
         "policy_finished": _mean(ended[1]),
         "tie_band": spec.judging.tie_band,
+        "prompts_cut": sum(tokens > 0 for tokens in cut),
+        "tokens_cut": sum(cut),
         "judge": {"accuracy": judge["accuracy"], "cross_fitted": True},
     }
 

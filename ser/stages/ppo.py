@@ -67,19 +67,21 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         random_seed=spec.random_seed,
         score=sigmoid_score(spec.reward_offset),
     )
-    trainer.run(_episodes(spec, tokenizer, chosen), out, progress)
+    encoded = _encoded(spec, tokenizer, chosen)
+    episodes = [Episode(number, one.pair_id, encoded[one.pair_id][0]) for number, one in enumerate(chosen)]
+    trainer.run(episodes, out, progress)
     policy.save(out)
     tables.write(out / "metrics.parquet", METRICS, trainer.metrics)
     tables.write(out / "samples.parquet", SAMPLES, _readable(trainer.samples, chosen, tokenizer))
-    return _summary(trainer.metrics, len(prompts))
+    cut = [tokens for _, tokens in encoded.values() if tokens]
+    return _summary(trainer.metrics, len(prompts)) | {"prompts_cut": len(cut), "tokens_cut": sum(cut)}
 
 
-def _episodes(spec: PpoSpec, tokenizer: Any, chosen: list[Prompt]) -> list[Episode]:
-    known: dict[str, list[int]] = {}
-    for prompt in chosen:
-        if prompt.pair_id not in known:
-            known[prompt.pair_id] = encode(tokenizer, prompt.text, spec.ppo.response_tokens, spec.encoding.max_length)
-    return [Episode(number, one.pair_id, known[one.pair_id]) for number, one in enumerate(chosen)]
+def _encoded(spec: PpoSpec, tokenizer: Any, chosen: list[Prompt]) -> dict[str, tuple[list[int], int]]:
+    """The tokens of each prompt, and how many were cut, by its identity."""
+    texts = {prompt.pair_id: prompt.text for prompt in chosen}
+    sizes = spec.ppo.response_tokens, spec.encoding.max_length
+    return {identity: encode(tokenizer, text, *sizes) for identity, text in texts.items()}
 
 
 def _readable(samples: list[dict[str, Any]], chosen: list[Prompt], tokenizer: Any) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     tokenizer = load_tokenizer(inputs["backbone"])
     base = load_model(inputs["backbone"], "causal_lm", spec.compute.dtype)
     model: Any = get_peft_model(base, lora_config(spec.training.lora, base.config, task_type="CAUSAL_LM"))
-    rows = [_encoded(tokenizer, row, spec.encoding.max_length) for row in tables.read(inputs["seed"])]
+    seed = tables.read(inputs["seed"])
+    rows, cut = zip(*(_encoded(tokenizer, row, spec.encoding.max_length) for row in seed), strict=True)
     epochs, size = spec.training.seed_epochs, spec.training.batch_size
     steps = -(-len(rows) // size) * epochs
     checkpoints = keep_as(out, CHECKPOINTS)
@@ -55,20 +56,30 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     )
     told = StepProgress(progress, steps, len(rows) * epochs)
     trainer = SFTTrainer(
-        model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, callbacks=[told]
+        model, args=args, train_dataset=Dataset.from_list(list(rows)), processing_class=tokenizer, callbacks=[told]
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     model.merge_and_unload().save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
-    return {"n_human": len(rows), "steps": steps, "first_loss": losses[0], "last_loss": losses[-1]}
-
-
-def _encoded(tokenizer, row: Mapping[str, Any], max_length: int) -> dict[str, list[int]]:
-    response = encode_response(tokenizer, row[f"response_{row['preferred']}"])
-    prompt = truncate_prompt(encode_prompt(tokenizer, row["prompt"]), len(response), max_length)
     return {
+        "n_human": len(rows),
+        "steps": steps,
+        "first_loss": losses[0],
+        "last_loss": losses[-1],
+        "prompts_cut": sum(tokens > 0 for tokens in cut),
+        "tokens_cut": sum(cut),
+    }
+
+
+def _encoded(tokenizer, row: Mapping[str, Any], max_length: int) -> tuple[dict[str, list[int]], int]:
+    """A preferred response after its prompt, and how many tokens of the prompt were cut."""
+    response = encode_response(tokenizer, row[f"response_{row['preferred']}"])
+    whole = encode_prompt(tokenizer, row["prompt"])
+    prompt = truncate_prompt(whole, len(response), max_length)
+    example = {
         "input_ids": prompt + response,
         "completion_mask": [0] * len(prompt) + [1] * len(response),
     }
+    return example, len(whole) - len(prompt)

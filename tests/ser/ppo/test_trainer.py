@@ -145,7 +145,8 @@ def test_a_prompt_is_cut_so_that_the_response_fits(tiny_backbone: Path) -> None:
     from ser.pairs import canonical_prompt
 
     tokenizer, prompt = load_tokenizer(tiny_backbone), canonical_prompt("please help " * 60)
-    tokens = encode(tokenizer, prompt, 20, 64)
-    assert len(tokens) == 64 - 21 and tokens == encode(tokenizer, prompt, 20, 512)[-43:]
+    (tokens, cut), (whole, nothing) = encode(tokenizer, prompt, 20, 64), encode(tokenizer, prompt, 20, 512)
+    assert len(tokens) == 64 - 21 and tokens == whole[-43:]
+    assert (cut, nothing) == (len(whole) - 43, 0)
     with pytest.raises(SerError, match="max_length"):
         encode(tokenizer, prompt, 40, 44)
