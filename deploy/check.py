@@ -10,6 +10,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
+
+from resources.locks import is_owned
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -39,6 +42,7 @@ def main() -> None:
             "DAGSTER_LOGS": str(folder / "data" / "logs"),
             "DAGSTER_CODE_HOST": "127.0.0.1",
             "DAGSTER_CODE_PORT": str(ports["code"]),
+            "SER_AUTOMATION__MIN_NEW_PAIRS": "1000000",  # no run begins by itself and takes the snapshot
         }
         workspace = str(ROOT / "deploy" / "workspace.yaml")
         snapshot = land(folder, environment)
@@ -59,8 +63,12 @@ def main() -> None:
         until("the asset graph is there", lambda: {"seed_rm", "evolved_rm", "report"} <= assets(address))
         until("every daemon is healthy", lambda: daemons(address))
         check("all of Dagster's storage is Postgres", storage(address).count("Postgres") >= 3)
-        run = launch(address, snapshot)
-        until("a run went through the queue", lambda: status(address, run) == "SUCCESS")
+        run = launch(address, snapshot, "landed_pairs")
+        until("a run went through the queue", lambda: ended(address, run))
+        killed = launch(address, snapshot, "landed_pairs", "splits", "seed_rm")
+        until("a run was killed at its work", lambda: killed_at_work(folder / "data", snapshot, killed))
+        until("it was marked as failed", lambda: run_of(address, killed)["status"] == "FAILURE")
+        until("it was run again, and that run ended well", lambda: ended(address, retry_of(address, killed)))
         tables = query(environment, "SELECT count(*) FROM event_logs")
         check("its events are rows in Postgres", int(tables) > 0)
     print("deployment: everything answered, and every process was stopped.")
@@ -243,27 +251,49 @@ mutation ($selector: JobOrPipelineSelector!, $tags: [ExecutionTag!]) {
 """
 
 
-def launch(address: str, snapshot: str) -> str:
-    """Ask for the asset `landed_pairs` of a snapshot, as the UI does, and return the run's id."""
+def launch(address: str, snapshot: str, *wanted: str) -> str:
+    """Ask for assets of a snapshot, as the UI does, and return the run's id."""
     selector = {
         "repositoryLocationName": "ser_dagster",
         "repositoryName": "__repository__",
         "jobName": "ser_run",
-        "assetSelection": [{"path": ["landed_pairs"]}],
+        "assetSelection": [{"path": [name]} for name in wanted],
         "assetCheckSelection": [],
     }
     tags = [{"key": "dagster/partition", "value": snapshot}]
     launched = graphql(address, LAUNCH, selector=selector, tags=tags)["launchRun"]
-    check("a run was asked for through GraphQL", launched["__typename"] == "LaunchRunSuccess")
+    check(f"a run of {', '.join(wanted)} was asked for through GraphQL", launched["__typename"] == "LaunchRunSuccess")
     return launched["run"]["runId"]
 
 
-def status(address: str, run: str) -> str:
-    text = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-    found = graphql(address, text, id=run)["runOrError"]["status"]
-    if found in ("FAILURE", "CANCELED"):
-        raise SystemExit(f"deployment: failed: run {run} ended as {found}")
-    return found
+def run_of(address: str, run: str) -> dict[str, Any]:
+    """How a run is getting on, and what was tagged to it."""
+    text = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"
+    return graphql(address, text, id=run)["runOrError"]
+
+
+def ended(address: str, run: str) -> bool:
+    """Whether a run ended well; one that failed ends this."""
+    status = run_of(address, run)["status"]
+    if status in ("FAILURE", "CANCELED"):
+        raise SystemExit(f"deployment: failed: run {run} ended as {status}")
+    return status == "SUCCESS"
+
+
+def killed_at_work(root: Path, snapshot: str, run: str) -> bool:
+    """Kill the process of a run as soon as it owns its snapshot; an owner that is gone has left its name there."""
+    if not is_owned(root, snapshot):
+        return False
+    owner = json.loads((root / "heads" / snapshot / ".owner").read_text())
+    if owner["run_id"] == run:
+        os.kill(owner["pid"], signal.SIGKILL)
+    return owner["run_id"] == run
+
+
+def retry_of(address: str, run: str) -> str:
+    """The run that Dagster made in the place of a failed one."""
+    tags = {tag["key"]: tag["value"] for tag in run_of(address, run)["tags"]}
+    return tags["dagster/auto_retry_run_id"]
 
 
 if __name__ == "__main__":

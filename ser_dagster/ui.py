@@ -7,6 +7,9 @@ from pathlib import Path
 from resources.settings import ROOT
 from ser_dagster.home import dagster_home
 
+SENSOR_SECONDS = "3600"
+"""A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute."""
+
 
 def main() -> None:
     """Replace this process by `dagster dev`; further arguments, for instance `--port 3001`, are passed on.
@@ -14,8 +17,7 @@ def main() -> None:
     It listens on this machine only, unless an argument `--host` says otherwise: the UI asks nobody who they are.
     """
     dagster_home()
-    # A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute.
-    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "3600")
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", SENSOR_SECONDS)
     os.environ.setdefault("DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "60")
     command = Path(sys.executable).with_name("dagster")
     os.chdir(ROOT)

@@ -12,6 +12,7 @@ from dagster._core.instance.config import dagster_instance_config
 from assets.graph import graph
 from assets.ser_resource import HEAVY_POOL
 from resources.settings import Settings
+from ser_dagster.ui import SENSOR_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -35,6 +36,7 @@ def test_dagster_accepts_the_instance() -> None:
     assert config["telemetry"] == {"enabled": False}
     assert config["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
     assert set(config["storage"]) == {"postgres"}
+    assert config["run_retries"] == {"enabled": True, "max_retries": 2}
 
 
 def test_compose_gives_every_variable_that_dagster_asks_for(services: dict[str, Any]) -> None:
@@ -56,6 +58,11 @@ def test_every_service_is_watched_and_has_a_volume(services: dict[str, Any]) -> 
     for name, service in services.items():
         assert service["healthcheck"]["test"][0] == "CMD", name
         assert service["volumes"], name
+
+
+def test_a_large_file_may_take_as_long_to_land_as_under_make_ui(services: dict[str, Any]) -> None:
+    for name in ("code", "webserver", "daemon"):
+        assert services[name]["environment"]["DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"] == SENSOR_SECONDS
 
 
 def test_no_password_is_written_down(services: dict[str, Any]) -> None:
