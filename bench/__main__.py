@@ -14,19 +14,23 @@ from bench.bookkeeping import bookkeeping, growth
 from bench.comparisons import curves, loops, scoring, training
 from bench.graph import graph
 from bench.measure import Comparison, table
+from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
+from bench.workload import Workload
 from resources.machine import default_compute
 from resources.settings import ROOT
 
 REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5
+EPISODES = 8
+"""Of a rollout of PPO."""
 PACKAGES = ("torch", "transformers", "trl", "peft")
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
+SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
 """Sections that `--quick` leaves out unless they are named."""
-ONCE = ("accuracy", "curves", "bookkeeping", "labelling")
+ONCE = ("padding", "accuracy", "curves", "bookkeeping", "labelling")
 """Sections in which nothing takes turns."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -55,7 +59,14 @@ def _scoring(quick: bool) -> str:
 
 def _training(quick: bool) -> str:
     # A step of a few hundred milliseconds would measure the set-up: short pairs need more of them.
-    return _compared(training, quick, {"hh_harmless": 8 if quick else 16, "sample": 96})
+    sizes = {"hh_harmless": 8 if quick else 16, "sample": 96}
+    works = [Workload(data, sizes[data]) for data in _datasets(quick)]
+    shares = [useful("TRL RewardTrainer", work, ROUNDS, training_tokens) for work in works]
+    return "\n".join([_compared(training, quick, sizes), "", *shares])
+
+
+def _padding(quick: bool) -> str:
+    return padding(pairs=16, many=96, episodes=EPISODES)
 
 
 def _curves(quick: bool) -> str:
@@ -83,7 +94,9 @@ def _loops(quick: bool) -> str:
 
 
 def _ppo(quick: bool) -> str:
-    return table([row.cells() for row in ppo("hh_harmless", 8, ROUNDS)])
+    work = Workload("hh_harmless", EPISODES)
+    rows = [row.cells() for row in ppo(work.dataset, work.size, ROUNDS)]
+    return f"{table(rows)}\n\n{useful('TRL 1.12.0', work, ROUNDS, ppo_tokens)}"
 
 
 def _utilisation(quick: bool) -> str:
@@ -104,6 +117,7 @@ def _datasets(quick: bool) -> list[str]:
 SECTIONS = {
     "scoring": _scoring,
     "training": _training,
+    "padding": _padding,
     "curves": _curves,
     "accuracy": _accuracy,
     "loops": _loops,
@@ -123,7 +137,8 @@ def write(section: str, measured: str) -> None:
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     day = datetime.now(UTC).date().isoformat()
     rounds = "" if section in ONCE else f", {ROUNDS} rounds"
-    about = f"{machine()}; {versions}; {default_compute().dtype}; {day}; `python -m bench {section}`{rounds}."
+    arithmetic = "" if section == "padding" else f"{default_compute().dtype}; "
+    about = f"{machine()}; {versions}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
 
 

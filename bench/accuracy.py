@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 
 from bench.measure import table
-from bench.ours import silent
-from bench.workload import MAX_LENGTH, Workload, model_folder
+from bench.workload import MAX_LENGTH, Workload, fitting, model_folder
 from resources.settings import ROOT
 from ser.encoded import write_encoded
 from ser.encoding import EncodedPair, encode_pair
 from ser.errors import SerError
 from ser.pairs import unit_interval
+from ser.progress import silent
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, train
 from ser.rows import Row
@@ -75,7 +75,7 @@ def _setting(data: str, dtype: str) -> list[object]:
 def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
     """Train and measure: the columns after those of `SETTING`."""
     chosen, test = _drawn(data, seed)
-    tokenizer = _workload(data).tokenizer
+    tokenizer = Workload(data, 1).tokenizer
     labels = {row.pair.pair_id: row.preferred or "" for row in (*chosen, *test)}
     settings = RewardTraining(lora=Lora(top=top))
     with tempfile.TemporaryDirectory() as name:
@@ -98,15 +98,10 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
 
 
 @cache
-def _workload(data: str) -> Workload:
-    return Workload(data, 1)
-
-
-@cache
 def _drawn(data: str, seed: int) -> tuple[list[Row], list[Row]]:
     """Training pairs drawn by `seed`, and the test pairs, which stay the same, by pair_id."""
     size, tested = SIZES[data]
-    test, rest = _split(_workload(data).fitting, tested)
+    test, rest = _split(fitting(data), tested)
     return random.Random(seed).sample(rest, size), sorted(test, key=lambda row: row.pair.pair_id)
 
 

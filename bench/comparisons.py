@@ -50,8 +50,8 @@ def training(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Compa
     work = Workload(dataset, size)
     with tempfile.TemporaryDirectory() as folder:
         whole, top = (
-            Training(work, dtype, 1.0, Path(folder) / "all"),
-            Training(work, dtype, RewardTraining().lora.top, Path(folder) / "top"),
+            Training(work, dtype, share, Path(folder) / name)
+            for name, share in (("all", 1.0), ("top", RewardTraining().lora.top))
         )
         trl = TrlTraining(work, dtype, whole.settings, whole.start)
         seconds = alternate(rounds, {"RewardTrainer": trl, "all layers": whole, "default mode": top})
@@ -95,7 +95,11 @@ def loops(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparis
             trainer.run()
 
         seconds = alternate(
-            rounds, {"first pass": Job(first, trainer.prepare), "later loop": Job(later, trainer.prepare)}
+            rounds,
+            {
+                "first pass": Job(first, lambda number: trainer.prepare()),
+                "later loop": Job(later, lambda number: trainer.prepare()),
+            },
         )
     yield Comparison(
         "a later loop",

@@ -36,13 +36,13 @@ class PipelineScoring:
 
 
 class TrlTraining:
-    """One epoch of TRL's `RewardTrainer` over the pairs of `work`, from the adapter in `start`."""
+    """One epoch of TRL's `RewardTrainer` over the pairs of a round of `work`, from the adapter in `start`."""
 
     def __init__(self, work: Workload, dtype: str, settings: RewardTraining, start: Path):
         self._work, self._dtype, self._settings, self._start = work, dtype, settings, start
 
-    def prepare(self) -> None:
-        """Load the model and tokenize the pairs."""
+    def prepare(self, number: int = 0) -> None:
+        """Load the model and tokenize the round's pairs."""
         base = AutoModelForSequenceClassification.from_pretrained(
             model_folder(), num_labels=1, dtype=DTYPES[self._dtype]
         )
@@ -65,7 +65,7 @@ class TrlTraining:
             seed=0,
             data_seed=0,
         )
-        data = _preferences(self._work)
+        data = _preferences(self._work.of_round(number))
         self._trainer = RewardTrainer(model=model, args=args, train_dataset=data, processing_class=self._work.tokenizer)
 
     def run(self) -> list[float]:

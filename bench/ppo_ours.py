@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from bench.ours import silent
 from ser.ppo.policy import Policy
 from ser.ppo.rollout import Episode, sigmoid_score
 from ser.ppo.trainer import Trainer
+from ser.progress import silent
 from ser.reward_model import RewardModel
 from ser.specs import Lora, Ppo
 
