@@ -13,7 +13,7 @@ from bench.padding import prompts
 from bench.workload import Workload, model_folder
 from resources.machine import default_compute
 from resources.settings import ROOT
-from ser.specs import Ppo
+from ser.specs import Ppo, RewardTraining
 
 PEER = ROOT / ".venv-ppo-peer"
 REQUIREMENTS = ["trl==1.12.0", "peft==0.21.2", "transformers==5.23.0", "datasets==5.2.0", "torch==2.13.0"]
@@ -28,15 +28,16 @@ def ppo(dataset: str, episodes: int, rounds: int) -> Iterator[Comparison]:
     python = peer_environment()
     peer = [str(python), str(ROOT / "bench" / "ppo_peer.py")]
     ours = [sys.executable, "-m", "bench.ppo_ours"]
-    sides = {"TRL": (peer, 1.0), "ours, all layers": (ours, 1.0), "ours": (ours, Ppo().lora.top)}
+    whole, default = {"top": 1.0, "rm_top": 1.0}, {"top": Ppo().lora.top, "rm_top": RewardTraining().lora.top}
+    sides = {"TRL": (peer, {}), "ours, all layers": (ours, whole), "ours": (ours, default)}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     peaks: dict[str, list[float]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             shared = _work(Workload(dataset, episodes, number))
-            for name, (command, top) in sides.items():
+            for name, (command, tops) in sides.items():
                 path = Path(folder) / "work.json"
-                path.write_text(json.dumps(shared | {"top": top}))
+                path.write_text(json.dumps(shared | tops))
                 measured = _run([*command, str(path)])
                 seconds[name].append(measured["seconds"])
                 peaks[name].append(measured["peak_bytes"] / 1e9)
