@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def _training(quick: bool) -> str:
     sizes = {"hh_harmless": 8 if quick else 16, "sample": 96}
     works = [Workload(data, sizes[data]) for data in _datasets(quick)]
     shares = [useful("TRL RewardTrainer", work, ROUNDS, training_tokens) for work in works]
-    return "\n".join([_compared(training, quick, sizes), "", *shares])
+    return "\n".join([_compared(partial(training, tuned=not quick), quick, sizes), "", *shares])
 
 
 def _padding(quick: bool) -> str:

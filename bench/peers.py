@@ -36,10 +36,14 @@ class PipelineScoring:
 
 
 class TrlTraining:
-    """One epoch of TRL's `RewardTrainer` over the pairs of a round of `work`, from the adapter in `start`."""
+    """One epoch of TRL's `RewardTrainer` over the pairs of a round of `work`, from the adapter in `start`.
 
-    def __init__(self, work: Workload, dtype: str, settings: RewardTraining, start: Path):
+    A step is of the batch size of `settings`, of which `at_once` pairs pass through the network together.
+    """
+
+    def __init__(self, work: Workload, dtype: str, settings: RewardTraining, start: Path, at_once: int | None = None):
         self._work, self._dtype, self._settings, self._start = work, dtype, settings, start
+        self._at_once = at_once or settings.batch_size
 
     def prepare(self, number: int = 0) -> None:
         """Load the model and tokenize the round's pairs."""
@@ -49,7 +53,8 @@ class TrlTraining:
         model = PeftModel.from_pretrained(base, self._start, is_trainable=True)
         args = RewardConfig(
             output_dir=tempfile.mkdtemp(),
-            per_device_train_batch_size=self._settings.batch_size,
+            per_device_train_batch_size=self._at_once,
+            gradient_accumulation_steps=self._settings.batch_size // self._at_once,
             num_train_epochs=1,
             learning_rate=self._settings.learning_rate,
             lr_scheduler_type="linear",
