@@ -1,12 +1,9 @@
 """`python -m bench [--quick] [SECTION …]`: measure, print tables, and (unless quick) write `docs/performance.md`."""
 
 import argparse
-import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from importlib import metadata
-from pathlib import Path
 
 import torch
 
@@ -17,6 +14,7 @@ from bench.graph import graph
 from bench.measure import Comparison, table
 from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
+from bench.stamp import machine, versions
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
 from bench.workload import Workload
@@ -27,7 +25,6 @@ REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5
 EPISODES = 8
 """Of a rollout of PPO."""
-PACKAGES = ("torch", "transformers", "trl", "peft")
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
 SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
 """Sections that `--quick` leaves out unless they are named."""
@@ -135,22 +132,11 @@ def write(section: str, measured: str) -> None:
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
     before, rest = REPORT.read_text().split(begin)
     after = rest.split(end)[1]
-    versions = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     day = datetime.now(UTC).date().isoformat()
     rounds = "" if section in ONCE else f", {ROUNDS} rounds"
     arithmetic = "" if section == "padding" else f"{default_compute().dtype}; "
-    about = f"{machine()}; {versions}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
+    about = f"{machine()}; {versions()}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
-
-
-def machine() -> str:
-    """The processor, its cores and its memory."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    bf16 = "with" if {"avx512_bf16", "amx_bf16"} & set(flags.split()) else "without"
-    gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{model} {bf16} fast bf16, {len(os.sched_getaffinity(0))} cores, {gigabytes:.0f} GB"
 
 
 if __name__ == "__main__":
