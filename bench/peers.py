@@ -27,12 +27,16 @@ class PipelineScoring:
         self._pipeline = build(
             "text-classification", model=model, tokenizer=work.tokenizer, function_to_apply="none", device="cpu"
         )
+        self._score(self._texts[:batch_size])  # the first call of a pipeline pays for more than its work
 
     def run(self) -> list[float]:
         """The rewards, two for every pair."""
+        return self._score(self._texts)
+
+    def _score(self, texts: list[str]) -> list[float]:
         # The texts are in the chat template already, so the tokenizer must not add anything.
         options = {"truncation": True, "max_length": MAX_LENGTH, "add_special_tokens": False}
-        return [one["score"] for one in self._pipeline(self._texts, batch_size=self.batch_size, **options)]
+        return [one["score"] for one in self._pipeline(texts, batch_size=self.batch_size, **options)]
 
 
 class TrlTraining:
