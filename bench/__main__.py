@@ -1,11 +1,9 @@
 """`python -m bench [--quick] [SECTION …]`: measure, print tables, and (unless quick) write `docs/performance.md`."""
 
 import argparse
-import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
+from functools import partial
 
 import torch
 
@@ -14,19 +12,23 @@ from bench.bookkeeping import bookkeeping, growth
 from bench.comparisons import curves, loops, scoring, training
 from bench.graph import graph
 from bench.measure import Comparison, table
+from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
+from bench.stamp import machine, versions
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
+from bench.workload import Workload
 from resources.machine import default_compute
 from resources.settings import ROOT
 
 REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5
-PACKAGES = ("torch", "transformers", "trl", "peft")
+EPISODES = 8
+"""Of a rollout of PPO."""
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
+SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
 """Sections that `--quick` leaves out unless they are named."""
-ONCE = ("accuracy", "curves", "bookkeeping", "labelling")
+ONCE = ("padding", "accuracy", "curves", "bookkeeping", "labelling")
 """Sections in which nothing takes turns."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -55,7 +57,14 @@ def _scoring(quick: bool) -> str:
 
 def _training(quick: bool) -> str:
     # A step of a few hundred milliseconds would measure the set-up: short pairs need more of them.
-    return _compared(training, quick, {"hh_harmless": 8 if quick else 16, "sample": 96})
+    sizes = {"hh_harmless": 8 if quick else 16, "sample": 96}
+    works = [Workload(data, sizes[data]) for data in _datasets(quick)]
+    shares = [useful("TRL RewardTrainer", work, ROUNDS, training_tokens) for work in works]
+    return "\n".join([_compared(partial(training, tuned=not quick), quick, sizes), "", *shares])
+
+
+def _padding(quick: bool) -> str:
+    return padding(pairs=16, many=96, episodes=EPISODES)
 
 
 def _curves(quick: bool) -> str:
@@ -83,7 +92,9 @@ def _loops(quick: bool) -> str:
 
 
 def _ppo(quick: bool) -> str:
-    return table([row.cells() for row in ppo("hh_harmless", 8, ROUNDS)])
+    work = Workload("hh_harmless", EPISODES)
+    rows = [row.cells() for row in ppo(work.dataset, work.size, ROUNDS)]
+    return f"{table(rows)}\n\n{useful('TRL 1.12.0', work, ROUNDS, ppo_tokens)}"
 
 
 def _utilisation(quick: bool) -> str:
@@ -104,6 +115,7 @@ def _datasets(quick: bool) -> list[str]:
 SECTIONS = {
     "scoring": _scoring,
     "training": _training,
+    "padding": _padding,
     "curves": _curves,
     "accuracy": _accuracy,
     "loops": _loops,
@@ -120,21 +132,11 @@ def write(section: str, measured: str) -> None:
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
     before, rest = REPORT.read_text().split(begin)
     after = rest.split(end)[1]
-    versions = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     day = datetime.now(UTC).date().isoformat()
     rounds = "" if section in ONCE else f", {ROUNDS} rounds"
-    about = f"{machine()}; {versions}; {default_compute().dtype}; {day}; `python -m bench {section}`{rounds}."
+    arithmetic = "" if section == "padding" else f"{default_compute().dtype}; "
+    about = f"{machine()}; {versions()}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
-
-
-def machine() -> str:
-    """The processor, its cores and its memory."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    bf16 = "with" if {"avx512_bf16", "amx_bf16"} & set(flags.split()) else "without"
-    gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{model} {bf16} fast bf16, {len(os.sched_getaffinity(0))} cores, {gigabytes:.0f} GB"
 
 
 if __name__ == "__main__":

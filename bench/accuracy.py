@@ -7,6 +7,7 @@ was stopped.
 import csv
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -17,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from bench.measure import table
-from bench.ours import silent
-from bench.workload import MAX_LENGTH, Workload, model_folder
+from bench.stamp import machine, versions
+from bench.workload import MAX_LENGTH, Workload, fitting, model_folder
 from resources.settings import ROOT
 from ser.encoded import write_encoded
 from ser.encoding import EncodedPair, encode_pair
 from ser.errors import SerError
 from ser.pairs import unit_interval
+from ser.progress import silent
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, train
 from ser.rows import Row
@@ -33,8 +35,8 @@ from ser.states import PairStates, write_states
 
 RESULTS = ROOT / "docs" / "results" / "adapted-layers.csv"
 COLUMNS = [
-    "data", "top", "random_seed", "train_pairs", "epochs", "learning_rate", "dtype", "date", "test_pairs", "accuracy",
-    "correct",
+    "data", "top", "random_seed", "train_pairs", "epochs", "learning_rate", "dtype", "date", "machine", "versions",
+    "test_pairs", "accuracy", "correct",
 ]  # fmt: skip
 HEADINGS = [
     "data",
@@ -53,8 +55,9 @@ SEEDS = (0, 1, 2)
 
 
 def accuracy(dtype: str) -> str:
-    """Train what is not in the results yet, and return the table of all of them."""
+    """Train what is not in the results yet, and return the table of all of them, and which are new."""
     cases = [(data, top) for data in SIZES for top in TOPS[data]]
+    recorded = [row["date"] for case in cases for row in _results(*case)]
     for data, top in cases:
         known = {int(row["random_seed"]): row for row in _results(data, top)}
         for seed in SEEDS:
@@ -63,7 +66,14 @@ def accuracy(dtype: str) -> str:
                 print(f"{data}, top {top:.2f}, random seed {seed}: done", flush=True)
             elif (found := [known[seed][name] for name in SETTING]) != [str(one) for one in _setting(data, dtype)]:
                 raise SerError(f"{RESULTS.name} was made with other settings ({', '.join(found)}). Delete it.")
-    return table([_row(data, top) for data, top in cases], HEADINGS)
+    return f"{_origin(len(cases) * len(SEEDS), recorded)}\n\n{table([_row(*case) for case in cases], HEADINGS)}"
+
+
+def _origin(total: int, recorded: Sequence[str]) -> str:
+    """What the stamp above the table holds for, and what it does not."""
+    new = f"Of {total} trainings {total - len(recorded)} were made in this call, on this machine"
+    dates = ", ".join(f"{count} of {date}" for date, count in sorted(Counter(recorded).items()))
+    return f"{new}; recorded before: {dates}." if dates else f"{new}."
 
 
 def _setting(data: str, dtype: str) -> list[object]:
@@ -75,7 +85,7 @@ def _setting(data: str, dtype: str) -> list[object]:
 def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
     """Train and measure: the columns after those of `SETTING`."""
     chosen, test = _drawn(data, seed)
-    tokenizer = _workload(data).tokenizer
+    tokenizer = Workload(data, 1).tokenizer
     labels = {row.pair.pair_id: row.preferred or "" for row in (*chosen, *test)}
     settings = RewardTraining(lora=Lora(top=top))
     with tempfile.TemporaryDirectory() as name:
@@ -94,19 +104,15 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
         scored = sorted(score(merged, states["test"], len(test), silent), key=lambda one: one.pair_id)
     correct = [one.margin * (1 if labels[one.pair_id] == "a" else -1) > 0 for one in scored]
     bits = "".join(str(int(one)) for one in correct)
-    return [datetime.now(UTC).date().isoformat(), len(test), round(mean(correct), 4), bits]
-
-
-@cache
-def _workload(data: str) -> Workload:
-    return Workload(data, 1)
+    today = datetime.now(UTC).date().isoformat()
+    return [today, machine(), versions(), len(test), round(mean(correct), 4), bits]
 
 
 @cache
 def _drawn(data: str, seed: int) -> tuple[list[Row], list[Row]]:
     """Training pairs drawn by `seed`, and the test pairs, which stay the same, by pair_id."""
     size, tested = SIZES[data]
-    test, rest = _split(_workload(data).fitting, tested)
+    test, rest = _split(fitting(data), tested)
     return random.Random(seed).sample(rest, size), sorted(test, key=lambda row: row.pair.pair_id)
 
 

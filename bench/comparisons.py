@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
 from bench.measure import Comparison, Job, alternate
 from bench.ours import Scoring, Training
@@ -13,6 +13,8 @@ from ser.specs import RewardTraining
 
 BATCH_SIZES = (1, 4, 16)
 """What the tuned pipeline may choose from."""
+PART = 4
+"""Pairs that the tuned RewardTrainer may pass through the network at once instead of a whole batch: less padding."""
 SMOOTHED = 5
 """Steps that a point of a smoothed loss curve averages."""
 
@@ -45,20 +47,31 @@ def scoring(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Compar
     yield Comparison("score, later loop", dataset, best, None, None, later, seconds["pipeline, tuned"], size)
 
 
-def training(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparison]:
-    """Training on all layers and in the loop's default mode, against TRL's trainer on all layers."""
+def training(dataset: str, size: int, rounds: int, dtype: str, tuned: bool = True) -> Iterator[Comparison]:
+    """Training on all layers and in the loop's default mode, against TRL's trainer on all layers.
+
+    `tuned` adds the better of its two ways to batch.
+    """
     work = Workload(dataset, size)
     with tempfile.TemporaryDirectory() as folder:
         whole, top = (
-            Training(work, dtype, 1.0, Path(folder) / "all"),
-            Training(work, dtype, RewardTraining().lora.top, Path(folder) / "top"),
+            Training(work, dtype, share, Path(folder) / name)
+            for name, share in (("all", 1.0), ("top", RewardTraining().lora.top))
         )
-        trl = TrlTraining(work, dtype, whole.settings, whole.start)
-        seconds = alternate(rounds, {"RewardTrainer": trl, "all layers": whole, "default mode": top})
-    peer = f"TRL RewardTrainer, {dtype}"
-    theirs = seconds["RewardTrainer"]
-    yield Comparison("train, LoRA on all layers", dataset, peer, 1.7, 3, seconds["all layers"], theirs, size)
-    yield Comparison("train, default mode", dataset, peer, 4.5, 8, seconds["default mode"], theirs, size)
+        batch = whole.settings.batch_size
+        peers = {
+            f"{parts} × {batch // parts}": TrlTraining(work, dtype, whole.settings, whole.start, batch // parts)
+            for parts in ((1, batch // PART) if tuned else (1,))
+        }
+        seconds = alternate(rounds, {**peers, "all layers": whole, "default mode": top})
+    best = min(peers, key=lambda how: median(seconds[how]))
+    modes = {"all layers": ("train, LoRA on all layers", 1.7, 3), "default mode": ("train, default mode", 4.5, 8)}
+    for mode, (work_name, must, aim) in modes.items():
+        plain = f"TRL RewardTrainer, {dtype}"
+        yield Comparison(work_name, dataset, plain, must, aim, seconds[mode], seconds[f"1 × {batch}"], size)
+        if tuned:
+            peer = f"{plain}, tuned: {best} pairs"
+            yield Comparison(work_name, dataset, peer, None, None, seconds[mode], seconds[best], size)
 
 
 def curves(dataset: str, size: int, dtype: str) -> list[list[str]]:
@@ -95,7 +108,11 @@ def loops(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[Comparis
             trainer.run()
 
         seconds = alternate(
-            rounds, {"first pass": Job(first, trainer.prepare), "later loop": Job(later, trainer.prepare)}
+            rounds,
+            {
+                "first pass": Job(first, lambda number: trainer.prepare()),
+                "later loop": Job(later, lambda number: trainer.prepare()),
+            },
         )
     yield Comparison(
         "a later loop",

@@ -10,8 +10,8 @@ from typing import Protocol
 class Timed(Protocol):
     """Work that can be repeated: only `run` is timed."""
 
-    def prepare(self) -> None:
-        """Whatever is not part of the work, such as loading a model."""
+    def prepare(self, number: int) -> None:
+        """Whatever is not part of the work of round `number`, such as loading a model."""
 
     def run(self) -> object:
         """The work."""
@@ -22,7 +22,7 @@ class Job:
     """Work as plain functions."""
 
     run: Callable[[], object]
-    prepare: Callable[[], None] = lambda: None
+    prepare: Callable[[int], None] = lambda number: None
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def alternate(rounds: int, jobs: Mapping[str, Timed]) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for number in range(rounds):
         for name, job in jobs.items():
-            job.prepare()
+            job.prepare(number)
             start = time.perf_counter()
             job.run()
             seconds[name].append(time.perf_counter() - start)

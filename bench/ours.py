@@ -7,15 +7,12 @@ from pathlib import Path
 from bench.workload import MAX_LENGTH, Workload, model_folder
 from ser.encoded import write_encoded
 from ser.encoding import encode_pair
+from ser.progress import silent
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, train
 from ser.scoring import score
 from ser.specs import Lora, RewardTraining
 from ser.states import PairStates, write_states
-
-
-def silent(done: int, total: int, unit: str, note: str = "") -> None:
-    """Progress that nobody wants to see."""
 
 
 class Scoring:
@@ -45,24 +42,26 @@ class Scoring:
 
 
 class Training:
-    """One epoch of the product's training over the pairs of `work`, from a fixed start."""
+    """One epoch of the product's training over the pairs of a round of `work`, from a fixed start."""
 
     def __init__(self, work: Workload, dtype: str, top: float, folder: Path):
         self.settings = RewardTraining(lora=Lora(top=top))
-        self._work, self._dtype, self.start = work, dtype, folder / "start"
-        model = RewardModel.new(model_folder(), self.settings.lora, dtype, random_seed=0)
-        model.save(self.start)
-        (folder / "states").mkdir(parents=True, exist_ok=True)
-        write_encoded(work.encoded, folder / "states")
-        write_states(model, folder / "states", silent)
-        labels = {row.pair.pair_id: row.preferred or "a" for row in work.rows}
-        known = {item.pair.pair_id: item for item in PairStates(folder / "states").pairs()}
-        # The order of the rows is that of the peer, so that both see the same pairs in every step.
-        self._examples = [Example(known[row.pair.pair_id], labels[row.pair.pair_id]) for row in work.rows]
+        self._work, self._dtype, self._folder, self.start = work, dtype, folder, folder / "start"
+        RewardModel.new(model_folder(), self.settings.lora, dtype, random_seed=0).save(self.start)
 
-    def prepare(self) -> None:
-        """Load the model."""
+    def prepare(self, number: int = 0) -> None:
+        """Load the model, and compute the states of the round's pairs unless they are known."""
         self._model = RewardModel.load(model_folder(), self.start, self._dtype, trainable=True)
+        self._examples = self._with_states(self._work.of_round(number))
+
+    def _with_states(self, work: Workload) -> list[Example]:
+        folder = self._folder / f"states_{work.round}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_encoded(work.encoded, folder)
+        write_states(self._model, folder, silent)
+        known = {item.pair.pair_id: item for item in PairStates(folder).pairs()}
+        # The order of the rows is that of the peer, so that both see the same pairs in every step.
+        return [Example(known[row.pair.pair_id], row.preferred or "a") for row in work.rows]
 
     def run(self) -> list[float]:
         """The loss of every step."""

@@ -27,29 +27,38 @@ class PipelineScoring:
         self._pipeline = build(
             "text-classification", model=model, tokenizer=work.tokenizer, function_to_apply="none", device="cpu"
         )
+        self._score(self._texts[:batch_size])  # the first call of a pipeline pays for more than its work
 
     def run(self) -> list[float]:
         """The rewards, two for every pair."""
+        return self._score(self._texts)
+
+    def _score(self, texts: list[str]) -> list[float]:
         # The texts are in the chat template already, so the tokenizer must not add anything.
         options = {"truncation": True, "max_length": MAX_LENGTH, "add_special_tokens": False}
-        return [one["score"] for one in self._pipeline(self._texts, batch_size=self.batch_size, **options)]
+        return [one["score"] for one in self._pipeline(texts, batch_size=self.batch_size, **options)]
 
 
 class TrlTraining:
-    """One epoch of TRL's `RewardTrainer` over the pairs of `work`, from the adapter in `start`."""
+    """One epoch of TRL's `RewardTrainer` over the pairs of a round of `work`, from the adapter in `start`.
 
-    def __init__(self, work: Workload, dtype: str, settings: RewardTraining, start: Path):
+    A step is of the batch size of `settings`, of which `at_once` pairs pass through the network together.
+    """
+
+    def __init__(self, work: Workload, dtype: str, settings: RewardTraining, start: Path, at_once: int | None = None):
         self._work, self._dtype, self._settings, self._start = work, dtype, settings, start
+        self._at_once = at_once or settings.batch_size
 
-    def prepare(self) -> None:
-        """Load the model and tokenize the pairs."""
+    def prepare(self, number: int = 0) -> None:
+        """Load the model and tokenize the round's pairs."""
         base = AutoModelForSequenceClassification.from_pretrained(
             model_folder(), num_labels=1, dtype=DTYPES[self._dtype]
         )
         model = PeftModel.from_pretrained(base, self._start, is_trainable=True)
         args = RewardConfig(
             output_dir=tempfile.mkdtemp(),
-            per_device_train_batch_size=self._settings.batch_size,
+            per_device_train_batch_size=self._at_once,
+            gradient_accumulation_steps=self._settings.batch_size // self._at_once,
             num_train_epochs=1,
             learning_rate=self._settings.learning_rate,
             lr_scheduler_type="linear",
@@ -65,7 +74,7 @@ class TrlTraining:
             seed=0,
             data_seed=0,
         )
-        data = _preferences(self._work)
+        data = _preferences(self._work.of_round(number))
         self._trainer = RewardTrainer(model=model, args=args, train_dataset=data, processing_class=self._work.tokenizer)
 
     def run(self) -> list[float]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Comparison
-from bench.workload import MAX_LENGTH, Workload, model_folder
+from bench.padding import prompts
+from bench.workload import Workload, model_folder
 from resources.machine import default_compute
 from resources.settings import ROOT
-from ser.encoding import encode_prompt
-from ser.specs import Ppo
+from ser.specs import Ppo, RewardTraining
 
 PEER = ROOT / ".venv-ppo-peer"
 REQUIREMENTS = ["trl==1.12.0", "peft==0.21.2", "transformers==5.23.0", "datasets==5.2.0", "torch==2.13.0"]
@@ -22,19 +22,22 @@ REQUIREMENTS = ["trl==1.12.0", "peft==0.21.2", "transformers==5.23.0", "datasets
 def ppo(dataset: str, episodes: int, rounds: int) -> Iterator[Comparison]:
     """One rollout of `episodes`, LoRA on all layers on both sides, and ours in its default mode.
 
+    Each round has prompts of its own, the same for all sides.
     TRL's value network is one of its own, with LoRA too; ours is a linear head on the policy's states.
     """
     python = peer_environment()
     peer = [str(python), str(ROOT / "bench" / "ppo_peer.py")]
     ours = [sys.executable, "-m", "bench.ppo_ours"]
-    sides = {"TRL": (peer, 1.0), "ours, all layers": (ours, 1.0), "ours": (ours, Ppo().lora.top)}
+    whole, default = {"top": 1.0, "rm_top": 1.0}, {"top": Ppo().lora.top, "rm_top": RewardTraining().lora.top}
+    sides = {"TRL": (peer, {}), "ours, all layers": (ours, whole), "ours": (ours, default)}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     peaks: dict[str, list[float]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
-            for name, (command, top) in sides.items():
+            shared = _work(Workload(dataset, episodes, number))
+            for name, (command, tops) in sides.items():
                 path = Path(folder) / "work.json"
-                path.write_text(json.dumps(_work(dataset, episodes) | {"top": top}))
+                path.write_text(json.dumps(shared | tops))
                 measured = _run([*command, str(path)])
                 seconds[name].append(measured["seconds"])
                 peaks[name].append(measured["peak_bytes"] / 1e9)
@@ -57,20 +60,15 @@ def peer_environment() -> Path:
     return python
 
 
-def _work(dataset: str, episodes: int) -> dict[str, Any]:
-    work, settings, compute = (
-        Workload(dataset, episodes),
-        Ppo(episodes=episodes, batch_size=episodes, epochs=2),
-        default_compute(),
-    )
-    limit = MAX_LENGTH - settings.response_tokens
+def _work(work: Workload) -> dict[str, Any]:
+    settings, compute = Ppo(episodes=work.size, batch_size=work.size, epochs=2), default_compute()
     return settings.model_dump(exclude={"lora"}) | {
         "model": str(model_folder()),
         "dtype": compute.dtype,
         "threads": compute.threads,
         "end_token": work.tokenizer.eos_token_id,
         "pad_token": work.tokenizer.pad_token,
-        "prompts": [encode_prompt(work.tokenizer, row.pair.prompt)[-limit:] for row in work.rows],
+        "prompts": prompts(work),
     }
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from bench.ours import silent
 from ser.ppo.policy import Policy
 from ser.ppo.rollout import Episode, sigmoid_score
 from ser.ppo.trainer import Trainer
+from ser.progress import silent
 from ser.reward_model import RewardModel
 from ser.specs import Lora, Ppo
 
@@ -30,7 +30,7 @@ def main() -> None:
     settings = Ppo(lora=lora, **{name: work[name] for name in SETTINGS})
     with tempfile.TemporaryDirectory() as folder:
         reward_model = Path(folder) / "rm"
-        RewardModel.new(model, lora, work["dtype"], random_seed=0).save(reward_model)
+        RewardModel.new(model, Lora(top=work["rm_top"]), work["dtype"], random_seed=0).save(reward_model)
         policy = Policy.new(model, reward_model, lora, work["dtype"], random_seed=0)
         trainer = Trainer(
             policy, settings, end_token=work["end_token"], random_seed=0, score=sigmoid_score(reward_offset=0.0)

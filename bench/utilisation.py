@@ -42,7 +42,7 @@ def utilisation(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[li
             reached = "aim" if share >= aim else "must" if share >= must else "missed"
             speed = f"{median(rates) / 1e9:.0f} ({min(rates) / 1e9:.0f} to {max(rates) / 1e9:.0f})"
             peak = f"{median(peaks) / 1e9:.0f}"
-            yield [name, dataset, speed, peak, f"**{share:.0%}**", f"{must:.0%}", f"{aim:.0%}", reached]
+            yield [name, dataset, speed, peak, f"**{share:.1%}**", f"{must:.0%}", f"{aim:.0%}", reached]
 
 
 def _shapes(config: PretrainedConfig) -> list[tuple[int, int]]:

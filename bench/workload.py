@@ -2,8 +2,8 @@
 
 import json
 import random
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -27,28 +27,25 @@ MAX_LENGTH = Encoding().max_length
 
 @dataclass(frozen=True)
 class Workload:
-    """`size` pairs of a dataset that fit into the maximum length, chosen by a fixed seed."""
+    """`size` pairs of a dataset that fit into the maximum length, drawn by the number of a round."""
 
     dataset: str
     size: int
+    round: int = 0
 
-    @cached_property
-    def fitting(self) -> list[Row]:
-        """All pairs of the dataset that fit, with their labels, in the order of their identities."""
-        parsed = [parse_row(json.loads(line)) for line in FILES[self.dataset].read_text().splitlines()]
-        known = {row.pair.pair_id: row for row in parsed if isinstance(row, Row)}
-        fitting = [row for row in known.values() if max(self._lengths(row.pair)) <= MAX_LENGTH]
-        return sorted(fitting, key=lambda row: row.pair.pair_id)
+    def of_round(self, number: int) -> "Workload":
+        """As many pairs, drawn anew."""
+        return replace(self, round=number)
 
     @cached_property
     def rows(self) -> list[Row]:
         """The pairs with their labels."""
-        return random.Random(0).sample(self.fitting, self.size)
+        return random.Random(self.round).sample(fitting(self.dataset), self.size)
 
-    @cached_property
+    @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer that ours and the peers use."""
-        return load_tokenizer(model_folder())
+        return _tokenizer()
 
     @cached_property
     def encoded(self) -> list[EncodedPair]:
@@ -57,14 +54,31 @@ class Workload:
 
     def texts(self, pair: Pair) -> tuple[str, str]:
         """Prompt with response a, and with response b, in the chat template, each closed by the end token."""
-        prompt = self.tokenizer.apply_chat_template(
-            prompt_messages(pair.prompt), add_generation_prompt=True, tokenize=False
-        )
-        end = self.tokenizer.eos_token
-        return f"{prompt}{pair.response_a}{end}", f"{prompt}{pair.response_b}{end}"
+        return _texts(pair)
 
-    def _lengths(self, pair: Pair) -> list[int]:
-        return [len(ids) for ids in self.tokenizer(list(self.texts(pair)), add_special_tokens=False)["input_ids"]]
+
+@cache
+def fitting(dataset: str) -> list[Row]:
+    """All pairs of a dataset that fit, with their labels, in the order of their identities."""
+    parsed = [parse_row(json.loads(line)) for line in FILES[dataset].read_text().splitlines()]
+    known = {row.pair.pair_id: row for row in parsed if isinstance(row, Row)}
+    fit = [row for row in known.values() if max(_lengths(row.pair)) <= MAX_LENGTH]
+    return sorted(fit, key=lambda row: row.pair.pair_id)
+
+
+@cache
+def _tokenizer() -> PreTrainedTokenizerBase:
+    return load_tokenizer(model_folder())
+
+
+def _texts(pair: Pair) -> tuple[str, str]:
+    prompt = _tokenizer().apply_chat_template(prompt_messages(pair.prompt), add_generation_prompt=True, tokenize=False)
+    end = _tokenizer().eos_token
+    return f"{prompt}{pair.response_a}{end}", f"{prompt}{pair.response_b}{end}"
+
+
+def _lengths(pair: Pair) -> list[int]:
+    return [len(ids) for ids in _tokenizer()(list(_texts(pair)), add_special_tokens=False)["input_ids"]]
 
 
 def model_folder() -> Path:

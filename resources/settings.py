@@ -63,7 +63,7 @@ class Settings(Spec):
     backbone: Backbone = Backbone()
     roles: Roles = Roles()
     encoding: Encoding = Encoding()
-    compute: Compute | None = Field(None, description="default: bfloat16 where the processor has it, 2 threads")
+    compute: Compute | None = Field(None, description="default: bfloat16 where the processor has it; all cores")
     thresholds: Thresholds = Thresholds()
     reward_model: RewardTraining = RewardTraining()
     ppo: Ppo = Ppo()

@@ -1,12 +1,16 @@
 """Settings are checked once, and a wrong one is named with the remedy."""
 
+import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from resources.heads import known_runs
-from resources.settings import Settings, load_settings
+from resources.settings import ROOT, Settings, load_settings
 from ser.errors import SerError
+from ser.specs import Compute
 
 
 @pytest.fixture
@@ -25,6 +29,24 @@ def test_defaults_are_the_published_thresholds(ser_toml: Path) -> None:
     assert (limits.tau_high, limits.tau_low, limits.tau_delta) == (0.55, 0.45, 0.3)
     assert limits.sufficient(30_000) == 600
     assert limits.sufficient(100) == 20
+
+
+def test_the_documentation_shows_every_setting_with_its_default() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text().split("```toml\n")[1].split("```")[0]
+    assert Settings.model_validate(tomllib.loads(text)) == Settings()
+    # What has no value of its own is there as a comment.
+    known = tomllib.loads(re.sub(r"^# (\w+ = |\[)", r"\1", text, flags=re.MULTILINE))
+    described = Settings(compute=Compute()).model_dump()
+    assert paths(known, "automation.cron") == paths(described, "automation.cron")
+
+
+def paths(values: dict[str, Any], whole: str, prefix: str = "") -> set[str]:
+    """The dotted names of all settings; below `whole` are no settings but a user's own names."""
+    found: set[str] = set()
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= paths(value, whole, f"{name}.") if isinstance(value, dict) and name != whole else {name}
+    return found
 
 
 def test_the_environment_overrides_the_file_and_arguments_override_both(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ser.backbone import load_model, load_tokenizer
@@ -17,6 +17,10 @@ from ser.specs import Lora
 from tests.models import backbone_of, encoded_pairs, random_model
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6)
+SAID = st.text(min_size=1, max_size=120).filter(str.strip)
+TURNS = st.lists(st.tuples(SAID, SAID), max_size=2)
+RESPONSE = st.text(max_size=12)  # at most four tokens a character: it always fits
+PAIRS = st.lists(st.tuples(TURNS, SAID, RESPONSE, RESPONSE), min_size=1, max_size=5)
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen2", "qwen3", "mistral", "gpt_neox"])
@@ -34,11 +38,16 @@ def model(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory:
 
 
 def plain_reward(model: RewardModel, prompt: list[int], response: list[int]) -> float:
-    """The reward as the plain sequence classifier of transformers gives it, one sequence at a time."""
+    """The reward as transformers' sequence classifier and attention give it, one sequence at a time."""
     classifier = model.classifier
     classifier.config.pad_token_id = 0
-    with torch.inference_mode():
-        return classifier(input_ids=torch.tensor([prompt + response])).logits.item()
+    ours = classifier.config._attn_implementation
+    classifier.set_attn_implementation("sdpa")
+    try:
+        with torch.inference_mode():
+            return classifier(input_ids=torch.tensor([prompt + response])).logits.item()
+    finally:
+        classifier.set_attn_implementation(ours)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,6 +64,40 @@ def test_packed_rewards_are_those_of_two_plain_sequences(
     for row, pair in zip(packed, pairs, strict=True):
         assert row[0].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_a), abs=1e-5)
         assert row[1].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_b), abs=1e-5)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=PAIRS, max_length=st.integers(64, 192), chat=st.booleans())
+@example(texts=[([("rice", "salt")], "please " * 60, "good", "bad"), ([], "x", "", "y")], max_length=64, chat=True)
+@example(texts=[([], "please " * 60, "good", "bad"), ([], "x", "", "y")], max_length=64, chat=False)
+def test_packed_rewards_of_texts_are_those_of_two_plain_sequences(
+    model: RewardModel,
+    tiny_backbone: Path,
+    texts: list[tuple[list[tuple[str, str]], str, str, str]],
+    max_length: int,
+    chat: bool,
+) -> None:
+    tokenizer = load_tokenizer(tiny_backbone)
+    if not chat:
+        tokenizer.chat_template = None
+    pairs = [
+        encode_pair(tokenizer, Pair(str(i), prompt_of(turns, last), a, b), max_length)
+        for i, (turns, last, a, b) in enumerate(texts)
+    ]
+    for row, pair in zip(model.score(pairs), pairs, strict=True):
+        assert len(pair.prompt) + max(len(pair.response_a), len(pair.response_b)) <= max_length
+        assert row[0].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_a), abs=1e-4)
+        assert row[1].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_b), abs=1e-4)
+
+
+def prompt_of(turns: list[tuple[str, str]], last: str) -> str:
+    """A canonical prompt: earlier questions with their answers, and the last question."""
+    messages = [
+        {"role": role, "content": text}
+        for turn in turns
+        for role, text in zip(("user", "assistant"), turn, strict=True)
+    ]
+    return canonical_prompt([*messages, {"role": "user", "content": last}])
 
 
 def test_rewards_do_not_depend_on_batch_or_padding(model: RewardModel, tiny_backbone: Path) -> None:
