@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -196,7 +196,7 @@ class ArtifactStore:
             raise DamagedArtifactError(
                 f"artifact {key}/{version} has no readable {MANIFEST}: {error}. {_AGAIN}"
             ) from error
-        actual = _checked(place, (place / MANIFEST).stat().st_mtime_ns)
+        actual = file_digests(place)
         changed = [name for name in sorted(expected.keys() | actual.keys()) if expected.get(name) != actual.get(name)]
         if seal != _digest(manifest):
             changed = [MANIFEST]  # and nothing that it says of the files counts
@@ -211,12 +211,6 @@ def file_digests(folder: Path) -> dict[str, str]:
     """sha256 of every file in `folder` but the manifest, by relative name."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return {name: file_digest(folder / name) for name in names if name != MANIFEST}
-
-
-@lru_cache(maxsize=4096)
-def _checked(folder: Path, _written: int) -> dict[str, str]:
-    """Digests of a finished folder, read once a process."""
-    return file_digests(folder)
 
 
 def _version(module: str, spec: Spec, inputs: Inputs) -> str:

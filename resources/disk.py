@@ -5,7 +5,9 @@ import errno
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ FULL = "there is no space left on the disk. Free some and run the same command a
 _NO_ROOM = 2**18
 """Bytes with which nothing can be done."""
 _FULL_SIGNS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+_TICK = 50_000_000
+"""Nanoseconds: more than between two times that a file system can tell apart."""
 _HERE, _EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux, for which Python has no names."""
 
@@ -49,9 +53,23 @@ def clear(folder: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of one file."""
+    """sha256 of one file; it is read again in a process only when its size or a time of it has changed."""
+    status = path.stat()
+    mark = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    # A file that is written twice within a tick of the clock keeps its times.
+    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK:
+        return _read_digest(path)
+    return _known_digest(path, mark)
+
+
+def _read_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _known_digest(path: Path, _mark: tuple[int, ...]) -> str:
+    return _read_digest(path)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -41,6 +43,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         # Padding that looks like the end of a response would move the place where its reward is read.
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
+
+
+def check_window(folder: Path, max_length: int) -> None:
+    """Refuse a model whose attention slides over less than the longest sequence: a packed mask has no such window.
+
+    Raises:
+        SerError: names the largest `max_length` that goes.
+    """
+    config = _loading(folder, lambda: AutoConfig.from_pretrained(folder, trust_remote_code=False))
+    window = getattr(config, "sliding_window", None)
+    if config.model_type in PACKABLE and window is not None and window < max_length:
+        raise SerError(
+            f"{folder}: its attention reaches back {window} tokens, which packed pairs of up to {max_length} do not "
+            f"respect. Set encoding.max_length to at most {window}."
+        )
 
 
 def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
@@ -102,11 +119,16 @@ def _accept_unpacked(folder: Path, model_type: str, head: Head) -> None:
             f"{folder}: PPO and sft are not proven for model type {model_type!r}, only for {', '.join(PACKABLE)}. "
             "Run with --no-policy."
         )
-    # Python shows a warning of one text and one place once.
+    _warn_of_plain_batches(model_type)
+
+
+@cache
+def _warn_of_plain_batches(model_type: str) -> None:
+    """Said once in a process, however many models of the type are loaded."""
     warnings.warn(
         f"packing is not proven for model type {model_type!r}: pairs are scored in plain batches, on all layers, "
         f"which takes several times as long. Proven are {', '.join(PACKABLE)}.",
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

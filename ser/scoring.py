@@ -38,13 +38,15 @@ def score(
     progress: Progress,
     wanted: Callable[[str], bool] = lambda pair_id: True,
     *,
+    before: int = 0,
     journal: Journal | None = None,
 ) -> Iterator[Scored]:
-    """The rewards of every wanted pair (`total` of them) of a part; memory does not grow with the texts.
+    """The rewards of every wanted pair of a part; memory does not grow with the texts.
 
-    What the journal of a killed process holds is not computed again.
+    `progress` counts from `before`, the pairs of earlier parts, to `total`. What the journal of a killed process holds
+    is not computed again.
     """
-    done = 0
+    done = before
     chosen = ([item for item in batch if wanted(item.pair.pair_id)] for batch in states.batches())
     for number, items in enumerate(filter(None, chosen)):
         known = journal is not None and number < len(journal.found)

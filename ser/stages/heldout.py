@@ -33,16 +33,7 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     scored = {}
     journals = {split: Journal(keep_as(out, f"{split}.journal")) for split in SPLITS}
     for split, part in states.items():
-        # One count over both splits: a person watches one stage.
-        scored[split] = list(
-            score(
-                model,
-                part,
-                total,
-                lambda done, _, unit, note="", b=before: progress(b + done, total, unit, note),
-                journal=journals[split],
-            )
-        )
+        scored[split] = list(score(model, part, total, progress, before=before, journal=journals[split]))
         before += len(part)
     rows, summary = measure(scored, labels, tables.labels(inputs["judge"]))
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)

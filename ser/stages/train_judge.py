@@ -16,7 +16,7 @@ from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, is_trained, train
-from ser.scoring import score
+from ser.scoring import Scored, score
 from ser.stages.specs import TrainJudgeSpec
 from ser.stages.split import MIN_LABELS
 from ser.stages.train_reward_model import gather
@@ -94,10 +94,9 @@ def _measure_fold(
     """Margins of the preferred response over the fold's own pairs, and their mean reward."""
     model = RewardModel.load(inputs["backbone"], adapter, spec.compute.dtype, merged=True)
     journals = [Journal(keep_as(adapter.parent, f"scores_{n}.journal")) for n in range(len(inputs["states"]))]
-    scored = [
-        one
-        for folder, journal in zip(inputs["states"], journals, strict=True)
-        for one in score(model, PairStates(folder), len(wanted), progress, wanted.__contains__, journal=journal)
-    ]
+    scored: list[Scored] = []
+    for folder, journal in zip(inputs["states"], journals, strict=True):
+        part = PairStates(folder)
+        scored += score(model, part, len(wanted), progress, wanted.__contains__, before=len(scored), journal=journal)
     offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
     return [correct_margin(one, labels[one.pair_id]) for one in scored], offset

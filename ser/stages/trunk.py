@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ser import tables
-from ser.backbone import load_tokenizer
+from ser.backbone import check_window, load_tokenizer
 from ser.encoded import read_encoded, write_encoded
 from ser.encoding import encode_pair
 from ser.pairs import Pair
@@ -21,6 +21,7 @@ from ser.states import write_states
 def run(spec: TrunkSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
     """Write the states of `inputs["pairs"]` (a table of pairs) over `inputs["backbone"]` into `out`."""
     torch.set_num_threads(spec.compute.threads)
+    check_window(inputs["backbone"], spec.encoding.max_length)
     tokenizer = load_tokenizer(inputs["backbone"])
     rows = tables.read(inputs["pairs"], columns=tables.PAIRS.names)
     write_encoded((encode_pair(tokenizer, Pair(**row), spec.encoding.max_length) for row in rows), out)

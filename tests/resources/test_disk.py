@@ -1,13 +1,17 @@
 """A file is written whole or not at all, and what a killed process left is in nobody's way."""
 
 import errno
+import hashlib
 import multiprocessing
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from resources.disk import is_full, is_of_the_disk, write_text, write_whole
+from resources import disk
+from resources.disk import file_digest, is_full, is_of_the_disk, write_text, write_whole
 from ser.errors import SerError
 
 
@@ -15,6 +19,24 @@ def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".head.json.tmp").write_text("half of someth")
     write_text(tmp_path / "head.json", "é")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"head.json": "é".encode()}
+
+
+def test_a_digest_is_read_again_only_when_the_file_may_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = tmp_path / "weights", []
+    path.write_bytes(b"one")
+    monkeypatch.setattr(disk, "_read_digest", lambda path: read.append(path) or hashlib.sha256(path.read_bytes()))
+    fresh = file_digest(path).hexdigest()
+    path.write_bytes(b"two")  # in the same tick of the clock, perhaps, and as long
+    assert file_digest(path).hexdigest() == hashlib.sha256(b"two").hexdigest() != fresh
+    time.sleep(0.1)
+    read.clear()
+    assert {file_digest(path).hexdigest() for _ in range(3)} == {hashlib.sha256(b"two").hexdigest()}
+    assert len(read) == 1
+    path.write_bytes(b"six")
+    os.utime(path, ns=(0, 0))
+    assert file_digest(path).hexdigest() == hashlib.sha256(b"six").hexdigest()
 
 
 def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> None:

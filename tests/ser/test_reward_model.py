@@ -1,5 +1,6 @@
 """A reward depends on the pair alone, and survives saving."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ser import backbone
 from ser.backbone import load_model, load_tokenizer
 from ser.encoding import EncodedPair, encode_pair
 from ser.errors import SerError
@@ -31,6 +33,7 @@ def model(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory:
     folder = backbone_of(request.param, tiny_backbone, tmp_path_factory.mktemp(request.param))
     if request.param != "gpt_neox":
         return random_model(folder)
+    backbone._warn_of_plain_batches.cache_clear()  # another test may have heard it
     with pytest.warns(UserWarning, match="packing is not proven for model type 'gpt_neox'"):
         unpacked = random_model(folder)
     assert unpacked.trunk == 0
@@ -188,6 +191,20 @@ def test_a_folder_that_is_no_model_is_named(tiny_backbone: Path, tmp_path: Path)
         load_model(tmp_path, "reward", "float32")
     with pytest.raises(SerError, match="cannot be loaded"):
         load_tokenizer(tmp_path)
+
+
+def test_a_window_of_attention_that_pairs_may_exceed_is_refused(tiny_backbone: Path, tmp_path: Path) -> None:
+    folder = backbone_of("mistral", tiny_backbone, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    for window, fits in ((64, True), (None, True), (63, False)):
+        (folder / "config.json").write_text(json.dumps(config | {"sliding_window": window}))
+        if fits:
+            backbone.check_window(folder, 64)
+        else:
+            with pytest.raises(SerError, match=r"reaches back 63 tokens.* Set encoding.max_length to at most 63"):
+                backbone.check_window(folder, 64)
+    # Qwen's configurations name a window that is switched off.
+    backbone.check_window(backbone_of("qwen3", tiny_backbone, tmp_path / "qwen"), 100_000)
 
 
 def test_pickled_weights_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:
