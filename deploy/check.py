@@ -26,7 +26,7 @@ from resources.locks import is_owned
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-PATIENCE = 180.0
+PATIENCE = 600.0
 PAIRS = 200
 
 
@@ -90,11 +90,12 @@ def check(what: str, holds: bool) -> None:
 
 def until(what: str, holds: Callable[[], bool]) -> None:
     """Wait until something holds; what it raises while a process is still starting is a no."""
-    give_up, last = time.monotonic() + PATIENCE, "it did not"
+    give_up, last = time.monotonic() + PATIENCE, ""
     while time.monotonic() < give_up:
         try:
             if holds():
                 return check(what, True)
+            last = "it did not"
         except (OSError, KeyError, ValueError) as error:
             last = repr(error)
         time.sleep(1)

@@ -13,23 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from resources.code_version import PACKAGES, code_version, git_commit
-from resources.disk import clear, file_digest, fsync, is_full, replace, write_text
+from resources.disk import clear, fsync, is_full, replace, write_text
 from resources.launchers import Launcher
 from resources.locks import only_writer
+from resources.manifests import MANIFEST, DamagedArtifactError, check_whole, digest_of, file_digests, sealed
 from resources.stopwatch import Stopwatch
 from ser.errors import SerError
 from ser.progress import Progress
 from ser.specs import Spec
-
-MANIFEST = "manifest.json"
-SEAL = "sealed"
-"""The digest of everything else that a manifest says."""
-
-_AGAIN = "A run that needs it makes it again."
-
-
-class DamagedArtifactError(SerError):
-    """A file of an artifact is missing or not what its manifest says."""
 
 
 class DiskFullError(SerError):
@@ -84,11 +75,11 @@ class Artifact:
         inside = {file: digest for file, digest in files.items() if file.startswith(f"{name}/")}
         if not inside:
             raise DamagedArtifactError(f"artifact {self.key}/{self.version} has no {name}. Delete {self.path}.")
-        return Part(self.path / name, _digest(inside), self.version)
+        return Part(self.path / name, digest_of(inside), self.version)
 
     def whole(self) -> Part:
         """All of the artifact."""
-        return Part(self.path, _digest(self.manifest["files"]), self.version)
+        return Part(self.path, digest_of(self.manifest["files"]), self.version)
 
 
 Inputs = Mapping[str, "Part | list[Part]"]
@@ -189,28 +180,8 @@ class ArtifactStore:
             DamagedArtifactError: names the first file that is not what it was.
         """
         place = self.root / key / version
-        try:
-            manifest = json.loads((place / MANIFEST).read_text())
-            expected, seal = manifest["files"], manifest.pop(SEAL, None)
-        except (OSError, ValueError, KeyError) as error:
-            raise DamagedArtifactError(
-                f"artifact {key}/{version} has no readable {MANIFEST}: {error}. {_AGAIN}"
-            ) from error
-        actual = file_digests(place)
-        changed = [name for name in sorted(expected.keys() | actual.keys()) if expected.get(name) != actual.get(name)]
-        if seal != _digest(manifest):
-            changed = [MANIFEST]  # and nothing that it says of the files counts
-        if changed:
-            raise DamagedArtifactError(
-                f"artifact {key}/{version} is damaged: {changed[0]} is not what was written. {_AGAIN}"
-            )
+        check_whole(place, f"{key}/{version}")
         return Artifact(key, version, place, reused=True)
-
-
-def file_digests(folder: Path) -> dict[str, str]:
-    """sha256 of every file in `folder` but the manifest, by relative name."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return {name: file_digest(folder / name) for name in names if name != MANIFEST}
 
 
 def _version(module: str, spec: Spec, inputs: Inputs) -> str:
@@ -235,10 +206,6 @@ def _described(part: Part | list[Part]) -> Any:
     return {"version": part.version, "file": part.path.name, "sha256": part.digest}
 
 
-def _digest(facts: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()
-
-
 def _circumstances(watch: Stopwatch) -> dict[str, Any]:
     return {
         "packages": {package: metadata.version(package) for package in PACKAGES},
@@ -255,8 +222,7 @@ def _publish(temporary: Path, place: Path, facts: Mapping[str, Any]) -> None:
         if path.is_file():
             fsync(path)
     manifest = temporary / MANIFEST
-    sealed = {**facts, SEAL: _digest(facts)}
-    manifest.write_text(json.dumps(sealed, indent=1, sort_keys=True) + "\n")
+    manifest.write_text(json.dumps(sealed(facts), indent=1, sort_keys=True) + "\n")
     fsync(manifest)
     clear(temporary)
     if place.exists():  # a folder without a manifest is nobody's

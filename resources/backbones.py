@@ -5,8 +5,9 @@ import json
 from importlib import metadata
 from pathlib import Path
 
-from resources.artifacts import ArtifactStore, Part, file_digests
+from resources.artifacts import ArtifactStore, Part
 from resources.disk import file_digest
+from resources.manifests import file_digests
 from resources.settings import Backbone
 from ser.errors import SerError
 from ser.progress import Progress

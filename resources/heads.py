@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from resources.artifacts import MANIFEST, Artifact, ArtifactStore, DamagedArtifactError
+from resources.artifacts import Artifact, ArtifactStore
 from resources.disk import write_text
+from resources.manifests import MANIFEST, DamagedArtifactError
 from resources.pruned import record_place
 from resources.settings import RecordedSettings, Settings
 from ser.errors import SerError

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.artifacts import MANIFEST
 from resources.audit.record import model_of
-from resources.store_contents import EMBEDDED, Contents
+from resources.manifests import AGAIN, DamagedArtifactError, check_whole, read_manifest
+from resources.store_contents import EMBEDDED, Contents, Stored
 from ser.errors import SerError
 
+PROMOTION = "evolved_rm"
 Identity = tuple[str, str]
 """Asset key and version."""
 
@@ -29,9 +30,9 @@ def lineage(found: Contents) -> Lineage:
     """The lineage of the promoted models in a store.
 
     Raises:
-        SerError: a promotion or a manifest cannot be read, so that nobody can say what may go.
+        SerError: a promotion or a manifest is not what was written, so that nobody can say what may go.
     """
-    manifests = {one.identity: _read(one.path / MANIFEST) for one in (*found.records, *found.artifacts)}
+    manifests = {one.identity: _manifest(one) for one in (*found.records, *found.artifacts)}
     by_version: dict[str, list[Identity]] = {}
     for identity in manifests:
         by_version.setdefault(identity[1], []).append(identity)
@@ -41,11 +42,13 @@ def lineage(found: Contents) -> Lineage:
         return {made for version in versions for made in by_version.get(version, [])}
 
     whole: set[Identity] = set()
-    for promotion in (one for one in found.artifacts if one.key == "evolved_rm"):
-        decided = _read(promotion.path / "summary.json")
-        model = (model_of(decided["promoted_loop"]), decided["rm_version"])
-        whole |= {promotion.identity, model} | inputs(promotion.identity)
-        whole |= inputs(model, "backbone") if model in manifests else set()
+    for put_aside in (one for one in found.damaged if one.key == PROMOTION and one.identity not in manifests):
+        raise _unknown(put_aside.path, f"promotion {put_aside.version} was damaged and put aside")
+    for promotion in (one for one in found.artifacts if one.key == PROMOTION):
+        model = _promoted(promotion)
+        if model not in manifests:
+            raise _unknown(promotion.path, f"{'/'.join(model)}, which it promotes, is not in the store")
+        whole |= {promotion.identity, model} | inputs(promotion.identity) | inputs(model, "backbone")
     ancestors, waiting = set(whole), [identity for identity in whole if identity in manifests]
     while waiting:
         fresh = inputs(waiting.pop()) - ancestors
@@ -59,12 +62,12 @@ def embedded_in_use(found: Contents, kept: set[Identity]) -> set[Identity]:
     models = [one for one in found.artifacts if one.key == EMBEDDED]
     if not models:
         return set()
-    newest = max(models, key=lambda one: _read(one.path / MANIFEST)["finished_at"])
+    newest = max(models, key=lambda one: _manifest(one)["finished_at"])
     used = {
         version
         for one in found.artifacts
         if one.identity in kept
-        for version in _versions(_read(one.path / MANIFEST).get("inputs", {}), ())
+        for version in _versions(_manifest(one).get("inputs", {}), ())
     }
     return {one.identity for one in models if one.version in used or one is newest}
 
@@ -77,11 +80,25 @@ def _versions(inputs: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str
                 yield one["version"]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _manifest(one: Stored) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SerError(
-            f"{path} cannot be read ({error}), so nobody can say what may go. Nothing was removed.\n"
-            f"Delete {path.parent} (a run makes it again) and prune again."
-        ) from error
+        return read_manifest(one.path, f"{one.key}/{one.version}")
+    except DamagedArtifactError as error:
+        raise _unknown(one.path, str(error).removesuffix(AGAIN)) from error
+
+
+def _promoted(promotion: Stored) -> Identity:
+    """The model that a promotion chose; a changed digit in its name would let the model go."""
+    try:
+        check_whole(promotion.path, f"{promotion.key}/{promotion.version}")
+    except DamagedArtifactError as error:
+        raise _unknown(promotion.path, str(error).removesuffix(AGAIN)) from error
+    decided = json.loads((promotion.path / "summary.json").read_text())
+    return model_of(decided["promoted_loop"]), decided["rm_version"]
+
+
+def _unknown(path: Path, why: str) -> SerError:
+    return SerError(
+        f"{why.strip().removesuffix('.')}. Nothing was removed, because nobody can say what may go.\n"
+        f"Delete {path} (a run that needs it makes it again) and prune again."
+    )

@@ -7,9 +7,9 @@ only, makes the artifact anew when it is asked for.
 import shutil
 from pathlib import Path
 
-from resources.artifacts import MANIFEST
 from resources.audit.record import TABLES
 from resources.disk import replace
+from resources.manifests import MANIFEST
 
 PREFIX = ".pruned-"
 KEPT = frozenset({MANIFEST, "summary.json", *TABLES})

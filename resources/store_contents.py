@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resources.artifacts import MANIFEST
 from resources.heads import every_head
+from resources.manifests import MANIFEST
 from resources.pruned import KEPT, PREFIX
 
 EMBEDDED = "backbone/embedded"

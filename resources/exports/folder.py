@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resources.artifacts import file_digests
 from resources.disk import exchange, fsync, replace, write_text
 from resources.locks import only_writer
+from resources.manifests import file_digests
 from ser.errors import SerError
 
 MANIFEST = ".ser-export.json"

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from resources.csv_cells import shown
 from resources.disk import write_whole
 from resources.review.ranking import Chosen
-from resources.spreadsheets import safe_cell
 from ser.errors import SerError
 from ser.pairs import prompt_messages, readable_prompt
 
@@ -106,4 +106,4 @@ def _cell(name: str, value: Any) -> Any:
     """A cell that a spreadsheet leaves as it is."""
     if name == "pair_id" and _NUMBER.fullmatch(value):  # 24 hex digits can look like a number, and would be rounded
         return f"'{value}"
-    return safe_cell(value) if isinstance(value, str) else value
+    return shown(value)

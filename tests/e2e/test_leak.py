@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resources.artifacts import file_digests
+from resources.manifests import file_digests
 from resources.workshop import Workshop
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl

@@ -15,6 +15,7 @@ import pytest
 from resources.heads import known_runs
 from resources.landing.store import DatasetStore
 from resources.locks import only_writer, own_snapshot
+from resources.manifests import sealed
 from resources.prune import Pruning, prune
 from resources.pruned import KEPT
 from resources.store_contents import contents, store_summary
@@ -224,7 +225,7 @@ def test_leftovers_go(root: Path) -> None:
     for folder in (damaged, unfinished, loose):
         folder.mkdir(parents=True)
         (folder / "file").write_bytes(b"12345")
-    (loose / "manifest.json").write_text('{"inputs": {}}')
+    (loose / "manifest.json").write_text(json.dumps(sealed({"inputs": {}})))
     begun, abandoned = (root / "reports" / f".page-{number}.html.tmp" for number in (1, 2))
     for page in (begun, abandoned):
         page.write_text("half")
@@ -247,9 +248,24 @@ def test_leftovers_go(root: Path) -> None:
 
 def test_nothing_goes_while_a_promotion_cannot_be_read(root: Path) -> None:
     victim = next((root / "artifacts" / "evolved_rm").glob("*/summary.json"))
-    victim.write_text("{")
+    whole = victim.read_text()
+    version = json.loads(whole)["rm_version"]
+    another = version.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))  # no less a version
+    for text in ("{", whole.replace(version, another)):
+        victim.write_text(text)
+        _nothing_goes(root, "summary.json is not what was written")
+    victim.write_text(whole)
+    (model,) = (place for place in (root / "artifacts").glob(f"**/{version}") if place.is_dir())
+    model.rename(model.with_name(f".damaged-{version}-1"))
+    _nothing_goes(root, f"{version}, which it promotes, is not in the store")
+    model.with_name(f".damaged-{version}-1").rename(model)
+    victim.parent.rename(victim.parent.with_name(f".damaged-{victim.parent.name}-1"))
+    _nothing_goes(root, "was damaged and put aside")
+
+
+def _nothing_goes(root: Path, why: str) -> None:
     before = listing(root)
-    with pytest.raises(SerError, match="Nothing was removed"):
+    with pytest.raises(SerError, match=f"(?s){why}.*Nothing was removed"):
         prune(root, 1, remove=True)
     assert listing(root) == before
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from resources.artifacts import Artifact, ArtifactStore, DamagedArtifactError, Part
+from resources.artifacts import Artifact, ArtifactStore, Part
 from resources.disk import file_digest
+from resources.manifests import DamagedArtifactError
 from ser.errors import SerError
 from ser.progress import silent
 from ser.stages.specs import SplitSpec

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from landing_fakes import jsonl, landing, pair
 
-from resources.artifacts import file_digests
 from resources.launchers import in_own_process, in_process
+from resources.manifests import file_digests
 from ser.errors import SerError
 from ser.progress import silent
 from ser.specs import Spec

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.landing.store import DatasetStore
+from resources.manifests import file_digests, sealed
 from resources.prune import prune
 from resources.store_contents import contents
 
@@ -33,7 +34,8 @@ class Store:
         (place / "summary.json").write_text(json.dumps(summary or {}))
         described = {one[0].partition(".")[0]: {"version": one[1]} for one in inputs}
         described["all"] = [{"version": one[1]} for one in inputs]  # type: ignore[assignment]
-        (place / "manifest.json").write_text(json.dumps({"inputs": described, "finished_at": identity[1]}))
+        facts = {"inputs": described, "finished_at": identity[1], "files": file_digests(place)}
+        (place / "manifest.json").write_text(json.dumps(sealed(facts)))
         self.made_from[identity] = inputs
         return identity
 
