@@ -208,9 +208,8 @@ class Landing:
 
     def _merge(self, store: DatasetStore, staged: Staged, quarantine: Quarantine, limit: int) -> Landed:
         before = store.contents(store.current())
-        now = datetime.now(UTC)
         known = {kind: store.files(kind, before["parts"]) for kind in PARTS}
-        with Merge(staged, known, now) as merge:
+        with Merge(staged, known, datetime.now(UTC)) as merge:
             merge.count_tokens(self._counter, limit)
             merge.decide_purposes()
             stored = store.about().get("seed_fraction") if before["pairs"] else None
@@ -221,7 +220,7 @@ class Landing:
         if store.current() is None or any(gained.values()):
             contents = snapshot_contents(store, parts)
             snapshot = f"{store.dataset}-{contents['digest'][:12]}"
-            store.commit(snapshot, contents, stored if stored is not None else fraction, now.isoformat())
+            store.commit(snapshot, contents, stored if stored is not None else fraction, merge.landed_at.isoformat())
         else:
             contents, snapshot = before, str(store.current())
         quarantined = merge.quarantined + len(staged.unreadable)
