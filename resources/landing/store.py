@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pyarrow.parquet as pq
 
 from resources.disk import clear, file_digest, replace, write_text
 from resources.locks import only_writer_of_file
+from ser.errors import SerError
 from ser.tables import ROWS
+
+_DIGITS = 32
+"""How much of its digest a part's name holds."""
 
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -67,8 +72,12 @@ class DatasetStore:
         return json.loads((self.folder / "snapshots" / f"{snapshot}.json").read_text())
 
     def files(self, kind: str, parts: Mapping[str, list[str]]) -> list[Path]:
-        """The parquet files of all parts of one kind."""
-        return [self.folder / "parts" / name for name in parts[kind]]
+        """The parquet files of all parts of one kind, whose bytes are what their names say.
+
+        Raises:
+            SerError: a part has changed, or is gone.
+        """
+        return [self._whole(self.folder / "parts" / name) for name in parts[kind]]
 
     def add_part(self, kind: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
         """Write rows as a part named by its content; no rows make no part."""
@@ -78,7 +87,7 @@ class DatasetStore:
         if not write_parquet(temporary, PARTS[kind], batches):
             temporary.unlink()
             return []
-        name = f"{kind}-{file_digest(temporary)[:32]}.parquet"
+        name = f"{kind}-{file_digest(temporary)[:_DIGITS]}.parquet"
         replace(temporary, folder / name)
         return [name]
 
@@ -128,6 +137,28 @@ class DatasetStore:
             else:
                 waiting.append(file)
         return waiting
+
+    def _whole(self, part: Path) -> Path:
+        try:
+            status = part.stat()
+            digest = _part_digest(part, status.st_size, status.st_mtime_ns)
+        except OSError as error:
+            raise self._damage(part, f"cannot be read: {error.strerror}") from error
+        if part.stem.rpartition("-")[2] != digest[:_DIGITS]:
+            raise self._damage(part, "is no longer what landed: its bytes have changed")
+        return part
+
+    def _damage(self, part: Path, what: str) -> SerError:
+        return SerError(
+            f"dataset {self.dataset!r}: the landed part {part.name} {what}. Nothing was changed.\n"
+            f"Put {part} back from a backup."
+        )
+
+
+@cache
+def _part_digest(part: Path, size: int, mtime_ns: int) -> str:
+    """The digest of a part, which is read once as long as nobody writes to it."""
+    return file_digest(part)
 
 
 def fingerprint(file: Path) -> list[Any]:

@@ -187,6 +187,7 @@ class Landing:
 
     def _land(self, store: DatasetStore, files: Sequence[Path], reader: Reader = read_rows) -> Landed | None:
         """Land checked files under the lock; None if they hold no row."""
+        _known(store)  # a damaged part stops a landing before it writes anything
         quarantine = Quarantine(self._root, store.dataset)
         store.sweep()
         quarantine.sweep()
@@ -208,8 +209,7 @@ class Landing:
 
     def _merge(self, store: DatasetStore, staged: Staged, quarantine: Quarantine, limit: int) -> Landed:
         before = store.contents(store.current())
-        known = {kind: store.files(kind, before["parts"]) for kind in PARTS}
-        with Merge(staged, known, datetime.now(UTC)) as merge:
+        with Merge(staged, _known(store), datetime.now(UTC)) as merge:
             merge.count_tokens(self._counter, limit)
             merge.decide_purposes()
             stored = store.about().get("seed_fraction") if before["pairs"] else None
@@ -229,6 +229,12 @@ class Landing:
             store.dataset, snapshot, staged.read, merge.landed, merge.labels_added, merge.duplicates,
             quarantined, labelled, pairs - labelled,
         )  # fmt: skip
+
+
+def _known(store: DatasetStore) -> dict[str, list[Path]]:
+    """The parts of the current snapshot, by kind."""
+    parts = store.contents(store.current())["parts"]
+    return {kind: store.files(kind, parts) for kind in PARTS}
 
 
 def _checked(path: Path) -> Path:
