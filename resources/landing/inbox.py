@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.disk import replace
-from resources.landing.zone import DATASET_NAME, UNFINISHED
+from resources.landing.folders import DATASET_NAME, UNFINISHED
 from ser.errors import SerError
 
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")

@@ -126,17 +126,25 @@ class DatasetStore:
         seen = {tuple(mark) for note in notes for mark in json.loads(note.read_text())["seen"]}
         return [file for file in files if tuple(fingerprint(file)) not in seen]
 
-    def not_landed(self, files: Iterable[Path]) -> list[Path]:
-        """Those of `files` whose content has not landed yet; only unfamiliar ones are read to find out."""
+    def not_landed(self, files: Iterable[Path]) -> tuple[list[Path], dict[Path, OSError]]:
+        """Those of `files` whose content has not landed yet, and those that cannot be read, with the reason.
+
+        Only unfamiliar ones are read to find out.
+        """
         landed = {note.stem for note in (self.folder / "files").glob("*.json")}
-        waiting = []
+        waiting: list[Path] = []
+        unread: dict[Path, OSError] = {}
         for file in self.unfamiliar(files):
-            mark, digest = fingerprint(file), file_digest(file)
+            try:
+                mark, digest = fingerprint(file), file_digest(file)
+            except OSError as error:
+                unread[file] = error
+                continue
             if digest in landed:
                 self.remember(mark, digest)
             else:
                 waiting.append(file)
-        return waiting
+        return waiting, unread
 
     def _whole(self, part: Path) -> Path:
         try:

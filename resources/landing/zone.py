@@ -1,6 +1,5 @@
 """The landing zone: the only door for pairs and labels; what has landed is never changed or lost."""
 
-import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from resources.disk import file_digest
 from resources.landing.files import read_rows
+from resources.landing.folders import DATASET_NAME, NotAllLandedError, finished, inside
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
 from resources.landing.snapshots import find_pairs, snapshot_contents, touched_pairs, write_tables
@@ -21,10 +21,6 @@ from resources.settings import Settings
 from ser.errors import SerError
 from ser.pairs import Pair
 from ser.specs import MIN_PROMPT_TOKENS
-
-DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-UNFINISHED = re.compile(r"^\.|\.tmp$")
-"""Names of files that are still being written."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +72,24 @@ class Landing:
 
         A link that leads out of the folder is not followed: whoever may put files here must not be able to have
         others read. It is named in quarantine.
+
+        Raises:
+            NotAllLandedError: some of the files cannot be read; the others have landed.
         """
         store = self._store(dataset)
         folder = store.folder.parent
-        found = _finished(folder)
+        found = finished(folder)
         if not found:
             return None
-        inside = _inside(folder)
+        within = inside(folder)
         with store.lock():
-            for path in set(found) - set(inside):
+            for path in set(found) - set(within):
                 Quarantine(self._root, dataset).add_link(path)
-            files = store.not_landed(_checked(path) for path in inside)
-            return self._land(store, files) if files else None
+            files, unread = store.not_landed(within)
+            done = self._land(store, files) if files else None
+        if unread:
+            raise NotAllLandedError(dataset, unread)
+        return done
 
     def folder(self, dataset: str) -> Path:
         """Where files of a dataset are put.
@@ -103,7 +105,7 @@ class Landing:
         A file's own time may be any: this is when it last was written to or got its name.
         """
         store = self._store(dataset)
-        return max((path.stat().st_ctime for path in store.unfamiliar(_inside(store.folder.parent))), default=None)
+        return max((path.stat().st_ctime for path in store.unfamiliar(inside(store.folder.parent))), default=None)
 
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
@@ -247,18 +249,6 @@ def _checked(path: Path) -> Path:
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
         raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error
-
-
-def _finished(folder: Path) -> list[Path]:
-    """The files in a dataset's folder that nobody is writing any more."""
-    if not folder.is_dir():
-        return []
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and not UNFINISHED.search(path.name)]
-
-
-def _inside(folder: Path) -> list[Path]:
-    """Those of them that are no links out of the folder."""
-    return [path for path in _finished(folder) if path.resolve().parent == folder.resolve()]
 
 
 @contextmanager
