@@ -9,7 +9,7 @@ import dagster as dg
 from assets.ser_resource import SNAPSHOTS
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
-from resources.landing.folders import NotAllLandedError
+from resources.landing.folders import NotAllLandedError, links_out
 from resources.landing.inbox import fetch
 from resources.landing.zone import Landing
 from resources.launchers import in_own_process
@@ -21,6 +21,8 @@ from ser_dagster.jobs import Job
 
 LAST_ASSET = "policy_evaluation"
 """The last artifact of a complete run."""
+
+_LINK = "its folder is a link out of the landing folder, and is passed over"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         done: dict[str, str] = json.loads(context.cursor or "{}")
         looks = _fetch(settings.automation.inbox)
         looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}
+        looks |= {dataset: Look(_LINK) for dataset in links_out(data_root())}
         for dataset, found in looks.items():
             if found.failure is None:
                 context.log.info(f"{dataset}: {found.reason}")

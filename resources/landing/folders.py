@@ -1,5 +1,6 @@
 """The folders that files are put into: what they are called, and which of their files may be read."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,13 +28,48 @@ class NotAllLandedError(SerError):
         )
 
 
-def finished(folder: Path) -> list[Path]:
-    """The files in a dataset's folder that nobody is writing any more."""
-    if not folder.is_dir():
-        return []
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and not UNFINISHED.search(path.name)]
+def dataset_folder(root: Path, dataset: str) -> Path:
+    """Where files of a dataset are put.
+
+    Raises:
+        SerError: it is a link out of the landing folder: whoever may make links there must not choose what is read
+            and written elsewhere.
+    """
+    folder = root / "landing" / dataset
+    if _leads_out(folder):
+        raise SerError(
+            f"{folder} is a link out of the landing folder, to {folder.readlink()}, and is not followed.\n"
+            "Put a folder in its place, and the files into it."
+        )
+    return folder
 
 
-def inside(folder: Path) -> list[Path]:
-    """Those of them that are no links out of the folder."""
-    return [path for path in finished(folder) if path.resolve().parent == folder.resolve()]
+def dataset_folders(root: Path) -> list[str]:
+    """The names of datasets that have a folder to put files in."""
+    return [path.name for path in _named(root) if path.is_dir() and not _leads_out(path)]
+
+
+def links_out(root: Path) -> list[str]:
+    """The names of datasets whose folder would be a link out of the landing folder."""
+    return [path.name for path in _named(root) if _leads_out(path)]
+
+
+def finished(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files in a dataset's folder that nobody is writing any more, and apart the links out of it among them."""
+    files: list[Path] = []
+    links: list[Path] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.is_file() and not UNFINISHED.search(path.name):
+            (files if path.resolve().parent == folder.resolve() else links).append(path)
+    return files, links
+
+
+def _named(root: Path) -> list[Path]:
+    return sorted(path for path in (root / "landing").glob("*") if DATASET_NAME.fullmatch(path.name))
+
+
+def _leads_out(folder: Path) -> bool:
+    if not folder.is_symlink():
+        return False
+    place, landing = Path(os.path.realpath(folder)), folder.parent.resolve()
+    return place.parent != landing or place.is_symlink()

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.disk import clear, file_digest, replace, write_text
+from resources.landing.folders import dataset_folder
 from resources.locks import only_writer_of_file
 from ser.errors import SerError
 from ser.tables import ROWS
@@ -40,11 +41,15 @@ PARTS: dict[str, pa.Schema] = {
 
 
 class DatasetStore:
-    """The landed pairs of one dataset, in `landing/<dataset>/.landed`. Nothing in it is ever deleted."""
+    """The landed pairs of one dataset, in `landing/<dataset>/.landed`. Nothing in it is ever deleted.
+
+    Raises:
+        SerError: `landing/<dataset>` is a link out of the landing folder.
+    """
 
     def __init__(self, root: Path, dataset: str):
         self.dataset = dataset
-        self.folder = root / "landing" / dataset / ".landed"
+        self.folder = dataset_folder(root, dataset) / ".landed"
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from resources.disk import file_digest
 from resources.landing.files import read_rows
-from resources.landing.folders import DATASET_NAME, NotAllLandedError, finished, inside
+from resources.landing.folders import DATASET_NAME, NotAllLandedError, dataset_folder, dataset_folders, finished
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
 from resources.landing.snapshots import find_pairs, snapshot_contents, touched_pairs, write_tables
@@ -77,15 +77,13 @@ class Landing:
             NotAllLandedError: some of the files cannot be read; the others have landed.
         """
         store = self._store(dataset)
-        folder = store.folder.parent
-        found = finished(folder)
-        if not found:
+        found, links = finished(store.folder.parent)
+        if not found and not links:
             return None
-        within = inside(folder)
         with store.lock():
-            for path in set(found) - set(within):
-                Quarantine(self._root, dataset).add_link(path)
-            files, unread = store.not_landed(within)
+            for link in links:
+                Quarantine(self._root, dataset).add_link(link)
+            files, unread = store.not_landed(found)
             done = self._land(store, files) if files else None
         if unread:
             raise NotAllLandedError(dataset, unread)
@@ -100,17 +98,19 @@ class Landing:
         return self._store(dataset).folder.parent
 
     def newest_arrival(self, dataset: str) -> float | None:
-        """When the newest of the files that `land_waiting` would look at was put in place; None if there is none.
+        """When the newest of what `land_waiting` would look at was put in place; None if there is nothing.
 
         A file's own time may be any: this is when it last was written to or got its name.
         """
-        store = self._store(dataset)
-        return max((path.stat().st_ctime for path in store.unfamiliar(inside(store.folder.parent))), default=None)
+        store, quarantine = self._store(dataset), Quarantine(self._root, dataset)
+        files, links = finished(store.folder.parent)
+        times = [path.stat().st_ctime for path in store.unfamiliar(files)]
+        times += [link.lstat().st_ctime for link in links if not quarantine.has_link(link)]
+        return max(times, default=None)
 
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
-        places = (self._root / "landing").glob("*/")
-        return sorted(path.name for path in places if path.is_dir() and DATASET_NAME.fullmatch(path.name))
+        return dataset_folders(self._root)
 
     def datasets(self) -> list[str]:
         """Datasets that have a snapshot."""
@@ -135,9 +135,12 @@ class Landing:
         """
         known = self.datasets()
         if dataset not in known:
+            possible = DATASET_NAME.fullmatch(dataset)
+            if possible:
+                dataset_folder(self._root, dataset)  # refuses a link in words of its own
             raise SerError(
                 f"unknown dataset {dataset!r}. Known: {', '.join(known) or 'none'}.\n"
-                f"Land files first: ser land FILE --dataset {dataset if DATASET_NAME.fullmatch(dataset) else 'NAME'}"
+                f"Land files first: ser land FILE --dataset {dataset if possible else 'NAME'}"
             )
         return str(self._store(dataset).current())
 

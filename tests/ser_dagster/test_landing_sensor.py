@@ -235,3 +235,15 @@ def test_the_sensor_imports_no_torch_even_when_it_lands(folder: Path, data_root:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1 []"
     assert counts(data_root) == (3, 0)
+
+
+def test_links_that_lead_out_are_named(folder: Path, data_root: Path, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "secret.jsonl", labelled_rows(3))
+    (folder / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    (folder.parent / "evil").symlink_to(tmp_path)
+    said = reason(tick())
+    assert "evil: its folder is a link out of the landing folder, and is passed over" in said
+    assert "tiny: nothing has landed yet" in said
+    [note] = (data_root / "quarantine" / "tiny").iterdir()
+    assert "a link out of the folder" in note.read_text()
+    assert not (tmp_path / ".landed").exists()
