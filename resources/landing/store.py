@@ -123,7 +123,8 @@ class DatasetStore:
         path = self.folder / "files" / f"{digest}.json"
         seen = json.loads(path.read_text())["seen"] if path.exists() else []
         if mark not in seen:
-            write_json(path, {"digest": digest, "seen": [*seen, mark]})
+            others = [known for known in seen if known[:3] != mark[:3]]
+            write_json(path, {"digest": digest, "seen": [*others, mark]})
 
     def unfamiliar(self, files: Iterable[Path]) -> list[Path]:
         """Those of `files` that were not there, under this name and with this content, at any landing so far."""
@@ -175,9 +176,12 @@ def _part_digest(part: Path, size: int, mtime_ns: int) -> str:
 
 
 def fingerprint(file: Path) -> list[Any]:
-    """What changes when a file's content does: name, size, modification time."""
+    """What changes when a file's content does: name, size, the time that it says, and when it last was changed at all.
+
+    The last is not in older notes: their files are read once more.
+    """
     status = file.stat()
-    return [file.name, status.st_size, status.st_mtime_ns]
+    return [file.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
