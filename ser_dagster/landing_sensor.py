@@ -9,7 +9,7 @@ import dagster as dg
 from assets.ser_resource import SNAPSHOTS
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
-from resources.landing.folders import NotAllLandedError, links_out
+from resources.landing.folders import Arrivals, NotAllLandedError, links_out
 from resources.landing.inbox import fetch
 from resources.landing.zone import Landing
 from resources.launchers import in_own_process
@@ -21,6 +21,9 @@ from ser_dagster.jobs import Job
 
 LAST_ASSET = "policy_evaluation"
 """The last artifact of a complete run."""
+
+PATIENCE = 10
+"""Quiet periods after which files land although others keep coming."""
 
 _LINK = "its folder is a link out of the landing folder, and is passed over"
 
@@ -85,11 +88,11 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
         done: the snapshot that was last settled.
     """
     try:
-        newest = zone.newest_arrival(dataset)
-        wait = None if newest is None else _wait(settings.automation, newest)
+        arrivals = zone.arrivals(dataset)
+        wait = None if arrivals is None else _wait(settings.automation, arrivals)
         if wait is not None:
             return Look(wait, settled=done)
-        unread = None if newest is None else _land(zone, dataset)
+        unread = None if arrivals is None else _land(zone, dataset)
         found = _judge(zone, store, settings, dataset, done)
         return found if unread is None else replace(found, reason=f"{found.reason}; {unread}", failure=unread)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and stops nothing else
@@ -101,11 +104,12 @@ def _words(error: Exception) -> str:
     return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
 
 
-def _wait(automation: Automation, newest: float) -> str | None:
+def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
     """Why files are left to wait, if they are."""
-    age = time.time() - newest
-    if age < automation.quiet_seconds:
-        return f"the newest file came {age:.0f} s ago; files land after {automation.quiet_seconds:g} s of quiet"
+    quiet, now = automation.quiet_seconds, time.time()
+    age = now - arrivals.newest
+    if age < quiet and now - arrivals.oldest < PATIENCE * quiet:
+        return f"the newest file came {age:.0f} s ago; files land after {quiet:g} s of quiet"
     return None
 
 

@@ -10,7 +10,15 @@ from typing import Any
 
 from resources.disk import file_digest
 from resources.landing.files import read_rows
-from resources.landing.folders import DATASET_NAME, NotAllLandedError, dataset_folder, dataset_folders, finished
+from resources.landing.folders import (
+    DATASET_NAME,
+    Arrivals,
+    NotAllLandedError,
+    arrivals,
+    dataset_folder,
+    dataset_folders,
+    finished,
+)
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
 from resources.landing.snapshots import find_pairs, snapshot_contents, touched_pairs, write_tables
@@ -97,16 +105,11 @@ class Landing:
         """
         return self._store(dataset).folder.parent
 
-    def newest_arrival(self, dataset: str) -> float | None:
-        """When the newest of what `land_waiting` would look at was put in place; None if there is nothing.
-
-        A file's own time may be any: this is when it last was written to or got its name.
-        """
+    def arrivals(self, dataset: str) -> Arrivals | None:
+        """When what `land_waiting` would look at was put in place; None if there is nothing."""
         store, quarantine = self._store(dataset), Quarantine(self._root, dataset)
         files, links = finished(store.folder.parent)
-        times = [path.stat().st_ctime for path in store.unfamiliar(files)]
-        times += [link.lstat().st_ctime for link in links if not quarantine.has_link(link)]
-        return max(times, default=None)
+        return arrivals(store.unfamiliar(files), [link for link in links if not quarantine.has_link(link)])
 
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from landing_fakes import files_in, jsonl, landing, pair, quarantined
 
+from resources.landing.folders import Arrivals
 from resources.landing.inbox import fetch
 from resources.landing.zone import Landing
 from resources.review.taking_back import take_back
@@ -24,7 +25,7 @@ NAMING: dict[str, Callable[[Landing, Path], object]] = {
     "find_pairs": lambda zone, root: zone.find_pairs("evil", []),
     "gained": lambda zone, root: zone.gained("evil", None),
     "seed_fraction": lambda zone, root: zone.seed_fraction("evil"),
-    "arrivals": lambda zone, root: zone.newest_arrival("evil"),
+    "arrivals": lambda zone, root: zone.arrivals("evil"),
     "review": lambda zone, root: take_back(zone, "evil", [root.parent / "in.jsonl"], "ann"),
     "inbox": lambda zone, root: fetch(f"file://{root.parent}/inbox", root),
 }
@@ -79,7 +80,8 @@ def test_a_folder_with_nothing_but_a_link_out_of_it_is_worth_a_look_once(tmp_pat
     zone, folder = landing(tmp_path), tmp_path / "landing" / "demo"
     folder.mkdir(parents=True)
     (folder / "link.jsonl").symlink_to(jsonl(tmp_path / "secret.jsonl", [ROW]))
-    assert zone.newest_arrival("demo") == (folder / "link.jsonl").lstat().st_ctime
+    came = (folder / "link.jsonl").lstat().st_ctime
+    assert zone.arrivals("demo") == Arrivals(came, came)
     assert zone.land_waiting("demo") is None
     assert [row["file"] for row in quarantined(tmp_path)] == ["link.jsonl"]
-    assert zone.newest_arrival("demo") is None
+    assert zone.arrivals("demo") is None

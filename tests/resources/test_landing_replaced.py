@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from landing_fakes import jsonl, landing, pair
 
+from resources.landing.folders import Arrivals
+
 
 def replace(path: Path, number: int) -> None:
     """Other content of the same size, with the same name and modification time."""
@@ -22,7 +24,7 @@ def test_a_file_replaced_by_one_that_looks_the_same_lands(tmp_path: Path) -> Non
     path = jsonl(tmp_path / "landing" / "demo" / "a.jsonl", [pair(1)])
     zone.land_waiting("demo")
     replace(path, 2)
-    assert zone.newest_arrival("demo") == path.stat().st_ctime
+    assert zone.arrivals("demo") == Arrivals(path.stat().st_ctime, path.stat().st_ctime)
     done = zone.land_waiting("demo")
     assert done is not None
     assert (done.read, done.landed, zone.counts("demo")["pairs"]) == (1, 1, 2)
@@ -39,7 +41,7 @@ def test_a_note_of_before_makes_a_file_be_read_once_more(tmp_path: Path, monkeyp
     assert zone.land_waiting("demo") is None
     assert json.loads(note.read_text()) == old
     monkeypatch.setattr("resources.landing.store.file_digest", lambda path: pytest.fail(f"{path} is read again"))
-    assert zone.newest_arrival("demo") is None
+    assert zone.arrivals("demo") is None
     assert zone.land_waiting("demo") is None
 
 
