@@ -2,13 +2,14 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dagster as dg
 
 from assets.ser_resource import SNAPSHOTS
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
+from resources.landing.folders import Arrivals, NotAllLandedError, links_out
 from resources.landing.inbox import fetch
 from resources.landing.zone import Landing
 from resources.launchers import in_own_process
@@ -20,6 +21,11 @@ from ser_dagster.jobs import Job
 
 LAST_ASSET = "policy_evaluation"
 """The last artifact of a complete run."""
+
+PATIENCE = 10
+"""Quiet periods after which files land although others keep coming."""
+
+_LINK = "its folder is a link out of the landing folder, and is passed over"
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         done: dict[str, str] = json.loads(context.cursor or "{}")
         looks = _fetch(settings.automation.inbox)
         looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}
+        looks |= {dataset: Look(_LINK) for dataset in links_out(data_root())}
         for dataset, found in looks.items():
             if found.failure is None:
                 context.log.info(f"{dataset}: {found.reason}")
@@ -81,7 +88,13 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
         done: the snapshot that was last settled.
     """
     try:
-        return _wait(zone, settings.automation, dataset, done) or _judge(zone, store, settings, dataset, done)
+        arrivals = zone.arrivals(dataset)
+        wait = None if arrivals is None else _wait(settings.automation, arrivals)
+        if wait is not None:
+            return Look(wait, settled=done)
+        unread = None if arrivals is None else _land(zone, dataset)
+        found = _judge(zone, store, settings, dataset, done)
+        return found if unread is None else replace(found, reason=f"{found.reason}; {unread}", failure=unread)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and stops nothing else
         return Look(f"could not land or be looked at: {_words(error)}", settled=done, failure=error)
 
@@ -91,16 +104,21 @@ def _words(error: Exception) -> str:
     return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
 
 
-def _wait(zone: Landing, automation: Automation, dataset: str, done: str | None) -> Look | None:
-    """Land the files of a dataset if all has been quiet long enough; else say so."""
-    newest = zone.newest_arrival(dataset)
-    if newest is None:
-        return None
-    age = time.time() - newest
-    if age < automation.quiet_seconds:
-        reason = f"the newest file came {age:.0f} s ago; files land after {automation.quiet_seconds:g} s of quiet"
-        return Look(reason, settled=done)
-    zone.land_waiting(dataset)
+def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
+    """Why files are left to wait, if they are."""
+    quiet, now = automation.quiet_seconds, time.time()
+    age = now - arrivals.newest
+    if age < quiet and now - arrivals.oldest < PATIENCE * quiet:
+        return f"the newest file came {age:.0f} s ago; files land after {quiet:g} s of quiet"
+    return None
+
+
+def _land(zone: Landing, dataset: str) -> NotAllLandedError | None:
+    """Land what waits for a dataset; what keeps a file from it keeps the others neither from landing nor from a run."""
+    try:
+        zone.land_waiting(dataset)
+    except NotAllLandedError as error:
+        return error
     return None
 
 

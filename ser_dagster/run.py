@@ -12,6 +12,7 @@ from assets.evolved import finished_models
 from assets.graph import run_keys
 from resources.artifacts import Artifact
 from resources.disk import FULL, is_full
+from resources.landing.folders import NotAllLandedError
 from resources.locks import refuse_owned
 from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop, landing
@@ -59,7 +60,10 @@ def _snapshot(settings: Settings, dataset: str | None) -> str:
             raise SerError(f"name the dataset with --dataset: {named}.")
         dataset = known[0]
     if dataset in known:
-        zone.land_waiting(dataset)
+        try:
+            zone.land_waiting(dataset)
+        except NotAllLandedError as error:
+            print(f"ser: {error}", file=sys.stderr)
     return zone.current_snapshot(dataset)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.disk import replace
-from resources.landing.zone import DATASET_NAME, UNFINISHED
+from resources.landing.folders import DATASET_NAME, UNFINISHED, dataset_folder
 from ser.errors import SerError
 
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
@@ -40,7 +40,7 @@ def fetch(uri: str, root: Path) -> list[Path]:
                 dataset = _name(folder)
                 if folder["type"] == "directory" and DATASET_NAME.fullmatch(dataset):
                     try:
-                        copies += _fetch_folder(files, folder["name"], landing / dataset)
+                        copies += _fetch_folder(files, folder["name"], dataset_folder(root, dataset))
                     except Exception as error:  # noqa: BLE001 - told when the others are fetched
                         failures[dataset] = error
         except Exception as error:  # noqa: BLE001 - every client of a file system has errors of its own

@@ -1,7 +1,7 @@
 """The second step of a landing: the staged rows against each other and against what landed before."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,12 @@ SELECT l.pair_id, l.preferred, l.annotator, s.metadata FROM new_label l JOIN sta
 WHERE (l.annotator = '{JUDGE}') = {{}}
 """
 
+# A role changes with a label of the same landing: role changes have no later time.
+_LAST_LANDING = """
+SELECT epoch_us(max(landed_at)) FROM (SELECT landed_at FROM known_pairs UNION ALL
+  SELECT landed_at FROM known_labels UNION ALL SELECT landed_at FROM known_judge_labels)
+"""
+
 _REJECTED = """
 SELECT seq, s.file AS number, s.line, s.raw, s.raw_base64, r.reason FROM staged s JOIN rejected r USING (seq)
 """
@@ -105,19 +111,21 @@ class Merge:
     """One landing's tables. The steps are taken in the order in which the methods stand.
 
     Attributes:
+        landed_at: the time of this landing, which is after that of every earlier one, whatever the clock says.
         quarantined, landed, labels_added, duplicates: rows, after `decide_labels`.
         seed_fraction: after `decide_labels`; None if no pair is new and none was decided before.
     """
 
-    def __init__(self, staged: Staged, known: Mapping[str, list[Path]], landed_at: datetime):
+    def __init__(self, staged: Staged, known: Mapping[str, list[Path]], now: datetime):
         """Begin with the staged rows and the parts, by kind, of all that landed before."""
-        self._folder, self._landed_at = staged.folder, landed_at
+        self._folder = staged.folder
         self._con = open_database(self._folder / "spill")
         add_view(self._con, "staged", staged.tables(), SCHEMA)
         for kind, files in known.items():
             add = add_latest_roles if kind == "role_changes" else add_view
             add(self._con, f"known_{kind}", files, PARTS[kind])
         self._con.execute(_SETUP)
+        self.landed_at = self._after_the_last_landing(now)
         self.quarantined = self.landed = self.labels_added = self.duplicates = self.new_pairs = 0
 
     def __enter__(self) -> "Merge":
@@ -202,7 +210,7 @@ class Merge:
             "keys": ("SELECT key, unit, purpose FROM new_key", ["key"]),
         }
         for kind, (query, by) in queries.items():
-            rows = ({**row, "landed_at": self._landed_at} for row in in_order(self._read(query), by, self._folder))
+            rows = ({**row, "landed_at": self.landed_at} for row in in_order(self._read(query), by, self._folder))
             yield kind, record_batches(rows, PARTS[kind])
 
     def rejected_rows(self, names: list[str]) -> Iterator[dict[str, Any]]:
@@ -210,6 +218,10 @@ class Merge:
         for row in in_order(self._read(_REJECTED), ["seq"], self._folder):
             del row["seq"]
             yield {"file": names[row["number"]], **row}
+
+    def _after_the_last_landing(self, now: datetime) -> datetime:
+        last = self._con.execute(_LAST_LANDING).fetchall()[0][0]
+        return now if last is None else max(now, datetime.fromtimestamp(0, UTC) + timedelta(microseconds=last + 1))
 
     def _read(self, query: str) -> Iterator[pa.RecordBatch]:
         return self._con.sql(query).to_arrow_reader(_BATCH)

@@ -35,8 +35,11 @@ class Quarantine:
 
     def add_link(self, path: Path) -> None:
         """Note a link that was not followed."""
-        reason = f"a link out of the folder, to {path.readlink()}, is not followed; put the file itself here"
-        self._add([{"file": path.name, "line": None, "raw": None, "reason": reason}])
+        self._add([_link(path)])
+
+    def has_link(self, path: Path) -> bool:
+        """Whether a link has been noted, with where it leads now."""
+        return self._place(hashlib.sha256(_line(_link(path))).hexdigest()).exists()
 
     def sweep(self) -> None:
         """Remove what a killed landing left half-written."""
@@ -49,17 +52,29 @@ class Quarantine:
         digest = hashlib.sha256()
         with temporary.open("wb") as file:
             for row in rows:
-                shown = {
-                    name: value
-                    for name, value in row.items()
-                    if name in ("file", "line", "raw", "reason") or (value is not None and name != "number")
-                }
-                # A file's name may be bytes that are no text: Python's lone surrogates, which JSON can escape.
-                data = json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+                data = _line(row)
                 digest.update(data)
                 file.write(data)
-        path = self.folder / f"{digest.hexdigest()[:24]}.jsonl"
+        path = self._place(digest.hexdigest())
         if path.exists():
             temporary.unlink()
         else:
             replace(temporary, path)
+
+    def _place(self, digest: str) -> Path:
+        return self.folder / f"{digest[:24]}.jsonl"
+
+
+def _link(path: Path) -> dict[str, Any]:
+    reason = f"a link out of the folder, to {path.readlink()}, is not followed; put the file itself here"
+    return {"file": path.name, "line": None, "raw": None, "reason": reason}
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    shown = {
+        name: value
+        for name, value in row.items()
+        if name in ("file", "line", "raw", "reason") or (value is not None and name != "number")
+    }
+    # A file's name may be bytes that are no text: Python's lone surrogates, which JSON can escape.
+    return json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

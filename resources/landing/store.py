@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.disk import clear, file_digest, replace, write_text
+from resources.landing.folders import dataset_folder
 from resources.locks import only_writer_of_file
+from ser.errors import SerError
 from ser.tables import ROWS
+
+_DIGITS = 32
+"""How much of its digest a part's name holds."""
 
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -35,11 +41,15 @@ PARTS: dict[str, pa.Schema] = {
 
 
 class DatasetStore:
-    """The landed pairs of one dataset, in `landing/<dataset>/.landed`. Nothing in it is ever deleted."""
+    """The landed pairs of one dataset, in `landing/<dataset>/.landed`. Nothing in it is ever deleted.
+
+    Raises:
+        SerError: `landing/<dataset>` is a link out of the landing folder.
+    """
 
     def __init__(self, root: Path, dataset: str):
         self.dataset = dataset
-        self.folder = root / "landing" / dataset / ".landed"
+        self.folder = dataset_folder(root, dataset) / ".landed"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -67,8 +77,12 @@ class DatasetStore:
         return json.loads((self.folder / "snapshots" / f"{snapshot}.json").read_text())
 
     def files(self, kind: str, parts: Mapping[str, list[str]]) -> list[Path]:
-        """The parquet files of all parts of one kind."""
-        return [self.folder / "parts" / name for name in parts[kind]]
+        """The parquet files of all parts of one kind, whose bytes are what their names say.
+
+        Raises:
+            SerError: a part has changed, or is gone.
+        """
+        return [self._whole(self.folder / "parts" / name) for name in parts[kind]]
 
     def add_part(self, kind: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
         """Write rows as a part named by its content; no rows make no part."""
@@ -78,7 +92,7 @@ class DatasetStore:
         if not write_parquet(temporary, PARTS[kind], batches):
             temporary.unlink()
             return []
-        name = f"{kind}-{file_digest(temporary)[:32]}.parquet"
+        name = f"{kind}-{file_digest(temporary)[:_DIGITS]}.parquet"
         replace(temporary, folder / name)
         return [name]
 
@@ -109,7 +123,8 @@ class DatasetStore:
         path = self.folder / "files" / f"{digest}.json"
         seen = json.loads(path.read_text())["seen"] if path.exists() else []
         if mark not in seen:
-            write_json(path, {"digest": digest, "seen": [*seen, mark]})
+            others = [known for known in seen if known[:3] != mark[:3]]
+            write_json(path, {"digest": digest, "seen": [*others, mark]})
 
     def unfamiliar(self, files: Iterable[Path]) -> list[Path]:
         """Those of `files` that were not there, under this name and with this content, at any landing so far."""
@@ -117,23 +132,56 @@ class DatasetStore:
         seen = {tuple(mark) for note in notes for mark in json.loads(note.read_text())["seen"]}
         return [file for file in files if tuple(fingerprint(file)) not in seen]
 
-    def not_landed(self, files: Iterable[Path]) -> list[Path]:
-        """Those of `files` whose content has not landed yet; only unfamiliar ones are read to find out."""
+    def not_landed(self, files: Iterable[Path]) -> tuple[list[Path], dict[Path, OSError]]:
+        """Those of `files` whose content has not landed yet, and those that cannot be read, with the reason.
+
+        Only unfamiliar ones are read to find out.
+        """
         landed = {note.stem for note in (self.folder / "files").glob("*.json")}
-        waiting = []
+        waiting: list[Path] = []
+        unread: dict[Path, OSError] = {}
         for file in self.unfamiliar(files):
-            mark, digest = fingerprint(file), file_digest(file)
+            try:
+                mark, digest = fingerprint(file), file_digest(file)
+            except OSError as error:
+                unread[file] = error
+                continue
             if digest in landed:
                 self.remember(mark, digest)
             else:
                 waiting.append(file)
-        return waiting
+        return waiting, unread
+
+    def _whole(self, part: Path) -> Path:
+        try:
+            status = part.stat()
+            digest = _part_digest(part, status.st_size, status.st_mtime_ns)
+        except OSError as error:
+            raise self._damage(part, f"cannot be read: {error.strerror}") from error
+        if part.stem.rpartition("-")[2] != digest[:_DIGITS]:
+            raise self._damage(part, "is no longer what landed: its bytes have changed")
+        return part
+
+    def _damage(self, part: Path, what: str) -> SerError:
+        return SerError(
+            f"dataset {self.dataset!r}: the landed part {part.name} {what}. Nothing was changed.\n"
+            f"Put {part} back from a backup."
+        )
+
+
+@cache
+def _part_digest(part: Path, size: int, mtime_ns: int) -> str:
+    """The digest of a part, which is read once as long as nobody writes to it."""
+    return file_digest(part)
 
 
 def fingerprint(file: Path) -> list[Any]:
-    """What changes when a file's content does: name, size, modification time."""
+    """What changes when a file's content does: name, size, the time that it says, and when it last was changed at all.
+
+    The last is not in older notes: their files are read once more.
+    """
     status = file.stat()
-    return [file.name, status.st_size, status.st_mtime_ns]
+    return [file.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:

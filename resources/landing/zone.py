@@ -1,6 +1,5 @@
 """The landing zone: the only door for pairs and labels; what has landed is never changed or lost."""
 
-import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,15 @@ from typing import Any
 
 from resources.disk import file_digest
 from resources.landing.files import read_rows
+from resources.landing.folders import (
+    DATASET_NAME,
+    Arrivals,
+    NotAllLandedError,
+    arrivals,
+    dataset_folder,
+    dataset_folders,
+    finished,
+)
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
 from resources.landing.snapshots import find_pairs, snapshot_contents, touched_pairs, write_tables
@@ -21,10 +29,6 @@ from resources.settings import Settings
 from ser.errors import SerError
 from ser.pairs import Pair
 from ser.specs import MIN_PROMPT_TOKENS
-
-DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-UNFINISHED = re.compile(r"^\.|\.tmp$")
-"""Names of files that are still being written."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +80,22 @@ class Landing:
 
         A link that leads out of the folder is not followed: whoever may put files here must not be able to have
         others read. It is named in quarantine.
+
+        Raises:
+            NotAllLandedError: some of the files cannot be read; the others have landed.
         """
         store = self._store(dataset)
-        folder = store.folder.parent
-        found = _finished(folder)
-        if not found:
+        found, links = finished(store.folder.parent)
+        if not found and not links:
             return None
-        inside = _inside(folder)
         with store.lock():
-            for path in set(found) - set(inside):
-                Quarantine(self._root, dataset).add_link(path)
-            files = store.not_landed(_checked(path) for path in inside)
-            return self._land(store, files) if files else None
+            for link in links:
+                Quarantine(self._root, dataset).add_link(link)
+            files, unread = store.not_landed(found)
+            done = self._land(store, files) if files else None
+        if unread:
+            raise NotAllLandedError(dataset, unread)
+        return done
 
     def folder(self, dataset: str) -> Path:
         """Where files of a dataset are put.
@@ -97,18 +105,15 @@ class Landing:
         """
         return self._store(dataset).folder.parent
 
-    def newest_arrival(self, dataset: str) -> float | None:
-        """When the newest of the files that `land_waiting` would look at was put in place; None if there is none.
-
-        A file's own time may be any: this is when it last was written to or got its name.
-        """
-        store = self._store(dataset)
-        return max((path.stat().st_ctime for path in store.unfamiliar(_inside(store.folder.parent))), default=None)
+    def arrivals(self, dataset: str) -> Arrivals | None:
+        """When what `land_waiting` would look at was put in place; None if there is nothing."""
+        store, quarantine = self._store(dataset), Quarantine(self._root, dataset)
+        files, links = finished(store.folder.parent)
+        return arrivals(store.unfamiliar(files), [link for link in links if not quarantine.has_link(link)])
 
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
-        places = (self._root / "landing").glob("*/")
-        return sorted(path.name for path in places if path.is_dir() and DATASET_NAME.fullmatch(path.name))
+        return dataset_folders(self._root)
 
     def datasets(self) -> list[str]:
         """Datasets that have a snapshot."""
@@ -133,9 +138,12 @@ class Landing:
         """
         known = self.datasets()
         if dataset not in known:
+            possible = DATASET_NAME.fullmatch(dataset)
+            if possible:
+                dataset_folder(self._root, dataset)  # refuses a link in words of its own
             raise SerError(
                 f"unknown dataset {dataset!r}. Known: {', '.join(known) or 'none'}.\n"
-                f"Land files first: ser land FILE --dataset {dataset if DATASET_NAME.fullmatch(dataset) else 'NAME'}"
+                f"Land files first: ser land FILE --dataset {dataset if possible else 'NAME'}"
             )
         return str(self._store(dataset).current())
 
@@ -187,6 +195,7 @@ class Landing:
 
     def _land(self, store: DatasetStore, files: Sequence[Path], reader: Reader = read_rows) -> Landed | None:
         """Land checked files under the lock; None if they hold no row."""
+        _known(store)  # a damaged part stops a landing before it writes anything
         quarantine = Quarantine(self._root, store.dataset)
         store.sweep()
         quarantine.sweep()
@@ -208,9 +217,7 @@ class Landing:
 
     def _merge(self, store: DatasetStore, staged: Staged, quarantine: Quarantine, limit: int) -> Landed:
         before = store.contents(store.current())
-        now = datetime.now(UTC)
-        known = {kind: store.files(kind, before["parts"]) for kind in PARTS}
-        with Merge(staged, known, now) as merge:
+        with Merge(staged, _known(store), datetime.now(UTC)) as merge:
             merge.count_tokens(self._counter, limit)
             merge.decide_purposes()
             stored = store.about().get("seed_fraction") if before["pairs"] else None
@@ -221,7 +228,7 @@ class Landing:
         if store.current() is None or any(gained.values()):
             contents = snapshot_contents(store, parts)
             snapshot = f"{store.dataset}-{contents['digest'][:12]}"
-            store.commit(snapshot, contents, stored if stored is not None else fraction, now.isoformat())
+            store.commit(snapshot, contents, stored if stored is not None else fraction, merge.landed_at.isoformat())
         else:
             contents, snapshot = before, str(store.current())
         quarantined = merge.quarantined + len(staged.unreadable)
@@ -230,6 +237,12 @@ class Landing:
             store.dataset, snapshot, staged.read, merge.landed, merge.labels_added, merge.duplicates,
             quarantined, labelled, pairs - labelled,
         )  # fmt: skip
+
+
+def _known(store: DatasetStore) -> dict[str, list[Path]]:
+    """The parts of the current snapshot, by kind."""
+    parts = store.contents(store.current())["parts"]
+    return {kind: store.files(kind, parts) for kind in PARTS}
 
 
 def _checked(path: Path) -> Path:
@@ -242,18 +255,6 @@ def _checked(path: Path) -> Path:
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
         raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error
-
-
-def _finished(folder: Path) -> list[Path]:
-    """The files in a dataset's folder that nobody is writing any more."""
-    if not folder.is_dir():
-        return []
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and not UNFINISHED.search(path.name)]
-
-
-def _inside(folder: Path) -> list[Path]:
-    """Those of them that are no links out of the folder."""
-    return [path for path in _finished(folder) if path.resolve().parent == folder.resolve()]
 
 
 @contextmanager

@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from landing_fakes import jsonl, landing, pair, quarantined, snapshot
 
+from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
 from resources.review.taking_back import TakenBack, take_back
 from ser.errors import SerError
@@ -116,6 +118,22 @@ def test_a_full_export_and_a_short_one_of_label_studio_land_the_same(tmp_path: P
         path.write_text(json.dumps(tasks))
         assert counts(take_back(zone, "demo", [path], "team")) == expected
         assert labels(zone, tmp_path) == [(identity(0), "eva@example.org", "b"), (identity(0), "team-1", "a")]
+
+
+def test_when_somebody_answered_stays_with_the_landed_label(tmp_path: Path, zone: Landing) -> None:
+    given = [*answers((0, "a"), time="2026-11-24 10:00"), *answers((1, "b"))]
+    take_back(zone, "demo", [jsonl(tmp_path / "queue.jsonl", given)], "ann")
+    done = studio([{"side": "left", "who": "eva@example.org"}])
+    (tmp_path / "export.json").write_text(json.dumps([{"data": {"pair_id": identity(2)}, "annotations": done}]))
+    take_back(zone, "demo", [tmp_path / "export.json"], "team")
+    store = DatasetStore(tmp_path, "demo")
+    parts = store.files("labels", store.contents(store.current())["parts"])
+    kept = [row for part in parts for row in pq.read_table(part).to_pylist()]
+    assert {row["pair_id"]: json.loads(row["metadata"]) for row in kept if row["annotator"]} == {
+        identity(0): {"reviewed_at": "2026-11-24 10:00"},
+        identity(1): {},
+        identity(2): {"reviewed_at": "2026-11-20T10:05:00Z"},
+    }
 
 
 def test_people_who_disagree_are_all_kept_and_the_majority_decides(tmp_path: Path, zone: Landing) -> None:

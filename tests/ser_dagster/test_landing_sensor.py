@@ -6,12 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
-import dagster as dg
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from sensor_fakes import Clock, counts, current, reason, requested, tick
 
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
@@ -21,68 +20,9 @@ from resources.settings import load_settings
 from resources.workshop import landing
 from ser.errors import SerError
 from ser.progress import silent
-from ser_dagster import landing_sensor as module
-from ser_dagster.jobs import ser_run
-from ser_dagster.landing_sensor import landing_sensor
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
 ROOT = Path(__file__).parents[2]
-
-
-class Clock(SimpleNamespace):
-    """The sensor's watch, which can be put forward."""
-
-    ahead = 0.0
-
-    def time(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    return clock
-
-
-@pytest.fixture
-def folder(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SER_AUTOMATION__QUIET_SECONDS", "0")
-    folder = data_root / "landing" / "tiny"
-    folder.mkdir(parents=True)
-    return folder
-
-
-def tick(cursor: str | None = None) -> dg.SensorResult:
-    """One evaluation of the sensor."""
-    settings = load_settings()
-    sensor = landing_sensor(ser_run(settings), settings.automation)
-    result = sensor(dg.build_sensor_context(cursor=cursor))
-    assert isinstance(result, dg.SensorResult)
-    return result
-
-
-def requested(result: dg.SensorResult) -> list[str | None]:
-    """The partitions of the requested runs, which must be added by the same evaluation."""
-    keys = [request.partition_key for request in result.run_requests or []]
-    added = [key for request in result.dynamic_partitions_requests or [] for key in request.partition_keys]
-    assert added == keys
-    return keys
-
-
-def reason(result: dg.SensorResult) -> str:
-    assert not result.run_requests
-    assert isinstance(result.skip_reason, dg.SkipReason)
-    return str(result.skip_reason.skip_message)
-
-
-def current(root: Path, dataset: str = "tiny") -> str:
-    return landing(root, load_settings()).current_snapshot(dataset)
-
-
-def counts(root: Path) -> tuple[int, int]:
-    found = landing(root, load_settings()).counts("tiny")
-    return found["labelled"], found["unlabelled"]
 
 
 def test_a_burst_becomes_one_snapshot_and_one_run(
@@ -171,7 +111,7 @@ def test_a_dataset_that_cannot_land_keeps_no_other_from_landing(folder: Path, da
 
 
 @pytest.mark.parametrize(
-    ("damaged", "kind"), [("parts/pairs-*.parquet", "Error"), ("snapshots/*.json", "JSONDecodeError")]
+    ("damaged", "kind"), [("parts/pairs-*.parquet", "its bytes have changed"), ("snapshots/*.json", "JSONDecodeError")]
 )
 @pytest.mark.parametrize("broken", ["aaa", "zzz"])  # before and after the dataset that is whole
 def test_a_damaged_dataset_stops_no_other_and_is_told(
@@ -295,3 +235,15 @@ def test_the_sensor_imports_no_torch_even_when_it_lands(folder: Path, data_root:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1 []"
     assert counts(data_root) == (3, 0)
+
+
+def test_links_that_lead_out_are_named(folder: Path, data_root: Path, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "secret.jsonl", labelled_rows(3))
+    (folder / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    (folder.parent / "evil").symlink_to(tmp_path)
+    said = reason(tick())
+    assert "evil: its folder is a link out of the landing folder, and is passed over" in said
+    assert "tiny: nothing has landed yet" in said
+    [note] = (data_root / "quarantine" / "tiny").iterdir()
+    assert "a link out of the folder" in note.read_text()
+    assert not (tmp_path / ".landed").exists()

@@ -1,0 +1,24 @@
+"""Fixtures of the landing sensor's tests."""
+
+from pathlib import Path
+
+import pytest
+from sensor_fakes import Clock
+
+from ser_dagster import landing_sensor as module
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def folder(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The landing folder of `tiny`, from which files land at once."""
+    monkeypatch.setenv("SER_AUTOMATION__QUIET_SECONDS", "0")
+    folder = data_root / "landing" / "tiny"
+    folder.mkdir(parents=True)
+    return folder
