@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reliability.project import Project, artifacts, differences, leftovers
-from reliability.victim import fork, start
+from reliability.victim import count_calls, fork, start
 
 TABLES = (
     "pairs", "snapshots", "human_labels", "self_labels", "heldout_scores", "status_reports", "reward_models",
@@ -88,9 +88,11 @@ class Wanted:
         self.landed = project.folder / "landed"
         ser(project, self.landed, "land", str(project.pairs), "--dataset", "tiny")
         self.root = project.copy_of(self.landed, "undisturbed")
-        done = start(project.folder / "undisturbed-run", self.root, "run").wait()
+        folder = project.folder / "undisturbed-run"
+        done = start(folder, self.root, "run", harm=count_calls(folder)).wait()
         expect(done.code == 0, done.err[-3000:])
         self.events = done.events()
+        self.calls = done.calls
         self.seconds = self.events[-1].at - done.started
         self.files = artifacts(self.root)
         self.rows = audit(project, self.root)

@@ -1,5 +1,6 @@
 """Damaged files through the landing: no crash, and every row is accounted for."""
 
+import gzip
 import json
 import os
 import random
@@ -8,6 +9,8 @@ import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from reliability.mutations import accident
 from resources.landing.files import UnreadableError, read_rows
@@ -27,6 +30,8 @@ class Fuzzed:
     rows: Counter[str] = field(default_factory=Counter)
     """`read`, `landed`, `duplicates`, `quarantined`."""
     kinds: Counter[str] = field(default_factory=Counter)
+    whole: int = 0
+    """Files that were left undamaged: of them it is known without reading how many rows they have."""
 
 
 def fuzz(folder: Path, inputs: int, seed: int) -> Fuzzed:
@@ -52,14 +57,15 @@ def _land(root: Path, number: int, count: int, draw: random.Random, found: Fuzze
     folder = root / "in"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    files = []
+    files, expected = [], 0
     for place in range(count):
-        kind, data = accident(place, draw)
+        kind, data, rows = accident(place, draw)
         path = folder / f"{number}-{place}{kind}"
         path.write_bytes(data)
         files.append(path)
         found.kinds[kind] += 1
-    expected = sum(_rows(path) for path in files)
+        found.whole += rows is not None
+        expected += _rows(path, rows)
     landed = Landing(root, Settings(), count_words).land(files, "fuzz")
     _account(landed, expected, root)
     found.files += count
@@ -74,16 +80,25 @@ def _account(landed: Landed, expected: int, root: Path) -> None:
     assert not list(store.rglob("*.tmp")) and not (store / "staging").exists()
 
 
-def _rows(path: Path) -> int:
-    """How many rows a file should count for: an unreadable one is one row, lines of JSON are counted by their ends."""
+def _rows(path: Path, written: int | None) -> int:
+    """How many rows a file should count for, found out without our readers as far as it can be.
+
+    An unreadable file is one row, lines are counted by their ends, and an undamaged file has what was written.
+    """
     try:
         count = sum(1 for _ in read_rows(path))
     except UnreadableError:
         return 1
-    if path.suffix == ".jsonl":
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        lines = sum(1 for line in data.split(b"\n") if line.strip())
+    assert written is None or count == written, f"{path.name}: {count} rows of {written}"
+    if path.suffix in (".jsonl", ".gz"):
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rb") as file:
+            lines = sum(1 for line in file.read().removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip())
         assert count == lines, f"{path.name}: {count} rows of {lines} lines"
+    if path.suffix == ".parquet" and path.stat().st_size:
+        said = pq.read_metadata(path)
+        groups = sum(said.row_group(number).num_rows for number in range(said.num_row_groups))
+        assert count == groups, f"{path.name}: {count} rows of {groups}"
     return count
 
 
@@ -99,7 +114,7 @@ def in_parts(folder: Path, inputs: int, seed: int) -> Fuzzed:
             code = 70
             try:
                 part = fuzz(folder / "fuzz", count, seed * 1000 + number)
-                out.write_text(json.dumps({"rows": part.rows, "kinds": part.kinds}))
+                out.write_text(json.dumps({"rows": part.rows, "kinds": part.kinds, "whole": part.whole}))
                 code = 0
             except BaseException:  # noqa: BLE001 - the parent only sees the code
                 traceback.print_exc()
@@ -111,6 +126,7 @@ def in_parts(folder: Path, inputs: int, seed: int) -> Fuzzed:
         found.files += count
         found.rows.update(part["rows"])
         found.kinds.update(part["kinds"])
+        found.whole += part["whole"]
         shutil.rmtree(folder / "fuzz", ignore_errors=True)
         number += 1
         print(f"{found.files:,} of {inputs:,} files", flush=True)

@@ -24,6 +24,8 @@ class Kill:
     how: str
     label: str
     """The stage in hand, or the last one that had reported when it was between two."""
+    asset: str
+    """The asset or check in hand."""
     share: float
     """How much of the stage was done."""
     repeated: float = 0.0
@@ -60,9 +62,9 @@ class Round:
         if events:
             last = events[-1]
             total = len(self.wanted.of(last.label))
-            self.pending = Kill(how, last.label, min(1.0, self.emitted[last.label] / total))
+            self.pending = Kill(how, last.label, victim.asset, min(1.0, self.emitted[last.label] / total))
         else:
-            self.pending = Kill(how, "starting", 0.0)
+            self.pending = Kill(how, "starting", victim.asset, 0.0)
         self.kills.append(self.pending)
         return True
 
@@ -131,11 +133,10 @@ def _by_stage(one: Round, most: int) -> None:
 
 
 def _by_call(one: Round, most: int) -> None:
-    """Let the process kill itself where it would change the disk."""
+    """Let the process kill itself where it would change the disk: what is left of the run has ever fewer places."""
     for _ in range(min(most, 14)):
-        if not one.run_and_kill(
-            "a call that changes the disk", lambda _: False, at_call(one.draw.randrange(1, 70), die)
-        ):
+        call = one.draw.randrange(1, one.wanted.calls)
+        if not one.run_and_kill("a call that changes the disk", lambda _: False, at_call(call, die)):
             return
 
 

@@ -109,10 +109,14 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
     return bytes(body)
 
 
-def accident(number: int, draw: random.Random) -> tuple[str, bytes]:
-    """A file of any kind: the ending of its name, and its bytes, in most cases damaged."""
+def accident(number: int, draw: random.Random) -> tuple[str, bytes, int | None]:
+    """A file of any kind: the ending of its name, its bytes, in most cases damaged, and its rows if it is not."""
     kind = KINDS[number % len(KINDS)]
-    data = file_of(kind, [row(draw) for _ in range(draw.choice([1, 2, 3, 6]))], draw)
+    rows = [row(draw) for _ in range(draw.choice([1, 2, 3, 6]))]
+    data = file_of(kind, rows, draw)
     if kind == ".jsonl.gz" and draw.random() < 0.5:  # damage inside of what is compressed
-        return kind, gzip.compress(mutated(gzip.decompress(data), draw), 1)
-    return kind, mutated(data, draw) if draw.random() < 0.85 else data
+        return kind, gzip.compress(mutated(gzip.decompress(data), draw), 1), None
+    if draw.random() < 0.85:
+        return kind, mutated(data, draw), None
+    foreign = kind == ".parquet" and not data.startswith(b"PAR1")  # one row: no parquet file
+    return kind, data, 1 if foreign else len(rows)

@@ -47,7 +47,7 @@ def _kills(project: Project, options: Options) -> str:
         f"**{len(found)} runs and {landed} landings were killed** with `kill -9` and continued. Nothing was lost: "
         "every file is the undisturbed run's, the audit has the same rows and no duplicate, nothing half-made is left, "
         "and no run seems to go on. From the start of the next process (its imports done) to new work of the stage "
-        f"in hand: {median(resumed):.1f} s (median), {resumed[-1]:.1f} s (longest). {_how(found)}\n\n"
+        f"in hand: {median(resumed):.1f} s (median), {resumed[-1]:.1f} s (longest). {_how(found)} {_where(found)}\n\n"
         + table(
             [_of_stage(name, [kill for kill in found if _stage(kill.label) == name]) for name in stages],
             ["stage in hand", "kills", "work repeated: median", "most", "it keeps what it has done"],
@@ -58,6 +58,11 @@ def _kills(project: Project, options: Options) -> str:
 def _how(found: list[Kill]) -> str:
     counts = Counter(kill.how for kill in found)
     return "The moment was decided by " + ", ".join(f"{how} ({n})" for how, n in counts.most_common()) + "."
+
+
+def _where(found: list[Kill]) -> str:
+    counts = Counter(kill.asset.replace("__", "/") for kill in found)
+    return "Begun last was: " + ", ".join(f"{asset} ({n})" for asset, n in sorted(counts.items())) + "."
 
 
 def _stage(label: str) -> str:
@@ -123,7 +128,8 @@ def _fuzz(project: Project, options: Options) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.kinds.items()))
     rows = found.rows
     return (
-        f"**{found.files:,} damaged files** ({kinds}) were landed without a crash. Of their {rows['read']:,} rows "
+        f"**{found.files:,} files** ({kinds}), all but {found.whole:,} of them damaged, were landed without a crash. "
+        f"Of their {rows['read']:,} rows "
         f"{rows['landed']:,} landed, {rows['duplicates']:,} were duplicates and {rows['quarantined']:,} went to "
         "quarantine: every row is accounted for."
     )

@@ -72,6 +72,17 @@ class Victim:
         ]
 
     @property
+    def asset(self) -> str:
+        """The asset or check that was begun last."""
+        begun = (self.folder / "assets").read_text().split()
+        return begun[-1] if begun else "before the first"
+
+    @property
+    def calls(self) -> int:
+        """How often it changed the disk, if `count_calls` was its harm."""
+        return len((self.folder / "calls").read_bytes())
+
+    @property
     def out(self) -> str:
         """Its standard output."""
         return (self.folder / "out").read_text()
@@ -97,7 +108,7 @@ def start(folder: Path, root: Path, *arguments: str, harm: Callable[[], None] = 
 def fork(folder: Path, root: Path, action: Callable[[], int]) -> Victim:
     """Begin `action` in a new process, whose output and events go into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("out", "err", "events"):
+    for name in ("out", "err", "events", "assets", "calls"):
         (folder / name).write_text("")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -109,7 +120,7 @@ def fork(folder: Path, root: Path, action: Callable[[], int]) -> Victim:
         for number, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(folder / name, os.O_WRONLY | os.O_APPEND), number)
         os.environ["SER_DATA"] = str(root)
-        _trace(folder / "events")
+        _trace(folder)
         code = action()
     except BaseException:  # noqa: BLE001 - whatever it is, it is the victim's
         traceback.print_exc()
@@ -119,39 +130,63 @@ def fork(folder: Path, root: Path, action: Callable[[], int]) -> Victim:
         os._exit(code)
 
 
-def _trace(path: Path) -> None:
-    """Write down every report of progress, as soon as it is made."""
+def _trace(folder: Path) -> None:
+    """Write down every report of progress as soon as it is made, and every asset as soon as it is begun."""
+    from assets.ser_resource import SerResource
     from resources.reporter import Reporter
 
-    tell, file = Reporter.__call__, os.open(path, os.O_WRONLY | os.O_APPEND)
+    tell, file = Reporter.__call__, os.open(folder / "events", os.O_WRONLY | os.O_APPEND)
+    begin, begun = SerResource.workshop, os.open(folder / "assets", os.O_WRONLY | os.O_APPEND)
 
     def traced(self: Any, done: int, total: int, unit: str, note: str = "") -> None:
         os.write(file, f"{time.monotonic():.6f}\t{self._label}\t{unit}\t{done}\t{total}\n".encode())
         tell(self, done, total, unit, note)
 
+    def noted(self: Any, context: Any) -> Any:
+        os.write(begun, f"{getattr(context, 'op_execution_context', context).op_handle.name}\n".encode())
+        return begin(self, context)
+
     Reporter.__call__ = traced  # type: ignore[method-assign]
+    SerResource.workshop = noted  # type: ignore[method-assign]
 
 
 def at_call(number: int, act: Callable[[str], None]) -> Callable[[], None]:
-    """A harm: `act` instead of the disk call with this number."""
+    """A harm: `act` before the disk call with this number."""
 
     def harm() -> None:
         left = number
 
-        def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-            def instead(*arguments: Any, **options: Any) -> Any:
-                nonlocal left
-                left -= 1
-                if left == 0:
-                    act(name)
-                return call(*arguments, **options)
+        def counted(name: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                act(name)
 
-            return instead
-
-        for name in CALLS:
-            setattr(os, name, counted(name, getattr(os, name)))
+        _before_calls(counted)
 
     return harm
+
+
+def count_calls(folder: Path) -> Callable[[], None]:
+    """A harm that does none: the calls of the process that works in `folder` are counted."""
+
+    def harm() -> None:
+        file = os.open(folder / "calls", os.O_WRONLY | os.O_APPEND)
+        _before_calls(lambda name: os.write(file, b"."))
+
+    return harm
+
+
+def _before_calls(act: Callable[[str], Any]) -> None:
+    def preceded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(*arguments: Any, **options: Any) -> Any:
+            act(name)
+            return call(*arguments, **options)
+
+        return instead
+
+    for name in CALLS:
+        setattr(os, name, preceded(name, getattr(os, name)))
 
 
 def die(name: str) -> None:

@@ -44,7 +44,9 @@ class Controls(Spec):
 class Automation(Spec):
     """What happens by itself: when files land and runs are requested, never what a run makes."""
 
-    quiet_seconds: float = Field(60, ge=0, description="files land when the newest of them is this old")
+    quiet_seconds: float = Field(
+        60, ge=0, description="files land when the newest of them is this old, or the oldest ten times that"
+    )
     min_new_pairs: int = Field(1, ge=1, description="a run is requested for this many new or newly labelled pairs")
     retries: int = Field(2, ge=0, le=10, description="how often a failed run is run again")
     cron: dict[str, str] = Field({}, description="dataset to the times (UTC) of its scheduled runs")

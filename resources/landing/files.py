@@ -194,6 +194,10 @@ def _parquet(path: Path) -> Iterator[RawRow]:
                 shown, exact = _shown(raw.encode("utf-8", "surrogateescape"))
                 reason = "undecodable text: not UTF-8" if exact is not None else problem
                 yield RawRow(number, shown, None if reason else fields, reason, exact)
+        groups = range(file.metadata.num_row_groups)
+        announced = sum(file.metadata.row_group(group).num_rows for group in groups)
+        if number != announced:  # pyarrow passes over a damaged page in silence
+            raise UnreadableError(f"damaged: {number} of the {announced} rows that it announces can be read")
 
 
 def _records(batch: pa.RecordBatch) -> Iterator[tuple[dict[str, Any], str | None]]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +153,7 @@ class DatasetStore:
 
     def _whole(self, part: Path) -> Path:
         try:
-            status = part.stat()
-            digest = _part_digest(part, status.st_size, status.st_mtime_ns)
+            digest = file_digest(part)
         except OSError as error:
             raise self._damage(part, f"cannot be read: {error.strerror}") from error
         if part.stem.rpartition("-")[2] != digest[:_DIGITS]:
@@ -167,12 +165,6 @@ class DatasetStore:
             f"dataset {self.dataset!r}: the landed part {part.name} {what}. Nothing was changed.\n"
             f"Put {part} back from a backup."
         )
-
-
-@cache
-def _part_digest(part: Path, size: int, mtime_ns: int) -> str:
-    """The digest of a part, which is read once as long as nobody writes to it."""
-    return file_digest(part)
 
 
 def fingerprint(file: Path) -> list[Any]:
