@@ -33,10 +33,10 @@ def test_no_code_is_made_from_text_and_nothing_is_unpickled() -> None:
 def test_a_checkpoint_is_read_as_weights_and_a_model_without_its_code() -> None:
     loads = [(file, ast.unparse(call)) for file, name, call in calls() if name == "torch.load"]
     assert loads and all("weights_only=True" in text for _, text in loads)
-    pretrained = [ast.unparse(call) for _, name, call in calls() if name.startswith(("Auto", "kind.from"))]
-    # A GGUF file holds tensors and texts only.
-    chosen = [text for text in pretrained if "gguf_file=" not in text]
-    assert chosen and all("trust_remote_code=False" in text for text in chosen)
+    pretrained = [(file, ast.unparse(call)) for file, name, call in calls() if name.endswith(".from_pretrained")]
+    outside = [text for file, text in pretrained if file == "ser/backbone.py"]
+    assert outside and all("trust_remote_code=False" in text for text in outside)
+    assert not [text for _, text in pretrained if "trust_remote_code=True" in text]
 
 
 @pytest.mark.parametrize(
