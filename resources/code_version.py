@@ -22,7 +22,7 @@ def code_version(module: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(_reachable(module)):
         digest.update(name.encode())
-        digest.update(ast.dump(_bare(name)).encode())
+        digest.update(_dumped(name))
     for package in PACKAGES:
         digest.update(f"{package}={metadata.version(package)};".encode())
     return digest.hexdigest()[:16]
@@ -49,6 +49,7 @@ def _reachable(module: str) -> set[str]:
     return found
 
 
+@lru_cache
 def _imports(module: str) -> set[str]:
     """The `ser` modules that a `ser` module imports, anywhere in it."""
     names: set[str] = set()
@@ -59,6 +60,11 @@ def _imports(module: str) -> set[str]:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return {name for name in names if name.split(".")[0] == "ser" and _file(name) is not None}
+
+
+@lru_cache
+def _dumped(module: str) -> bytes:
+    return ast.dump(_bare(module)).encode()
 
 
 @lru_cache

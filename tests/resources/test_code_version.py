@@ -7,6 +7,9 @@ import pytest
 from resources import code_version as module
 
 
+CACHED = (module.code_version, module._imports, module._dumped, module._bare, module._file)
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small `ser` of its own: stage imports helper; other is not imported."""
@@ -19,7 +22,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def version() -> str:
-    for cached in (module.code_version, module._bare, module._file):
+    for cached in CACHED:
         cached.cache_clear()
     return module.code_version("ser.stage")
 
@@ -27,7 +30,7 @@ def version() -> str:
 @pytest.fixture(autouse=True)
 def fresh_caches():
     yield
-    for cached in (module.code_version, module._bare, module._file):
+    for cached in CACHED:
         cached.cache_clear()
 
 
