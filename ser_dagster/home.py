@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -43,6 +44,8 @@ nux:
 """What version 0.1.0 wrote: it knows nothing of retries and is replaced."""
 
 LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+BEGINS_WITHIN = 60.0
+"""Seconds that a run may take from being written down to being queued or begun."""
 LOOK_AGAIN = 2.0
 """Seconds. A run owns its snapshot from its first step to its last; just before and just after, it seems ownerless."""
 
@@ -80,7 +83,8 @@ def register(current: dg.DagsterInstance, snapshot: str) -> None:
 def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str | None = None) -> list[str]:
     """Mark runs (of `snapshot`, or all) whose process is gone as failed, and return their ids.
 
-    After `kill -9` or a power cut Dagster would show them as started for ever, and would let no other run start.
+    After `kill -9` or a power cut Dagster would show them as started for ever, and would let no other run start; or as
+    not started, if they had only been written down.
     """
     if not _ownerless(current, snapshot):
         return []
@@ -93,5 +97,10 @@ def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str | None = None
 
 def _ownerless(current: dg.DagsterInstance, snapshot: str | None) -> list[dg.DagsterRun]:
     tags = {PARTITION_TAG: snapshot} if snapshot else {}
-    runs = current.get_runs(filters=dg.RunsFilter(statuses=LIVING, tags=tags))
+    living = current.get_runs(filters=dg.RunsFilter(statuses=LIVING, tags=tags))
+    begun_by = datetime.now(UTC) - timedelta(seconds=BEGINS_WITHIN)
+    waiting = current.get_runs(
+        filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED], tags=tags, created_before=begun_by)
+    )
+    runs = [*living, *waiting]
     return [run for run in runs if PARTITION_TAG in run.tags and not is_owned(data_root(), run.tags[PARTITION_TAG])]

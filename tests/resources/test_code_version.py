@@ -6,7 +6,6 @@ import pytest
 
 from resources import code_version as module
 
-
 CACHED = (module.code_version, module._imports, module._dumped, module._bare, module._file)
 
 

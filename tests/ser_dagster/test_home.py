@@ -62,6 +62,22 @@ def dead(data_root: Path) -> Iterator[dg.DagsterInstance]:
         yield current
 
 
+@dg.job
+def idle() -> None:
+    """A job of nothing."""
+
+
+def test_a_run_that_was_only_written_down_is_marked_when_it_should_have_begun(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "LOOK_AGAIN", 0.0)
+    with instance() as current:
+        current.create_run_for_job(idle, tags={"dagster/partition": "tiny-1"})
+        assert look(current)[1] == ["NOT_STARTED"]  # it may begin yet
+        monkeypatch.setattr(home, "BEGINS_WITHIN", -1.0)
+        assert look(current)[1] == ["FAILURE"]
+
+
 def look(current: dg.DagsterInstance) -> tuple[str, list[str]]:
     """What the sensor says, and the states of all runs after it."""
     said = fail_dead_runs(dg.build_sensor_context(instance=current))
