@@ -1,5 +1,6 @@
 """What an export and its card are made from: the latest finished run of a dataset, and what is known of it."""
 
+import sys
 from itertools import islice
 from typing import Any
 
@@ -21,10 +22,10 @@ CHECKED = 8
 
 
 def finished_run(dataset: str | None) -> Workshop:
-    """The latest run that finished on the current snapshot of a dataset.
+    """The latest run that finished on the current snapshot of a dataset, or else on an earlier one, which is said.
 
     Raises:
-        SerError: there is none, a later one has begun and not finished, or the dataset has to be named.
+        SerError: there is none, a later one on its snapshot has begun and not finished, or the dataset has to be named.
     """
     root = data_root()
     zone = landing(root, load_settings())
@@ -33,13 +34,16 @@ def finished_run(dataset: str | None) -> Workshop:
         raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
     name = dataset or known[0]
     snapshot = zone.current_snapshot(name)
-    runs = [settings for other, settings in known_runs(root) if other == snapshot]
-    for settings in reversed(runs):
-        work = Workshop(root, settings, snapshot, terminal=True)
+    runs = [run for run in known_runs(root) if run[0].rpartition("-")[0] == name]
+    runs.sort(key=lambda run: run[0] == snapshot)
+    for other, settings in reversed(runs):
+        work = Workshop(root, settings, other, terminal=True)
         if work.find("evolved_rm") is not None:
             _refuse_unmeasured(work, name)
+            if other != snapshot:
+                print(f"No run has finished on {snapshot} yet: this is of {other}.", file=sys.stderr)
             return work
-    raise SerError(f"no run has finished on snapshot {snapshot}. Run: ser run --dataset {name}")
+    raise SerError(f"no run of {name} has finished. Run: ser run --dataset {name}")
 
 
 def _refuse_unmeasured(work: Workshop, dataset: str) -> None:

@@ -80,8 +80,18 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
 
 def test_a_run_without_its_promotion_has_not_finished(root: Path) -> None:
     damage(root, "evolved_rm")
-    with pytest.raises(SerError, match="no run has finished on snapshot"):
+    with pytest.raises(SerError, match="no run of tiny has finished"):
         finished_run("tiny")
+
+
+def test_while_a_new_snapshot_waits_for_its_run_the_one_before_serves(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = finished_run("tiny").snapshot
+    snapshot = chain.land(root, write_jsonl(tmp_path / "more.jsonl", labelled_rows(5, seed=9)))
+    assert snapshot != before
+    assert finished_run("tiny").snapshot == before
+    assert capsys.readouterr().err == f"No run has finished on {snapshot} yet: this is of {before}.\n"
 
 
 @pytest.mark.parametrize("damaged", ["audit.duckdb", "splits"])
