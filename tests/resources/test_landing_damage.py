@@ -59,9 +59,3 @@ def test_no_snapshot_is_written_from_a_changed_or_missing_part_until_it_is_put_b
             read()
     part.write_bytes(backup)
     assert zone.write_snapshot(zone.current_snapshot("demo"), tmp_path / "out") == counts
-
-
-def test_a_part_is_read_for_its_digest_once(tmp_path: Path, zone: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    zone.gained("demo", None)
-    monkeypatch.setattr("resources.landing.store.file_digest", lambda path: pytest.fail(f"{path} is read again"))
-    assert zone.gained("demo", None) == 9
