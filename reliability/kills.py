@@ -133,11 +133,13 @@ def _by_stage(one: Round, most: int) -> None:
 
 
 def _by_call(one: Round, most: int) -> None:
-    """Let the process kill itself where it would change the disk: what is left of the run has ever fewer places."""
+    """Let the process kill itself where it would change the disk, each next one somewhere in what is left of the run."""
+    left = one.wanted.calls
     for _ in range(min(most, 14)):
-        call = one.draw.randrange(1, one.wanted.calls)
+        call = one.draw.randrange(1, max(2, left))
         if not one.run_and_kill("a call that changes the disk", lambda _: False, at_call(call, die)):
             return
+        left -= call
 
 
 def _by_time(one: Round, most: int) -> None:

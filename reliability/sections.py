@@ -137,7 +137,7 @@ def _fuzz(project: Project, options: Options) -> str:
 
 KEEPS = {
     "trunk": "states, every few batches (at least 20 times)",
-    "train": "checkpoints, every 20 steps or less (at least 12)",
+    "train": "checkpoints, every 20 steps or less, less than a tenth with the step in hand",
     "judge_rm": "checkpoints of each fold, scores batch by batch",
     "heldout": "scores, batch by batch",
     "self_labels": "scores, batch by batch",

@@ -147,8 +147,11 @@ def is_trained(out: Path) -> bool:
 
 
 def save_every(steps: int) -> int:
-    """Steps between the checkpoints of a training: a kill costs less than a tenth of it."""
-    return max(1, min(_SAVE_EVERY, steps // 12))
+    """Steps between the checkpoints of a training: what a kill costs, with the step in hand, is less than a tenth.
+
+    Up to 20 steps, of which two are a tenth, it is the step in hand and the one before.
+    """
+    return max(1, min(_SAVE_EVERY, (steps - 1) // 10 - 1))
 
 
 def last_checkpoint(folder: Path) -> str | None:
