@@ -133,7 +133,7 @@ def _by_stage(one: Round, most: int) -> None:
 
 
 def _by_call(one: Round, most: int) -> None:
-    """Let the process kill itself where it would change the disk, each next one somewhere in what is left of the run."""
+    """Let the process kill itself where it would change the disk, each time somewhere in what is left of the run."""
     left = one.wanted.calls
     for _ in range(min(most, 14)):
         call = one.draw.randrange(1, max(2, left))
