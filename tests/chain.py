@@ -1,7 +1,8 @@
 """Running the real graph on tiny models, with or without injected rewards."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ prompts = 8
 
 Probabilities = Callable[[int, int, str], tuple[float, float]]
 """(loop, number of the pair in the loop's pool, pair_id) -> (p_a, p_b)"""
+
+
+@contextmanager
+def project(folder: Path, settings: str, backbone: Path) -> Iterator[tuple[Path, pytest.MonkeyPatch]]:
+    """A data root in `folder` that several tests share; the environment names it as long as this lasts."""
+    (folder / "ser.toml").write_text(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SER_DATA", str(folder / "data"))
+        patch.setenv("SER_CONFIG", str(folder / "ser.toml"))
+        patch.setenv("SER_BACKBONE__MODEL", str(backbone))
+        patch.setenv("SER_COMPUTE__THREADS", "1")
+        patch.delenv("DAGSTER_HOME", raising=False)
+        yield folder / "data", patch
 
 
 def land(root: Path, *files: Path, dataset: str = "tiny") -> str:

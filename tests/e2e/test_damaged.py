@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,13 @@ SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Path]:
+def built(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
     """A data root in which one snapshot was run."""
     folder = tmp_path_factory.mktemp("built")
-    (folder / "ser.toml").write_text(SETTINGS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SER_DATA", str(folder / "data"))
-        patch.setenv("SER_CONFIG", str(folder / "ser.toml"))
-        patch.setenv("SER_BACKBONE__MODEL", str(tiny_backbone))
-        patch.setenv("SER_COMPUTE__THREADS", "1")
-        chain.land(folder / "data", write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
+    with chain.project(folder, SETTINGS, tiny_backbone) as (root, _):
+        chain.land(root, write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
         run("tiny", policy=False)
-    yield folder / "data"
+    return root
 
 
 @pytest.fixture

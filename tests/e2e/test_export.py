@@ -30,16 +30,11 @@ from tests.pairs import labelled_rows, write_jsonl
 def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Workshop]:
     """A finished run of two loops with a policy, in float32; the environment is that of the commands."""
     folder = tmp_path_factory.mktemp("project")
-    (folder / "ser.toml").write_text("loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SER_DATA", str(folder / "data"))
-        patch.setenv("SER_CONFIG", str(folder / "ser.toml"))
-        patch.setenv("SER_BACKBONE__MODEL", str(tiny_backbone))
-        patch.setenv("SER_COMPUTE__THREADS", "1")
-        patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
+    settings = "loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
+    with chain.project(folder, settings, tiny_backbone) as (root, patch):
         chain.inject(patch, lambda loop, number, pair_id: (0.8, 0.2) if number < 20 else (0.5, 0.5))
-        snapshot = chain.land(folder / "data", write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
-        result, work = chain.materialize(folder / "data", snapshot)
+        snapshot = chain.land(root, write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
+        result, work = chain.materialize(root, snapshot)
         assert result.success
         yield work
 

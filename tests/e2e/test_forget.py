@@ -1,6 +1,7 @@
 """`make clean-demo` forgets one dataset and nothing else."""
 
 import json
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +22,25 @@ from ser_dagster.status import status
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
+    """A data root in which the same pairs were run as two datasets."""
+    folder = tmp_path_factory.mktemp("built")
+    with chain.project(folder, SETTINGS, tiny_backbone) as (root, _):
+        for name in ("sample", "mine"):
+            chain.land(root, write_jsonl(folder / f"{name}.jsonl", labelled_rows(300)), dataset=name)
+            run(name, policy=False)
+    return root
+
 
 @pytest.fixture
-def two_datasets(data_root: Path, tmp_path: Path) -> Path:
-    (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
-    for name in ("sample", "mine"):
-        chain.land(data_root, write_jsonl(tmp_path / f"{name}.jsonl", labelled_rows(300)), dataset=name)
-        run(name, policy=False)
+def two_datasets(built: Path, data_root: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    (tmp_path / "ser.toml").write_text(SETTINGS)
+    shutil.copytree(built, data_root)
     return data_root
 
 

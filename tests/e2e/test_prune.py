@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,29 +29,16 @@ SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[tuple[Path, list[str]]]:
+def built(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> tuple[Path, list[str]]:
     """A data root in which three snapshots of one dataset were run, the first of them with a policy."""
     folder = tmp_path_factory.mktemp("built")
-    (folder / "ser.toml").write_text(SETTINGS)
-    root = folder / "data"
     batches = [labelled_rows(300), unlabelled(labelled_rows(40, seed=8)), labelled_rows(40, seed=9)]
     snapshots = []
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(root, folder / "ser.toml", tiny_backbone).items():
-            patch.setenv(name, value)
+    with chain.project(folder, SETTINGS, tiny_backbone) as (root, _):
         for number, rows in enumerate(batches):
             snapshots.append(chain.land(root, write_jsonl(folder / f"{number}.jsonl", rows)))
             run("tiny", policy=number == 0)
-    yield root, snapshots
-
-
-def environment(root: Path, settings: Path, backbone: Path) -> dict[str, str]:
-    return {
-        "SER_DATA": str(root),
-        "SER_CONFIG": str(settings),
-        "SER_BACKBONE__MODEL": str(backbone),
-        "SER_COMPUTE__THREADS": "1",
-    }
+    return root, snapshots
 
 
 @pytest.fixture
