@@ -25,7 +25,7 @@ ui: $(INSTALLED)
 	$(BIN)/python -m ser_dagster.ui
 
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(INSTALLED)
 	$(BIN)/python -W ignore -m bench
