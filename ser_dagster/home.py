@@ -43,11 +43,17 @@ nux:
 """
 """What version 0.1.0 wrote: it knows nothing of retries and is replaced."""
 
+WILL_RETRY = "dagster/will_retry"
+RETRIED_BY = "dagster/auto_retry_run_id"
+"""Tags of a failed run: whether Dagster is to run it again, and the run that does."""
+
 LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 BEGINS_WITHIN = 60.0
 """Seconds that a run may take from being written down to being queued or begun."""
 LOOK_AGAIN = 2.0
 """Seconds. A run owns its snapshot from its first step to its last; just before and just after, it seems ownerless."""
+RETRIED_WITHIN = 60.0
+"""Seconds from a run's failure to the retry that Dagster has promised; it needs five or so."""
 
 
 def dagster_home() -> Path:
@@ -93,6 +99,24 @@ def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str | None = None
     for run in ownerless:
         current.report_run_failed(run, message="The process of this run is gone. What it finished is kept.")
     return [run.run_id for run in ownerless]
+
+
+def repeat_failures(current: dg.DagsterInstance, since: datetime) -> list[str]:
+    """Report once more the failure of runs since then whose promised retry has not come; return their ids.
+
+    Dagster's daemon may read the event of a failure just before the run's status follows. It then takes the run for
+    one that has not failed, and does not look again; of two events it makes one retry (dagster 1.13).
+    """
+    promised = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={WILL_RETRY: "true"},
+        updated_after=since,
+        updated_before=datetime.now(UTC) - timedelta(seconds=RETRIED_WITHIN),
+    )
+    unheard = [run for run in current.get_runs(filters=promised) if RETRIED_BY not in run.tags]
+    for run in unheard:
+        current.report_run_failed(run, message="It was to be retried, and no retry has come.")
+    return [run.run_id for run in unheard]
 
 
 def _ownerless(current: dg.DagsterInstance, snapshot: str | None) -> list[dg.DagsterRun]:

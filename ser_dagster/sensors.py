@@ -1,22 +1,27 @@
 """What happens by itself when a run dies or fails."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from assets.ser_resource import PARTITION_TAG
-from ser_dagster.home import fail_ownerless_runs
+from ser_dagster.home import WILL_RETRY, fail_ownerless_runs, repeat_failures
 from ser_dagster.jobs import Job, audit_after_failure
 
-WILL_RETRY = "dagster/will_retry"
+LOADED = datetime.now(UTC)
+"""What failed before this process began is none of its business: somebody may have run it again by hand."""
 
 
 @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
 def fail_dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Marks runs whose process is gone as failed; Dagster then retries them, as the settings allow."""
+    """Marks runs whose process is gone as failed, and sees to it that Dagster retries them, as the settings allow."""
     failed = fail_ownerless_runs(context.instance)
     if failed:
         return dg.SkipReason(f"marked as failed, because their process is gone: {', '.join(failed)}")
+    unheard = repeat_failures(context.instance, LOADED)
+    if unheard:
+        return dg.SkipReason(f"reported once more, because no retry has come: {', '.join(unheard)}")
     return dg.SkipReason("every run that has started is alive")
 
 

@@ -4,14 +4,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from resources.locks import own_snapshot
-from ser_dagster import home
-from ser_dagster.home import FIRST_CONFIG, dagster_home, instance
+from ser_dagster import home, sensors
+from ser_dagster.home import FIRST_CONFIG, RETRIED_BY, dagster_home, instance
 from ser_dagster.sensors import fail_dead_runs
 
 DIES = """
@@ -98,3 +99,43 @@ def test_a_run_whose_process_is_gone_is_marked_once(
     assert dead.get_runs()[0].run_id in said
     assert states == ["FAILURE"]
     assert look(dead) == ("every run that has started is alive", ["FAILURE"])
+
+
+def failures(current: dg.DagsterInstance, run_id: str) -> int:
+    """How often the failure of a run was reported."""
+    return len([one for one in current.all_logs(run_id) if one.dagster_event and one.dagster_event.is_run_failure])
+
+
+def test_a_failure_that_dagster_overlooked_is_reported_once_more(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "LOOK_AGAIN", 0.0)
+    with instance() as current:
+        run = current.create_run_for_job(idle)
+        current.report_run_failed(run)
+        assert look(current)[0] == "every run that has started is alive"  # its retry may come yet
+        monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+        assert run.run_id in look(current)[0]
+        assert failures(current, run.run_id) == 2
+        monkeypatch.setattr(sensors, "LOADED", datetime.now(UTC) + timedelta(seconds=1))
+        assert look(current)[0] == "every run that has started is alive"  # it failed before this process began
+
+
+def test_a_run_that_was_retried_is_not_reported_again(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    with instance() as current:
+        run = current.create_run_for_job(idle)
+        current.report_run_failed(run)
+        current.add_run_tags(run.run_id, {RETRIED_BY: "another"})
+        assert look(current)[0] == "every run that has started is alive"
+        assert failures(current, run.run_id) == 1
+
+
+def test_a_run_that_may_not_be_retried_is_not_reported_again(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    monkeypatch.setenv("SER_AUTOMATION__RETRIES", "0")
+    with instance() as current:
+        run = current.create_run_for_job(idle)
+        current.report_run_failed(run)
+        assert look(current)[0] == "every run that has started is alive"
+        assert failures(current, run.run_id) == 1
