@@ -132,7 +132,7 @@ def train(
     steps_told = StepProgress(progress, steps, len(examples) * epochs)
     trainer = PairRewardTrainer(model, examples, args=args, processing_class=tokenizer, callbacks=[steps_told])
     trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to the caller
-    trainer.processing_class = None  # no checkpoint needs a copy of the tokenizer, which takes as long as the adapter
+    trainer.processing_class = None  # a checkpoint needs no copy of the tokenizer
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     model.eval()
