@@ -9,7 +9,7 @@ from resources.workshop import landing
 from ser_dagster.jobs import audit_after_failure, ser_run
 from ser_dagster.landing_sensor import landing_sensor
 from ser_dagster.schedules import schedules
-from ser_dagster.sensors import audit_failed_runs, fail_dead_runs
+from ser_dagster.sensors import audit_failed_runs, fail_dead_runs, remind_of_retries
 
 settings = load_settings()
 assets, checks = graph(settings)
@@ -19,7 +19,7 @@ defs = dg.Definitions(
     assets=assets,
     asset_checks=checks,
     jobs=[run, audit_after_failure],
-    sensors=[landing_sensor(run, settings.automation), fail_dead_runs, audit_failed_runs(run)],
+    sensors=[landing_sensor(run, settings.automation), fail_dead_runs, remind_of_retries, audit_failed_runs(run)],
     schedules=schedules(run, settings.automation, landing(data_root(), settings).folders()),
     resources={"ser": SerResource(recipe=None, loops=None, terminal=False)},
     executor=dg.in_process_executor,

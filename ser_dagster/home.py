@@ -47,6 +47,7 @@ WILL_RETRY = "dagster/will_retry"
 RETRIED_BY = "dagster/auto_retry_run_id"
 """Tags of a failed run: whether Dagster is to run it again, and the run that does."""
 
+FAILED = dg.DagsterEventType.RUN_FAILURE
 LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 BEGINS_WITHIN = 60.0
 """Seconds that a run may take from being written down to being queued or begun."""
@@ -102,10 +103,11 @@ def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str | None = None
 
 
 def repeat_failures(current: dg.DagsterInstance, since: datetime) -> list[str]:
-    """Report once more the failure of runs since then whose promised retry has not come; return their ids.
+    """Report a second time the failure of runs since then whose promised retry has not come; return their ids.
 
     Dagster's daemon may read the event of a failure just before the run's status follows. It then takes the run for
-    one that has not failed, and does not look again; of two events it makes one retry (dagster 1.13).
+    one that has not failed, and does not look again; of two events it makes one retry (dagster 1.13). Whatever it
+    makes of the second one is its decision: a run of a cancelled backfill, for instance, is not retried.
     """
     promised = dg.RunsFilter(
         statuses=[dg.DagsterRunStatus.FAILURE],
@@ -113,7 +115,8 @@ def repeat_failures(current: dg.DagsterInstance, since: datetime) -> list[str]:
         updated_after=since,
         updated_before=datetime.now(UTC) - timedelta(seconds=RETRIED_WITHIN),
     )
-    unheard = [run for run in current.get_runs(filters=promised) if RETRIED_BY not in run.tags]
+    waiting = [run for run in current.get_runs(filters=promised) if RETRIED_BY not in run.tags]
+    unheard = [run for run in waiting if len(current.all_logs(run.run_id, of_type=FAILED)) == 1]
     for run in unheard:
         current.report_run_failed(run, message="It was to be retried, and no retry has come.")
     return [run.run_id for run in unheard]

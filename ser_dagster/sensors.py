@@ -15,14 +15,20 @@ LOADED = datetime.now(UTC)
 
 @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
 def fail_dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Marks runs whose process is gone as failed, and sees to it that Dagster retries them, as the settings allow."""
+    """Marks runs whose process is gone as failed; Dagster then retries them, as the settings allow."""
     failed = fail_ownerless_runs(context.instance)
     if failed:
         return dg.SkipReason(f"marked as failed, because their process is gone: {', '.join(failed)}")
+    return dg.SkipReason("every run that has started is alive")
+
+
+@dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+def remind_of_retries(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Reports failures again whose retry Dagster has promised and overlooked."""
     unheard = repeat_failures(context.instance, LOADED)
     if unheard:
         return dg.SkipReason(f"reported once more, because no retry has come: {', '.join(unheard)}")
-    return dg.SkipReason("every run that has started is alive")
+    return dg.SkipReason("no retry is missing")
 
 
 def audit_failed_runs(monitored: Job) -> dg.SensorDefinition:

@@ -13,7 +13,7 @@ import pytest
 from resources.locks import own_snapshot
 from ser_dagster import home, sensors
 from ser_dagster.home import FIRST_CONFIG, RETRIED_BY, dagster_home, instance
-from ser_dagster.sensors import fail_dead_runs
+from ser_dagster.sensors import fail_dead_runs, remind_of_retries
 
 DIES = """
 import os, signal
@@ -101,34 +101,46 @@ def test_a_run_whose_process_is_gone_is_marked_once(
     assert look(dead) == ("every run that has started is alive", ["FAILURE"])
 
 
-def failures(current: dg.DagsterInstance, run_id: str) -> int:
-    """How often the failure of a run was reported."""
-    return len([one for one in current.all_logs(run_id) if one.dagster_event and one.dagster_event.is_run_failure])
+@pytest.fixture
+def failed(data_root: Path) -> Iterator[tuple[dg.DagsterInstance, str]]:
+    """An instance with a run that failed and has not been retried, and its id."""
+    with instance() as current:
+        run = current.create_run_for_job(idle)
+        current.report_run_failed(run)
+        yield current, run.run_id
 
 
-def test_a_failure_that_dagster_overlooked_is_reported_once_more(
-    data_root: Path, monkeypatch: pytest.MonkeyPatch
+def remind(current: dg.DagsterInstance, run_id: str) -> tuple[str, int]:
+    """What the sensor says, and how often the failure of the run has been reported after it."""
+    said = remind_of_retries(dg.build_sensor_context(instance=current))
+    assert isinstance(said, dg.SkipReason)
+    return str(said.skip_message), len(current.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE))
+
+
+def test_a_failure_that_dagster_overlooked_is_reported_once_more_and_not_again(
+    failed: tuple[dg.DagsterInstance, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home, "LOOK_AGAIN", 0.0)
-    with instance() as current:
-        run = current.create_run_for_job(idle)
-        current.report_run_failed(run)
-        assert look(current)[0] == "every run that has started is alive"  # its retry may come yet
-        monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
-        assert run.run_id in look(current)[0]
-        assert failures(current, run.run_id) == 2
-        monkeypatch.setattr(sensors, "LOADED", datetime.now(UTC) + timedelta(seconds=1))
-        assert look(current)[0] == "every run that has started is alive"  # it failed before this process began
-
-
-def test_a_run_that_was_retried_is_not_reported_again(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert remind(*failed) == ("no retry is missing", 1)  # it may come yet
     monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
-    with instance() as current:
-        run = current.create_run_for_job(idle)
-        current.report_run_failed(run)
-        current.add_run_tags(run.run_id, {RETRIED_BY: "another"})
-        assert look(current)[0] == "every run that has started is alive"
-        assert failures(current, run.run_id) == 1
+    said, reports = remind(*failed)
+    assert (failed[1] in said, reports) == (True, 2)
+    assert remind(*failed) == ("no retry is missing", 2)
+
+
+def test_a_failure_from_before_is_not_reported_again(
+    failed: tuple[dg.DagsterInstance, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    monkeypatch.setattr(sensors, "LOADED", datetime.now(UTC) + timedelta(seconds=1))
+    assert remind(*failed) == ("no retry is missing", 1)
+
+
+def test_a_run_that_was_retried_is_not_reported_again(
+    failed: tuple[dg.DagsterInstance, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    failed[0].add_run_tags(failed[1], {RETRIED_BY: "another"})
+    assert remind(*failed) == ("no retry is missing", 1)
 
 
 def test_a_run_that_may_not_be_retried_is_not_reported_again(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,5 +149,4 @@ def test_a_run_that_may_not_be_retried_is_not_reported_again(data_root: Path, mo
     with instance() as current:
         run = current.create_run_for_job(idle)
         current.report_run_failed(run)
-        assert look(current)[0] == "every run that has started is alive"
-        assert failures(current, run.run_id) == 1
+        assert remind(current, run.run_id) == ("no retry is missing", 1)
