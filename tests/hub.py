@@ -28,7 +28,7 @@ def write_files(hub: Path, dataset: HubDataset, files: dict[str, list[dict[str, 
         if name.endswith(".parquet"):
             pq.write_table(pa.Table.from_pylist(rows), path)
         else:
-            path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+            path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), mtime=0))
 
 
 def hh_row(first_turn: str, chosen: str = "a good answer", rejected: str = "a bad answer") -> dict[str, str]:

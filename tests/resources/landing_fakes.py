@@ -34,7 +34,7 @@ def jsonl(path: Path, rows: Iterable[dict[str, Any] | str | bytes]) -> Path:
              for row in rows]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     data = b"".join(line + b"\n" for line in lines)
-    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if path.name.endswith(".gz") else data)
     return path
 
 

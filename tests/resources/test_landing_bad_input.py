@@ -14,7 +14,7 @@ from landing_fakes import jsonl, landing, pair, quarantined, table
 from resources.landing import files as landing_files
 from ser.errors import SerError
 
-CUT = gzip.compress(b'{"prompt": "q", "chosen": "y", "rejected": "n"}\n' * 9)[:-9]
+CUT = gzip.compress(b'{"prompt": "q", "chosen": "y", "rejected": "n"}\n' * 9, mtime=0)[:-9]
 
 
 def reasons(root: Path) -> dict[int | None, str]:
@@ -114,21 +114,22 @@ def test_text_that_parquet_holds_although_it_is_none(tmp_path: Path):
     assert reasons(tmp_path) == {2: "undecodable text: not UTF-8"}
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "reason"),
-    [
-        ("broken.parquet", b"PAR1 and no more", "cannot be read"),
-        ("zeros.parquet", bytes(100), "cannot be read"),
-        ("broken.jsonl.gz", b"not gzip", "cannot be read"),
-        ("cut.jsonl.gz", CUT, "cannot be read"),
-        ("binary.jsonl", bytes(range(256)) * 9, "not a text file"),
-        ("binary.csv", bytes(range(256)) * 9, "not a text file"),
-        ("utf16.jsonl", '{"prompt": "q"}\n'.encode("utf-16"), "not a text file"),
-        ("notes.txt", b"hello", "unknown kind of file; accepted are .jsonl, .jsonl.gz, .csv, .parquet"),
-        ("twice.csv", b"prompt,prompt\na,b\n", "two columns have the same name"),
-    ],
-)  # fmt: skip
-def test_a_file_that_cannot_be_read_is_kept_whole(tmp_path: Path, name: str, data: bytes, reason: str):
+UNREADABLE = {
+    "broken.parquet": (b"PAR1 and no more", "cannot be read"),
+    "zeros.parquet": (bytes(100), "cannot be read"),
+    "broken.jsonl.gz": (b"not gzip", "cannot be read"),
+    "cut.jsonl.gz": (CUT, "cannot be read"),
+    "binary.jsonl": (bytes(range(256)) * 9, "not a text file"),
+    "binary.csv": (bytes(range(256)) * 9, "not a text file"),
+    "utf16.jsonl": ('{"prompt": "q"}\n'.encode("utf-16"), "not a text file"),
+    "notes.txt": (b"hello", "unknown kind of file; accepted are .jsonl, .jsonl.gz, .csv, .parquet"),
+    "twice.csv": (b"prompt,prompt\na,b\n", "two columns have the same name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_cannot_be_read_is_kept_whole(tmp_path: Path, name: str):
+    data, reason = UNREADABLE[name]
     (tmp_path / name).write_bytes(data)
     good = jsonl(tmp_path / "good.jsonl", [pair(1)])
     done = landing(tmp_path).land([tmp_path / name, good], "demo")
@@ -209,7 +210,7 @@ def test_of_a_binary_file_without_line_ends_little_is_read_into_memory(
     monkeypatch.setattr(landing_files, "MAX_LINE", 2**20)
     path = tmp_path / name
     data = b"\xff\xfe\n" + bytes(2**25)
-    path.write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
+    path.write_bytes(gzip.compress(data, 1, mtime=0) if name.endswith(".gz") else data)
     del data
     tracemalloc.start()
     with pytest.raises(landing_files.UnreadableError, match="not a text file of JSON lines"):
