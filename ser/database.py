@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-MEMORY = "512MB"
+MEMORY = "256MB"
 """What DuckDB may hold in memory; beyond it, it writes into its spill folder."""
 
 

@@ -23,12 +23,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(
     rows=st.dictionaries(st.text(max_size=6), st.tuples(st.integers(0, 9), st.integers(0, 3000)), max_size=40),
     batch=st.integers(1, 7),
+    fan_in=st.integers(2, 20),
 )
-def test_rows_come_in_order_from_many_runs(folder: Path, rows: dict[str, tuple[int, int]], batch: int) -> None:
+def test_rows_come_in_order_from_many_runs(
+    folder: Path, rows: dict[str, tuple[int, int]], batch: int, fan_in: int
+) -> None:
     texts = [{"pair_id": key, "length": length, "text": "x" * width} for key, (length, width) in rows.items()]
     schema = NUMBERED.append(pa.field("text", pa.string()))
     batches = [pa.RecordBatch.from_pylist(texts[at : at + batch], schema) for at in range(0, len(texts), batch)]
-    with patch.object(sorting, "RUN_BYTES", 4000), patch.object(sorting, "_AHEAD_BYTES", 1500):
+    with patch.multiple(sorting, RUN_BYTES=4000, _AHEAD_BYTES=1500, FAN_IN=fan_in):
         got = list(sorting.in_order(batches, ["length", "pair_id"], folder))
     assert not list(folder.glob(".*.tmp"))
     assert got == sorted(texts, key=lambda row: (row["length"], row["pair_id"]))
