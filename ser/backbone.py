@@ -34,14 +34,20 @@ logging.disable_progress_bar()
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model folder, with an end token and a padding token that is not the end token."""
+    """The tokenizer of a model folder, with an end token.
+
+    Its padding token is a special one that is not the end token, or None where there is no such token.
+    """
     _check(folder)
     tokenizer = _loading(folder, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
     if tokenizer.eos_token_id is None:
         raise SerError(f"{folder}: the tokenizer has no end-of-sequence token. Use an instruct model's folder.")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-        # Padding that looks like the end of a response would move the place where its reward is read.
-        tokenizer.pad_token = tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+        # Padding that looks like the end of a response would move the place where its reward is read. An ordinary
+        # token would become a special one, which texts lose, wherever the tokenizer is saved and loaded again.
+        special = [token.content for _, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special]
+        tokens = [token for token in (tokenizer.unk_token, *special) if token not in (None, tokenizer.eos_token)]
+        tokenizer.pad_token = tokens[0] if tokens else None
     return tokenizer
 
 

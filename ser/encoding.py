@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from ser.errors import SerError
@@ -28,13 +29,50 @@ class EncodedPair:
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
-    """Tokens of a canonical prompt, up to where the assistant begins to answer."""
+    """Tokens of a canonical prompt, up to where the assistant begins to answer.
+
+    Raises:
+        SerError: the chat template cannot express the conversation.
+    """
     messages = prompt_messages(prompt)
     if tokenizer.chat_template is None:
         text = "".join(f"{message['content']}\n\n" for message in messages)
         return tokenizer(text)["input_ids"]
-    chat = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    return tokenizer(chat, add_special_tokens=False)["input_ids"]
+    return tokenizer(_rendered(tokenizer, messages), add_special_tokens=False)["input_ids"]
+
+
+def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
+    """The conversation in the chat template; in turns that alternate if the template refuses it as it is."""
+
+    def render(turns: list[dict[str, str]]) -> str:
+        return tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+
+    try:
+        return render(messages)
+    except TemplateError:
+        pass
+    try:
+        return render(_alternating(messages))
+    except TemplateError as error:
+        raise SerError(
+            f"the backbone's chat template refuses a conversation ({error}); it begins {str(messages[0])[:80]!r}.\n"
+            "Mend chat_template in the backbone's folder, or use another backbone."
+        ) from error
+
+
+def _alternating(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The conversation as user and assistant in turn, the user first: what every chat template can express.
+
+    What the system says opens the user's next message, and messages of one role in a row become one.
+    """
+    turns: list[dict[str, str]] = [{"role": "user", "content": ""}]
+    for message in messages:
+        role = "user" if message["role"] == "system" else message["role"]
+        if role == turns[-1]["role"]:
+            turns[-1]["content"] = f"{turns[-1]['content']}\n\n{message['content']}".strip()
+        else:
+            turns.append({"role": role, "content": message["content"]})
+    return turns
 
 
 def encode_response(tokenizer: PreTrainedTokenizerBase, response: str) -> list[int]:

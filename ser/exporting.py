@@ -11,6 +11,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ser.backbone import DTYPES, load_model, load_tokenizer
+from ser.errors import SerError
 from ser.reward_model import RewardModel
 from ser.scoring_template import scoring_template
 
@@ -34,8 +35,11 @@ def write_reward_model(backbone: Path, adapter: Path, dtype: str, base: Base, ou
     Both have the arithmetic `dtype` of the run, a chat template that ends a conversation at the end token, and a
     padding token other than it: so the last token that is not padding, from which transformers reads the score, is
     the one that the reward model was trained to be read at.
+
+    Raises:
+        SerError: the tokenizer has no token to pad with.
     """
-    tokenizer = load_tokenizer(backbone)
+    tokenizer = _padding_tokenizer(backbone)
     tokenizer.chat_template = scoring_template(tokenizer)
     tokenizer.padding_side, tokenizer.truncation_side = "right", "left"
     model = RewardModel.load(backbone, adapter, dtype, merged=True).classifier
@@ -47,8 +51,12 @@ def write_reward_model(backbone: Path, adapter: Path, dtype: str, base: Base, ou
 
 
 def write_policy(backbone: Path, adapter: Path, dtype: str, base: Base, out: Path) -> None:
-    """Write a policy as `out/merged`, a causal language model, and `out/adapter`."""
-    tokenizer = load_tokenizer(backbone)
+    """Write a policy as `out/merged`, a causal language model, and `out/adapter`.
+
+    Raises:
+        SerError: the tokenizer has no token to pad with.
+    """
+    tokenizer = _padding_tokenizer(backbone)
     tokenizer.padding_side = "left"
     model: Any = PeftModel.from_pretrained(load_model(backbone, "causal_lm", dtype), adapter).merge_and_unload()
     model.config.use_cache = True
@@ -57,6 +65,16 @@ def write_policy(backbone: Path, adapter: Path, dtype: str, base: Base, out: Pat
     _write_adapter(adapter, tokenizer, base, out / ADAPTER)
     if base.revision is None:
         _copy_backbone(backbone, tokenizer, dtype, out / BACKBONE)
+
+
+def _padding_tokenizer(backbone: Path) -> PreTrainedTokenizerBase:
+    tokenizer = load_tokenizer(backbone)
+    if tokenizer.pad_token is None:
+        raise SerError(
+            f"{backbone}: the tokenizer has no special token besides {tokenizer.eos_token}, so nothing can pad a batch "
+            "of an export.\nAdd one to the tokenizer (and a row to the embedding) and train on that backbone."
+        )
+    return tokenizer
 
 
 def _write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dtype: str, out: Path) -> None:
