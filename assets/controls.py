@@ -52,7 +52,7 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
     work = ser.workshop(context)
     splits = work.heads.get("splits")
     spec = TrainJudgeSpec(
-        training=work.settings.reward_model,
+        training=work.settings.reward_model.training,
         compute=work.compute,
         epochs=work.settings.judging.epochs,
         random_seed=work.settings.random_seed + JUDGE_SEED,

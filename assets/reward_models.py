@@ -25,7 +25,7 @@ def trained(
 ) -> tuple[Artifact, Artifact]:
     """The reward model of an asset and its held-out measurement."""
     spec = TrainRewardModelSpec(
-        training=work.settings.reward_model,
+        training=work.settings.reward_model.training,
         compute=work.compute,
         epochs=epochs,
         random_seed=work.settings.random_seed,
@@ -54,9 +54,10 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
     work = ser.workshop(context)
     settings = work.settings
     spec = SftSpec(
-        training=settings.reward_model,
+        training=settings.reward_model.training,
         encoding=settings.encoding,
         compute=work.compute,
+        epochs=settings.reward_model.seed_epochs,
         random_seed=settings.random_seed,
     )
     inputs: Inputs = {"backbone": work.pretrained(), "seed": work.heads.get("splits").part("seed.parquet")}

@@ -17,7 +17,7 @@ from ser import tables
 from ser.progress import silent
 from ser.reward_model import RewardModel
 from ser.rows import Row, parse_row
-from ser.specs import Compute, Encoding, Lora
+from ser.specs import Compute, Encoding, RewardTraining
 from ser.stages import label, trunk
 from ser.stages.specs import LabelSpec, TrunkSpec
 
@@ -36,12 +36,12 @@ def main() -> None:
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model, **SHAPE)).save_pretrained(backbone)
     AutoTokenizer.from_pretrained(model).save_pretrained(backbone)
-    RewardModel.new(backbone, Lora(), "float32", random_seed=0).save(root / "rm")
+    RewardModel.new(backbone, RewardTraining().lora, "float32", random_seed=0).save(root / "rm")
     (root / "heldout.json").write_text(json.dumps({"temperature": 1.0}))
     for name in ("states", "labels"):
         (root / name).mkdir()
     steps = Steps()
-    spec = TrunkSpec(encoding=Encoding(), compute=Compute(), lora=Lora())
+    spec = TrunkSpec(encoding=Encoding(), compute=Compute(), top=RewardTraining().lora.top)
     inputs = {"pairs": root / "pairs.parquet", "backbone": backbone}
     steps.step("tokens and trunk states", lambda: trunk.run(spec, inputs, root / "states", silent))
     pool = {"backbone": backbone, "reward_model": root / "rm", "heldout": root / "heldout.json",

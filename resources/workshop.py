@@ -99,7 +99,8 @@ class Workshop:
         Without disk space for them only the tokens are kept, until the end of the run: what is made from one table of
         tokens must not be made again because there was space later.
         """
-        spec = TrunkSpec(encoding=self.settings.encoding, compute=self.compute, lora=self.settings.reward_model.lora)
+        top = self.settings.reward_model.lora.top
+        spec = TrunkSpec(encoding=self.settings.encoding, compute=self.compute, top=top)
         pairs = self.heads.get("splits").part(f"{role}.parquet")
         inputs: Inputs = {"pairs": pairs, "backbone": self.backbone()}
         key = f"trunk/{role}"

@@ -52,17 +52,29 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def check_window(folder: Path, max_length: int) -> None:
-    """Refuse a model whose attention slides over less than the longest sequence: a packed mask has no such window.
+    """Refuse a model that computes sequences of up to `max_length` tokens otherwise than shorter ones.
+
+    A packed mask has no sliding window; and rotary embeddings that change with the longest sequence of a batch would
+    make a reward depend on what it is scored beside.
 
     Raises:
         SerError: names the largest `max_length` that goes.
     """
     config = _loading(folder, lambda: AutoConfig.from_pretrained(folder, trust_remote_code=False))
+    if config.model_type not in PACKABLE:
+        return
     window = getattr(config, "sliding_window", None)
-    if config.model_type in PACKABLE and window is not None and window < max_length:
+    if window is not None and window < max_length:
         raise SerError(
             f"{folder}: its attention reaches back {window} tokens, which packed pairs of up to {max_length} do not "
             f"respect. Set encoding.max_length to at most {window}."
+        )
+    rope = getattr(config, "rope_parameters", None) or {}
+    trained = rope.get("original_max_position_embeddings") or config.max_position_embeddings
+    if rope.get("rope_type") in ("dynamic", "longrope") and trained < max_length:
+        raise SerError(
+            f"{folder}: beyond {trained} tokens its {rope['rope_type']} rotary embeddings change with the length of "
+            f"the batch. Set encoding.max_length to at most {trained}."
         )
 
 

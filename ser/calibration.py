@@ -25,14 +25,23 @@ def log_loss(correct_margins: Sequence[float] | np.ndarray, temperature: float =
 def fit_temperature(correct_margins: Sequence[float]) -> float:
     """The T > 0 that minimises the log-loss on held-out pairs (Guo et al., arXiv 1706.04599, section 4.2).
 
+    The labels are smoothed as by Platt (1999, "Probabilistic outputs for support vector machines", section 2.2): n
+    pairs that are all ranked right do not make a model sure of everything, but of (n + 1) / (n + 2) of it.
+
     Args:
         correct_margins: reward of the human-preferred response minus that of the other, one per pair.
     """
     margins = np.asarray(correct_margins, dtype=float)
     scale = float(np.abs(margins).mean()) or 1.0
     # A model no better than chance has its best T at infinity; a hundred times the scale is as good as that.
+    right = (len(margins) + 1) / (len(margins) + 2)
+
+    def loss(log_t: float) -> float:
+        t = math.exp(log_t)
+        return right * log_loss(margins, t) + (1 - right) * log_loss(-margins, t)
+
     result = minimize_scalar(
-        lambda log_t: log_loss(margins, math.exp(log_t)),
+        loss,
         bounds=(math.log(scale / 100), math.log(scale * 100)),
         method="bounded",
     )

@@ -45,7 +45,7 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
     """The conversation in the chat template; in turns that alternate if the template refuses it as it is."""
 
     def render(turns: list[dict[str, str]]) -> str:
-        return tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        return str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
 
     try:
         return render(messages)

@@ -18,7 +18,7 @@ from ser.batches import plan
 from ser.kept import keep_as, write_text
 from ser.progress import Progress
 from ser.reward_model import RewardModel
-from ser.specs import RewardTraining
+from ser.specs import Training
 from ser.states import EncodedStates, collate
 
 _SAVE_EVERY = 20
@@ -93,7 +93,7 @@ def train(
     model: RewardModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Example],
-    settings: RewardTraining,
+    settings: Training,
     *,
     epochs: int,
     random_seed: int,

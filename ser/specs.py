@@ -61,8 +61,8 @@ class Lora(Spec):
         return layers - max(1, round(self.top * layers))
 
 
-class RewardTraining(Spec):
-    """How a reward model is trained.
+class Training(Spec):
+    """How a model is trained on pairs, whatever the number of epochs.
 
     Why the top half of the layers: docs/performance.md, "How many layers".
     """
@@ -70,9 +70,19 @@ class RewardTraining(Spec):
     lora: Lora = Lora(top=0.5)
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(16, ge=1, description="pairs a step")
+    center_rewards_coefficient: float = Field(0.01, ge=0, description="pull of the mean reward to zero")
+
+
+class RewardTraining(Training):
+    """How the reward models of a run are trained."""
+
     seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM and of the controls")
     loop_epochs: int = Field(1, ge=1, description="epochs of a loop's retraining")
-    center_rewards_coefficient: float = Field(0.01, ge=0, description="pull of the mean reward to zero")
+
+    @property
+    def training(self) -> Training:
+        """All but the epochs: what the version of a training covers of these settings."""
+        return Training(**self.model_dump(include=set(Training.model_fields)))
 
 
 class Ppo(Spec):

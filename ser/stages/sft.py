@@ -32,7 +32,7 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     model: Any = get_peft_model(base, lora_config(spec.training.lora, base.config, task_type="CAUSAL_LM"))
     seed = tables.read(inputs["seed"])
     rows, cut = zip(*(_encoded(tokenizer, row, spec.encoding.max_length) for row in seed), strict=True)
-    epochs, size = spec.training.seed_epochs, spec.training.batch_size
+    epochs, size = spec.epochs, spec.training.batch_size
     steps = -(-len(rows) // size) * epochs
     checkpoints = keep_as(out, CHECKPOINTS)
     args = SFTConfig(
@@ -59,6 +59,7 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         model, args=args, train_dataset=Dataset.from_list(list(rows)), processing_class=tokenizer, callbacks=[told]
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.processing_class = None  # a checkpoint needs no copy of the tokenizer
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     model.merge_and_unload().save_pretrained(out / "model")

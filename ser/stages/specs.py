@@ -1,6 +1,6 @@
 """What each stage can be told. Apart from the stages, because the graph builds specs without importing torch."""
 
-from ser.specs import Compute, Encoding, Judging, Lora, Ppo, RewardTraining, Spec, Thresholds
+from ser.specs import Compute, Encoding, Judging, Ppo, Spec, Thresholds, Training
 
 
 class EmbeddedBackboneSpec(Spec):
@@ -18,7 +18,7 @@ class TrunkSpec(Spec):
 
     encoding: Encoding
     compute: Compute
-    lora: Lora
+    top: float
     keep_states: bool = True
     """Without the states, every stage passes the tokens through the trunk again."""
 
@@ -26,7 +26,7 @@ class TrunkSpec(Spec):
 class TrainRewardModelSpec(Spec):
     """What a reward model depends on besides its data."""
 
-    training: RewardTraining
+    training: Training
     compute: Compute
     epochs: int
     random_seed: int
@@ -68,7 +68,7 @@ class PromoteSpec(Spec):
 class TrainJudgeSpec(Spec):
     """How the judge is trained; its random seed differs from that of every model it judges."""
 
-    training: RewardTraining
+    training: Training
     compute: Compute
     epochs: int
     random_seed: int
@@ -77,9 +77,10 @@ class TrainJudgeSpec(Spec):
 class SftSpec(Spec):
     """How the backbone is fine-tuned before the seed RM."""
 
-    training: RewardTraining
+    training: Training
     encoding: Encoding
     compute: Compute
+    epochs: int
     random_seed: int
 
 

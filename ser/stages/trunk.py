@@ -14,6 +14,7 @@ from ser.encoding import encode_pair
 from ser.pairs import Pair
 from ser.progress import Progress
 from ser.reward_model import RewardModel
+from ser.specs import Lora
 from ser.stages.specs import TrunkSpec
 from ser.states import write_states
 
@@ -26,7 +27,7 @@ def run(spec: TrunkSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     rows = tables.read(inputs["pairs"], columns=tables.PAIRS.names)
     write_encoded((encode_pair(tokenizer, Pair(**row), spec.encoding.max_length) for row in rows), out)
     if spec.keep_states:
-        model = RewardModel.new(inputs["backbone"], spec.lora, spec.compute.dtype, random_seed=0).eval()
+        model = RewardModel.new(inputs["backbone"], Lora(top=spec.top), spec.compute.dtype, random_seed=0).eval()
         write_states(model, out, progress)
     return summary(out)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from resources.workshop import Workshop
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -25,3 +26,25 @@ def test_test_pairs_and_judge_labels_that_land_later_make_no_loop_again(data_roo
     assert "judge_label_accuracy" in new.keys() - old.keys()
     loop = [f"loop_1/{name}" for name in ("self_labels", "status_report", "filtered_pairs", "retrained_rm")]
     assert [after.heads.get(key).version for key in loop] == [before.heads.get(key).version for key in loop]
+
+
+def test_settings_that_a_stage_does_not_read_leave_its_version(data_root: Path, tmp_path: Path) -> None:
+    def settings(loop_epochs: int, r: int) -> None:
+        lora = chain.SETTINGS.replace("[reward_model]", f"[reward_model]\nloop_epochs = {loop_epochs}")
+        lora = lora.replace("[reward_model.lora]\nr = 4", f"[reward_model.lora]\nr = {r}")
+        (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + lora)
+
+    settings(loop_epochs=1, r=4)
+    snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+    _, first = chain.materialize(data_root, snapshot, policy=False)
+    settings(loop_epochs=2, r=4)
+    _, second = chain.materialize(data_root, snapshot, policy=False)
+    settings(loop_epochs=2, r=2)
+    _, third = chain.materialize(data_root, snapshot, policy=False)
+
+    def remade(before: Workshop, after: Workshop) -> set[str]:
+        keys = ["trunk/seed", "trunk/pool", "seed_rm", "seed_rm.heldout", "loop_1/self_labels", "loop_1/retrained_rm"]
+        return {key for key in keys if before.heads.get(key).version != after.heads.get(key).version}
+
+    assert remade(first, second) == {"loop_1/retrained_rm"}
+    assert remade(second, third) == {"seed_rm", "seed_rm.heldout", "loop_1/self_labels", "loop_1/retrained_rm"}

@@ -31,8 +31,14 @@ def test_the_temperature_that_made_the_labels_is_found() -> None:
 
 
 def test_three_right_of_four_equal_margins_by_hand() -> None:
-    # The best T makes sigmoid(1 / T) equal to the share that is right: T = 1 / log(3).
-    assert fit_temperature([1.0, 1.0, 1.0, -1.0]) == pytest.approx(1 / math.log(3), rel=1e-3)
+    # A smoothed label is right for 5/6, so 3/4 * 5/6 + 1/4 * 1/6 = 2/3 of all: the best T makes sigmoid(1 / T) that.
+    assert fit_temperature([1.0, 1.0, 1.0, -1.0]) == pytest.approx(1 / math.log(2), rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_a_model_that_is_right_of_few_pairs_is_not_sure_of_everything(scale: float) -> None:
+    temperature = fit_temperature([scale] * 16)
+    assert confidence(scale, temperature) == pytest.approx(17 / 18, rel=1e-3)
 
 
 def test_a_model_at_chance_is_sure_of_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -205,6 +206,28 @@ def test_a_window_of_attention_that_pairs_may_exceed_is_refused(tiny_backbone: P
                 backbone.check_window(folder, 64)
     # Qwen's configurations name a window that is switched off.
     backbone.check_window(backbone_of("qwen3", tiny_backbone, tmp_path / "qwen"), 100_000)
+
+
+@pytest.mark.parametrize(
+    ("rope", "limit"),
+    [
+        ({"rope_type": "dynamic", "factor": 2.0}, 48),
+        ({"rope_type": "longrope", "original_max_position_embeddings": 32}, 32),
+        ({"rope_type": "linear", "factor": 2.0}, None),
+    ],
+)
+def test_rotary_embeddings_that_change_with_the_batch_are_refused(
+    tiny_backbone: Path, tmp_path: Path, rope: dict[str, Any], limit: int | None
+) -> None:
+    config = json.loads((tiny_backbone / "config.json").read_text())
+    half = config["hidden_size"] // config["num_attention_heads"] // 2
+    rope = {"rope_theta": 10_000.0, "short_factor": [1.0] * half, "long_factor": [2.0] * half, **rope}
+    changed = config | {"max_position_embeddings": 48, "rope_parameters": rope}
+    (tmp_path / "config.json").write_text(json.dumps(changed))
+    backbone.check_window(tmp_path, limit or 100_000)
+    if limit is not None:
+        with pytest.raises(SerError, match=f"Set encoding.max_length to at most {limit}"):
+            backbone.check_window(tmp_path, limit + 1)
 
 
 def test_pickled_weights_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:

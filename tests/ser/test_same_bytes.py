@@ -10,13 +10,13 @@ import torch
 
 from ser import tables
 from ser.progress import silent
-from ser.specs import Compute, Encoding, Lora, RewardTraining
+from ser.specs import Compute, Encoding, Lora, Training
 from ser.stages import label, train_reward_model, trunk
 from ser.stages.specs import LabelSpec, TrainRewardModelSpec, TrunkSpec
 from tests.models import labelled_pairs
 
 COMPUTE = Compute(dtype="bfloat16", threads=2)
-TRAINING = RewardTraining(lora=Lora(r=4, alpha=8, top=0.5), learning_rate=5e-3, batch_size=8)
+TRAINING = Training(lora=Lora(r=4, alpha=8, top=0.5), learning_rate=5e-3, batch_size=8)
 MADE = ("states/states.bin", "model/rm/adapter_model.safetensors", "model/training.json", "labels/self_labels.parquet")
 
 
@@ -43,7 +43,7 @@ def digests(backbone: Path, root: Path) -> dict[str, str]:
     tables.write(pairs, tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
     encoding = Encoding(max_length=128)
     trunk.run(
-        TrunkSpec(encoding=encoding, compute=COMPUTE, lora=TRAINING.lora),
+        TrunkSpec(encoding=encoding, compute=COMPUTE, top=TRAINING.lora.top),
         {"pairs": pairs, "backbone": backbone}, states, silent,
     )  # fmt: skip
     train_reward_model.run(

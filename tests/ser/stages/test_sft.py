@@ -8,15 +8,16 @@ import pytest
 
 from ser import tables
 from ser.progress import Progress, silent
-from ser.specs import Compute, Encoding, Lora, RewardTraining
+from ser.specs import Compute, Encoding, Lora, Training
 from ser.stages import sft
 from ser.stages.specs import SftSpec
 from tests.models import labelled_pairs
 
 SPEC = SftSpec(
-    training=RewardTraining(lora=Lora(r=4, top=0.5), learning_rate=5e-3, batch_size=8, seed_epochs=3),
+    training=Training(lora=Lora(r=4, top=0.5), learning_rate=5e-3, batch_size=8),
     encoding=Encoding(max_length=128),
     compute=Compute(threads=1),
+    epochs=3,
     random_seed=1,
 )
 

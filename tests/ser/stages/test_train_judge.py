@@ -9,14 +9,14 @@ from ser import tables
 from ser.errors import SerError
 from ser.ppo.comparison import judge_fold
 from ser.progress import silent
-from ser.specs import Compute, Encoding, Lora, RewardTraining
+from ser.specs import Compute, Encoding, Lora, Training
 from ser.stages import train_judge, trunk
 from ser.stages.specs import TrainJudgeSpec, TrunkSpec
 from tests.models import labelled_pairs
 
 LORA = Lora(r=4, alpha=8, top=0.5)
 SPEC = TrainJudgeSpec(
-    training=RewardTraining(lora=LORA, learning_rate=5e-3, batch_size=8),
+    training=Training(lora=LORA, learning_rate=5e-3, batch_size=8),
     compute=Compute(threads=1),
     epochs=4,
     random_seed=1,
@@ -40,7 +40,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     tables.write(folder / "opposite.parquet", tables.LABELS, judged)
     states = folder / "states"
     states.mkdir()
-    spec = TrunkSpec(encoding=Encoding(max_length=128), compute=Compute(threads=1), lora=LORA)
+    spec = TrunkSpec(encoding=Encoding(max_length=128), compute=Compute(threads=1), top=LORA.top)
     trunk.run(spec, {"pairs": folder / "test.parquet", "backbone": tiny_backbone}, states, silent)
     return {"backbone": tiny_backbone, "pairs": [folder / "test.parquet"], "states": [states], "folder": folder}
 
