@@ -108,8 +108,9 @@ def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
     """Why files are left to wait, if they are."""
     quiet, now = automation.quiet_seconds, time.time()
     age = now - arrivals.newest
-    if age < quiet and now - arrivals.oldest < PATIENCE * quiet:
-        return f"the newest file came {age:.0f} s ago; files land after {quiet:g} s of quiet"
+    # A file from far ahead came before the clock was set back: it would wait until the clock has caught up.
+    if abs(age) < quiet and now - arrivals.oldest < PATIENCE * quiet:
+        return f"the newest file came {max(age, 0):.0f} s ago; files land after {quiet:g} s of quiet"
     return None
 
 
