@@ -35,7 +35,8 @@ class Look:
     reason: str
     snapshot: str | None = None
     settled: str | None = None
-    """The snapshot that needs no further look: it is requested now, or was before, or has been run by hand."""
+    """What the cursor holds: the snapshot that needs no further look (it is requested now, or was before, or has been
+    run by hand), and when its dataset was made."""
     failure: Exception | None = None
 
 
@@ -85,7 +86,7 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
     and told in the end.
 
     Args:
-        done: the snapshot that was last settled.
+        done: what was last settled.
     """
     try:
         arrivals = zone.arrivals(dataset)
@@ -93,10 +94,19 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
         if wait is not None:
             return Look(wait, settled=done)
         unread = None if arrivals is None else _land(zone, dataset)
-        found = _judge(zone, store, settings, dataset, done)
+        found = _judge(zone, store, settings, dataset, _settled(zone, dataset, done))
+        if found.settled is not None:
+            found = replace(found, settled=f"{found.settled} {zone.created(dataset)}")
         return found if unread is None else replace(found, reason=f"{found.reason}; {unread}", failure=unread)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and stops nothing else
         return Look(f"could not land or be looked at: {_words(error)}", settled=done, failure=error)
+
+
+def _settled(zone: Landing, dataset: str, done: str | None) -> str | None:
+    """The snapshot that was last settled: none of a dataset that was forgotten since, and has landed again."""
+    snapshot, _, created = (done or "").partition(" ")
+    # Entries of earlier versions do not say when the dataset was made.
+    return snapshot if snapshot and created in ("", zone.created(dataset)) else None
 
 
 def _words(error: Exception) -> str:

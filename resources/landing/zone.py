@@ -175,6 +175,10 @@ class Landing:
         """The seed's share of the labelled training prompts that land; None while no pair has landed."""
         return self._settings.roles.seed_fraction or self._store(dataset).about().get("seed_fraction")
 
+    def created(self, dataset: str) -> str:
+        """When a dataset first landed: one that was forgotten and lands again is another."""
+        return str(self._store(dataset).about().get("created", ""))
+
     def write_snapshot(self, snapshot: str, out: Path) -> dict[str, int]:
         """Write a snapshot's pairs, labels and judge labels as parquet into `out`, and return the counts."""
         store = self._store(self.dataset_of(snapshot))
