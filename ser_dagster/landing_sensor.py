@@ -11,6 +11,7 @@ from resources.artifacts import ArtifactStore
 from resources.heads import Heads
 from resources.landing.folders import Arrivals, NotAllLandedError, links_out
 from resources.landing.inbox import fetch
+from resources.landing.misplaced import misplaced
 from resources.landing.zone import Landing
 from resources.launchers import in_own_process
 from resources.locks import is_owned
@@ -59,6 +60,8 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         looks = _fetch(settings.automation.inbox)
         looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}
         looks |= {dataset: Look(_LINK) for dataset in links_out(data_root())}
+        if wrong := misplaced(data_root()):
+            looks["passed over"] = Look("; ".join(wrong))
         for dataset, found in looks.items():
             if found.failure is None:
                 context.log.info(f"{dataset}: {found.reason}")
@@ -73,10 +76,13 @@ def _fetch(inbox: str | None) -> dict[str, Look]:
     """Fetch what is new in the inbox; what stops it is told in the end, and what is here already lands."""
     if inbox is None:
         return {}
+    wrong: list[str] = []
     try:
-        return {"the inbox": Look(f"{len(fetch(inbox, data_root()))} files were fetched")}
+        found = Look(f"{len(fetch(inbox, data_root(), wrong.append))} files were fetched")
     except Exception as error:  # noqa: BLE001 - it is told, and stops nothing else
-        return {"the inbox": Look(_words(error), failure=error)}
+        found = Look(_words(error), failure=error)
+    looks = {"the inbox": found}
+    return looks | {"passed over in the inbox": Look("; ".join(wrong))} if wrong else looks
 
 
 def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:

@@ -30,6 +30,8 @@ from ser.errors import SerError
 from ser.pairs import Pair
 from ser.specs import MIN_PROMPT_TOKENS
 
+_NAMES = "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
+
 
 @dataclass(frozen=True)
 class Landed:
@@ -138,12 +140,14 @@ class Landing:
         """
         known = self.datasets()
         if dataset not in known:
-            possible = DATASET_NAME.fullmatch(dataset)
-            if possible:
-                dataset_folder(self._root, dataset)  # refuses a link in words of its own
+            names = ", ".join(known) or "none"
+            if not DATASET_NAME.fullmatch(dataset):
+                raise SerError(
+                    f"unknown dataset {dataset!r}, which cannot be the name of one. Known: {names}.\n{_NAMES}"
+                )
+            dataset_folder(self._root, dataset)  # refuses a link in words of its own
             raise SerError(
-                f"unknown dataset {dataset!r}. Known: {', '.join(known) or 'none'}.\n"
-                f"Land files first: ser land FILE --dataset {dataset if possible else 'NAME'}"
+                f"unknown dataset {dataset!r}. Known: {names}.\nLand files first: ser land FILE --dataset {dataset}"
             )
         return str(self._store(dataset).current())
 
@@ -191,10 +195,7 @@ class Landing:
 
     def _store(self, dataset: str) -> DatasetStore:
         if not DATASET_NAME.fullmatch(dataset):
-            raise SerError(
-                f"{dataset!r} cannot be the name of a dataset.\n"
-                "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
-            )
+            raise SerError(f"{dataset!r} cannot be the name of a dataset.\n{_NAMES}")
         return DatasetStore(self._root, dataset)
 
     def _land(self, store: DatasetStore, files: Sequence[Path], reader: Reader = read_rows) -> Landed | None:
