@@ -1,6 +1,7 @@
 """Dagster's own storage, shared by `ser`, `make demo` and `make ui`."""
 
 import os
+import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import yaml
+from dagster_shared.check import CheckError
 
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.disk import write_text
@@ -61,7 +64,7 @@ RETRIED_WITHIN = 60.0
 
 def dagster_home() -> Path:
     """`DAGSTER_HOME`, by default `dagster` in the data root; made, with its configuration, when it is missing."""
-    home = Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster")
+    home = Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster").resolve()
     home.mkdir(parents=True, exist_ok=True)
     _configure(home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
@@ -78,10 +81,27 @@ def _configure(path: Path) -> None:
 
 @contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in `dagster_home()`."""
-    dagster_home()
-    with dg.DagsterInstance.get() as current:
+    """The Dagster instance in `dagster_home()`.
+
+    Raises:
+        SerError: its configuration cannot be read, or is impossible.
+    """
+    config = dagster_home() / "dagster.yaml"
+    try:
+        opened = dg.DagsterInstance.get()
+    except (dg.DagsterError, CheckError, yaml.YAMLError) as error:
+        raise SerError(
+            f"{config} is not what Dagster expects: {_problem(error)}\nMend the file, or delete it to get a new one."
+        ) from error
+    with opened as current:
         yield current
+
+
+def _problem(error: Exception) -> str:
+    """The first problem, in one line, without all that would be allowed."""
+    text = str(error)
+    first = text.partition("Error 1: ")[2] or text
+    return textwrap.shorten(first.partition(" Expected: ")[0], 300, placeholder=" ...")
 
 
 def register(current: dg.DagsterInstance, snapshot: str) -> None:

@@ -1,5 +1,6 @@
 """Dagster's instance: its configuration, and runs whose process is gone."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from assets.ser_resource import PARTITION_TAG
 from resources.locks import own_snapshot
 from ser_dagster import home, sensors
+from ser_dagster.cli import main
 from ser_dagster.home import FIRST_CONFIG, RETRIED_BY, dagster_home, instance
 from ser_dagster.sensors import fail_dead_runs, remind_of_retries
 from tests import chain
@@ -174,3 +176,40 @@ def test_a_run_that_may_not_be_retried_is_not_reported_again(snapshot: str, monk
         run = current.create_run_for_job(idle, tags={PARTITION_TAG: snapshot})
         current.report_run_failed(run)
         assert remind(current, run.run_id) == ("no retry is missing", 1)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("telemetri:\n  enabled: false\n", 'unexpected config entry "telemetri" at the root'),
+        ("telemetry: [\n", "line 2"),
+        ("telemetry\n", "dictionary"),
+    ],
+)
+def test_a_wrong_dagster_yaml_is_named_before_anything_lands(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], config: str, words: str
+) -> None:
+    (dagster_home() / "dagster.yaml").write_text(config)
+    file = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
+    for command in (
+        ["land", str(file), "--dataset", "tiny"],
+        ["review", "import", str(file), "--dataset", "tiny", "--annotator", "ann"],
+        ["run", "--dataset", "tiny"],
+    ):
+        assert main(command) == 1
+        error = capsys.readouterr().err
+        assert f"{data_root / 'dagster' / 'dagster.yaml'} is not what Dagster expects" in error
+        assert words in error and len(error.splitlines()) == 2
+    assert not (data_root / "landing").exists()
+
+
+def test_a_relative_home_is_where_the_command_is_given(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "relative")
+    file = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
+    assert main(["land", str(file), "--dataset", "tiny"]) == 0
+    assert os.environ["DAGSTER_HOME"] == str(tmp_path / "relative")
+    with instance() as current:
+        assert len(current.get_dynamic_partitions("snapshot")) == 1
