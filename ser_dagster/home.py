@@ -1,18 +1,23 @@
 """Dagster's own storage, shared by `ser`, `make demo` and `make ui`."""
 
 import os
+import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import yaml
+from dagster_shared.check import CheckError
 
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.disk import write_text
 from resources.locks import is_owned
 from resources.settings import data_root, load_settings
+from resources.workshop import landing
+from ser.errors import SerError
 
 MARK = "# Written by ser, again and again: remove this line to keep changes of your own."
 CONFIG = """{mark}
@@ -59,7 +64,7 @@ RETRIED_WITHIN = 60.0
 
 def dagster_home() -> Path:
     """`DAGSTER_HOME`, by default `dagster` in the data root; made, with its configuration, when it is missing."""
-    home = Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster")
+    home = Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster").resolve()
     home.mkdir(parents=True, exist_ok=True)
     _configure(home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
@@ -76,10 +81,27 @@ def _configure(path: Path) -> None:
 
 @contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in `dagster_home()`."""
-    dagster_home()
-    with dg.DagsterInstance.get() as current:
+    """The Dagster instance in `dagster_home()`.
+
+    Raises:
+        SerError: its configuration cannot be read, or is impossible.
+    """
+    config = dagster_home() / "dagster.yaml"
+    try:
+        opened = dg.DagsterInstance.get()
+    except (dg.DagsterError, CheckError, yaml.YAMLError) as error:
+        raise SerError(
+            f"{config} is not what Dagster expects: {_problem(error)}\nMend the file, or delete it to get a new one."
+        ) from error
+    with opened as current:
         yield current
+
+
+def _problem(error: Exception) -> str:
+    """The first problem, in one line, without all that would be allowed."""
+    text = str(error)
+    first = text.partition("Error 1: ")[2] or text
+    return textwrap.shorten(first.partition(" Expected: ")[0], 300, placeholder=" ...")
 
 
 def register(current: dg.DagsterInstance, snapshot: str) -> None:
@@ -115,7 +137,7 @@ def repeat_failures(current: dg.DagsterInstance, since: datetime) -> list[str]:
         updated_after=since,
         updated_before=datetime.now(UTC) - timedelta(seconds=RETRIED_WITHIN),
     )
-    waiting = [run for run in current.get_runs(filters=promised) if RETRIED_BY not in run.tags]
+    waiting = [run for run in _ours(current.get_runs(filters=promised)) if RETRIED_BY not in run.tags]
     unheard = [run for run in waiting if len(current.all_logs(run.run_id, of_type=FAILED)) == 1]
     for run in unheard:
         current.report_run_failed(run, message="It was to be retried, and no retry has come.")
@@ -129,5 +151,15 @@ def _ownerless(current: dg.DagsterInstance, snapshot: str | None) -> list[dg.Dag
     waiting = current.get_runs(
         filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED], tags=tags, created_before=begun_by)
     )
-    runs = [*living, *waiting]
-    return [run for run in runs if PARTITION_TAG in run.tags and not is_owned(data_root(), run.tags[PARTITION_TAG])]
+    return [run for run in _ours([*living, *waiting]) if not is_owned(data_root(), run.tags[PARTITION_TAG])]
+
+
+def _ours(runs: Iterable[dg.DagsterRun]) -> list[dg.DagsterRun]:
+    """The runs of snapshots of this data root: others may share the instance, and know nothing of our locks."""
+    zone = landing(data_root(), load_settings())
+    ours = []
+    for run in runs:
+        with suppress(SerError):
+            zone.dataset_of(run.tags.get(PARTITION_TAG, ""))
+            ours.append(run)
+    return ours

@@ -39,9 +39,9 @@ def land_command(parsed: argparse.Namespace) -> None:
 
     zone = landing(data_root(), load_settings())
     dataset = parsed.dataset or parsed.hub
-    fetched = _fetch(parsed, zone.folder(dataset)) if parsed.hub else None
-    landed = zone.land([zone.folder(dataset) / fetched.file] if fetched else parsed.files, dataset)
-    with instance() as current:
+    with instance() as current:  # before anything lands: what is wrong with it must not seem to be a failed landing
+        fetched = _fetch(parsed, zone.folder(dataset)) if parsed.hub else None
+        landed = zone.land([zone.folder(dataset) / fetched.file] if fetched else parsed.files, dataset)
         register(current, landed.snapshot)
     if parsed.json:
         print(json.dumps(asdict(landed) | ({"hub": asdict(fetched)} if fetched else {})))

@@ -11,6 +11,7 @@ from resources.artifacts import ArtifactStore
 from resources.heads import Heads
 from resources.landing.folders import Arrivals, NotAllLandedError, links_out
 from resources.landing.inbox import fetch
+from resources.landing.misplaced import misplaced
 from resources.landing.zone import Landing
 from resources.launchers import in_own_process
 from resources.locks import is_owned
@@ -35,7 +36,8 @@ class Look:
     reason: str
     snapshot: str | None = None
     settled: str | None = None
-    """The snapshot that needs no further look: it is requested now, or was before, or has been run by hand."""
+    """What the cursor holds: the snapshot that needs no further look (it is requested now, or was before, or has been
+    run by hand), and when its dataset was made."""
     failure: Exception | None = None
 
 
@@ -58,6 +60,8 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         looks = _fetch(settings.automation.inbox)
         looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}
         looks |= {dataset: Look(_LINK) for dataset in links_out(data_root())}
+        if wrong := misplaced(data_root()):
+            looks["passed over"] = Look("; ".join(wrong))
         for dataset, found in looks.items():
             if found.failure is None:
                 context.log.info(f"{dataset}: {found.reason}")
@@ -72,10 +76,13 @@ def _fetch(inbox: str | None) -> dict[str, Look]:
     """Fetch what is new in the inbox; what stops it is told in the end, and what is here already lands."""
     if inbox is None:
         return {}
+    wrong: list[str] = []
     try:
-        return {"the inbox": Look(f"{len(fetch(inbox, data_root()))} files were fetched")}
+        found = Look(f"{len(fetch(inbox, data_root(), wrong.append))} files were fetched")
     except Exception as error:  # noqa: BLE001 - it is told, and stops nothing else
-        return {"the inbox": Look(_words(error), failure=error)}
+        found = Look(_words(error), failure=error)
+    looks = {"the inbox": found}
+    return looks | {"passed over in the inbox": Look("; ".join(wrong))} if wrong else looks
 
 
 def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:
@@ -85,7 +92,7 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
     and told in the end.
 
     Args:
-        done: the snapshot that was last settled.
+        done: what was last settled.
     """
     try:
         arrivals = zone.arrivals(dataset)
@@ -93,10 +100,19 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
         if wait is not None:
             return Look(wait, settled=done)
         unread = None if arrivals is None else _land(zone, dataset)
-        found = _judge(zone, store, settings, dataset, done)
+        found = _judge(zone, store, settings, dataset, _settled(zone, dataset, done))
+        if found.settled is not None:
+            found = replace(found, settled=f"{found.settled} {zone.created(dataset)}")
         return found if unread is None else replace(found, reason=f"{found.reason}; {unread}", failure=unread)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and stops nothing else
         return Look(f"could not land or be looked at: {_words(error)}", settled=done, failure=error)
+
+
+def _settled(zone: Landing, dataset: str, done: str | None) -> str | None:
+    """The snapshot that was last settled: none of a dataset that was forgotten since, and has landed again."""
+    snapshot, _, created = (done or "").partition(" ")
+    # Entries of earlier versions do not say when the dataset was made.
+    return snapshot if snapshot and created in ("", zone.created(dataset)) else None
 
 
 def _words(error: Exception) -> str:
@@ -108,8 +124,9 @@ def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
     """Why files are left to wait, if they are."""
     quiet, now = automation.quiet_seconds, time.time()
     age = now - arrivals.newest
-    if age < quiet and now - arrivals.oldest < PATIENCE * quiet:
-        return f"the newest file came {age:.0f} s ago; files land after {quiet:g} s of quiet"
+    # A file from far ahead came before the clock was set back: it would wait until the clock has caught up.
+    if abs(age) < quiet and now - arrivals.oldest < PATIENCE * quiet:
+        return f"the newest file came {max(age, 0):.0f} s ago; files land after {quiet:g} s of quiet"
     return None
 
 

@@ -59,9 +59,9 @@ def _import(parsed: argparse.Namespace) -> None:
     from ser_dagster.home import instance, register
 
     zone = landing(data_root(), load_settings())
-    done = take_back(zone, zone.only_dataset(parsed.dataset), parsed.files, parsed.annotator)
-    landed = done.landed
-    with instance() as current:
+    with instance() as current:  # before anything lands, as in `ser land`
+        done = take_back(zone, zone.only_dataset(parsed.dataset), parsed.files, parsed.annotator)
+        landed = done.landed
         register(current, landed.snapshot)
     if parsed.json:
         print(json.dumps(asdict(landed) | {"unanswered": done.unanswered}))

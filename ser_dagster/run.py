@@ -17,7 +17,7 @@ from resources.locks import refuse_owned
 from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop, landing
 from ser.errors import SerError
-from ser_dagster.home import dagster_home, fail_ownerless_runs, instance, register
+from ser_dagster.home import fail_ownerless_runs, instance, register
 from ser_dagster.jobs import MAX_RETRIES
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
@@ -32,14 +32,13 @@ def run(
         SerError: the dataset is unknown, a setting is impossible, or a stage failed.
     """
     started = time.monotonic()
-    dagster_home()
     settings = load_settings(recipe=recipe)
     if loops is not None:
         if not 1 <= loops <= settings.loops:
             raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
         settings = load_settings(recipe=recipe, loops=loops)
-    snapshot = _snapshot(settings, dataset)
     with instance() as current:
+        snapshot = _snapshot(settings, dataset)
         result = _execute(current, settings, snapshot, loops, recipe, policy)
     work = Workshop(data_root(), settings, snapshot)
     seconds = round(time.monotonic() - started, 1)

@@ -1,7 +1,7 @@
 """A schedule for every dataset: it runs the current snapshot again, and what is unchanged is reused."""
 
+import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable
 
 import dagster as dg
@@ -23,12 +23,15 @@ def schedules(job: Job, automation: Automation, datasets: Iterable[str]) -> list
         SerError: the times of a dataset are no cron string.
     """
     known = sorted({*datasets, *automation.cron})
-    names = {dataset: re.sub(r"\W", "_", f"run_{dataset}") for dataset in known}
-    taken = Counter(names.values())
-    twins = [dataset for dataset in known if taken[names[dataset]] > 1]
-    # Dagster's names know no dots and dashes: datasets that differ in them alone are numbered.
-    names |= {dataset: f"{names[dataset]}_{number}" for number, dataset in enumerate(twins, 1)}
-    return [_schedule(job, names[dataset], dataset, automation.cron.get(dataset)) for dataset in known]
+    return [_schedule(job, _name(dataset), dataset, automation.cron.get(dataset)) for dataset in known]
+
+
+def _name(dataset: str) -> str:
+    """A name of the dataset's own, whatever others there are: Dagster knows by it what was switched on."""
+    name = re.sub(r"\W", "_", dataset)
+    if name != dataset:  # Dagster's names know no dots and dashes, and datasets may differ in them alone
+        name += f"_{hashlib.sha256(dataset.encode()).hexdigest()[:8]}"
+    return f"run_{name}"
 
 
 def _schedule(job: Job, name: str, dataset: str, cron: str | None) -> dg.ScheduleDefinition:

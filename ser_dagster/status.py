@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from resources.heads import known_runs
+from resources.landing.misplaced import misplaced
 from resources.locks import is_owned
 from resources.settings import data_root, load_settings
 from resources.store_contents import store_summary
@@ -13,12 +14,21 @@ if TYPE_CHECKING:
 
 
 def status() -> dict[str, Any]:
-    """Every dataset with its snapshot and counts, every run with how far it came, and the contents of the store."""
+    """Every dataset with its snapshot and counts, every run with how far it came, and the contents of the store.
+
+    `misplaced` says what lies in the landing folder and never lands.
+    """
     root = data_root()
     zone = landing(root, load_settings())
     runs = [_run(Workshop(root, settings, snapshot, terminal=True)) for snapshot, settings in known_runs(root)]
     datasets = [{"dataset": name, **zone.counts(name)} for name in zone.datasets()]
-    return {"data_root": str(root), "datasets": datasets, "runs": runs, "store": store_summary(root)}
+    return {
+        "data_root": str(root),
+        "datasets": datasets,
+        "misplaced": misplaced(root),
+        "runs": runs,
+        "store": store_summary(root),
+    }
 
 
 def _run(work: Workshop) -> dict[str, Any]:
@@ -54,6 +64,8 @@ def print_status(found: dict[str, Any]) -> None:
         rate = "" if row["win_rate"] is None else f"{row['win_rate']:.1%}"
         runs.add_row(row["snapshot"], row["settings"], row["recipe"], state, promoted, rate)
     console.print(landed if found["datasets"] else "Nothing has landed yet: ser land FILE --dataset NAME")
+    for line in found["misplaced"]:
+        console.print(f"Passed over: {line}", markup=False, highlight=False, soft_wrap=True)
     if found["runs"]:
         console.print(runs)
     console.print(_store_table(found["store"]))

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from resources.settings import ROOT
-from ser_dagster.home import dagster_home
+from ser.errors import SerError
+from ser_dagster.home import instance
 
 SENSOR_SECONDS = "3600"
 """A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute."""
@@ -16,7 +17,14 @@ def main() -> None:
 
     It listens on this machine only, unless an argument `--host` says otherwise: the UI asks nobody who they are.
     """
-    dagster_home()
+    for name in ("SER_DATA", "SER_CONFIG"):  # what is relative is meant from here, as `ser` takes it
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).resolve())
+    try:
+        with instance():
+            pass  # whatever is wrong with the settings or Dagster's configuration is said before anything starts
+    except SerError as error:
+        sys.exit(f"ser: {error}")
     os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", SENSOR_SECONDS)
     os.environ.setdefault("DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "60")
     command = Path(sys.executable).with_name("dagster")

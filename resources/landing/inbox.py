@@ -3,12 +3,13 @@
 import fcntl
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from resources.disk import replace
 from resources.landing.folders import DATASET_NAME, UNFINISHED, dataset_folder
+from resources.landing.misplaced import SUBFOLDER, told, why
 from ser.errors import SerError
 
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
@@ -17,11 +18,14 @@ _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified",
 _LONGEST = 100
 
 
-def fetch(uri: str, root: Path) -> list[Path]:
+def fetch(uri: str, root: Path, tell: Callable[[str], None] = lambda line: None) -> list[Path]:
     """Copy the files of `<uri>/<dataset>/` that are not here yet to `landing/<dataset>/`, and return the copies.
 
     The inbox is only read. A copy is named by where it comes from and by its size and time there, so that a file that
     was replaced is fetched again. A folder that fails keeps no other from being fetched.
+
+    Args:
+        tell: hears of what is in a place that nothing is fetched from.
 
     Raises:
         SerError: the inbox cannot be read, or not all of it.
@@ -31,20 +35,25 @@ def fetch(uri: str, root: Path) -> list[Path]:
     landing = root / "landing"
     landing.mkdir(parents=True, exist_ok=True)
     copies: list[Path] = []
+    passed_over: dict[str, str] = {}
     failures: dict[str, Exception] = {}
     with (landing / ".inbox.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             files, base = fsspec.core.url_to_fs(uri)
-            for folder in files.ls(base, detail=True):
-                dataset = _name(folder)
-                if folder["type"] == "directory" and DATASET_NAME.fullmatch(dataset):
+            for entry in _entries(files, base):
+                name, is_folder = _name(entry), entry["type"] == "directory"
+                if is_folder and DATASET_NAME.fullmatch(name):
                     try:
-                        copies += _fetch_folder(files, folder["name"], dataset_folder(root, dataset))
+                        copies += _fetch_folder(files, entry["name"], dataset_folder(root, name), passed_over)
                     except Exception as error:  # noqa: BLE001 - told when the others are fetched
-                        failures[dataset] = error
+                        failures[name] = error
+                elif not UNFINISHED.search(name):
+                    passed_over[name] = why(name, folder=is_folder)
         except Exception as error:  # noqa: BLE001 - every client of a file system has errors of its own
             failures[uri] = error
+    for line in told(passed_over):
+        tell(line)
     if failures:
         what = "; ".join(f"{place}: {error!r}" for place, error in failures.items())
         raise SerError(
@@ -54,17 +63,27 @@ def fetch(uri: str, root: Path) -> list[Path]:
     return copies
 
 
-def _fetch_folder(files: Any, source: str, target: Path) -> list[Path]:
+def _fetch_folder(files: Any, source: str, target: Path, passed_over: dict[str, str]) -> list[Path]:
     target.mkdir(exist_ok=True)
     copies = []
-    for entry in files.ls(source, detail=True):
+    for entry in _entries(files, source):
+        if UNFINISHED.search(_name(entry)):
+            continue
         copy = target / _copy_name(entry)
-        if entry["type"] == "file" and not UNFINISHED.search(_name(entry)) and not copy.exists():
+        if entry["type"] == "directory":
+            passed_over[f"{target.name}/{_name(entry)}"] = SUBFOLDER
+        elif entry["type"] == "file" and not copy.exists():
             temporary = target / f".{copy.name}.tmp"  # one that was left half-written is written over
             files.get_file(entry["name"], str(temporary))
             replace(temporary, copy)
             copies.append(copy)
     return copies
+
+
+def _entries(files: Any, folder: str) -> list[Any]:
+    """What is in a folder; object stores may name the folder itself among it, as something empty."""
+    found = files.ls(folder, detail=True)
+    return [entry for entry in found if entry.get("size") or entry["name"].strip("/") != folder.strip("/")]
 
 
 def _name(entry: Mapping[str, Any]) -> str:

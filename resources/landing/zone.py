@@ -30,6 +30,8 @@ from ser.errors import SerError
 from ser.pairs import Pair
 from ser.specs import MIN_PROMPT_TOKENS
 
+_NAMES = "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
+
 
 @dataclass(frozen=True)
 class Landed:
@@ -138,12 +140,14 @@ class Landing:
         """
         known = self.datasets()
         if dataset not in known:
-            possible = DATASET_NAME.fullmatch(dataset)
-            if possible:
-                dataset_folder(self._root, dataset)  # refuses a link in words of its own
+            names = ", ".join(known) or "none"
+            if not DATASET_NAME.fullmatch(dataset):
+                raise SerError(
+                    f"unknown dataset {dataset!r}, which cannot be the name of one. Known: {names}.\n{_NAMES}"
+                )
+            dataset_folder(self._root, dataset)  # refuses a link in words of its own
             raise SerError(
-                f"unknown dataset {dataset!r}. Known: {', '.join(known) or 'none'}.\n"
-                f"Land files first: ser land FILE --dataset {dataset if possible else 'NAME'}"
+                f"unknown dataset {dataset!r}. Known: {names}.\nLand files first: ser land FILE --dataset {dataset}"
             )
         return str(self._store(dataset).current())
 
@@ -175,6 +179,10 @@ class Landing:
         """The seed's share of the labelled training prompts that land; None while no pair has landed."""
         return self._settings.roles.seed_fraction or self._store(dataset).about().get("seed_fraction")
 
+    def created(self, dataset: str) -> str:
+        """When a dataset first landed: one that was forgotten and lands again is another."""
+        return str(self._store(dataset).about().get("created", ""))
+
     def write_snapshot(self, snapshot: str, out: Path) -> dict[str, int]:
         """Write a snapshot's pairs, labels and judge labels as parquet into `out`, and return the counts."""
         store = self._store(self.dataset_of(snapshot))
@@ -187,10 +195,7 @@ class Landing:
 
     def _store(self, dataset: str) -> DatasetStore:
         if not DATASET_NAME.fullmatch(dataset):
-            raise SerError(
-                f"{dataset!r} cannot be the name of a dataset.\n"
-                "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
-            )
+            raise SerError(f"{dataset!r} cannot be the name of a dataset.\n{_NAMES}")
         return DatasetStore(self._root, dataset)
 
     def _land(self, store: DatasetStore, files: Sequence[Path], reader: Reader = read_rows) -> Landed | None:

@@ -43,8 +43,23 @@ def test_unfinished_files_and_folders_that_are_no_dataset_stay_there(
 ) -> None:
     for name in ("demo/.a.jsonl", "demo/a.jsonl.tmp", "No Name/a.jsonl", ".hidden/a.jsonl", "loose.jsonl"):
         put(remote, name, tmp_path, 1)
-    assert fetch("memory://inbox", tmp_path) == []
+    put(remote, "demo/sub/a.jsonl", tmp_path, 1)
+    told: list[str] = []
+    assert fetch("memory://inbox", tmp_path, told.append) == []
     assert landing(tmp_path).folders() == ["demo"]
+    assert sorted(told) == [
+        "No Name: No Name cannot be the name of a dataset; rename it",
+        "demo/sub: a folder in a dataset's folder is not looked into; put its files beside it",
+        "loose.jsonl: put it into a dataset's folder",
+    ]
+
+
+def test_many_things_in_wrong_places_are_counted(tmp_path: Path, remote: fsspec.AbstractFileSystem) -> None:
+    for number in range(15):
+        put(remote, f"{number}.jsonl", tmp_path, 1)
+    told: list[str] = []
+    fetch("memory://inbox", tmp_path, told.append)
+    assert (len(told), told[-1]) == (11, "and 5 more in wrong places")
 
 
 def test_strange_names_stay_in_their_folder_and_land(tmp_path: Path, remote: fsspec.AbstractFileSystem) -> None:

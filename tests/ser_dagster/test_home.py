@@ -1,5 +1,6 @@
 """Dagster's instance: its configuration, and runs whose process is gone."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.ser_resource import PARTITION_TAG
 from resources.locks import own_snapshot
 from ser_dagster import home, sensors
+from ser_dagster.cli import main
 from ser_dagster.home import FIRST_CONFIG, RETRIED_BY, dagster_home, instance
 from ser_dagster.sensors import fail_dead_runs, remind_of_retries
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
 
 DIES = """
 import os, signal
@@ -29,8 +34,14 @@ def killed():
     dies()
 
 with instance() as current:
-    killed.execute_in_process(instance=current, tags={"dagster/partition": "tiny-1"})
+    killed.execute_in_process(instance=current, tags={"dagster/partition": "PARTITION"})
 """
+
+
+@pytest.fixture
+def snapshot(data_root: Path, tmp_path: Path) -> str:
+    """A snapshot that has landed."""
+    return chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3)))
 
 
 def test_the_configuration_follows_the_settings_unless_it_is_somebody_s_own(
@@ -55,9 +66,9 @@ def test_the_configuration_follows_the_settings_unless_it_is_somebody_s_own(
 
 
 @pytest.fixture
-def dead(data_root: Path) -> Iterator[dg.DagsterInstance]:
-    """An instance with a run of `tiny-1` that was killed."""
-    subprocess.run([sys.executable, "-c", DIES], capture_output=True, check=False)
+def dead(snapshot: str) -> Iterator[dg.DagsterInstance]:
+    """An instance with a run of the snapshot that was killed."""
+    subprocess.run([sys.executable, "-c", DIES.replace("PARTITION", snapshot)], capture_output=True, check=False)
     with instance() as current:
         assert [run.status.value for run in current.get_runs()] == ["STARTED"]
         yield current
@@ -69,11 +80,11 @@ def idle() -> None:
 
 
 def test_a_run_that_was_only_written_down_is_marked_when_it_should_have_begun(
-    data_root: Path, monkeypatch: pytest.MonkeyPatch
+    snapshot: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(home, "LOOK_AGAIN", 0.0)
     with instance() as current:
-        current.create_run_for_job(idle, tags={"dagster/partition": "tiny-1"})
+        current.create_run_for_job(idle, tags={PARTITION_TAG: snapshot})
         assert look(current)[1] == ["NOT_STARTED"]  # it may begin yet
         monkeypatch.setattr(home, "BEGINS_WITHIN", -1.0)
         assert look(current)[1] == ["FAILURE"]
@@ -87,13 +98,13 @@ def look(current: dg.DagsterInstance) -> tuple[str, list[str]]:
 
 
 def test_a_run_whose_process_is_gone_is_marked_once(
-    dead: dg.DagsterInstance, data_root: Path, monkeypatch: pytest.MonkeyPatch
+    dead: dg.DagsterInstance, data_root: Path, snapshot: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with own_snapshot(data_root, "tiny-1", "somebody"):
+    with own_snapshot(data_root, snapshot, "somebody"):
         assert look(dead) == ("every run that has started is alive", ["STARTED"])
     with ExitStack() as later, monkeypatch.context() as patch:
         # It seems ownerless at the first look only: it had not come to its lock yet.
-        patch.setattr(home.time, "sleep", lambda _: later.enter_context(own_snapshot(data_root, "tiny-1", "late")))
+        patch.setattr(home.time, "sleep", lambda _: later.enter_context(own_snapshot(data_root, snapshot, "late")))
         assert look(dead) == ("every run that has started is alive", ["STARTED"])
     said, states = look(dead)
     assert dead.get_runs()[0].run_id in said
@@ -101,11 +112,26 @@ def test_a_run_whose_process_is_gone_is_marked_once(
     assert look(dead) == ("every run that has started is alive", ["FAILURE"])
 
 
+@pytest.mark.parametrize("tags", [{PARTITION_TAG: "2026-11-25"}, {PARTITION_TAG: "tiny-0123456789ab"}, {}])
+def test_runs_of_other_projects_and_other_data_roots_are_left_alone(
+    snapshot: str, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str]
+) -> None:
+    for patience in ("LOOK_AGAIN", "BEGINS_WITHIN", "RETRIED_WITHIN"):
+        monkeypatch.setattr(home, patience, -1.0 if patience != "LOOK_AGAIN" else 0.0)
+    with instance() as current:
+        current.create_run_for_job(idle, tags=tags, status=dg.DagsterRunStatus.STARTED)
+        current.create_run_for_job(idle, tags=tags)
+        theirs = current.create_run_for_job(idle, tags=tags)
+        current.report_run_failed(theirs)
+        assert look(current) == ("every run that has started is alive", ["FAILURE", "NOT_STARTED", "STARTED"])
+        assert remind(current, theirs.run_id) == ("no retry is missing", 1)
+
+
 @pytest.fixture
-def failed(data_root: Path) -> Iterator[tuple[dg.DagsterInstance, str]]:
+def failed(snapshot: str) -> Iterator[tuple[dg.DagsterInstance, str]]:
     """An instance with a run that failed and has not been retried, and its id."""
     with instance() as current:
-        run = current.create_run_for_job(idle)
+        run = current.create_run_for_job(idle, tags={PARTITION_TAG: snapshot})
         current.report_run_failed(run)
         yield current, run.run_id
 
@@ -143,10 +169,47 @@ def test_a_run_that_was_retried_is_not_reported_again(
     assert remind(*failed) == ("no retry is missing", 1)
 
 
-def test_a_run_that_may_not_be_retried_is_not_reported_again(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_may_not_be_retried_is_not_reported_again(snapshot: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
     monkeypatch.setenv("SER_AUTOMATION__RETRIES", "0")
     with instance() as current:
-        run = current.create_run_for_job(idle)
+        run = current.create_run_for_job(idle, tags={PARTITION_TAG: snapshot})
         current.report_run_failed(run)
         assert remind(current, run.run_id) == ("no retry is missing", 1)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("telemetri:\n  enabled: false\n", 'unexpected config entry "telemetri" at the root'),
+        ("telemetry: [\n", "line 2"),
+        ("telemetry\n", "dictionary"),
+    ],
+)
+def test_a_wrong_dagster_yaml_is_named_before_anything_lands(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], config: str, words: str
+) -> None:
+    (dagster_home() / "dagster.yaml").write_text(config)
+    file = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
+    for command in (
+        ["land", str(file), "--dataset", "tiny"],
+        ["review", "import", str(file), "--dataset", "tiny", "--annotator", "ann"],
+        ["run", "--dataset", "tiny"],
+    ):
+        assert main(command) == 1
+        error = capsys.readouterr().err
+        assert f"{data_root / 'dagster' / 'dagster.yaml'} is not what Dagster expects" in error
+        assert words in error and len(error.splitlines()) == 2
+    assert not (data_root / "landing").exists()
+
+
+def test_a_relative_home_is_where_the_command_is_given(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "relative")
+    file = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
+    assert main(["land", str(file), "--dataset", "tiny"]) == 0
+    assert os.environ["DAGSTER_HOME"] == str(tmp_path / "relative")
+    with instance() as current:
+        assert len(current.get_dynamic_partitions("snapshot")) == 1

@@ -1,5 +1,6 @@
 """What is put into a landing folder lands once it is quiet, and each new snapshot is requested once."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from resources.settings import load_settings
 from resources.workshop import landing
 from ser.errors import SerError
 from ser.progress import silent
+from ser_dagster.forget import forget
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
 ROOT = Path(__file__).parents[2]
@@ -168,14 +170,23 @@ def test_a_hand_that_stopped_half_way_is_followed_by_a_run(folder: Path, data_ro
     assert requested(tick(busy.cursor)) == [snapshot]
 
 
-def test_a_dataset_that_was_forgotten_is_new_when_it_lands_again(folder: Path, data_root: Path) -> None:
+@pytest.mark.parametrize("between", [True, False])
+def test_a_dataset_that_was_forgotten_is_new_when_it_lands_again(folder: Path, data_root: Path, between: bool) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
     first = tick()
-    shutil.rmtree(folder)
-    gone = tick(first.cursor)
+    forget("tiny")
+    cursor = tick(first.cursor).cursor if between else first.cursor
     folder.mkdir()
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
-    assert requested(tick(gone.cursor)) == requested(first) == [current(data_root)]
+    second = tick(cursor)
+    assert requested(second) == requested(first) == [current(data_root)]
+    assert "nothing new since" in reason(tick(second.cursor))
+
+
+def test_a_cursor_of_an_earlier_version_still_counts(folder: Path, data_root: Path) -> None:
+    write_jsonl(folder / "a.jsonl", labelled_rows(3))
+    tick()
+    assert "nothing new since" in reason(tick(json.dumps({"tiny": current(data_root)})))
 
 
 def test_every_dataset_gets_its_own_run(folder: Path, data_root: Path) -> None:

@@ -57,3 +57,12 @@ def test_a_file_that_cannot_land_does_not_hurry_the_others(
     put(folder, 1, patient)
     monkeypatch.setattr(Path, "open", refuse)
     assert "files land after 0.2 s of quiet" in reason(tick())
+
+
+def test_a_clock_that_was_set_back_keeps_no_file_waiting(folder: Path, data_root: Path, patient: Clock) -> None:
+    put(folder, 0, patient)
+    came = time.time()
+    patient.time = lambda: came - QUIET / 2
+    assert "the newest file came 0 s ago" in reason(tick())  # the clocks of a network's machines differ by so much
+    patient.time = lambda: came - 86400
+    assert requested(tick()) == [current(data_root)]

@@ -22,14 +22,19 @@ def made(datasets: list[str], cron: dict[str, str] | None = None) -> list[dg.Sch
 def test_schedules_are_weekly_and_off_unless_the_settings_give_times(data_root: Path) -> None:
     found = made(["hh-rlhf", "sample"], {"sample": "0 4 * * *", "later": "@daily"})
     assert [(one.name, one.cron_schedule, one.default_status) for one in found] == [
-        ("run_hh_rlhf", WEEKLY, OFF),
+        ("run_hh_rlhf_31bf5a5d", WEEKLY, OFF),
         ("run_later", "@daily", ON),
         ("run_sample", "0 4 * * *", ON),
     ]
 
 
 def test_datasets_whose_names_differ_in_punctuation_have_schedules_of_their_own(data_root: Path) -> None:
-    assert [one.name for one in made(["a-b", "a.b", "ab"])] == ["run_a_b_1", "run_a_b_2", "run_ab"]
+    datasets = ["a-b", "a-b-1", "a.b", "a_b", "a_b_1"]
+    names = {dataset: one.name for dataset, one in zip(datasets, made(datasets), strict=True)}
+    assert len(set(names.values())) == 5
+    assert (names["a_b"], names["a_b_1"]) == ("run_a_b", "run_a_b_1")
+    # A dataset that comes later changes no name: Dagster knows by it what was switched on.
+    assert [[one.name for one in made([dataset])] for dataset in datasets] == [[name] for name in names.values()]
 
 
 def test_times_that_are_none_are_named(data_root: Path) -> None:
