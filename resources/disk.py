@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -70,6 +71,21 @@ def _read_digest(path: Path) -> str:
 @lru_cache(maxsize=4096)
 def _known_digest(path: Path, _mark: tuple[int, ...]) -> str:
     return _read_digest(path)
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """What a JSON file of ours says.
+
+    Raises:
+        SerError: it cannot be read; names it, and says `remedy` in a second line.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = str(error.strerror)
+    except ValueError as error:
+        reason = str(error)
+    raise SerError(f"{path} cannot be read: {reason}.\n{remedy}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resources.artifacts import Artifact, ArtifactStore
-from resources.disk import write_text
+from resources.disk import read_json, write_text
 from resources.manifests import MANIFEST, DamagedArtifactError
 from resources.pruned import record_place
 from resources.settings import RecordedSettings, Settings
@@ -35,11 +35,14 @@ class Head(NamedTuple):
 
 
 def every_head(root: Path, key: str = "**/*") -> Iterator[Head]:
-    """All heads of all snapshots and settings, or those of one asset key."""
+    """All heads of all snapshots and settings, or those of one asset key.
+
+    Raises:
+        SerError: a head cannot be read.
+    """
     for path in sorted((root / "heads").glob(f"*/*/{key}.json")):
         if not path.name.startswith("."):
-            head = json.loads(path.read_text())
-            yield Head(path.relative_to(root / "heads").parts[0], head["key"], head["version"])
+            yield Head(path.relative_to(root / "heads").parts[0], *_read(path))
 
 
 class Heads:
@@ -77,20 +80,20 @@ class Heads:
 
     def paths(self) -> list[Path]:
         """The folders of the artifacts that are stood for, whether or not they are still there."""
-        heads = [json.loads(self._path(key).read_text()) for key in self.made()]
-        return [self.store.root / head["key"] / head["version"] for head in heads]
+        heads = [_read(self._path(key)) for key in self.made()]
+        return [self.store.root / key / version for key, version in heads]
 
     def find(self, key: str) -> Artifact | None:
         """The artifact that `key` stands for, or what is left of it if it was pruned, or None.
 
         Raises:
             DamagedArtifactError: names the first file that is not what it was.
+            SerError: the head cannot be read.
         """
-        try:
-            head = json.loads(self._path(key).read_text())
-        except FileNotFoundError:
+        head = self._path(key)
+        if not head.exists():
             return None
-        key, version = head["key"], head["version"]
+        key, version = _read(head)
         place = self.store.root / key / version
         if _is_pruned(place):
             return Artifact(key, version, record_place(place), reused=True, pruned=True)
@@ -118,6 +121,15 @@ class Heads:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
+
+
+def _read(head: Path) -> tuple[str, str]:
+    """The key and the version of the artifact that a head names."""
+    remedy = "Delete it and run again: what is finished is reused."
+    said = read_json(head, remedy)
+    if not isinstance(said, dict) or not {"key", "version"} <= said.keys():
+        raise SerError(f"{head} cannot be read: it names no artifact.\n{remedy}")
+    return said["key"], said["version"]
 
 
 def _is_pruned(place: Path) -> bool:

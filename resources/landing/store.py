@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.disk import clear, file_digest, replace, write_text
+from resources.disk import clear, file_digest, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
 from resources.locks import only_writer_of_file
 from ser.errors import SerError
@@ -17,6 +17,9 @@ from ser.tables import ROWS
 
 _DIGITS = 32
 """How much of its digest a part's name holds."""
+_NONE_YET = "-"
+"""What `current` says while the first landing is being finished: without it, nobody could tell that from a loss."""
+_BACKUP = "Put it back from a backup."
 
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -57,9 +60,20 @@ class DatasetStore:
             yield
 
     def current(self) -> str | None:
-        """The name of the current snapshot."""
+        """The name of the current snapshot.
+
+        Raises:
+            SerError: there are snapshots, but what says which of them is current is lost.
+        """
         path = self.folder / "current"
-        return path.read_text().strip() if path.exists() else None
+        landed = bool(self.snapshots())  # looked for first: a landing writes `current` before its first snapshot
+        name = path.read_text().strip() if path.exists() else ""
+        if landed and not name:
+            raise SerError(
+                f"dataset {self.dataset!r}: {path} is missing or empty. Nothing was changed.\n"
+                "Put it back from a backup, or write the name of the newest snapshot into it."
+            )
+        return name if name not in ("", _NONE_YET) else None
 
     def has(self, snapshot: str) -> bool:
         """Whether `snapshot` is one of this dataset's."""
@@ -70,10 +84,14 @@ class DatasetStore:
         return {path.stem for path in (self.folder / "snapshots").glob("*.json")}
 
     def contents(self, snapshot: str | None) -> dict[str, Any]:
-        """What a snapshot file says: `parts` (kind to file names) and counts; of no snapshot: nothing."""
+        """What a snapshot file says: `parts` (kind to file names) and counts; of no snapshot: nothing.
+
+        Raises:
+            SerError: the file is damaged or gone.
+        """
         if snapshot is None:
             return {"parts": {kind: [] for kind in PARTS}, "pairs": 0, "labelled": 0}
-        return json.loads((self.folder / "snapshots" / f"{snapshot}.json").read_text())
+        return read_json(self.folder / "snapshots" / f"{snapshot}.json", _BACKUP)
 
     def files(self, kind: str, parts: Mapping[str, list[str]]) -> list[Path]:
         """The parquet files of all parts of one kind, whose bytes are what their names say.
@@ -97,6 +115,8 @@ class DatasetStore:
 
     def commit(self, snapshot: str, contents: Mapping[str, Any], seed_fraction: float | None, now: str) -> None:
         """Make a snapshot the current one. Until the last step the one before stays whole and current."""
+        if self.current() is None:
+            write_text(self.folder / "current", f"{_NONE_YET}\n")
         write_json(self.folder / "snapshots" / f"{snapshot}.json", {"snapshot": snapshot, **contents})
         about = {
             "dataset": self.dataset,
@@ -109,9 +129,13 @@ class DatasetStore:
             write_text(self.folder / "current", f"{snapshot}\n")
 
     def about(self) -> dict[str, Any]:
-        """What was decided when the dataset first landed: `seed_fraction`, `created`."""
+        """What was decided when the dataset first landed: `seed_fraction`, `created`.
+
+        Raises:
+            SerError: the file is damaged or gone.
+        """
         path = self.folder / "dataset.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return read_json(path, _BACKUP) if path.exists() or self.current() else {}
 
     def sweep(self) -> None:
         """Remove what a killed landing left half-written. Only under the lock."""
@@ -120,7 +144,7 @@ class DatasetStore:
     def remember(self, mark: list[Any], digest: str) -> None:
         """Note that the content `digest` has landed, from a file with this fingerprint."""
         path = self.folder / "files" / f"{digest}.json"
-        seen = json.loads(path.read_text())["seen"] if path.exists() else []
+        seen = _seen(path)
         if mark not in seen:
             others = [known for known in seen if known[:3] != mark[:3]]
             write_json(path, {"digest": digest, "seen": [*others, mark]})
@@ -128,7 +152,7 @@ class DatasetStore:
     def unfamiliar(self, files: Iterable[Path]) -> list[Path]:
         """Those of `files` that were not there, under this name and with this content, at any landing so far."""
         notes = (self.folder / "files").glob("*.json")
-        seen = {tuple(mark) for note in notes for mark in json.loads(note.read_text())["seen"]}
+        seen = {tuple(mark) for note in notes for mark in _seen(note)}
         return [file for file in files if tuple(fingerprint(file)) not in seen]
 
     def not_landed(self, files: Iterable[Path]) -> tuple[list[Path], dict[Path, OSError]]:
@@ -165,6 +189,14 @@ class DatasetStore:
             f"dataset {self.dataset!r}: the landed part {part.name} {what}. Nothing was changed.\n"
             f"Put {part} back from a backup."
         )
+
+
+def _seen(note: Path) -> list[list[Any]]:
+    """The fingerprints in a note; a damaged one has none, and is written again when the file has been read again."""
+    try:
+        return json.loads(note.read_text())["seen"]
+    except (FileNotFoundError, ValueError):
+        return []
 
 
 def fingerprint(file: Path) -> list[Any]:

@@ -15,7 +15,6 @@ from resources.landing.folders import (
     Arrivals,
     NotAllLandedError,
     arrivals,
-    dataset_folder,
     dataset_folders,
     finished,
 )
@@ -127,21 +126,24 @@ class Landing:
         Raises:
             SerError: none was named, and there is not exactly one.
         """
+        if named:
+            return named
         known = self.datasets()
-        if named is None and len(known) != 1:
+        if len(known) != 1:
             raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
-        return named or known[0]
+        return known[0]
 
     def current_snapshot(self, dataset: str) -> str:
         """The name of a dataset's newest snapshot.
 
         Raises:
-            SerError: there is no such dataset; lists those there are.
+            SerError: there is no such dataset; lists those there are. Or its folder is a link, or damaged.
         """
-        known = self.datasets()
-        if dataset not in known:
-            names = ", ".join(known) or "none"
-            if not DATASET_NAME.fullmatch(dataset):
+        possible = DATASET_NAME.fullmatch(dataset)
+        current = self._store(dataset).current() if possible else None
+        if current is None:
+            names = ", ".join(self.datasets()) or "none"
+            if not possible:
                 raise SerError(
                     f"unknown dataset {dataset!r}, which cannot be the name of one. Known: {names}.\n{_NAMES}"
                 )
@@ -149,7 +151,7 @@ class Landing:
             raise SerError(
                 f"unknown dataset {dataset!r}. Known: {names}.\nLand files first: ser land FILE --dataset {dataset}"
             )
-        return str(self._store(dataset).current())
+        return current
 
     def counts(self, dataset: str) -> dict[str, Any]:
         """The current snapshot of a dataset with its `pairs`, `labelled` and `unlabelled`."""

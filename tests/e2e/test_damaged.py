@@ -10,6 +10,7 @@ import pytest
 from resources import workshop
 from resources.heads import known_runs
 from resources.launchers import in_process
+from resources.prune import prune
 from resources.workshop import Workshop
 from ser.errors import SerError
 from ser_dagster.audit import answer, rebuild_database
@@ -76,6 +77,23 @@ def test_a_run_without_its_promotion_has_not_finished(root: Path) -> None:
     damage(root, "evolved_rm")
     with pytest.raises(SerError, match="no run of tiny has finished"):
         finished_run("tiny")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"key": "evolved_rm"}', "\ud800"])
+def test_a_damaged_head_is_named_until_a_run_writes_it_again(root: Path, content: str) -> None:
+    whole = status()
+    (head,) = root.glob("heads/*/*/evolved_rm.json")
+    head.write_bytes(content.encode(errors="surrogatepass"))
+    for read in (
+        status,
+        lambda: prune(root, 1, remove=True),
+        rebuild_database,
+        lambda: finished_run("tiny"),
+    ):
+        with pytest.raises(SerError, match=rf"{head} cannot be read.*\nDelete it and run again"):
+            read()
+    run("tiny", policy=False)
+    assert status() == whole
 
 
 def test_while_a_new_snapshot_waits_for_its_run_the_one_before_serves(

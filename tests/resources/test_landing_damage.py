@@ -1,4 +1,4 @@
-"""A landed part whose bytes are no longer what its name says, or that is gone, is refused by all that reads it."""
+"""What has landed and is damaged, or gone, is named by all that reads it, and nothing is changed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,3 +59,46 @@ def test_no_snapshot_is_written_from_a_changed_or_missing_part_until_it_is_put_b
             read()
     part.write_bytes(backup)
     assert zone.write_snapshot(zone.current_snapshot("demo"), tmp_path / "out") == counts
+
+
+def empty(path: Path) -> None:
+    path.write_text("")
+
+
+@pytest.mark.parametrize("harm", [empty, Path.unlink])
+@pytest.mark.parametrize("name", ["current", "dataset.json", "snapshots/{current}.json"])
+def test_a_lost_small_file_is_no_new_beginning(
+    tmp_path: Path, zone: Landing, name: str, harm: Callable[[Path], None]
+) -> None:
+    counts = zone.counts("demo")
+    path = tmp_path / "data" / "landing" / "demo" / ".landed" / name.format(current=counts["snapshot"])
+    backup = path.read_bytes()
+    harm(path)
+    before = files_in(tmp_path / "data")
+    more = jsonl(tmp_path / "more.jsonl", [pair(20)])
+    for read in (lambda: zone.land([more], "demo"), lambda: (zone.counts("demo"), zone.seed_fraction("demo"))):
+        with pytest.raises(SerError, match=rf"{path}.*\n.*from a backup") as error:
+            read()
+        assert len(str(error.value).splitlines()) == 2
+    assert files_in(tmp_path / "data") == before
+    path.write_bytes(backup)
+    assert zone.counts("demo") == counts
+    assert zone.land([more], "demo").landed == 1
+
+
+def test_a_damaged_dataset_does_not_hide_another(tmp_path: Path, zone: Landing) -> None:
+    zone.land([jsonl(tmp_path / "c.jsonl", [pair(1)])], "other")
+    (tmp_path / "data" / "landing" / "demo" / ".landed" / "current").unlink()
+    assert zone.counts(zone.only_dataset("other"))["pairs"] == 1
+    with pytest.raises(SerError, match="dataset 'demo'"):
+        zone.only_dataset(None)
+
+
+def test_a_damaged_note_of_a_landed_file_is_written_again(tmp_path: Path, zone: Landing) -> None:
+    jsonl(tmp_path / "data" / "landing" / "demo" / "in.jsonl", [pair(30)])
+    landed = zone.land_waiting("demo")
+    assert landed and landed.landed == 1
+    for note in (tmp_path / "data" / "landing" / "demo" / ".landed" / "files").iterdir():
+        note.write_text("")
+    assert zone.land_waiting("demo") is None
+    assert zone.arrivals("demo") is None
