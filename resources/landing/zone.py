@@ -147,7 +147,6 @@ class Landing:
                 raise SerError(
                     f"unknown dataset {dataset!r}, which cannot be the name of one. Known: {names}.\n{_NAMES}"
                 )
-            dataset_folder(self._root, dataset)  # refuses a link in words of its own
             raise SerError(
                 f"unknown dataset {dataset!r}. Known: {names}.\nLand files first: ser land FILE --dataset {dataset}"
             )
