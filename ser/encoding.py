@@ -47,17 +47,15 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
     def render(turns: list[dict[str, str]]) -> str:
         return str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
 
-    try:
-        return render(messages)
-    except TemplateError:
-        pass
-    try:
-        return render(_alternating(messages))
-    except TemplateError as error:
-        raise SerError(
-            f"the backbone's chat template refuses a conversation ({error}); it begins {str(messages[0])[:80]!r}.\n"
-            "Mend chat_template in the backbone's folder, or use another backbone."
-        ) from error
+    for turns in (messages, _alternating(messages)):
+        try:
+            return render(turns)
+        except TemplateError as error:
+            refusal = error
+    raise SerError(
+        f"the backbone's chat template refuses a conversation ({refusal}); it begins {str(messages[0])[:80]!r}.\n"
+        "Mend chat_template in the backbone's folder, or use another backbone."
+    ) from refusal
 
 
 def _alternating(messages: list[dict[str, str]]) -> list[dict[str, str]]:
