@@ -86,7 +86,9 @@ def _copy(connection: duckdb.DuckDBPyConnection, record: RunRecord, root: Path) 
     counts: dict[str, int] = {}
     for part in parts(record, root):
         if part.append:
-            connection.execute(f"INSERT INTO {part.table} BY NAME {part.source} ANTI JOIN {part.table} USING (pair_id)")
+            # NOT IN, because an anti join may gather the rows with all their texts, in memory and whatever its bound.
+            new = f"SELECT * FROM ({part.source}) WHERE pair_id NOT IN (SELECT pair_id FROM {part.table})"
+            connection.execute(f"INSERT INTO {part.table} BY NAME {new}")
             rows = _one(connection, f"SELECT count(*) FROM {part.table} WHERE {part.scope}")[0]
         else:
             rows = _replace(connection, part)
