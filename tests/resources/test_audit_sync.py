@@ -325,6 +325,23 @@ def test_a_conversation_is_stored_as_people_read_it(tmp_path: Path, database: Au
     ]
 
 
+def test_more_texts_than_its_memory_holds_are_copied(
+    tmp_path: Path, database: AuditDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.audit.database.MEMORY", "64MB")
+    run = record(tmp_path)
+    folder = run.artifacts["landed_pairs"].path
+    for name in ("pairs", "pair_times"):
+        path = folder / f"{name}.parquet"
+        [first, *_] = tables.read(path)
+        texts = {"response_a": "long " * 1000, "response_b": "short " * 400} if name == "pairs" else {}
+        many = ({**first, "pair_id": f"{number:024}", **texts} for number in range(30_000))
+        tables.write(path, pq.read_schema(path), many)
+    sync(database, run)
+    sync(database, run)
+    assert rows(database, "SELECT count(*), sum(length(response_a)) FROM pairs") == [(30_000, 30_000 * 5000)]
+
+
 def test_an_odd_folder_name_is_no_sql(tmp_path: Path) -> None:
     root = tmp_path / "it's; a 'folder'"
     database = AuditDatabase(root / "audit.duckdb")
