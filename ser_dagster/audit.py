@@ -45,10 +45,17 @@ def rebuild_database() -> str:
 
 
 def whole_records(works: list[Workshop]) -> Iterator[RunRecord]:
-    """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone."""
+    """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone.
+
+    If their landing is gone too they are left out, and that is said: it must not keep out what other runs have.
+    """
     for work in works:
         record, landed = work.record(), work.find("landed_pairs")
         if landed is None or not landed.pruned:
+            yield record
+            continue
+        if not work.landing().has(work.snapshot):
+            print(f"{work.snapshot}: its pairs are left out, they were pruned and its landing is gone", file=sys.stderr)
             yield record
             continue
         with TemporaryDirectory() as folder:
