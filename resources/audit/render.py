@@ -76,7 +76,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) ->
     for row in cells:
         table.add_row(*map(Text, row))
     out = io.StringIO()
-    Console(file=out, width=sum(widths) + _GAP * len(widths) + 2, color_system=None, markup=False, emoji=False).print(table)
+    room = sum(widths) + _GAP * len(widths) + 2
+    Console(file=out, width=room, color_system=None, markup=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + f"\n{_count(len(rows))}\n"
 
 
