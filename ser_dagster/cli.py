@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["SER_DEBUG"] = "1"
     try:
         parsed.command(parsed)
+        sys.stdout.flush()  # here, where it may fail
+    except BrokenPipeError:  # whoever reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except SerError as error:
         if parsed.debug:
             traceback.print_exc()

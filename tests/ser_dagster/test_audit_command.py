@@ -1,5 +1,7 @@
-"""`ser audit`: options that would not be used are wrong use."""
+"""`ser audit`: options that would not be used are wrong use, and a reader may leave before the end."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,14 @@ def test_what_is_used_is_answered(root: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "n\n1\n"
     assert main(["audit", "nonsense", "--pair", "x"]) == 1
     assert "There is no audit query 'nonsense'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rows", [1, 100_000])
+def test_a_reader_that_leaves_is_no_failure_to_tell_of(root: Path, rows: int) -> None:
+    code = "from ser_dagster.cli import entry; entry()"
+    command = [sys.executable, "-c", code, "audit", "--format", "csv", "--sql", f"SELECT * FROM range({rows})"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 1
