@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from assets.outdated import refuse_outdated
 from resources.locks import own_snapshot
 from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop
@@ -36,10 +37,13 @@ class SerResource(dg.ConfigurableResource):
         one process.
 
         Raises:
-            SerError: the settings are impossible, or another process owns the snapshot.
+            SerError: the settings are impossible, or have changed the graph since the run was planned, or another
+                process owns the snapshot.
         """
         self._settings = self._load()
         run = context.run
+        if run is not None and context.instance is not None:
+            refuse_outdated(run, context.instance, load_settings())
         snapshot = run.tags.get(PARTITION_TAG) if run else None
         if run is None or snapshot is None:
             yield self

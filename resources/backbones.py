@@ -8,7 +8,7 @@ from pathlib import Path
 from resources.artifacts import ArtifactStore, Part
 from resources.disk import file_digest
 from resources.manifests import file_digests
-from resources.settings import Backbone
+from resources.settings import Backbone, settings_file
 from ser.errors import SerError
 from ser.progress import Progress
 from ser.stages.specs import EmbeddedBackboneSpec
@@ -33,11 +33,21 @@ def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Pa
             progress=progress,
         )
         return artifact.part("model")
-    folder = Path(settings.model).expanduser()
+    folder = local_folder(settings.model)
     if not folder.is_dir():
         folder = _from_hub(settings)
     digest = hashlib.sha256(json.dumps(file_digests(folder), sort_keys=True).encode()).hexdigest()
     return Part(folder, digest)
+
+
+def local_folder(model: str) -> Path:
+    """The folder that is meant, if it is one.
+
+    The setting itself stays relative: what a run is called must not depend on where the project lies.
+    """
+    folder = Path(model).expanduser()
+    beside_settings = settings_file().parent / folder
+    return beside_settings if beside_settings.is_dir() else folder
 
 
 def _embedded() -> Path:

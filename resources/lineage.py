@@ -1,7 +1,8 @@
 """What the promoted reward models come from, read from manifests: the part of the store that is never pruned."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,14 @@ def lineage(found: Contents) -> Lineage:
         ancestors |= fresh
         waiting.extend(fresh)
     return Lineage(frozenset(whole), frozenset(ancestors))
+
+
+def promotions_of(found: Contents, models: Collection[Identity]) -> Iterator[Identity]:
+    """The promotions of these models, whether or not a head refers to them; not those that cannot be read."""
+    for promotion in (one for one in found.artifacts if one.key == PROMOTION):
+        with suppress(SerError):
+            if _promoted(promotion) in models:
+                yield promotion.identity
 
 
 def embedded_in_use(found: Contents, kept: set[Identity]) -> set[Identity]:

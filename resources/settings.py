@@ -120,13 +120,18 @@ def data_root() -> Path:
     return Path(os.environ.get("SER_DATA") or ROOT / "data").resolve()
 
 
+def settings_file() -> Path:
+    """Where the settings are: the file that `SER_CONFIG` names, else `ser.toml` in the project."""
+    return Path(os.environ.get("SER_CONFIG") or ROOT / "ser.toml")
+
+
 def load_settings(**overrides: Any) -> Settings:
     """The settings of `ser.toml` (or the file `SER_CONFIG` names), overridden by the environment, then by `overrides`.
 
     Raises:
         SerError: a setting is unknown or impossible; names the key, what is allowed and the nearest valid key.
     """
-    path = Path(os.environ.get("SER_CONFIG") or ROOT / "ser.toml")
+    path = settings_file()
     values: dict[str, Any] = {}
     if path.exists():
         try:

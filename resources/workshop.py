@@ -141,14 +141,15 @@ class Workshop:
         """What the audit database needs to know of this run: its artifacts, as far as it came.
 
         A damaged one is left out, and that is said: it may be one that was made on demand, and no run would mend it.
-        Of pruned pairs no table is left; the rows that the database has of them stay as they are.
+        Of pruned pairs no table is left; the rows that the database has of them stay as they are. The dataset is read
+        from the snapshot's name: what a run has made outlives its landing.
         """
         artifacts: dict[str, Artifact] = {}
         for key in self.heads.made():
             artifact = self.find(key)
             if artifact is not None and not (artifact.pruned and key == "landed_pairs"):
                 artifacts[key] = artifact
-        dataset = self.landing().dataset_of(self.snapshot)
+        dataset = self.snapshot.rpartition("-")[0]
         return RunRecord(self.snapshot, dataset, self.settings.recipe, self.settings.digest, artifacts)
 
 

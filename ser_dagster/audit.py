@@ -1,5 +1,6 @@
 """`ser audit`: named queries and read-only SQL over the audit database."""
 
+import argparse
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,8 +23,6 @@ from ser.errors import SerError
 def answer(name: str | None, sql: str | None, pair: str | None, snapshot: str | None, form: str) -> str:
     """The answer to a named query or to SQL, as a table, CSV or JSON; without either, what can be asked."""
     path = audit_path(data_root())
-    if name and sql:
-        raise SerError("give a named query or --sql, not both.")
     if sql:
         columns, rows = query(path, sql)
     elif name:
@@ -31,6 +30,22 @@ def answer(name: str | None, sql: str | None, pair: str | None, snapshot: str | 
     else:
         return "Named queries:\n" + "\n".join(f"  {key:20} {about}" for key, (about, _) in named_queries().items())
     return render(columns, rows, form).rstrip("\n")
+
+
+def misuse(given: argparse.Namespace) -> str | None:
+    """What of the options would not be used, in a sentence; None if all are."""
+    asked = given.query or given.sql
+    if given.query and given.sql:
+        return "give a named query or --sql, not both."
+    if given.rebuild and asked:
+        return "--rebuild makes the database again and answers nothing: ask afterwards."
+    if given.pair and given.query != "history" and (not given.query or given.query in named_queries()):
+        return "--pair is for the query history: ser audit history --pair ID."
+    if given.snapshot and not given.query:
+        return "--snapshot is for named queries; in SQL, name the snapshot in a WHERE."
+    if given.format and not asked:
+        return "--format is for answers: give a named query or --sql."
+    return None
 
 
 def rebuild_database() -> str:
@@ -45,10 +60,17 @@ def rebuild_database() -> str:
 
 
 def whole_records(works: list[Workshop]) -> Iterator[RunRecord]:
-    """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone."""
+    """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone.
+
+    If their landing is gone too they are left out, and that is said: it must not keep out what other runs have.
+    """
     for work in works:
         record, landed = work.record(), work.find("landed_pairs")
         if landed is None or not landed.pruned:
+            yield record
+            continue
+        if not work.landing().has(work.snapshot):
+            print(f"{work.snapshot}: its pairs are left out, they were pruned and its landing is gone", file=sys.stderr)
             yield record
             continue
         with TemporaryDirectory() as folder:

@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["SER_DEBUG"] = "1"
     try:
         parsed.command(parsed)
+        sys.stdout.flush()  # here, where it may fail
+    except BrokenPipeError:  # whoever reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except SerError as error:
         if parsed.debug:
             traceback.print_exc()
@@ -101,9 +105,9 @@ def _audit_parser(commands: Any) -> None:
     audit.add_argument("--sql", help="a read-only SQL statement")
     audit.add_argument("--pair", metavar="ID", help="the pair of the query `history`")
     audit.add_argument("--snapshot", help="another snapshot than the latest")
-    audit.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    audit.add_argument("--format", choices=["table", "csv", "json"], help="of the answer (default table)")
     audit.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
-    audit.set_defaults(command=_audit)
+    audit.set_defaults(command=_audit, wrong_use=audit.error)
 
 
 def _run(parsed: argparse.Namespace) -> None:
@@ -128,12 +132,14 @@ def _status(parsed: argparse.Namespace) -> None:
 
 
 def _audit(parsed: argparse.Namespace) -> None:
-    from ser_dagster.audit import answer, rebuild_database
+    from ser_dagster.audit import answer, misuse, rebuild_database
 
+    if unused := misuse(parsed):
+        parsed.wrong_use(unused)
     if parsed.rebuild:
         print(rebuild_database())
     else:
-        print(answer(parsed.query, parsed.sql, parsed.pair, parsed.snapshot, parsed.format))
+        print(answer(parsed.query, parsed.sql, parsed.pair, parsed.snapshot, parsed.format or "table"))
 
 
 def _report(parsed: argparse.Namespace) -> None:

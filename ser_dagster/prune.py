@@ -49,7 +49,7 @@ def _print(result: "Pruning") -> None:
     from rich.filesize import decimal
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     groups: dict[tuple[str, str], list[int]] = {}
     for one in result.removed:
         groups.setdefault((one.stored.kind if one.stored else one.path.parent.name, one.why), []).append(one.bytes)

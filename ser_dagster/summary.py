@@ -20,7 +20,7 @@ def print_summary(snapshot: str, recipe: str, seconds: float) -> None:
     A table that the audit database cannot give at the moment is missed on standard error, and no failure.
     """
     root = data_root()
-    console = Console()
+    console = Console(markup=False, emoji=False)
     try:
         console.print(summary_table(audit_path(root), snapshot, recipe))
     except (AuditBusy, UnknownRun) as error:

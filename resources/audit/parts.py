@@ -10,6 +10,7 @@ from typing import Any
 from resources.audit.database import literal
 from resources.audit.models import evaluation_rows, model_rows, policy_rows
 from resources.audit.record import AuditArtifact, RunRecord, utc
+from ser.database import pattern
 
 UTC_TIME = "make_timestamp(epoch_us(t.landed_at)) AS landed_at"
 
@@ -228,7 +229,7 @@ def _among(column: str, values: Sequence[str]) -> str:
 
 
 def _parquet(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"
+    return f"read_parquet({literal(pattern(path))})"
 
 
 def _constant(value: Any) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import shutil
 import unicodedata
 from collections.abc import Sequence
@@ -24,9 +25,12 @@ def render(
 ) -> str:
     """The rows as text; in a table, identities are whole and long texts are cut to `width` (the terminal's).
 
+    Columns of one name are numbered from the second on, as DuckDB does: JSON would keep only the last of them.
+
     Raises:
         SerError: the format is unknown.
     """
+    columns = _distinct(columns)
     if format == "json":
         records = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
         return json.dumps(records, ensure_ascii=False, indent=2) + "\n"
@@ -39,6 +43,17 @@ def render(
     if format == "table":
         return _table(columns, rows, width or shutil.get_terminal_size((120, 24)).columns)
     raise SerError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    names: list[str] = []
+    for column in columns:
+        name, number = column, 0
+        while name in names or (number and name in columns):
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> str:
@@ -61,7 +76,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) ->
     for row in cells:
         table.add_row(*map(Text, row))
     out = io.StringIO()
-    Console(file=out, width=sum(widths) + _GAP * len(widths) + 2, color_system=None).print(table)
+    room = sum(widths) + _GAP * len(widths) + 2
+    Console(file=out, width=room, color_system=None, markup=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + f"\n{_count(len(rows))}\n"
 
 
@@ -78,7 +94,8 @@ def _layout(columns: Sequence[str], cells: list[list[str]], width: int) -> tuple
         longest = max(cell_len(row[k]) for row in cells)
         header = _broken(name, max(longest, 10))
         headers.append(header)
-        whole = longest <= _SHORT or name.endswith(("_id", "_version")) or name in _IDENTITIES
+        plain = re.sub(r"_\d+$", "", name)  # the name without the number of `_distinct`
+        whole = longest <= _SHORT or plain.endswith(("_id", "_version")) or plain in _IDENTITIES
         widths.append(max(longest if whole else 0, *map(len, header.split("\n"))))
         texts += [] if whole else [(longest, k)]
     left = width - sum(widths[k] for k in range(len(widths)) if k not in {k for _, k in texts}) - _GAP * len(widths)

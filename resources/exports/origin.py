@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from resources.backbones import local_folder
 from resources.settings import Settings
 
 _EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -19,7 +20,7 @@ def backbone_origin(settings: Settings, folder: Path) -> dict[str, Any]:
     if model == "embedded":
         note = f"The backbone is a 4-bit copy of {_EMBEDDED}, dequantised: the original gives other scores."
         origin |= {"hub_id": _EMBEDDED, "licence": "apache-2.0", "note": note}
-    elif not Path(model).expanduser().is_dir():
+    elif not local_folder(model).is_dir():
         origin |= {"hub_id": model, "revision": folder.name}
     if settings.sft:
         tuned = "The backbone was fine-tuned on the preferred responses of the seed first."

@@ -165,15 +165,19 @@ class Landing:
         before = store.contents(since if since and store.has(since) else None)
         return touched_pairs(store, store.contents(store.current())["parts"], before["parts"])
 
+    def has(self, snapshot: str) -> bool:
+        """Whether `snapshot` has landed here."""
+        dataset, _, digest = snapshot.rpartition("-")
+        return bool(DATASET_NAME.fullmatch(dataset)) and digest.isalnum() and self._store(dataset).has(snapshot)
+
     def dataset_of(self, snapshot: str) -> str:
         """The dataset that a snapshot is of.
 
         Raises:
             SerError: there is no such snapshot.
         """
-        dataset, _, digest = snapshot.rpartition("-")
-        if DATASET_NAME.fullmatch(dataset) and digest.isalnum() and self._store(dataset).has(snapshot):
-            return dataset
+        if self.has(snapshot):
+            return snapshot.rpartition("-")[0]
         raise SerError(f"unknown snapshot {snapshot!r}. Known datasets: {', '.join(self.datasets()) or 'none'}.")
 
     def seed_fraction(self, dataset: str) -> float | None:

@@ -25,6 +25,7 @@ import pyarrow as pa
 from resources.audit.database import literal
 from resources.landing.database import add_view, open_database
 from ser import tables
+from ser.database import pattern
 from ser.pairs import Pair
 from ser.specs import Thresholds
 
@@ -128,7 +129,7 @@ def rank(loops: Sequence[ScoredLoop], pool: Path, landed: Path, n: int, spill: P
     """
     with open_database(spill) as con:
         add_view(con, "pool", [pool], tables.PAIRS)
-        con.read_parquet(str(landed)).project("pair_id, source").create_view("landed")
+        con.read_parquet(pattern(landed)).project("pair_id, source").create_view("landed")
         _add_scored(con, loops)
         con.execute(_HISTORY)
         lists: dict[str, list[str]] = {reason: [] for reason in REASONS}

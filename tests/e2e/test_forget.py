@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from resources.audit.database import AuditBusy
 from resources.heads import known_runs
 from resources.landing.store import DatasetStore
 from resources.locks import own_snapshot
 from resources.prune import prune
+from resources.review.queue import export_queue
 from ser.errors import SerError
 from ser_dagster import forget as module
 from ser_dagster.audit import answer, rebuild_database
@@ -20,6 +24,7 @@ from ser_dagster.forget import forget
 from ser_dagster.run import run
 from ser_dagster.status import status
 from tests import chain
+from tests.e2e.test_audit_reader import held
 from tests.pairs import labelled_rows, write_jsonl
 
 SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
@@ -162,3 +167,65 @@ def test_nothing_of_a_run_whose_settings_are_no_more_is_deleted(two_datasets: Pa
     recorded.write_text(text)
     forget("sample")
     assert run("mine", policy=False)["reused"]
+
+
+def files_in(root: Path) -> dict[Path, bytes]:
+    """Every file that somebody would miss."""
+    folders = ("landing", "artifacts", "heads", "reports", "review")
+    return {path: path.read_bytes() for name in folders for path in (root / name).rglob("[!.]*") if path.is_file()}
+
+
+def test_a_dataset_whose_landing_is_gone_is_in_nobodys_way(two_datasets: Path) -> None:
+    before = labels()
+    shutil.rmtree(two_datasets / "landing" / "sample")
+    rebuild_database()
+    assert labels() == before
+    forget("mine")
+    assert labels() == [row for row in before if row["snapshot"].startswith("sample-")]
+    forget("sample")
+    assert files_in(two_datasets) == {}
+
+
+def test_nothing_is_deleted_when_the_audit_cannot_be_made_without_it(two_datasets: Path) -> None:
+    before = files_in(two_datasets)
+    with held(two_datasets / "audit.duckdb", read=False), pytest.raises(AuditBusy):
+        forget("sample")
+    assert files_in(two_datasets) == before
+
+
+@pytest.mark.parametrize("last", ["rename", "_forget_runs", "record_place"])
+def test_killed_half_way_it_finishes_when_it_is_called_again(
+    two_datasets: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    forget("sample")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path if last == "rename" else module, last, die)
+        with pytest.raises(KeyboardInterrupt):
+            forget("mine")
+    assert files_in(two_datasets)
+    forget("mine")
+    assert files_in(two_datasets) == {}
+    assert status()["runs"] == status()["datasets"] == []
+
+
+def test_what_promotes_its_models_and_what_people_were_to_label_go_too(two_datasets: Path) -> None:
+    root = two_datasets
+    for snapshot, _ in known_runs(root):
+        export_queue(root, snapshot, 5)
+    for promotion in list((root / "artifacts" / "evolved_rm").iterdir()):  # as if earlier code had made it
+        shutil.copytree(promotion, promotion.with_name("0" * 12 + promotion.name[12:]))
+    forget("sample")
+    assert [path.name.rpartition("-")[0] for path in (root / "review").iterdir()] == ["mine"]
+    prune(root, 1, remove=False)
+    forget("mine")
+    assert files_in(root) == {}
+    assert prune(root, 1, remove=False).removed == []
+
+
+def test_without_a_name_the_use_is_told() -> None:
+    done = subprocess.run([sys.executable, "-m", "ser_dagster.forget"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage" in done.stderr and "Traceback" not in done.stderr

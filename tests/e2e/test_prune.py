@@ -137,6 +137,17 @@ def test_of_an_old_snapshot_the_promoted_model_and_records_stay(root: Path, snap
     assert work_on(root, middle).heads.pruned() and not work_on(root, newest).heads.pruned()
 
 
+def test_pairs_that_were_pruned_and_whose_landing_is_gone_are_left_out_and_that_is_said(
+    root: Path, snapshots: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = history(snapshots[0])[1]
+    prune(root, 1, remove=True)
+    shutil.rmtree(root / "landing" / "tiny")
+    rebuild_database()
+    assert f"{snapshots[0]}: its pairs are left out" in capsys.readouterr().err
+    assert len(before) > 0 and history(snapshots[0])[1] == before
+
+
 def test_as_many_snapshots_stay_as_were_asked_for(root: Path, snapshots: list[str]) -> None:
     oldest, middle, newest = snapshots
     result = prune(root, 2, remove=True)

@@ -234,6 +234,7 @@ def test_a_table_keeps_identities_whole_and_cuts_texts() -> None:
 
 
 def test_a_text_cannot_command_the_terminal() -> None:
+    assert render(["[b]x", ":cat:"], [("[b]y", ":cat:")]).split()[:2] == ["[b]x", ":cat:"]
     shown = render(["prompt"], [("a\x1b[31mred\x07\r\nb\u202e",)])
     assert "\x1b" not in shown and "\x07" not in shown and "\u202e" not in shown
 
@@ -247,6 +248,12 @@ def test_json_and_csv() -> None:
     assert json.loads(render(columns, [], "json")) == []
     parsed = list(csv.reader(io.StringIO(render(columns, rows, "csv"))))
     assert parsed == [columns, ["", "2026-01-02T00:00:00Z", '["x", "y"]'], ["true", "", ""]]
+    columns, rows = ["a", "b", "a", "a_1", "a"], [(1, 2, 3, 4, 5)]
+    assert json.loads(render(columns, rows, "json")) == [{"a": 1, "b": 2, "a_2": 3, "a_1": 4, "a_3": 5}]
+    assert render(columns, rows, "csv") == "a,b,a_2,a_1,a_3\n1,2,3,4,5\n"
+    assert render(columns, rows).split()[:5] == ["a", "b", "a_2", "a_1", "a_3"]
+    identity = "v" * 60
+    assert identity in render(["rm_version", "rm_version"], [("", identity)], width=10)
     with pytest.raises(SerError, match="table, csv, json"):
         render(columns, rows, "xml")
 

@@ -350,3 +350,13 @@ def test_an_odd_folder_name_is_no_sql(tmp_path: Path) -> None:
     assert matches_parquet(database, run) == []
     assert rows(database, "SELECT DISTINCT snapshot FROM self_labels") == [("o'brien-0123",)]
     assert SNAPSHOT not in str(content(database))
+
+
+def test_a_folder_is_read_whatever_characters_are_in_its_name(tmp_path: Path) -> None:
+    here, other = tmp_path / "z[b]y's *", tmp_path / "zby's *"
+    run, _ = record(here), record(other, texts={"s2": "of the neighbour"})
+    database = AuditDatabase(here / "audit.duckdb")
+    counts = sync(database, run)
+    assert counts["self_labels"] == 13
+    assert rows(database, "SELECT response_a FROM pairs WHERE pair_id = 's2'") == [("Answer s2 long ",)]
+    assert matches_parquet(database, run) == []

@@ -114,3 +114,12 @@ def test_a_queue_is_a_part_of_the_pool_without_duplicates_and_its_beginning_does
             kept, _, _ = filter_pair(status, p_a, p_b, limits)  # type: ignore[arg-type]
             assert ((one.above_cut > 0), one.confidence) == (kept, sure)
             assert all(one.pair.pair_id not in later for later in loops[one.loop :])
+
+
+def test_a_folder_is_read_whatever_characters_are_in_its_name(tmp_path: Path) -> None:
+    here, other = tmp_path / "z[b]y's *?", tmp_path / "zby's *?"
+    pool = scores(a=(0.9, 0.1, 0.9))
+    for folder, source in ((other, "the neighbour's"), (here, "mine")):
+        folder.mkdir()
+        (chosen,) = choose(folder, [pool], 1, sources=dict.fromkeys(pool, source))
+    assert chosen.source == "mine"
