@@ -8,7 +8,7 @@ from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.record import model_of
 from resources.audit.sync import matches_parquet
 from ser import tables
-from ser.stats import paired_counts, paired_difference, wilson
+from ser.stats import gain, wilson
 
 
 def _accuracy(heldout, split: str) -> dict:
@@ -70,7 +70,10 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=kept_key, name="label_precision")
     def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
-        """The kept labels agree with the vault more often than a coin (passes where there is no vault)."""
+        """The kept labels agree with the vault more often than a coin (passes where there is no vault).
+
+        Pairs are taken as independent, as in the audit: what ties pool pairs together no stage may see.
+        """
         work = ser.workshop(context)
         right, known = tables.ask(
             "SELECT count(*) FILTER (kept.preferred = vault.preferred), count(*) FROM kept JOIN vault USING (pair_id)",
@@ -95,12 +98,13 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
         """The RM is not clearly worse on calibration pairs than that of the loop before."""
         work = ser.workshop(context)
         before, after = (_right(work.heads.get(f"{model_of(loop)}.heldout")) for loop in (k - 1, k))
-        gain, low, high = paired_difference(*paired_counts(before, after), len(after))
+        tied = tables.groups(work.heads.get("splits").path / "calibration.parquet")
+        points, low, high = gain(list(before.values()), list(after.values()), [tied[pair_id] for pair_id in after])
         return dg.AssetCheckResult(
             passed=high >= 0,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "gain": gain,
+                "gain": points,
                 "ci_low": low,
                 "ci_high": high,
                 "n": len(after),
@@ -111,10 +115,10 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
     return [label_precision, not_worse_than_before]
 
 
-def _right(heldout) -> list[bool]:
+def _right(heldout) -> dict[str, bool]:
     """Which calibration pairs a model ranked as people do; a tie is wrong."""
-    return [
-        (row["reward_a"] - row["reward_b"]) * (1 if row["preferred"] == "a" else -1) > 0
+    return {
+        row["pair_id"]: (row["reward_a"] - row["reward_b"]) * (1 if row["preferred"] == "a" else -1) > 0
         for row in tables.read(heldout.path / "heldout.parquet")
         if row["split"] == "calibration"
-    ]
+    }

@@ -134,7 +134,7 @@ def write(section: str, measured: str) -> None:
     after = rest.split(end)[1]
     day = datetime.now(UTC).date().isoformat()
     rounds = "" if section in ONCE else f", {ROUNDS} rounds"
-    arithmetic = "" if section == "padding" else f"{default_compute().dtype}; "
+    arithmetic = "" if section in ("padding", "accuracy") else f"{default_compute().dtype}; "
     about = f"{machine()}; {versions()}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
 

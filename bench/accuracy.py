@@ -55,9 +55,13 @@ SEEDS = (0, 1, 2)
 
 
 def accuracy(dtype: str) -> str:
-    """Train what is not in the results yet, and return the table of all of them, and which are new."""
+    """Train what is not in the results yet, and return the table of all of them, and which are new.
+
+    A table has one arithmetic: that of the results there are, or else `dtype`.
+    """
     cases = [(data, top) for data in SIZES for top in TOPS[data]]
-    recorded = [row["date"] for case in cases for row in _results(*case)]
+    recorded = [row for case in cases for row in _results(*case)]
+    dtype = recorded[0]["dtype"] if recorded else dtype
     for data, top in cases:
         known = {int(row["random_seed"]): row for row in _results(data, top)}
         for seed in SEEDS:
@@ -66,7 +70,8 @@ def accuracy(dtype: str) -> str:
                 print(f"{data}, top {top:.2f}, random seed {seed}: done", flush=True)
             elif (found := [known[seed][name] for name in SETTING]) != [str(one) for one in _setting(data, dtype)]:
                 raise SerError(f"{RESULTS.name} was made with other settings ({', '.join(found)}). Delete it.")
-    return f"{_origin(len(cases) * len(SEEDS), recorded)}\n\n{table([_row(*case) for case in cases], HEADINGS)}"
+    origin = _origin(len(cases) * len(SEEDS), [row["date"] for row in recorded])
+    return f"All in {dtype}. {origin}\n\n{table([_row(*case) for case in cases], HEADINGS)}"
 
 
 def _origin(total: int, recorded: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ser.calibration import confidence, expected_calibration_error, fit_temperature, log_loss
 from ser.scoring import Scored
-from ser.stats import wilson
+from ser.stats import share
 
 
 def correct_margin(scored: Scored, preferred: str) -> float:
@@ -13,20 +13,25 @@ def correct_margin(scored: Scored, preferred: str) -> float:
     return scored.margin if preferred == "a" else -scored.margin
 
 
-def accuracy(margins: Sequence[float]) -> dict[str, float]:
-    """Share of pairs ranked as people do (a tie counts as wrong), with its 95 % Wilson interval."""
-    right = sum(margin > 0 for margin in margins)
-    low, high = wilson(right, len(margins))
-    return {"value": right / len(margins), "ci_low": low, "ci_high": high, "n": len(margins)}
+def accuracy(margins: Sequence[float], groups: Sequence[str]) -> dict[str, float | int | None]:
+    """Share of pairs ranked as people do (a tie counts as wrong), with its 95 % interval.
+
+    Pairs of one of the `groups` (`ser.tables.groups`) are not independent, and the interval is as wide as that asks.
+    """
+    return share([float(margin > 0) for margin in margins], groups)
 
 
 def measure(
-    scored: Mapping[str, Sequence[Scored]], labels: Mapping[str, str], judge_labels: Mapping[str, str]
+    scored: Mapping[str, Sequence[Scored]],
+    labels: Mapping[str, str],
+    judge_labels: Mapping[str, str],
+    groups: Mapping[str, str],
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """`(rows of heldout.parquet, summary)` from the scores of each split.
 
     The temperature is fitted, and the mean reward (`reward_offset`) taken, on the split `calibration`. Judge
-    labels, where there are any, give one more metric, `judge_label_accuracy`, and decide nothing.
+    labels, where there are any, give one more metric, `judge_label_accuracy`, and decide nothing. `groups` says of each
+    pair what ties it to others (`ser.tables.groups`).
     """
     margins = {split: [correct_margin(one, labels[one.pair_id]) for one in ones] for split, ones in scored.items()}
     temperature = fit_temperature(margins["calibration"])
@@ -43,18 +48,25 @@ def measure(
         for one in sorted(ones, key=lambda one: one.pair_id)
     ]
     rewards = [r for one in scored["calibration"] for r in (one.reward_a, one.reward_b)]
-    metrics = {split: _metrics(values, temperature) for split, values in margins.items() if values}
+    metrics = {
+        split: _metrics(values, temperature, [groups[one.pair_id] for one in scored[split]])
+        for split, values in margins.items()
+        if values
+    }
     for split, ones in scored.items():
-        judged = [correct_margin(one, judge_labels[one.pair_id]) for one in ones if one.pair_id in judge_labels]
+        judged = [one for one in ones if one.pair_id in judge_labels]
         if judged:
-            metrics[split]["judge_label_accuracy"] = accuracy(judged)
+            metrics[split]["judge_label_accuracy"] = accuracy(
+                [correct_margin(one, judge_labels[one.pair_id]) for one in judged],
+                [groups[one.pair_id] for one in judged],
+            )
     return rows, {"temperature": temperature, "reward_offset": sum(rewards) / len(rewards), "metrics": metrics}
 
 
-def _metrics(margins: Sequence[float], temperature: float) -> dict[str, Any]:
+def _metrics(margins: Sequence[float], temperature: float, groups: Sequence[str]) -> dict[str, Any]:
     n = len(margins)
     return {
-        "accuracy": accuracy(margins),
+        "accuracy": accuracy(margins, groups),
         "ece": {"value": expected_calibration_error(margins, temperature), "n": n},
         "log_loss": {"value": log_loss(margins, temperature), "n": n},
     }

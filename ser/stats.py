@@ -1,5 +1,6 @@
 """Intervals for counted things: how far a share, or a difference of two shares, may be trusted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
@@ -12,10 +13,10 @@ def z_value(level: float = 0.95) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval `(low, high)` of a share of `successes` in `n`; all of [0, 1] when `n` is 0.
 
-    A tie may count as half a success, so `successes` need not be whole.
+    Neither need be whole: a tie may count as half a success, and `n` be the effective size of a clustered sample.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes in {n} is impossible")
@@ -31,30 +32,55 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
     return low, high
 
 
-def proportion(successes: float, n: int, level: float = 0.95) -> dict[str, float | int | None]:
-    """A share as summaries store it: `{"value", "ci_low", "ci_high", "n"}`; `value` is None when `n` is 0."""
-    low, high = wilson(successes, n, level)
-    return {"value": successes / n if n else None, "ci_low": low, "ci_high": high, "n": n}
+def design_effect(values: Sequence[float], groups: Sequence[str]) -> float:
+    """How many times larger the variance of the mean of `values` is than if they were independent (Kish, 1965).
 
-
-def paired_counts(before: Sequence[bool], after: Sequence[bool]) -> tuple[int, int]:
-    """`(gained, lost)`: cases that only `after` has right, and cases that only `before` has right."""
-    if len(before) != len(after):
-        raise ValueError(f"{len(before)} and {len(after)} answers are not pairs")
-    pairs = list(zip(before, after, strict=True))
-    return sum(b and not a for a, b in pairs), sum(a and not b for a, b in pairs)
-
-
-def paired_difference(gained: int, lost: int, n: int, level: float = 0.95) -> tuple[float, float, float]:
-    """`(difference, low, high)` of two shares measured on the same `n` cases (Bonett and Price, 2012).
-
-    The interval adds one to each count, so it stays honest when few cases changed; cases on which
-    both agree cancel, which makes it narrower than the two shares' own intervals suggest.
+    `groups` names what ties each value to others: pairs of one prompt are right or wrong together. It is the
+    between-group variance estimator of a ratio mean over that of a simple random sample, and at least 1: groups are
+    never taken to add information. Where all values are equal there is no variance to estimate, and a group counts as
+    one value. With fewer than about 20 groups an interval made with it is still a little too narrow.
     """
-    if gained < 0 or lost < 0 or gained + lost > n:
-        raise ValueError(f"{gained} gained and {lost} lost of {n} is impossible")
+    n, sizes = len(values), Counter(groups)
+    if len(sizes) < 2 or len(sizes) == n:
+        return max(1.0, n / max(1, len(sizes)))
+    mean = sum(values) / n
+    squares = sum((value - mean) ** 2 for value in values)
+    if squares == 0:
+        return n / len(sizes)
+    sums = dict.fromkeys(sizes, 0.0)
+    for value, group in zip(values, groups, strict=True):
+        sums[group] += value - mean
+    between = sum(total * total for total in sums.values()) * len(sizes) / (len(sizes) - 1)
+    return max(1.0, between / (squares * n / (n - 1)))
+
+
+def share(values: Sequence[float], groups: Sequence[str], level: float = 0.95) -> dict[str, float | int | None]:
+    """The mean of `values` in [0, 1] as summaries store it: `{"value", "ci_low", "ci_high", "n"}`.
+
+    The interval is Wilson's at the effective size n / design effect (Korn and Graubard, 1998, without their
+    correction for few groups). `n` counts the values; `value` is None when there are none.
+    """
+    n = len(values)
+    effect = design_effect(values, groups)
+    low, high = wilson(sum(values) / effect, n / effect, level)
+    return {"value": sum(values) / n if n else None, "ci_low": low, "ci_high": high, "n": n}
+
+
+def gain(
+    before: Sequence[bool], after: Sequence[bool], groups: Sequence[str], level: float = 0.95
+) -> tuple[float, float, float]:
+    """`(difference, low, high)` of two shares of right answers on the same cases (Bonett and Price, 2012).
+
+    The interval adds one to the gained and the lost cases, so it stays honest when few changed; cases on which both
+    agree cancel, which makes it narrower than the two shares' own intervals suggest. Counts are divided by the design
+    effect of the changes.
+    """
+    changes = [int(a) - int(b) for b, a in zip(before, after, strict=True)]
+    n = len(changes)
     if n == 0:
         return 0.0, -1.0, 1.0
-    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
-    half = z_value(level) * sqrt((up + down - (up - down) ** 2) / (n + 2))
-    return (gained - lost) / n, max(-1.0, up - down - half), min(1.0, up - down + half)
+    effect = design_effect(changes, groups)
+    size = n / effect + 2
+    up, down = (changes.count(1) / effect + 1) / size, (changes.count(-1) / effect + 1) / size
+    half = z_value(level) * sqrt((up + down - (up - down) ** 2) / size)
+    return sum(changes) / n, max(-1.0, up - down - half), min(1.0, up - down + half)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ser.database import open_database, pattern
+from ser.pairs import keyed_hash
 from ser.sorting import in_order
 
 ROWS = 4096
@@ -112,6 +113,16 @@ def binned(path: Path, values: str, bins: int = 24) -> tuple[list[float], list[i
 def labels(*paths: Path) -> dict[str, str]:
     """The label of each pair of labelled tables; a later table wins."""
     return {row["pair_id"]: row["preferred"] for path in paths for row in read(path, columns=LABELS.names)}
+
+
+def groups(*paths: Path) -> dict[str, str]:
+    """What ties each pair of labelled tables to others, as a hash: its group, or else its prompt."""
+    columns = ["pair_id", "prompt", "group"]
+    return {
+        row["pair_id"]: keyed_hash("group", row["group"] or row["prompt"])
+        for path in paths
+        for row in read(path, columns=columns)
+    }
 
 
 def count(path: Path) -> int:

@@ -61,7 +61,7 @@ def _landed(record: RunRecord) -> Iterator[Part]:
         "pairs",
         f"pair_id IN (SELECT pair_id FROM {pairs})",
         f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, "
-        f"response_a, response_b, source, {UTC_TIME}, tokens "
+        f'response_a, response_b, source, {UTC_TIME}, tokens, "group" '
         f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id)",
         compared=("pair_id", "prompt", "response_a", "response_b"),
         append=True,

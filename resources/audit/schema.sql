@@ -1,10 +1,14 @@
 -- Tables of the audit database. Every TIMESTAMP is UTC. Loop 0 is the seed. Rewards are raw model outputs;
 -- p is sigmoid(reward - reward_offset of the loop). The parquet artifacts are the truth; this is their copy.
 
+-- group: what ties a pair to others that say the same in other words. Pairs of one group, or else of one prompt, are
+-- right or wrong together: the intervals of evaluations allow for it, those of the views take pairs as independent.
 CREATE TABLE IF NOT EXISTS pairs (
-    pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL,
-    response_a VARCHAR NOT NULL, response_b VARCHAR NOT NULL, source VARCHAR, landed_at TIMESTAMP, tokens BIGINT
+    pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL, response_a VARCHAR NOT NULL,
+    response_b VARCHAR NOT NULL, source VARCHAR, landed_at TIMESTAMP, tokens BIGINT
 );
+-- A database made before there was the column has it empty until `ser audit --rebuild`.
+ALTER TABLE pairs ADD COLUMN IF NOT EXISTS "group" VARCHAR;
 
 CREATE TABLE IF NOT EXISTS snapshots (snapshot VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL);
 

@@ -9,7 +9,7 @@ import duckdb
 
 from resources.audit.database import AuditDatabase
 from ser.errors import SerError
-from ser.stats import paired_difference
+from ser.stats import gain
 
 Row = dict[str, Any]
 
@@ -20,9 +20,10 @@ SELECT * FROM label_precision WHERE snapshot = $s AND recipe = $r
 ORDER BY loop, labels DESC, confidence_from"""
 _ROLES = "SELECT role, count(*) AS n FROM snapshots WHERE snapshot = $s GROUP BY role ORDER BY role"
 _PAIRED = """
-SELECT count(*) AS n, count(*) FILTER (b.correct AND NOT a.correct) AS gained,
-       count(*) FILTER (a.correct AND NOT b.correct) AS lost
+SELECT coalesce(a.correct, false) AS before, coalesce(b.correct, false) AS after,
+       coalesce(p."group", p.prompt) AS tied
 FROM heldout_answers a JOIN heldout_answers b USING (snapshot, recipe, split, pair_id)
+JOIN pairs p USING (pair_id)
 WHERE snapshot = $s AND recipe = $r AND split = 'test'
   AND a.rm_version = $seed AND b.rm_version = $promoted"""
 _CONTROLS = """
@@ -146,9 +147,10 @@ def _add_difference(connection: duckdb.DuckDBPyConnection, data: ReportData, kno
     if seed is None or promoted is None or promoted["loop"] == 0:
         return
     versions = {"seed": seed["rm_version"], "promoted": promoted["rm_version"]}
-    paired = _rows(connection, _PAIRED, known | versions)[0]
-    if paired["n"]:
-        data.difference = paired_difference(paired["gained"], paired["lost"], paired["n"])
+    paired = _rows(connection, _PAIRED, known | versions)
+    if paired:
+        before, after, tied = ([row[name] for row in paired] for name in ("before", "after", "tied"))
+        data.difference = gain(before, after, tied)
 
 
 def _add_policy(connection: duckdb.DuckDBPyConnection, data: ReportData, known: Row) -> None:

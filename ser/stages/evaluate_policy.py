@@ -22,7 +22,7 @@ from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
 from ser.reward_model import refuse_pickles
 from ser.stages.specs import EvaluatePolicySpec
-from ser.stats import proportion
+from ser.stats import share
 
 JUDGED = pa.schema(
     [
@@ -37,6 +37,8 @@ JUDGED = pa.schema(
         ("outcome", pa.string()),
     ]
 )
+
+WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
 
 def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
     ended = [[one[-1] == tokenizer.eos_token_id for one in part] for part in (base, policy)]
     lengths = [[len(one) for one in part] for part in (base, policy)]
     centred = torch.sigmoid(raw - spec.reward_offset)
-    return _verdict(rows) | {
+    return _verdict(rows, tables.groups(inputs["test"])) | {
         "mean_base_reward": raw[:, 0].mean().item(),
         "mean_policy_reward": raw[:, 1].mean().item(),
         "mean_base_score": centred[:, 0].mean().item(),
@@ -180,13 +182,14 @@ def _rows(
     return sorted(rows, key=lambda row: row["pair_id"])
 
 
-def _verdict(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts of the outcomes, and the win rate (wins + ties / 2) / n with its 95 % Wilson interval.
+def _verdict(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str]) -> dict[str, Any]:
+    """Counts of the outcomes, and the win rate (wins + ties / 2) / n with its 95 % interval.
 
-    A tie counts as half a win. The interval is that of n yes-or-no answers, so with ties it is a little too wide.
+    A tie counts as half a win. The interval is that of n yes-or-no answers, so with ties it is a little too wide;
+    prompts of one group are not independent answers.
     """
-    counts = {name: sum(row["outcome"] == name for row in rows) for name in ("win", "tie", "loss")}
-    win_rate = proportion(counts["win"] + counts["tie"] / 2, len(rows))
+    counts = {name: sum(row["outcome"] == name for row in rows) for name in WORTH}
+    win_rate = share([WORTH[row["outcome"]] for row in rows], [groups[row["pair_id"]] for row in rows])
     return {"n": len(rows), **counts, "win_rate": win_rate}
 
 

@@ -26,7 +26,7 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     """
     torch.set_num_threads(spec.compute.threads)
     model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
-    labels = tables.labels(*(inputs[split] for split in SPLITS))
+    held_out = [inputs[split] for split in SPLITS]
     states = {split: PairStates(inputs[f"{split}_states"]) for split in SPLITS}
     total = sum(map(len, states.values()))
     before = 0
@@ -35,7 +35,7 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     for split, part in states.items():
         scored[split] = list(score(model, part, total, progress, before=before, journal=journals[split]))
         before += len(part)
-    rows, summary = measure(scored, labels, tables.labels(inputs["judge"]))
+    rows, summary = measure(scored, tables.labels(*held_out), tables.labels(inputs["judge"]), tables.groups(*held_out))
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
     (out / "temperature.json").write_text(json.dumps({"temperature": summary["temperature"]}))
     return summary

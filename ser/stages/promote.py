@@ -1,7 +1,7 @@
 """Stage: choose the reward model that a run promotes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +11,42 @@ from ser.progress import Progress
 from ser.promotion import promote
 from ser.scoring import Scored
 from ser.stages.specs import PromoteSpec
-from ser.stats import wilson
+from ser.stats import share
 
 
 def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Write `promotion.json` from the held-out scores of the seed RM and of every loop's RM."""
+    """Write `promotion.json` from `inputs["heldout"]`, the scores of the seed RM and of every loop's RM.
+
+    `inputs["calibration"]` (labelled table) says which of the pairs belong together.
+    """
+    scored = [_calibration(path) for path in inputs["heldout"]]
     candidates = [
-        {"loop": loop, "rm_version": version, "correct": _correct(path)}
-        for loop, version, path in zip(spec.loops, spec.rm_versions, inputs["heldout"], strict=True)
+        {"loop": loop, "rm_version": version, "correct": list(correct.values())}
+        for loop, version, correct in zip(spec.loops, spec.rm_versions, scored, strict=True)
     ]
-    summary = promote(candidates) | {"candidates": [_measured(candidate) for candidate in candidates]}
+    tied = tables.groups(inputs["calibration"])
+    groups = [tied[pair_id] for pair_id in scored[0]]
+    summary = promote(candidates, groups) | {"candidates": [_measured(one, groups) for one in candidates]}
     (out / "promotion.json").write_text(json.dumps(summary, sort_keys=True) + "\n")
     return summary
 
 
-def _correct(path: Path) -> list[bool]:
+def _calibration(path: Path) -> dict[str, bool]:
     """Whether each calibration pair is ranked as people do, in the order of the pairs."""
-    return [
-        correct_margin(Scored(row["pair_id"], row["reward_a"], row["reward_b"]), row["preferred"]) > 0
+    return {
+        row["pair_id"]: correct_margin(Scored(row["pair_id"], row["reward_a"], row["reward_b"]), row["preferred"]) > 0
         for row in tables.read(path)
         if row["split"] == "calibration"
-    ]
+    }
 
 
-def _measured(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    right, n = sum(candidate["correct"]), len(candidate["correct"])
-    low, high = wilson(right, n)
+def _measured(candidate: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+    measured = share(candidate["correct"], groups)
     return {
         "loop": candidate["loop"],
         "rm_version": candidate["rm_version"],
-        "accuracy": right / n,
-        "ci_low": low,
-        "ci_high": high,
-        "n": n,
+        "accuracy": measured["value"],
+        "ci_low": measured["ci_low"],
+        "ci_high": measured["ci_high"],
+        "n": measured["n"],
     }

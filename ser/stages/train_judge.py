@@ -46,7 +46,7 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
     if len(set(fold.values())) < len(FOLDS):
         raise SerError("all calibration and test pairs are of one group: no judge can be trained on others. Land more.")
     examples = gather(labels, inputs["states"])
-    margins: list[float] = []
+    margins: dict[str, float] = {}
     offsets: list[float] = []
     for k in FOLDS:
         folder = out / f"fold_{k}"
@@ -55,10 +55,11 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
             _train_fold(spec, inputs["backbone"], others, folder, progress)
         own_fold = {pair_id for pair_id, f in fold.items() if f == k}
         fold_margins, offset = _measure_fold(spec, inputs, folder / "rm", own_fold, labels, progress)
-        margins += fold_margins
+        margins |= fold_margins
         offsets.append(offset)
+    tied = tables.groups(*inputs["pairs"])
     result = {
-        "accuracy": accuracy(margins),
+        "accuracy": accuracy(list(margins.values()), [tied[pair_id] for pair_id in margins]),
         "labels": "judge" if own else "human",
         "offsets": offsets,
         "n": len(margins),
@@ -90,7 +91,7 @@ def _measure_fold(
     wanted: set[str],
     labels: Mapping[str, str],
     progress: Progress,
-) -> tuple[list[float], float]:
+) -> tuple[dict[str, float], float]:
     """Margins of the preferred response over the fold's own pairs, and their mean reward."""
     model = RewardModel.load(inputs["backbone"], adapter, spec.compute.dtype, merged=True)
     journals = [Journal(keep_as(adapter.parent, f"scores_{n}.journal")) for n in range(len(inputs["states"]))]
@@ -99,4 +100,4 @@ def _measure_fold(
         part = PairStates(folder)
         scored += score(model, part, len(wanted), progress, wanted.__contains__, before=len(scored), journal=journal)
     offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
-    return [correct_margin(one, labels[one.pair_id]) for one in scored], offset
+    return {one.pair_id: correct_margin(one, labels[one.pair_id]) for one in scored}, offset

@@ -10,7 +10,7 @@ from resources.artifacts import Part
 from resources.audit.sync import AuditArtifact, RunRecord
 from ser import tables
 from ser.pairs import canonical_prompt
-from ser.stats import proportion
+from ser.stats import share
 
 SNAPSHOT = "sample-0123456789ab"
 TIMES = {
@@ -25,6 +25,8 @@ LANDED = LANDED.append(pa.field("role", pa.string()))
 HUMAN = tables.LABELS.append(pa.field("annotator", pa.string()))
 PAIR_TIMES = pa.schema([("pair_id", pa.string()), ("landed_at", pa.timestamp("us", "UTC"))])
 LABEL_TIMES = PAIR_TIMES.append(pa.field("annotator", pa.string()))
+WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
+JUDGE = share([1.0] * 15 + [0.0] * 5, list("abcdefghijklmnopqrst"))
 JUDGED = pa.schema(
     [(name, pa.string()) for name in ("pair_id", "prompt", "base_response", "policy_response")]
     + [(name, pa.float64()) for name in ("base_reward", "policy_reward", "judge_base", "judge_policy")]
@@ -113,7 +115,7 @@ def landed(
                 "response_a": (texts or {}).get(pair, f"Answer {pair} " + "long " * k),
                 "response_b": f"Reply {pair}",
                 "source": "cooking" if k % 2 else "travel",
-                "group": None,
+                "group": "kitchen" if pair == "s2" else None,
                 "tokens": 10 + k,
                 "role": (roles or {}).get(pair, role),
             }
@@ -173,7 +175,7 @@ def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> 
     for split in ("test", "calibration"):
         mine = [pair for pair in pairs if PAIRS[pair][0] == split]
         metrics[split] = {
-            "accuracy": proportion(len([p for p in mine if p not in wrong]), len(mine)),
+            "accuracy": share([float(pair not in wrong) for pair in mine], mine),
             "ece": 0.125,
         }
     summary = {"temperature": 1.0, "metrics": metrics}
@@ -202,11 +204,12 @@ def report_of(root: Path, loop: int, status: str, n_pool: int) -> Fake:
 def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")) -> list[Fake]:
     """`ppo_policy` and `policy_evaluation`, one judged prompt per outcome."""
     summary = {"episodes": 64, "mean_reward": 0.6, "kl": 1.25, "rm_version": "v-rm-1"}
-    wins = outcomes.count("win") + outcomes.count("tie") / 2
+    worth = [WORTH[outcome] for outcome in outcomes]
     judged = {
         "n": len(outcomes), **{name: outcomes.count(name) for name in ("win", "tie", "loss")},
-        "win_rate": proportion(wins, len(outcomes)), "mean_base_reward": 0.4, "mean_policy_reward": 0.55,
-        "judge": {"accuracy": proportion(15, 20), "cross_fitted": True},
+        "win_rate": share(worth, [f"t{k}" for k in range(len(outcomes))]),
+        "mean_base_reward": 0.4, "mean_policy_reward": 0.55,
+        "judge": {"accuracy": JUDGE, "cross_fitted": True},
     }  # fmt: skip
     made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0)
     evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **made_of("v-ppo", "policy"))
@@ -239,7 +242,7 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
             root, "evolved_rm", "v-evolved",
             {"promoted_loop": 1, "rm_version": "v-rm-1", "why": "loop 1: 100.0% of 2 calibration pairs"},
         ),
-        artifact(root, "controls/judge_rm", "v-judge", {"accuracy": proportion(15, 20), "n": 20}),
+        artifact(root, "controls/judge_rm", "v-judge", {"accuracy": JUDGE, "n": 20}),
         *policy(root),
     ]  # fmt: skip
     names = {

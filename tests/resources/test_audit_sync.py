@@ -56,7 +56,17 @@ def test_every_table_holds_the_run(tmp_path: Path, database: AuditDatabase) -> N
     for table, n in counts.items():
         assert rows(database, f"SELECT count(*) FROM {table}") == [(n,)], table
     assert rows(database, "FROM pairs WHERE pair_id = 's2'") == [
-        ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", datetime(2026, 3, 1, 9), 11)
+        (
+            "s2",
+            "sample",
+            "Question s2?",
+            "Answer s2 long ",
+            "Reply s2",
+            "cooking",
+            datetime(2026, 3, 1, 9),
+            11,
+            "kitchen",
+        )
     ]
     assert rows(database, "SELECT role, count(*) FROM snapshots GROUP BY ALL ORDER BY ALL") == [
         ("calibration", 2), ("pool", 8), ("seed", 2), ("test", 4),
@@ -277,6 +287,18 @@ def test_a_database_whose_labels_are_of_no_dataset_is_made_again(tmp_path: Path,
         sync(database, run)
     rebuild(database.path, [run])
     assert matches_parquet(database, run) == []
+
+
+def test_a_database_without_groups_gets_them(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    sync(database, run)
+    with duckdb.connect(str(database.path)) as connection:
+        connection.execute('ALTER TABLE pairs DROP COLUMN "group"')
+    sync(database, run)
+    groups = """SELECT "group" FROM pairs WHERE "group" IS NOT NULL"""
+    assert rows(database, groups) == [], "what was copied before stays as it is"
+    rebuild(database.path, [run])
+    assert rows(database, groups) == [("kitchen",)]
 
 
 def test_rebuilding_gives_the_same_content(tmp_path: Path, database: AuditDatabase) -> None:

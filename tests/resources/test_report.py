@@ -72,6 +72,16 @@ def test_a_difference_outside_its_interval_is_said_too(tmp_path: Path) -> None:
     assert "−8.0 points" in verdict(found)[-1] and "worse than the seed" in verdict(found)[-1]
 
 
+def test_test_pairs_of_one_group_are_not_so_many_answers(tmp_path: Path) -> None:
+    alone = data(tmp_path, record(tmp_path)).difference
+    with AuditDatabase(tmp_path / "audit.duckdb").writing() as connection:
+        connection.execute("""UPDATE pairs SET "group" = 'one' WHERE pair_id LIKE 't%'""")
+    tied = gather(tmp_path / "audit.duckdb", SNAPSHOT, "paper").difference
+    assert alone is not None and tied is not None
+    assert tied[0] == alone[0] == 0.25
+    assert tied[1] < alone[1] and tied[2] - tied[1] > alone[2] - alone[1]
+
+
 def test_a_seed_that_stays_and_a_run_without_promotion(tmp_path: Path) -> None:
     run = record(tmp_path)
     stays = artifact(

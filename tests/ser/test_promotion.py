@@ -1,6 +1,13 @@
 """A model is promoted on calibration pairs only, and the reason says how sure that is."""
 
-from ser.promotion import promote
+from typing import Any
+
+from ser import promotion
+
+
+def promote(candidates: list[dict[str, Any]], groups: list[str] | None = None) -> dict[str, Any]:
+    """With pairs of which none is tied to another, unless groups are given."""
+    return promotion.promote(candidates, groups or [str(k) for k in range(len(candidates[0]["correct"]))])
 
 
 def candidate(loop: int, right: str) -> dict:
@@ -23,6 +30,12 @@ def test_the_first_of_the_best_is_promoted() -> None:
 def test_a_clear_gain_is_called_one() -> None:
     result = promote([candidate(0, "0" * 60 + "1" * 60), candidate(1, "1" * 120)])
     assert "no change lies outside it" in result["why"]
+
+
+def test_a_gain_on_few_prompts_is_not_called_clear() -> None:
+    tied = [str(k // 30) for k in range(120)]
+    result = promote([candidate(0, "0" * 60 + "1" * 60), candidate(1, "1" * 120)], tied)
+    assert "+50.0 points" in result["why"] and "no change lies inside it" in result["why"]
 
 
 def test_without_a_loop_the_seed_is_all_there_is() -> None:

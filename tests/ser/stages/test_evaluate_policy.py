@@ -128,7 +128,9 @@ def test_outcome(base: str, policy: str, scores: tuple[float, float], expected: 
 
 
 def test_a_tie_is_half_a_win() -> None:
-    verdict = _verdict([{"outcome": name} for name in ["win"] * 6 + ["tie"] * 2 + ["loss"] * 2])
+    outcomes = ["win"] * 6 + ["tie"] * 2 + ["loss"] * 2
+    rows = [{"pair_id": str(k), "outcome": outcome} for k, outcome in enumerate(outcomes)]
+    verdict = _verdict(rows, {row["pair_id"]: row["pair_id"] for row in rows})
     assert (verdict["win"], verdict["tie"], verdict["loss"]) == (6, 2, 2)
     rate = verdict["win_rate"]
     assert rate["value"] == 0.7 and rate["n"] == 10
