@@ -72,7 +72,7 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
     def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
         """The kept labels agree with the vault more often than a coin (passes where there is no vault).
 
-        Pairs are taken as independent, as in the audit: what ties pool pairs together no stage may see.
+        Pairs are taken as independent, as in the views of the audit.
         """
         work = ser.workshop(context)
         right, known = tables.ask(
@@ -97,7 +97,10 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
     def not_worse_than_before(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
         """The RM is not clearly worse on calibration pairs than that of the loop before."""
         work = ser.workshop(context)
-        before, after = (_right(work.heads.get(f"{model_of(loop)}.heldout")) for loop in (k - 1, k))
+        before, after = (
+            tables.right(work.heads.get(f"{model_of(loop)}.heldout").path / "heldout.parquet", "calibration")
+            for loop in (k - 1, k)
+        )
         tied = tables.groups(work.heads.get("splits").path / "calibration.parquet")
         points, low, high = gain(list(before.values()), list(after.values()), [tied[pair_id] for pair_id in after])
         return dg.AssetCheckResult(
@@ -113,12 +116,3 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
         )
 
     return [label_precision, not_worse_than_before]
-
-
-def _right(heldout) -> dict[str, bool]:
-    """Which calibration pairs a model ranked as people do; a tie is wrong."""
-    return {
-        row["pair_id"]: (row["reward_a"] - row["reward_b"]) * (1 if row["preferred"] == "a" else -1) > 0
-        for row in tables.read(heldout.path / "heldout.parquet")
-        if row["split"] == "calibration"
-    }

@@ -125,6 +125,15 @@ def groups(*paths: Path) -> dict[str, str]:
     }
 
 
+def right(heldout: Path, split: str) -> dict[str, bool]:
+    """Whether a model ranked each pair of a split as people do (a tie is wrong), in the order of the table."""
+    return {
+        row["pair_id"]: (row["reward_a"] - row["reward_b"]) * (1 if row["preferred"] == "a" else -1) > 0
+        for row in read(heldout)
+        if row["split"] == split
+    }
+
+
 def count(path: Path) -> int:
     """The number of rows of a parquet file, from its footer."""
     return pq.read_metadata(path).num_rows

@@ -21,7 +21,7 @@ ORDER BY loop, labels DESC, confidence_from"""
 _ROLES = "SELECT role, count(*) AS n FROM snapshots WHERE snapshot = $s GROUP BY role ORDER BY role"
 _PAIRED = """
 SELECT coalesce(a.correct, false) AS before, coalesce(b.correct, false) AS after,
-       coalesce(p."group", p.prompt) AS tied
+       CAST(hash(coalesce(p."group", p.prompt)) AS VARCHAR) AS tied
 FROM heldout_answers a JOIN heldout_answers b USING (snapshot, recipe, split, pair_id)
 JOIN pairs p USING (pair_id)
 WHERE snapshot = $s AND recipe = $r AND split = 'test'

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ser import tables
-from ser.heldout import correct_margin
 from ser.progress import Progress
 from ser.promotion import promote
-from ser.scoring import Scored
 from ser.stages.specs import PromoteSpec
 from ser.stats import share
 
@@ -19,7 +17,7 @@ def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
 
     `inputs["calibration"]` (labelled table) says which of the pairs belong together.
     """
-    scored = [_calibration(path) for path in inputs["heldout"]]
+    scored = [tables.right(path, "calibration") for path in inputs["heldout"]]
     candidates = [
         {"loop": loop, "rm_version": version, "correct": list(correct.values())}
         for loop, version, correct in zip(spec.loops, spec.rm_versions, scored, strict=True)
@@ -29,15 +27,6 @@ def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     summary = promote(candidates, groups) | {"candidates": [_measured(one, groups) for one in candidates]}
     (out / "promotion.json").write_text(json.dumps(summary, sort_keys=True) + "\n")
     return summary
-
-
-def _calibration(path: Path) -> dict[str, bool]:
-    """Whether each calibration pair is ranked as people do, in the order of the pairs."""
-    return {
-        row["pair_id"]: correct_margin(Scored(row["pair_id"], row["reward_a"], row["reward_b"]), row["preferred"]) > 0
-        for row in tables.read(path)
-        if row["split"] == "calibration"
-    }
 
 
 def _measured(candidate: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:

@@ -56,18 +56,9 @@ def test_every_table_holds_the_run(tmp_path: Path, database: AuditDatabase) -> N
     for table, n in counts.items():
         assert rows(database, f"SELECT count(*) FROM {table}") == [(n,)], table
     assert rows(database, "FROM pairs WHERE pair_id = 's2'") == [
-        (
-            "s2",
-            "sample",
-            "Question s2?",
-            "Answer s2 long ",
-            "Reply s2",
-            "cooking",
-            datetime(2026, 3, 1, 9),
-            11,
-            "kitchen",
-        )
-    ]
+        ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", datetime(2026, 3, 1, 9), 11,
+         "kitchen")
+    ]  # fmt: skip
     assert rows(database, "SELECT role, count(*) FROM snapshots GROUP BY ALL ORDER BY ALL") == [
         ("calibration", 2), ("pool", 8), ("seed", 2), ("test", 4),
     ]  # fmt: skip
