@@ -38,7 +38,7 @@ def design_effect(values: Sequence[float], groups: Sequence[str]) -> float:
     `groups` names what ties each value to others: pairs of one prompt are right or wrong together. It is the
     between-group variance estimator of a ratio mean over that of a simple random sample, and at least 1: groups are
     never taken to add information. Where all values are equal there is no variance to estimate, and a group counts as
-    one value. With few groups (about 20), or with 40 and a share near 0 or 1, an interval made with it is still too narrow.
+    one value. With about 20 groups, or 40 and a share near 0 or 1, an interval made with it is still too narrow.
     """
     n, sizes = len(values), Counter(groups)
     if len(sizes) < 2 or len(sizes) == n:
