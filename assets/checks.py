@@ -101,7 +101,7 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
             tables.right(work.heads.get(f"{model_of(loop)}.heldout").path / "heldout.parquet", "calibration")
             for loop in (k - 1, k)
         )
-        tied = tables.groups(work.heads.get("splits").path / "calibration.parquet")
+        tied = tables.groups(work.pairs("calibration").path)
         points, low, high = gain(list(before.values()), list(after.values()), [tied[pair_id] for pair_id in after])
         return dg.AssetCheckResult(
             passed=high >= 0,

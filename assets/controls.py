@@ -31,7 +31,8 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     model, heldout = trained(
         work,
         "controls/full_label_rm",
-        human=[splits.part("seed.parquet"), splits.part("vault.parquet")],
+        human=[work.pairs("seed"), splits.part("vault.parquet")],
+        left_out=[work.heads.get("encoded_pairs").part("left_out.parquet")],
         pseudo=[],
         states=[work.trunk("seed"), work.trunk("pool")],
         epochs=work.settings.reward_model.seed_epochs,
@@ -59,7 +60,7 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
     )
     inputs: Inputs = {
         "backbone": work.backbone(),
-        "pairs": [splits.part("calibration.parquet"), splits.part("test.parquet")],
+        "pairs": [work.pairs("calibration"), work.pairs("test")],
         "states": [work.trunk("calibration"), work.trunk("test")],
         "judge_labels": splits.part("judge.parquet"),
     }

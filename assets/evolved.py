@@ -35,7 +35,7 @@ def promoted(work: Workshop) -> Artifact:
     keys = finished_models(work)
     spec = PromoteSpec(loops=list(range(len(keys))), rm_versions=[work.heads.get(key).version for key in keys])
     heldout = [work.heads.get(f"{key}.heldout").part("heldout.parquet") for key in keys]
-    calibration = work.heads.get("splits").part("calibration.parquet")
+    calibration = work.pairs("calibration")
     return work.make("evolved_rm", "promote", spec, {"heldout": heldout, "calibration": calibration})
 
 

@@ -17,7 +17,8 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
         landed.landed_pairs,
         landed.splits,
         *([reward_models.backbone] if settings.sft else []),
-        reward_models.seed_rm(after="backbone" if settings.sft else "splits"),
+        landed.encoded_pairs(after="backbone" if settings.sft else "splits"),
+        reward_models.seed_rm,
         *(asset for k in loops for asset in loop_assets(k)),
         evolved_rm(settings.loops),
         controls.full_label_rm,
@@ -38,7 +39,7 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
 
 def run_keys(settings: Settings, loops: int, policy: bool) -> list[dg.AssetKey]:
     """What one run makes: the chain up to loop `loops`; the policy with its judge; controls that are asked for."""
-    keys = ["landed_pairs", "splits", *(["backbone"] if settings.sft else []), "seed_rm"]
+    keys = ["landed_pairs", "splits", *(["backbone"] if settings.sft else []), "encoded_pairs", "seed_rm"]
     for k in range(1, loops + 1):
         keys += [f"loop_{k}/{name}" for name in ("self_labels", "status_report", "filtered_pairs", "retrained_rm")]
     keys += ["evolved_rm", "audit_sync", "report"]

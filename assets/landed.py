@@ -6,8 +6,10 @@ import dagster as dg
 
 from assets.results import materialized
 from assets.ser_resource import SNAPSHOTS, SerResource
+from resources.artifacts import Artifact, Inputs
 from resources.code_version import code_version
-from ser.stages.specs import SplitSpec
+from resources.workshop import Workshop
+from ser.stages.specs import EncodeSpec, SplitSpec
 
 
 @dg.asset(group_name="data", partitions_def=SNAPSHOTS, kinds={"parquet"})
@@ -41,7 +43,50 @@ def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
     artifact = work.make(
         "splits",
         "split",
-        SplitSpec(max_pairs=work.settings.max_pairs),
+        SplitSpec(roles=work.settings.roles),
         {name: landed.part(f"{name}.parquet") for name in ("pairs", "labels", "judge_labels")},
     )
     return materialized(artifact)
+
+
+def encoded_pairs(after: str) -> dg.AssetsDefinition:
+    """The asset `encoded_pairs`, downstream of `splits`, or of the fine-tuned `backbone` where there is one."""
+
+    @dg.asset(
+        group_name="data",
+        partitions_def=SNAPSHOTS,
+        deps=[after],
+        code_version=code_version("ser.stages.encode"),
+        kinds={"parquet"},
+    )
+    def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+        """The tokens of every role's pairs; what does not fit the model is left out, and counted."""
+        work = ser.workshop(context)
+        made = work.heads.get("splits")
+        inputs: Inputs = {role: made.part(f"{role}.parquet") for role in ("seed", "calibration", "test", "pool")}
+        spec = EncodeSpec(encoding=work.settings.encoding)
+        artifact = work.make("encoded_pairs", "encode", spec, {"backbone": work.backbone(), **inputs})
+        if not artifact.reused:
+            _tell_lengths(work, artifact)
+        return materialized(artifact)
+
+    return encoded_pairs
+
+
+def _tell_lengths(work: Workshop, artifact: Artifact) -> None:
+    counts, length = artifact.summary, work.settings.encoding.max_length
+    pairs, cut, tokens = (
+        sum(counts[f"{role}{name}"] for role in ("seed", "calibration", "test", "pool"))
+        for name in ("", "_prompts_cut", "_tokens_cut")
+    )
+    tell = work.progress("encoded_pairs").warn
+    if counts["left_out"]:
+        tell(
+            f"{counts['left_out']:,} of {pairs + counts['left_out']:,} pairs are left out: their responses do not fit "
+            f"into encoding.max_length {length}."
+        )
+    if cut:
+        tell(
+            f"{cut:,} of {pairs:,} prompts were cut from the left, by {tokens:,} tokens, to fit beside their responses "
+            f"into encoding.max_length {length}."
+        )

@@ -55,7 +55,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
             "kept": kept_before(work, k),
         }
         artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(compute=work.compute), inputs)
-        return materialized(artifact, work.cut("pool") | _pictures(work, artifact))
+        return materialized(artifact, _pictures(work, artifact))
 
     return self_labels
 
@@ -99,7 +99,7 @@ def _filtered_pairs(k: int) -> dg.AssetsDefinition:
         }
         spec = FilterPairsSpec(thresholds=work.settings.thresholds)
         artifact = work.make(f"loop_{k}/filtered_pairs", "filter_pairs", spec, inputs)
-        yield materialized(artifact, examples(work.heads.get("splits"), made, artifact))
+        yield materialized(artifact, examples(work.heads.get("encoded_pairs"), made, artifact))
 
     return filtered_pairs
 
@@ -114,7 +114,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
         model, heldout = trained(
             work,
             f"loop_{k}/retrained_rm",
-            human=[work.heads.get("splits").part("seed.parquet")],
+            human=[work.pairs("seed")],
             pseudo=kept_before(work, k + 1),
             states=[work.trunk("seed"), work.trunk("pool")],
             epochs=work.settings.reward_model.loop_epochs,

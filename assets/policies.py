@@ -13,7 +13,7 @@ from ser.stages.specs import EvaluatePolicySpec, PpoSpec
 
 def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResult:
     """Train the policy `key` against the reward model that `model_key` stands for."""
-    settings, splits = work.settings, work.heads.get("splits")
+    settings = work.settings
     spec = PpoSpec(
         ppo=settings.ppo,
         encoding=settings.encoding,
@@ -24,7 +24,7 @@ def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResu
     inputs: Inputs = {
         "backbone": work.backbone(),
         "reward_model": work.heads.get(model_key).part("rm"),
-        "prompts": [splits.part("seed.parquet"), splits.part("pool.parquet")],
+        "prompts": [work.pairs("seed"), work.pairs("pool")],
     }
     return materialized(work.make(key, "ppo", spec, inputs))
 
@@ -66,7 +66,7 @@ def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg
         "backbone": work.backbone(),
         "policy": work.heads.get("ppo_policy").part("policy"),
         "reward_model": model.part("rm"),
-        "test": work.heads.get("splits").part("test.parquet"),
+        "test": work.pairs("test"),
         "judge": work.heads.get("controls/judge_rm").whole(),
     }
     artifact = work.make("policy_evaluation", "evaluate_policy", spec, inputs)

@@ -55,14 +55,14 @@ def picture(
     return dg.MetadataValue.md(as_markdown(histogram(edges, counts, title, xlabel, ylabel, marks), title))
 
 
-def examples(splits: Artifact, labelled: Artifact, filtered: Artifact) -> dict[str, dg.MetadataValue]:
+def examples(encoded: Artifact, labelled: Artifact, filtered: Artifact) -> dict[str, dg.MetadataValue]:
     """A few pairs that were kept and a few that were not, with the reason, as tables."""
     chosen: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
     for row in tables.read(filtered.path / "filtered.parquet"):
         if len(chosen[row["kept"]]) < _EXAMPLES:
             chosen[row["kept"]][row["pair_id"]] = row
     wanted = chosen[True].keys() | chosen[False].keys()
-    texts = {row["pair_id"]: row for row in _picked(splits.path / "pool.parquet", wanted)}
+    texts = {row["pair_id"]: row for row in _picked(encoded.path / "pool.parquet", wanted)}
     scores = {row["pair_id"]: row for row in _picked(labelled.path / "self_labels.parquet", wanted)}
     return {
         name: dg.MetadataValue.md(_table(rows, texts, scores))

@@ -22,6 +22,7 @@ def trained(
     states: list[Part],
     epochs: int,
     start: Part | None = None,
+    left_out: list[Part] | None = None,
 ) -> tuple[Artifact, Artifact]:
     """The reward model of an asset and its held-out measurement."""
     spec = TrainRewardModelSpec(
@@ -36,6 +37,8 @@ def trained(
         "pseudo": pseudo,
         "states": states,
     }
+    if left_out is not None:
+        inputs["left_out"] = left_out
     if start is not None:
         inputs["start"] = start
     model = work.make(key, "train_reward_model", spec, inputs)
@@ -64,31 +67,26 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
     return materialized(work.make("backbone", "sft", spec, inputs))
 
 
-def seed_rm(after: str) -> dg.AssetsDefinition:
-    """The asset `seed_rm`, downstream of `splits`, or of the fine-tuned `backbone` where there is one."""
-
-    @dg.asset(
-        group_name="reward_models",
-        partitions_def=SNAPSHOTS,
-        pool=HEAVY_POOL,
-        deps=[after],
-        code_version=TRAINING,
-        kinds={"pytorch"},
+@dg.asset(
+    group_name="reward_models",
+    partitions_def=SNAPSHOTS,
+    pool=HEAVY_POOL,
+    deps=["encoded_pairs"],
+    code_version=TRAINING,
+    kinds={"pytorch"},
+)
+def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """The reward model trained on the human labels of the seed."""
+    work = ser.workshop(context)
+    model, heldout = trained(
+        work,
+        "seed_rm",
+        human=[work.pairs("seed")],
+        pseudo=[],
+        states=[work.trunk("seed")],
+        epochs=work.settings.reward_model.seed_epochs,
     )
-    def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-        """The reward model trained on the human labels of the seed."""
-        work = ser.workshop(context)
-        model, heldout = trained(
-            work,
-            "seed_rm",
-            human=[work.heads.get("splits").part("seed.parquet")],
-            pseudo=[],
-            states=[work.trunk("seed")],
-            epochs=work.settings.reward_model.seed_epochs,
-        )
-        return materialized(model, work.cut("seed", "calibration", "test") | measured(heldout))
-
-    return seed_rm
+    return materialized(model, measured(heldout))
 
 
 def require_better_than_chance(heldout: Artifact) -> None:

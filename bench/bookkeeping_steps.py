@@ -15,13 +15,14 @@ from assets.audit import audit_path
 from bench.bookkeeping import pair_file
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import sync
+from resources.landing.zone import Landing
 from resources.settings import Backbone, Settings
-from resources.workshop import Workshop, landing
+from resources.workshop import Workshop
 from ser import tables
 from ser.pairs import unit_interval
 from ser.progress import silent
 from ser.scoring import Scored
-from ser.specs import Thresholds
+from ser.specs import Roles, Thresholds
 from ser.stages.label import write_labels
 from ser.stages.specs import FilterPairsSpec, ReportStatusSpec, SplitSpec
 
@@ -53,7 +54,7 @@ def bookkeep(size: int, root: Path, model: str) -> dict[str, dict[str, float]]:
     """Take `size` pairs through one loop whose scorer is a hash."""
     steps, file, settings = Steps(), root / "pairs.jsonl", Settings(backbone=Backbone(model=model))
     pair_file(file, size)
-    landed = steps.step("land", lambda: landing(root, settings).land([file], "many"))
+    landed = steps.step("land", lambda: Landing(root, settings).land([file], "many"))
     work = Workshop(root, settings, landed.snapshot)
     steps.step("landed_pairs", lambda: _built(work, "landed_pairs", lambda out: _write(work, out)))
     splits = steps.step("splits", lambda: _split(work))
@@ -89,7 +90,7 @@ def _write(work: Workshop, out: Path) -> dict[str, int]:
 def _split(work: Workshop) -> Any:
     landed = work.heads.get("landed_pairs")
     parts = {name: landed.part(f"{name}.parquet") for name in ("pairs", "labels", "judge_labels")}
-    return work.make("splits", "split", SplitSpec(max_pairs=None), parts)
+    return work.make("splits", "split", SplitSpec(roles=Roles()), parts)
 
 
 def _stub(pool: Path) -> Iterator[Scored]:

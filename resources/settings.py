@@ -11,21 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from ser.errors import SerError
-from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Spec, Thresholds
+from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Roles, Spec, Thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project: `ser.toml` and, unless `SER_DATA` says otherwise, `data` are here."""
 
 RESERVED = {"SER_DATA", "SER_CONFIG", "SER_DEBUG"}
 """Environment variables that say where things are, or how much to say; every other `SER_…` variable is a setting."""
-
-
-class Roles(Spec):
-    """How the roles of new pairs are drawn (they are kept for ever once drawn)."""
-
-    seed_fraction: float | None = Field(
-        None, gt=0, le=1, description="share of labelled training prompts in the seed; default 0.15 or 1.0"
-    )
 
 
 class Backbone(Spec):
@@ -53,6 +45,15 @@ class Automation(Spec):
     inbox: str | None = Field(None, description="fsspec URI of a folder whose <dataset>/<file>s are fetched to land")
 
 
+class LandedColumns(Spec):
+    """What the columns of a dataset's files are, as `ser land --map` says it: needed where no known shape has them."""
+
+    map: dict[str, str] = Field({}, description="our field to the file's column; a+b joins two columns")
+    values: dict[str, str] = Field({}, description="what the label column says, to a, b or tie")
+    role: str | None = Field(None, description="the role of every row that names none")
+    unlabelled: bool = Field(False, description="land without labels although a column looks like one")
+
+
 class Settings(Spec):
     """Everything a run can be told. Two runs with equal settings and data make the same artifacts."""
 
@@ -60,7 +61,6 @@ class Settings(Spec):
     preset: Literal["smollm2-135m"] = "smollm2-135m"
     loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
     random_seed: int = Field(0, ge=0)
-    max_pairs: int | None = Field(None, ge=100, description="use at most so many pairs of a snapshot")
     sft: bool = Field(False, description="fine-tune the backbone on the preferred seed responses first")
     backbone: Backbone = Backbone()
     roles: Roles = Roles()
@@ -72,11 +72,12 @@ class Settings(Spec):
     judging: Judging = Judging()
     controls: Controls = Controls()
     automation: Automation = Automation()
+    landing: dict[str, LandedColumns] = Field({}, description="dataset to what the columns of its files are")
 
     @property
     def digest(self) -> str:
         """12 hex characters that name these settings, as far as they decide what a run makes."""
-        decisive = self.model_dump(exclude={"automation"})
+        decisive = self.model_dump(exclude={"automation", "landing"})
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 

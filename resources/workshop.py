@@ -2,14 +2,12 @@
 
 import shutil
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
 from resources.audit.record import RunRecord
 from resources.backbones import backbone
 from resources.heads import Heads
-from resources.landing.token_counts import TokenCounter, token_counter
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.machine import default_compute
@@ -78,20 +76,11 @@ class Workshop:
 
     def trunk(self, role: str) -> Part:
         """The states of the pairs of one role after the frozen layers, computed once for all reward models."""
-        states = self._trunk(role)
-        counts = states.summary
-        if counts["prompts_cut"] and not states.reused:
-            self.progress(states.key).warn(
-                f"{counts['prompts_cut']:,} of {counts['pairs']:,} prompts were cut from the left, by "
-                f"{counts['tokens_cut']:,} tokens, to fit beside their responses into encoding.max_length "
-                f"{self.settings.encoding.max_length}."
-            )
-        return states.whole()
+        return self._trunk(role).whole()
 
-    def cut(self, *roles: str) -> dict[str, int]:
-        """How many prompts of the pairs of some roles were cut to fit, and by how many tokens."""
-        made = [self.heads.get(f"trunk/{role}").summary for role in roles]
-        return {name: sum(one[name] for one in made) for name in ("prompts_cut", "tokens_cut")}
+    def pairs(self, role: str) -> Part:
+        """The table of the pairs of one role that fit the tokenizer; of seed, calibration and test with their label."""
+        return self.heads.get("encoded_pairs").part(f"{role}.parquet")
 
     def _trunk(self, role: str) -> Artifact:
         """The artifact of the states of one role.
@@ -100,9 +89,8 @@ class Workshop:
         tokens must not be made again because there was space later.
         """
         top = self.settings.reward_model.lora.top
-        spec = TrunkSpec(encoding=self.settings.encoding, compute=self.compute, top=top)
-        pairs = self.heads.get("splits").part(f"{role}.parquet")
-        inputs: Inputs = {"pairs": pairs, "backbone": self.backbone()}
+        spec = TrunkSpec(compute=self.compute, top=top)
+        inputs: Inputs = {"encoded": self.heads.get("encoded_pairs").part(role), "backbone": self.backbone()}
         key = f"trunk/{role}"
         this_run = (self.root, self.run_id, key)
         if this_run not in _WITHOUT_STATES:
@@ -117,21 +105,20 @@ class Workshop:
 
     def heldout(self, reward_model: Artifact) -> Artifact:
         """Calibration and test scores of a reward model, its temperature and its metrics."""
-        splits = self.heads.get("splits")
         inputs: Inputs = {
             "backbone": self.backbone(),
             "reward_model": reward_model.part("rm"),
-            "calibration": splits.part("calibration.parquet"),
-            "test": splits.part("test.parquet"),
-            "judge": splits.part("judge.parquet"),
+            "calibration": self.pairs("calibration"),
+            "test": self.pairs("test"),
+            "judge": self.heads.get("splits").part("judge.parquet"),
             "calibration_states": self.trunk("calibration"),
             "test_states": self.trunk("test"),
         }
         return self.make(f"{reward_model.key}.heldout", "heldout", HeldoutSpec(compute=self.compute), inputs)
 
     def landing(self) -> Landing:
-        """The landing zone, counting tokens as this run's backbone does."""
-        return landing(self.root, self.settings, self.store)
+        """The landing zone."""
+        return Landing(self.root, self.settings)
 
     def find(self, key: str) -> Artifact | None:
         """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once."""
@@ -151,19 +138,3 @@ class Workshop:
                 artifacts[key] = artifact
         dataset = self.snapshot.rpartition("-")[0]
         return RunRecord(self.snapshot, dataset, self.settings.recipe, self.settings.digest, artifacts)
-
-
-def landing(root: Path, settings: Settings, store: ArtifactStore | None = None) -> Landing:
-    """The landing zone of a data root; the backbone's tokenizer is looked up when the first pair is counted.
-
-    Args:
-        store: where the embedded backbone is kept, and what converts it.
-    """
-    artifacts = store or ArtifactStore(root / "artifacts", in_process)
-
-    @cache
-    def counter() -> TokenCounter:
-        progress = Reporter("backbone", lambda line: None, terminal=True)
-        return token_counter(backbone(settings.backbone, artifacts, progress).path / "tokenizer.json")
-
-    return Landing(root, settings, lambda pairs: counter()(pairs))

@@ -27,12 +27,12 @@ ENCODED = pa.schema(
     ]
 )
 _UNSORTED = pa.schema([("length", pa.int32()), *(field for field in ENCODED if field.name not in ("batch", "offset"))])
-_NAME = "encoded.parquet"
+ENCODED_NAME = "encoded.parquet"
 
 
 def write_encoded(pairs: Iterable[EncodedPair], out: Path) -> None:
     """Write `encoded.parquet`, the tokens of the pairs in the order of their plan, into `out`, unless it is there."""
-    place, unsorted, whole = out / _NAME, keep_as(out, "unsorted"), keep_as(out, _NAME)
+    place, unsorted, whole = out / ENCODED_NAME, keep_as(out, "unsorted"), keep_as(out, ENCODED_NAME)
     if place.exists():
         return
     tables.write(unsorted, _UNSORTED, map(_row, pairs))
@@ -43,12 +43,12 @@ def write_encoded(pairs: Iterable[EncodedPair], out: Path) -> None:
 
 def read_encoded(folder: Path) -> Iterator[dict[str, Any]]:
     """The rows of `encoded.parquet` in their order."""
-    return tables.read(folder / _NAME)
+    return tables.read(folder / ENCODED_NAME)
 
 
 def count_encoded(folder: Path) -> int:
     """How many pairs there are."""
-    return tables.count(folder / _NAME)
+    return tables.count(folder / ENCODED_NAME)
 
 
 def _row(pair: EncodedPair) -> dict[str, Any]:

@@ -28,21 +28,29 @@ class EncodedPair:
         return len(self.prompt) + len(self.response_a) + len(self.response_b)
 
 
+class TooLongError(SerError):
+    """The responses of a pair leave no room for its prompt."""
+
+
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     """Tokens of a canonical prompt, up to where the assistant begins to answer.
 
     Raises:
         SerError: the chat template cannot express the conversation.
     """
+    text = render_prompt(tokenizer, prompt)
+    return tokenizer(text, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
+
+
+def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+    """A canonical prompt in the chat template; in turns that alternate if the template refuses it as it is.
+
+    Raises:
+        SerError: the chat template cannot express the conversation.
+    """
     messages = prompt_messages(prompt)
     if tokenizer.chat_template is None:
-        text = "".join(f"{message['content']}\n\n" for message in messages)
-        return tokenizer(text)["input_ids"]
-    return tokenizer(_rendered(tokenizer, messages), add_special_tokens=False)["input_ids"]
-
-
-def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
-    """The conversation in the chat template; in turns that alternate if the template refuses it as it is."""
+        return "".join(f"{message['content']}\n\n" for message in messages)
 
     def render(turns: list[dict[str, str]]) -> str:
         return str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
@@ -83,17 +91,22 @@ def truncate_prompt(prompt: Sequence[int], longest_response: int, max_length: in
     return list(prompt[max(0, len(prompt) - (max_length - longest_response)) :])
 
 
+def fits(longest_response: int, max_length: int) -> bool:
+    """Whether enough of a prompt fits beside a response of so many tokens for the pair to mean anything."""
+    return longest_response <= max_length - MIN_PROMPT_TOKENS
+
+
 def encode_pair(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int) -> EncodedPair:
     """Encode one pair; the prompt is cut from the left, the responses never.
 
     Raises:
-        SerError: the responses alone leave no room for the prompt.
+        TooLongError: the responses alone leave no room for the prompt.
     """
     a = encode_response(tokenizer, pair.response_a)
     b = encode_response(tokenizer, pair.response_b)
     longest = max(len(a), len(b))
-    if longest > max_length - MIN_PROMPT_TOKENS:
-        raise SerError(
+    if not fits(longest, max_length):
+        raise TooLongError(
             f"pair {pair.pair_id}: a response of {longest} tokens does not fit into max_length {max_length}. "
             f"Set encoding.max_length to at least {longest + MIN_PROMPT_TOKENS}."
         )

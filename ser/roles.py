@@ -1,81 +1,95 @@
-"""What a pair may be used for: decided once per prompt (or group) by a keyed hash, and kept for ever."""
+"""What a pair may be used for: a pure function of a snapshot and the settings, drawn by keyed hashes."""
 
-from collections.abc import Collection, Mapping
+import hashlib
+from dataclasses import dataclass
 from typing import Literal
 
-from ser.pairs import unit_interval
+from ser.specs import Roles
 
 Role = Literal["seed", "calibration", "test", "pool", "unused"]
-Purpose = Literal["train", "calibration", "test"]
-"""What a whole prompt or group is for; its pairs have roles within that."""
 
 ROLES: tuple[Role, ...] = ("seed", "calibration", "test", "pool", "unused")
+TRAIN = "train"
+"""What a row may ask for beside a role: to be trained on, as seed or as pool."""
+ASKED = (*ROLES, TRAIN)
 LABEL_ROLES: frozenset[str] = frozenset({"seed", "calibration", "test"})
 """Roles that only a pair with a human label can have."""
 
-STRICTEST_FIRST: tuple[Purpose, ...] = ("test", "calibration", "train")
+MIN_PAIRS = 16
+"""Pairs of a role below which training, calibrating or testing would be noise."""
+MIN_SEED = 20
+"""Seed pairs that a simulation aims at where 15 % of its labels would be fewer."""
 
-TEST_SHARE = 0.25
-CALIBRATION_SHARE = 0.10
-DEFAULT_SEED_FRACTION = 0.15
-"""Share of the training prompts that is seed when every pair has a label; else all labels are needed."""
+TEST_FRACTION = 0.25
+CALIBRATION_PAIRS = 100
+"""Calibration pairs that are aimed at, within 10 and 25 % of the labels."""
+SIMULATED_SEED = 0.15
+REAL_POOL = 0.1
+"""Share of a snapshot's pairs that have no label from which on the pool is real, and every training label seed."""
 
 
-def decide_purpose(unit: str, known: Collection[str], asked: Collection[str], labelled: bool) -> Purpose:
-    """The purpose of prompts and groups that are seen for the first time and belong together.
+@dataclass(frozen=True)
+class Labelled:
+    """How much of what is used of a snapshot is labelled.
 
-    Args:
-        unit: their name for ever, the key of the draw.
-        known: purposes of earlier prompts and groups they are tied to; these come first.
-        asked: purposes that their rows ask for by a `role`.
-        labelled: whether any of their rows has a human label; without one they would be wasted on a test.
+    Attributes:
+        pairs: all that are used.
+        labelled: with a label that was landed (a tied vote is none, and a review's does not count).
+        drawn: labelled pairs that ask for no role.
+        asked_test, asked_calibration: labelled pairs that ask for these roles.
     """
-    for claims in (known, asked):
-        for purpose in STRICTEST_FIRST:
-            if purpose in claims:
-                return purpose
-    if not labelled:
-        return "train"
-    draw = unit_interval("role", unit)
-    if draw < TEST_SHARE:
-        return "test"
-    return "calibration" if draw < TEST_SHARE + CALIBRATION_SHARE else "train"
+
+    pairs: int
+    labelled: int
+    drawn: int
+    asked_test: int
+    asked_calibration: int
 
 
-def first_unit(units: Mapping[str, str | None], purpose: str, otherwise: str) -> str:
-    """The unit whose draws a new prompt shares: that of the group it is tied to, or else its own."""
-    return units.get(purpose) or otherwise
+@dataclass(frozen=True)
+class Fractions:
+    """The thresholds of the draw, in shares of the labelled units; the seed's is of those for training.
 
-
-def first_role(purpose: str, unit: str, labelled: bool, asked: str | None, seed_fraction: float) -> str:
-    """The role of a pair when it first lands."""
-    if asked:
-        return asked
-    if purpose != "train":
-        return purpose if labelled else "unused"
-    return "seed" if labelled and unit_interval("seed", unit) < seed_fraction else "pool"
-
-
-def later_role(role: str, purpose: str, fixed: bool, asked: str | None) -> str:
-    """The role of a known pair that gets its first human label (or, in the pool, its first that asks for the seed).
-
-    A review asks for the seed: its pairs were chosen, so that they would bias a calibration or a test.
-
-    Args:
-        role: the one it has.
-        purpose: what its prompt is for.
-        fixed: whether its role was asked for and not drawn.
-        asked: the role that the row with the label asks for.
+    `simulated`: the pool is made of labelled pairs, whose labels go to the vault.
     """
-    if asked:
-        return asked
-    if role == "pool":
-        return "seed"
-    if role == "unused" and not fixed and purpose != "train":
-        return purpose
-    return role
+
+    test: float
+    calibration: float
+    seed: float
+    simulated: bool
 
 
-def seed_fraction_of(every_pair_labelled: bool) -> float:
-    """The seed's share of the labelled training prompts of a dataset, from its first landing."""
-    return DEFAULT_SEED_FRACTION if every_pair_labelled else 1.0
+def decide_fractions(roles: Roles, labelled: Labelled) -> Fractions:
+    """The shares of the draw; a set value always wins.
+
+    A published test or calibration set of at least MIN_PAIRS pairs stays as it is: none is drawn beside it.
+    """
+    test = _first(roles.test_fraction, roles.fold_fraction, 0.0 if labelled.asked_test >= MIN_PAIRS else TEST_FRACTION)
+    calibration = _first(
+        roles.calibration_fraction,
+        0.0
+        if labelled.asked_calibration >= MIN_PAIRS
+        else min(0.25, max(0.10, CALIBRATION_PAIRS / (labelled.drawn or 1))),
+    )
+    calibration = min(calibration, 1 - test)
+    unlabelled = labelled.pairs - labelled.labelled
+    simulated = unlabelled < REAL_POOL * labelled.pairs
+    training = labelled.drawn * (1 - test - calibration)
+    seed = max(SIMULATED_SEED, min(0.5, MIN_SEED / training)) if training > 0 else SIMULATED_SEED
+    return Fractions(test, calibration, _first(roles.seed_fraction, seed if simulated else 1.0), simulated)
+
+
+def draw_unit(unit: str, draw: int) -> float:
+    """A number in [0, 1) that depends on the name of a unit and the setting `roles.draw` only.
+
+    `DRAW` is the same in SQL.
+    """
+    return int(hashlib.sha256(f"{draw}:{unit}".encode()).hexdigest()[:13], 16) / 16**13
+
+
+DRAW = "(CAST('0x' || substr(sha256('{draw}:' || {unit}), 1, 13) AS UBIGINT) / 16.0 ** 13)"
+
+
+def _first(*values: float | None) -> float:
+    """The first value that is set."""
+    return next(value for value in values if value is not None)

@@ -35,6 +35,51 @@ class Thresholds(Spec):
         return self.n_min if self.n_min is not None else max(20, round(0.02 * first_pool))
 
 
+class Roles(Spec):
+    """How pairs are shared out to roles. The draw can be changed for the next run: nothing that has landed changes."""
+
+    draw: int = Field(0, ge=0, description="another number draws other test, calibration and seed pairs")
+    test_fraction: float | None = Field(
+        None, ge=0, lt=1, description="share of labelled groups for testing; default 0.25, or 0 where rows ask for it"
+    )
+    calibration_fraction: float | None = Field(
+        None, ge=0, lt=1, description="share of labelled groups; default 100 pairs, within 0.10 and 0.25"
+    )
+    seed_fraction: float | None = Field(
+        None, gt=0, le=1, description="share of labelled training groups; default 1.0, or 0.15 if all is labelled"
+    )
+    fold: str | None = Field(
+        None, pattern=r"^\d+/\d+$", description="i/n: the test sets of the folds 0/n to (n-1)/n share out the labels"
+    )
+    max_pairs: int | None = Field(None, ge=100, description="use at most so many pairs of a snapshot (whole groups)")
+    heldout_max: int | None = Field(None, ge=16, description="at most so many test, and so many calibration pairs")
+
+    @property
+    def fold_fraction(self) -> float | None:
+        """The share of a fold's test set."""
+        return None if self.fold is None else 1 / int(self.fold.partition("/")[2])
+
+    @property
+    def shift(self) -> float:
+        """How far the fold moves every draw."""
+        if self.fold is None:
+            return 0.0
+        number, _, folds = self.fold.partition("/")
+        return int(number) / int(folds)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Roles":
+        if self.fold is not None:
+            number, _, folds = self.fold.partition("/")
+            if int(folds) < 2 or int(number) >= int(folds):
+                raise ValueError(f"fold {self.fold} must be i/n with n of at least 2 and i from 0 to n - 1")
+            if self.test_fraction is not None:
+                raise ValueError(f"test_fraction and fold {self.fold} contradict: a fold's test set is 1/{folds}")
+        if (self.test_fraction or 0) + (self.calibration_fraction or 0) >= 1:
+            raise ValueError("test_fraction and calibration_fraction leave nothing to train on")
+        return self
+
+
 class Encoding(Spec):
     """How a pair becomes tokens."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from resources.disk import FULL, is_full, is_of_the_disk
 from ser.errors import SerError
-from ser_dagster import export, land, prune, review
+from ser_dagster import export, land, prune, quarantine, review
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     land.add_parser(commands)
+    quarantine.add_parser(commands)
 
     run = commands.add_parser("run", help="run the chain on the current snapshot of a dataset")
     run.add_argument("--dataset", help="needed when there is more than one")

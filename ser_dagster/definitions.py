@@ -4,8 +4,8 @@ import dagster as dg
 
 from assets.graph import graph
 from assets.ser_resource import SerResource
+from resources.landing.zone import Landing
 from resources.settings import data_root, load_settings
-from resources.workshop import landing
 from ser_dagster.jobs import audit_after_failure, ser_run
 from ser_dagster.landing_sensor import landing_sensor
 from ser_dagster.schedules import schedules
@@ -20,7 +20,7 @@ defs = dg.Definitions(
     asset_checks=checks,
     jobs=[run, audit_after_failure],
     sensors=[landing_sensor(run, settings.automation), fail_dead_runs, remind_of_retries, audit_failed_runs(run)],
-    schedules=schedules(run, settings.automation, landing(data_root(), settings).folders()),
+    schedules=schedules(run, settings.automation, Landing(data_root(), settings).folders()),
     resources={"ser": SerResource(recipe=None, loops=None, terminal=False)},
     executor=dg.in_process_executor,
 )

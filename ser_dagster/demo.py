@@ -2,8 +2,8 @@
 
 import time
 
+from resources.landing.zone import Landing
 from resources.settings import ROOT, data_root, load_settings
-from resources.workshop import landing
 from ser_dagster.run import run
 from ser_dagster.summary import print_summary
 
@@ -13,7 +13,7 @@ SAMPLE = ROOT / "data" / "sample"
 def demo() -> None:
     """Land the sample and its judge labels, run, and print the summary, with the seconds of all that."""
     started = time.monotonic()
-    landed = landing(data_root(), load_settings()).land(
+    landed = Landing(data_root(), load_settings()).land(
         [SAMPLE / "pairs.jsonl", SAMPLE / "judge_labels.jsonl"], "sample"
     )
     print(f"sample: {landed.labelled:,} simulated pairs, snapshot {landed.snapshot}")

@@ -10,8 +10,9 @@ from resources.audit.record import made_from, model_of
 from resources.exports.labels import KeptLabels, LoopLabels
 from resources.exports.origin import backbone_origin
 from resources.heads import known_runs
+from resources.landing.zone import Landing
 from resources.settings import data_root, load_settings
-from resources.workshop import Workshop, landing
+from resources.workshop import Workshop
 from ser import tables
 from ser.errors import SerError
 from ser.pairs import Pair
@@ -28,7 +29,7 @@ def finished_run(dataset: str | None) -> Workshop:
         SerError: there is none, a later one on its snapshot has begun and not finished, or the dataset has to be named.
     """
     root = data_root()
-    zone = landing(root, load_settings())
+    zone = Landing(root, load_settings())
     known = zone.datasets()
     if dataset is None and len(known) != 1:
         raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
@@ -57,7 +58,7 @@ def _refuse_unmeasured(work: Workshop, dataset: str) -> None:
 
 def run_facts(work: Workshop) -> dict[str, Any]:
     """The data, the loops and the promotion of a run."""
-    splits, promotion = work.heads.get("splits"), work.heads.get("evolved_rm").summary
+    encoded, promotion = work.heads.get("encoded_pairs"), work.heads.get("evolved_rm").summary
     dataset = work.landing().dataset_of(work.snapshot)
     return {
         "dataset": dataset,
@@ -65,8 +66,8 @@ def run_facts(work: Workshop) -> dict[str, Any]:
         "snapshot": work.snapshot,
         "recipe": work.settings.recipe,
         "settings": work.settings.digest,
-        "roles": {role: splits.summary[role] for role in ("seed", "pool", "calibration", "test")},
-        "loops": [row | {"accuracy": _accuracy(row, splits.summary["test"])} for row in loop_rows(work)],
+        "roles": {role: encoded.summary[role] for role in ("seed", "pool", "calibration", "test")},
+        "loops": [row | {"accuracy": _accuracy(row, encoded.summary["test"])} for row in loop_rows(work)],
         "promoted": {"loop": promotion["promoted_loop"], "why": promotion["why"]},
     }
 
@@ -135,15 +136,15 @@ def kept_labels(work: Workshop) -> KeptLabels:
         loops.append(LoopLabels(loop, by, *tables_))
     if not loops:
         raise SerError(f"no loop of the run on {work.snapshot} kept a pair, so there are no labels to export.")
-    landed, splits = work.heads.get("landed_pairs"), work.heads.get("splits")
-    return KeptLabels(work.snapshot, landed.path / "pairs.parquet", splits.path / "pool.parquet", loops)
+    landed, pool = work.heads.get("landed_pairs"), work.pairs("pool")
+    return KeptLabels(work.snapshot, landed.path / "pairs.parquet", pool.path, loops)
 
 
 def heldout_rows(work: Workshop, key: str) -> list[tuple[Pair, float, float]]:
     """A few test pairs with the rewards that the run recorded for them."""
     rows = tables.read(work.heads.get(f"{key}.heldout").path / "heldout.parquet")
     recorded = {row["pair_id"]: row for row in islice((row for row in rows if row["split"] == "test"), CHECKED)}
-    texts = tables.read(work.heads.get("splits").path / "test.parquet", columns=tables.PAIRS.names)
+    texts = tables.read(work.pairs("test").path, columns=tables.PAIRS.names)
     return [
         (Pair(**row), recorded[row["pair_id"]]["reward_a"], recorded[row["pair_id"]]["reward_b"])
         for row in texts

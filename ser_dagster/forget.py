@@ -13,12 +13,13 @@ from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
 from resources.heads import every_head, known_runs
 from resources.landing.store import DatasetStore
+from resources.landing.zone import Landing
 from resources.lineage import Identity, promotions_of
 from resources.locks import own_snapshot
 from resources.pruned import record_place
 from resources.settings import data_root, load_settings
 from resources.store_contents import contents
-from resources.workshop import Workshop, landing
+from resources.workshop import Workshop
 from ser.errors import SerError
 from ser_dagster.audit import whole_records
 from ser_dagster.home import instance
@@ -35,7 +36,7 @@ def forget(dataset: str) -> int:
             read, or the audit database cannot be made without it. Nothing was deleted.
     """
     root = data_root()
-    landing(root, load_settings()).folder(dataset)  # checks the name: it becomes part of paths
+    Landing(root, load_settings()).folder(dataset)  # checks the name: it becomes part of paths
     store = DatasetStore(root, dataset)
     with store.lock(), ExitStack() as owned:
         run = {path.name for path in (root / "heads").glob(f"{dataset}-*") if _is_of(path.name, dataset)}

@@ -14,9 +14,9 @@ from dagster_shared.check import CheckError
 
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.disk import write_text
+from resources.landing.zone import Landing
 from resources.locks import is_owned
 from resources.settings import data_root, load_settings
-from resources.workshop import landing
 from ser.errors import SerError
 
 MARK = "# Written by ser, again and again: remove this line to keep changes of your own."
@@ -156,7 +156,7 @@ def _ownerless(current: dg.DagsterInstance, snapshot: str | None) -> list[dg.Dag
 
 def _ours(runs: Iterable[dg.DagsterRun]) -> list[dg.DagsterRun]:
     """The runs of snapshots of this data root: others may share the instance, and know nothing of our locks."""
-    zone = landing(data_root(), load_settings())
+    zone = Landing(data_root(), load_settings())
     ours = []
     for run in runs:
         with suppress(SerError):

@@ -2,22 +2,33 @@
 
 import argparse
 import json
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from resources.landing.hub.catalogue import HUB_DATASETS
+from resources.landing.shapes.mapping import ColumnMap, parse_columns, parse_values
+from ser.errors import SerError
+from ser.roles import ASKED
 
 LIMIT = 10_000
 """Pairs that are taken from the hub unless another number is asked for."""
 
 _ONLY_HUB = ("subset", "split", "limit", "revision")
+_ONLY_FILES = ("map", "values", "unlabelled", "dry_run")
 
 
 def add_parser(commands: Any) -> None:
     """Add `land` to the subcommands of `ser`."""
     land = commands.add_parser("land", help="land files of preference pairs, or a published data set")
-    land.add_argument("files", nargs="*", type=Path, metavar="FILE", help=".jsonl, .jsonl.gz, .csv or .parquet")
+    land.add_argument("files", nargs="*", type=Path, metavar="FILE", help="JSON, CSV, parquet or arrow, or a saved data set")  # fmt: skip
     land.add_argument("--dataset", help="the dataset; made if it is new; with --hub, by default its name")
+    land.add_argument("--map", metavar="FIELD=COLUMN,…", help="what the columns are, e.g. prompt=question+context")
+    land.add_argument("--values", metavar="FROM=TO,…", help="what the label column says, to a, b or tie")
+    land.add_argument("--role", choices=ASKED, help="what every row that names no role is used for")
+    land.add_argument("--unlabelled", action="store_true", help="no labels, although a column looks like one")
+    land.add_argument("--dry-run", action="store_true", help="write nothing; show counts, reasons and two pairs")
     land.add_argument("--json", action="store_true", help="print one JSON document")
     hub = land.add_argument_group("from the Hugging Face hub, in place of files")
     hub.add_argument("--hub", choices=sorted(HUB_DATASETS), help="a published data set")
@@ -31,43 +42,75 @@ def add_parser(commands: Any) -> None:
 def land_command(parsed: argparse.Namespace) -> None:
     """Land, register the snapshot, and say what came of it."""
     _check_use(parsed)
-    from dataclasses import asdict
-
+    from resources.landing.zone import Landing
     from resources.settings import data_root, load_settings
-    from resources.workshop import landing
+
+    settings = load_settings()
+    zone = Landing(data_root(), settings)
+    dataset = parsed.dataset or parsed.hub
+    if parsed.dry_run:
+        from ser_dagster.dry_run import show_preview
+
+        show_preview(zone, settings, parsed.files, dataset or "preview", _mapping(parsed, zone, dataset), parsed.json)
+        return
     from ser_dagster.home import instance, register
 
-    zone = landing(data_root(), load_settings())
-    dataset = parsed.dataset or parsed.hub
+    before = zone.roles(zone.current_snapshot(dataset)) if dataset in zone.datasets() else None
     with instance() as current:  # before anything lands: what is wrong with it must not seem to be a failed landing
         fetched = _fetch(parsed, zone.folder(dataset)) if parsed.hub else None
-        landed = zone.land([zone.folder(dataset) / fetched.file] if fetched else parsed.files, dataset)
-        register(current, landed.snapshot)
+        files = [zone.folder(dataset) / fetched.file] if fetched else parsed.files
+        done = zone.land(files, dataset, _mapping(parsed, zone, dataset))
+        if done.snapshot is not None:
+            register(current, done.snapshot)
+    after = None if done.snapshot is None else zone.roles(done.snapshot)
+    _print(parsed, done, before, after, fetched)
+    if done.nothing:
+        raise SerError(f"nothing landed in {dataset!r}. The reasons stand above.")
+
+
+def _mapping(parsed: argparse.Namespace, zone: Any, dataset: str | None) -> ColumnMap:
+    """What the columns are: the command line's words before those of the settings."""
+    mapping: ColumnMap = zone.mapping(dataset) if dataset else ColumnMap()
+    said = {
+        "columns": parse_columns(parsed.map) if parsed.map else None,
+        "values": parse_values(parsed.values) if parsed.values else None,
+        "role": parsed.role,
+        "unlabelled": parsed.unlabelled or None,
+    }
+    return replace(mapping, **{name: value for name, value in said.items() if value is not None})
+
+
+def _print(parsed: argparse.Namespace, done: Any, before: Any, after: Any, fetched: Any) -> None:
+    from ser_dagster.landing_words import flip_line, landing_json, landing_lines, role_lines
+
+    flip = None if after is None else flip_line(before, after)
     if parsed.json:
-        print(json.dumps(asdict(landed) | ({"hub": asdict(fetched)} if fetched else {})))
+        print(json.dumps(landing_json(done, after) | ({"hub": asdict(fetched)} if fetched else {})))
+        if flip:
+            print(f"ser: {flip}", file=sys.stderr)
         return
     if fetched:
         _print_fetched(fetched)
-    print(f"{landed.dataset}: read {landed.read:,} rows: {landed.landed:,} landed, {landed.duplicates:,} duplicates, "
-          f"{landed.quarantined:,} quarantined; {landed.labels_added:,} labels added to known pairs.")  # fmt: skip
-    fraction = zone.seed_fraction(landed.dataset)
-    shown = "" if fraction is None else f"; seed fraction {fraction:g}"
-    print(
-        f"snapshot {landed.snapshot}: {landed.labelled:,} labelled and {landed.unlabelled:,} unlabelled pairs{shown}."
-    )
-    if landed.quarantined:
-        print(f"Quarantined rows with their reasons: {data_root() / 'quarantine' / landed.dataset}")
+    for line in landing_lines(done):
+        print(line)
+    if after is not None:
+        print(f"snapshot {done.snapshot}: {done.labelled:,} labelled and {done.unlabelled:,} unlabelled pairs.")
+        for line in role_lines(after):
+            print(line)
+    if flip:
+        print(flip)
 
 
 def _check_use(parsed: argparse.Namespace) -> None:
     """End with exit code 2 if the arguments do not go together."""
     if bool(parsed.files) == bool(parsed.hub):
         parsed.wrong_use("name either FILEs or a data set of the hub (--hub)")
-    if parsed.files and not parsed.dataset:
+    if parsed.files and not parsed.dataset and not parsed.dry_run:
         parsed.wrong_use("the following arguments are required: --dataset")
-    stray = [f"--{name}" for name in _ONLY_HUB if getattr(parsed, name) is not None]
-    if parsed.files and stray:
-        parsed.wrong_use(f"{', '.join(stray)}: only with --hub")
+    for names, other, given in ((_ONLY_HUB, "--hub", parsed.files), (_ONLY_FILES, "FILEs", parsed.hub)):
+        stray = [f"--{name.replace('_', '-')}" for name in names if getattr(parsed, name) not in (None, False)]
+        if given and stray:
+            parsed.wrong_use(f"{', '.join(stray)}: only with {other}")
 
 
 def _fetch(parsed: argparse.Namespace, folder: Path) -> Any:

@@ -16,7 +16,6 @@ from resources.landing.zone import Landing
 from resources.launchers import in_own_process
 from resources.locks import is_owned
 from resources.settings import Automation, Settings, data_root, load_settings
-from resources.workshop import landing
 from ser.errors import SerError
 from ser_dagster.jobs import Job
 
@@ -55,7 +54,7 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         """Lands finished files and requests one run of each new snapshot."""
         settings = load_settings()
         store = ArtifactStore(data_root() / "artifacts", in_own_process)
-        zone = landing(data_root(), settings, store)
+        zone = Landing(data_root(), settings)
         done: dict[str, str] = json.loads(context.cursor or "{}")
         looks = _fetch(settings.automation.inbox)
         looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}

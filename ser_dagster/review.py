@@ -34,11 +34,11 @@ def _positive(text: str) -> int:
 
 
 def _export(parsed: argparse.Namespace) -> None:
+    from resources.landing.zone import Landing
     from resources.review.queue import export_queue
     from resources.settings import data_root, load_settings
-    from resources.workshop import landing
 
-    zone = landing(data_root(), load_settings())
+    zone = Landing(data_root(), load_settings())
     dataset = zone.only_dataset(parsed.dataset)
     done = {"dataset": dataset} | export_queue(data_root(), zone.current_snapshot(dataset), parsed.n, parsed.to)
     if parsed.json:
@@ -53,12 +53,12 @@ def _export(parsed: argparse.Namespace) -> None:
 def _import(parsed: argparse.Namespace) -> None:
     from dataclasses import asdict
 
+    from resources.landing.zone import Landing
     from resources.review.taking_back import take_back
     from resources.settings import data_root, load_settings
-    from resources.workshop import landing
     from ser_dagster.home import instance, register
 
-    zone = landing(data_root(), load_settings())
+    zone = Landing(data_root(), load_settings())
     with instance() as current:  # before anything lands, as in `ser land`
         done = take_back(zone, zone.only_dataset(parsed.dataset), parsed.files, parsed.annotator)
         landed = done.landed

@@ -13,9 +13,10 @@ from assets.graph import run_keys
 from resources.artifacts import Artifact
 from resources.disk import FULL, is_full
 from resources.landing.folders import NotAllLandedError
+from resources.landing.zone import Landing
 from resources.locks import refuse_owned
 from resources.settings import Settings, data_root, load_settings
-from resources.workshop import Workshop, landing
+from resources.workshop import Workshop
 from ser.errors import SerError
 from ser_dagster.home import fail_ownerless_runs, instance, register
 from ser_dagster.jobs import MAX_RETRIES
@@ -51,7 +52,7 @@ def run(
 
 def _snapshot(settings: Settings, dataset: str | None) -> str:
     """The current snapshot of the dataset, after landing the files that wait for it."""
-    zone = landing(data_root(), settings)
+    zone = Landing(data_root(), settings)
     known = sorted(set(zone.datasets()) | set(zone.folders()))
     if dataset is None:
         if len(known) != 1:

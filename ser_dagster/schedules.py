@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from resources.landing.zone import Landing
 from resources.settings import Automation, data_root, load_settings
-from resources.workshop import landing
 from ser.errors import SerError
 from ser_dagster.home import register
 from ser_dagster.jobs import Job
@@ -38,7 +38,7 @@ def _schedule(job: Job, name: str, dataset: str, cron: str | None) -> dg.Schedul
     on, off = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
 
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        zone = landing(data_root(), load_settings())
+        zone = Landing(data_root(), load_settings())
         if dataset not in zone.datasets():
             return dg.SkipReason(f"{dataset}: nothing has landed yet")
         snapshot = zone.current_snapshot(dataset)

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from resources.heads import known_runs
 from resources.landing.misplaced import misplaced
+from resources.landing.zone import Landing
 from resources.locks import is_owned
 from resources.settings import data_root, load_settings
 from resources.store_contents import store_summary
-from resources.workshop import Workshop, landing
+from resources.workshop import Workshop
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,7 +20,7 @@ def status() -> dict[str, Any]:
     `misplaced` says what lies in the landing folder and never lands.
     """
     root = data_root()
-    zone = landing(root, load_settings())
+    zone = Landing(root, load_settings())
     runs = [_run(Workshop(root, settings, snapshot, terminal=True)) for snapshot, settings in known_runs(root)]
     datasets = [{"dataset": name, **zone.counts(name)} for name in zone.datasets()]
     return {

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from assets.audit import audit_path, report_path
 from resources.audit.database import AuditBusy
+from resources.landing.zone import Landing
 from resources.reporting.report import summary_table
 from resources.reporting.report_data import UnknownRun
 from resources.settings import data_root, load_settings
-from resources.workshop import landing
 from ser.errors import SerError
 
 
@@ -40,7 +40,7 @@ def find_report(dataset: str | None) -> Path:
         SerError: there is none yet, or the dataset has to be named.
     """
     settings = load_settings()
-    zone = landing(data_root(), settings)
+    zone = Landing(data_root(), settings)
     name = zone.only_dataset(dataset)
     path = report_path(data_root(), zone.current_snapshot(name), settings.recipe)
     if not path.exists():

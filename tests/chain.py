@@ -12,9 +12,10 @@ import pytest
 from assets.graph import graph, run_keys
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import workshop
+from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.settings import load_settings
-from resources.workshop import Workshop, landing
+from resources.workshop import Workshop
 from ser import tables
 from ser.states import PairStates
 
@@ -57,7 +58,7 @@ def project(folder: Path, settings: str, backbone: Path) -> Iterator[tuple[Path,
 
 def land(root: Path, *files: Path, dataset: str = "tiny") -> str:
     """Land files and return the snapshot."""
-    return landing(root, load_settings()).land(list(files), dataset).snapshot
+    return Landing(root, load_settings()).land(list(files), dataset).snapshot
 
 
 def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.ExecuteInProcessResult, Workshop]:

@@ -34,6 +34,7 @@ class Part:
 def parts(record: RunRecord, root: Path) -> Iterator[Part]:
     """Everything that `record` says, in the order of the tables; paths are made relative to `root`."""
     yield from _landed(record)
+    yield from _roles(record)
     yield from _self_labels(record)
     yield from _heldout(record)
     yield _status_reports(record)
@@ -52,7 +53,7 @@ def _landed(record: RunRecord) -> Iterator[Part]:
     landed = record.artifacts.get("landed_pairs")
     if landed is None:
         return
-    snapshot, dataset = literal(record.snapshot), literal(record.dataset)
+    dataset = literal(record.dataset)
     pairs, labels, pair_times, label_times = (
         _parquet(landed.path / f"{name}.parquet") for name in ("pairs", "labels", "pair_times", "label_times")
     )
@@ -61,29 +62,35 @@ def _landed(record: RunRecord) -> Iterator[Part]:
         "pairs",
         f"pair_id IN (SELECT pair_id FROM {pairs})",
         f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, "
-        f'response_a, response_b, source, {UTC_TIME}, tokens, "group" '
+        f'response_a, response_b, source, "group", {UTC_TIME} '
         f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id)",
         compared=("pair_id", "prompt", "response_a", "response_b"),
         append=True,
     )
-    yield Part(
-        "snapshots",
-        "snapshots",
-        f"snapshot = {snapshot}",
-        f"SELECT {snapshot} AS snapshot, pair_id, role FROM {pairs}",
-    )
     # Labels accumulate: an earlier snapshot, synced again, must not take away what people said later.
-    human = f"SELECT * FROM {labels} WHERE annotator IS DISTINCT FROM 'judge'"
     yield Part(
         "human_labels",
         "human_labels",
-        f"dataset = {dataset} AND "
-        f"(pair_id, coalesce(annotator, '')) IN (SELECT (pair_id, coalesce(annotator, '')) FROM ({human}))",
-        "SELECT DISTINCT ON (l.pair_id, l.annotator) l.pair_id, preferred, l.annotator, "
-        f"role = 'pool' AS in_vault, {UTC_TIME}, {dataset} AS dataset "
-        f"FROM ({human}) l JOIN {pairs} p USING (pair_id) "
-        f"JOIN {label_times} t ON t.pair_id = l.pair_id AND t.annotator IS NOT DISTINCT FROM l.annotator "
-        "ORDER BY l.pair_id, l.annotator, t.landed_at",
+        f"dataset = {dataset} AND (pair_id, annotator) IN (SELECT (pair_id, annotator) FROM {labels})",
+        f"SELECT l.pair_id, preferred, l.annotator, origin, make_timestamp(epoch_us(t.landed_at)) AS labelled_at, "
+        f"{dataset} AS dataset FROM {labels} l JOIN {label_times} t USING (pair_id, annotator)",
+    )
+
+
+def _roles(record: RunRecord) -> Iterator[Part]:
+    splits, encoded = record.artifacts.get("splits"), record.artifacts.get("encoded_pairs")
+    if splits is None:
+        return
+    kept, rows = "role", f"{_parquet(splits.path / 'roles.parquet')} r"
+    if encoded is not None:
+        kept = "if(o.pair_id IS NULL, role, 'unused')"
+        rows += f" LEFT JOIN {_parquet(encoded.path / 'left_out.parquet')} o USING (pair_id)"
+    yield Part(
+        "roles",
+        "roles",
+        _of_run(record),
+        f"SELECT {literal(record.snapshot)} AS snapshot, {literal(record.recipe)} AS recipe, pair_id, "
+        f"{kept} AS role, in_vault FROM {rows}",
     )
 
 

@@ -63,7 +63,7 @@ def _snapshot(path: Path, wanted: str | None, patience: float) -> str:
 
 def _no_history(path: Path, snapshot: str, pair: str, patience: float) -> str:
     """Why a pair has no labels: it is unknown, or not in the pool."""
-    sql = "SELECT role FROM snapshots WHERE snapshot = $snapshot AND pair_id = $pair"
+    sql = "SELECT role FROM roles WHERE snapshot = $snapshot AND pair_id = $pair"
     found = query(path, sql, {"snapshot": snapshot, "pair": pair}, patience)[1]
     if not found:
         return f"There is no pair {pair!r} in {snapshot}.\n`ser audit flips` and the table pairs list some."

@@ -26,7 +26,7 @@ FROM label_precision WHERE snapshot = $snapshot ORDER BY recipe, loop, labels DE
 SELECT l.recipe, l.loop, l.pair_id, round(l.confidence, 3) AS confidence, l.kept, l.preferred, v.preferred AS vault,
        p.prompt, CASE l.preferred WHEN 'a' THEN p.response_a ELSE p.response_b END AS preferred_response,
        CASE l.preferred WHEN 'a' THEN p.response_b ELSE p.response_a END AS other_response
-FROM self_labels l JOIN vault_choice v ON v.snapshot = l.snapshot AND v.pair_id = l.pair_id AND v.preferred <> l.preferred
+FROM self_labels l JOIN vault_choice v ON v.snapshot = l.snapshot AND v.recipe = l.recipe AND v.pair_id = l.pair_id AND v.preferred <> l.preferred
 JOIN pairs p ON p.pair_id = l.pair_id
 WHERE l.snapshot = $snapshot ORDER BY l.confidence DESC, l.recipe, l.loop, l.pair_id LIMIT 50;
 
@@ -35,7 +35,7 @@ WHERE l.snapshot = $snapshot ORDER BY l.confidence DESC, l.recipe, l.loop, l.pai
 SELECT l.recipe, l.loop, l.rm_version, round(l.reward_a, 4) AS reward_a, round(l.reward_b, 4) AS reward_b,
        round(l.p_a, 4) AS p_a, round(l.p_b, 4) AS p_b, round(l.confidence, 4) AS confidence, l.preferred, l.kept,
        l.rule, l.reason, v.preferred AS vault, l.run_id, l.scored_at
-FROM self_labels l LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.pair_id = l.pair_id
+FROM self_labels l LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.recipe = l.recipe AND v.pair_id = l.pair_id
 WHERE l.snapshot = $snapshot AND l.pair_id = $pair ORDER BY l.recipe, l.loop;
 
 -- name: bias

@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 from resources.artifacts import Part
 
-TABLES = ("self_labels.parquet", "filtered.parquet", "heldout.parquet", "judged.parquet")
+TABLES = (
+    *("roles.parquet", "left_out.parquet", "self_labels.parquet", "filtered.parquet", "heldout.parquet"),
+    "judged.parquet",
+)
 """The tables that stages write and the audit database is made from; those of the landed pairs can be made again."""
 
 

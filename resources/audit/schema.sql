@@ -5,17 +5,19 @@
 -- right or wrong together: the intervals of evaluations allow for it, those of the views take pairs as independent.
 CREATE TABLE IF NOT EXISTS pairs (
     pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL, response_a VARCHAR NOT NULL,
-    response_b VARCHAR NOT NULL, source VARCHAR, landed_at TIMESTAMP, tokens BIGINT
+    response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMP
 );
--- A database made before there was the column has it empty until `ser audit --rebuild`.
-ALTER TABLE pairs ADD COLUMN IF NOT EXISTS "group" VARCHAR;
 
-CREATE TABLE IF NOT EXISTS snapshots (snapshot VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL);
+-- What each pair was used for. in_vault: its label is known, and was kept from all that learns.
+CREATE TABLE IF NOT EXISTS roles (
+    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL,
+    in_vault BOOLEAN NOT NULL
+);
 
--- Two datasets may have the same pair, with other labels and in other roles.
+-- Two datasets may have the same pair, with other labels. origin: landed, or review (the pair was chosen for it).
 CREATE TABLE IF NOT EXISTS human_labels (
-    pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, annotator VARCHAR, in_vault BOOLEAN NOT NULL,
-    landed_at TIMESTAMP, dataset VARCHAR NOT NULL
+    pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, annotator VARCHAR NOT NULL, origin VARCHAR NOT NULL,
+    labelled_at TIMESTAMP, dataset VARCHAR NOT NULL
 );
 
 -- from_*: what the loop before said of the same pair, so that a changed label is seen without sorting the table.

@@ -1,28 +1,24 @@
 -- Views of the audit database. Rows of a snapshot and recipe are those of their latest run (table heads).
 
--- One human choice per pair of a dataset, as ser.stages.split.majority decides: most votes; when they are even, a coin that
--- falls by the pair's identity (ser.pairs.unit_interval). A pair of the vault that was reviewed has two, because it
--- was chosen for its review: what is measured against the vault must not change by it.
+-- The human choice for a pair of a dataset, as ser.role_assignment decides it: most votes; when they are even, none. Reviews
+-- do not count: their pairs were chosen, and what is measured must not change by that.
 CREATE OR REPLACE VIEW human_choice AS
-SELECT pair_id,
-       CASE WHEN 2 * count(*) FILTER (preferred = 'a') > count(*) THEN 'a'
-            WHEN 2 * count(*) FILTER (preferred = 'b') > count(*) THEN 'b'
-            WHEN sha256(CAST('tie' AS BLOB) || unhex(format('{:016x}', strlen(pair_id))) || CAST(pair_id AS BLOB)) < '8'
-            THEN 'a' ELSE 'b' END AS preferred,
-       in_vault, count(*) AS n_labels, dataset
-FROM human_labels GROUP BY dataset, pair_id, in_vault;
+SELECT pair_id, if(2 * count(*) FILTER (preferred = 'a') > count(*), 'a', 'b') AS preferred, count(*) AS n_labels, dataset
+FROM human_labels WHERE origin = 'landed' GROUP BY dataset, pair_id
+HAVING 2 * count(*) FILTER (preferred = 'a') <> count(*);
 
--- The choices of the vault, for every snapshot of their dataset.
+-- The choices of the vault.
 CREATE OR REPLACE VIEW vault_choice AS
-SELECT d.snapshot, c.pair_id, c.preferred
-FROM human_choice c JOIN (SELECT DISTINCT snapshot, dataset FROM heads) d ON d.dataset = c.dataset
-WHERE c.in_vault;
+SELECT r.snapshot, r.recipe, r.pair_id, c.preferred
+FROM roles r JOIN (SELECT DISTINCT snapshot, recipe, dataset FROM heads) d USING (snapshot, recipe)
+JOIN human_choice c ON c.dataset = d.dataset AND c.pair_id = r.pair_id
+WHERE r.in_vault;
 
 CREATE OR REPLACE VIEW label_flips AS
 SELECT s.snapshot, s.recipe, s.pair_id, s.from_loop, s.loop, s.from_preferred, s.preferred,
        s.from_confidence, s.confidence, s.kept, v.preferred AS vault,
        CASE WHEN v.preferred = s.preferred THEN 'mended' WHEN v.preferred IS NOT NULL THEN 'broken' END AS change
-FROM self_labels s LEFT JOIN vault_choice v ON v.snapshot = s.snapshot AND v.pair_id = s.pair_id
+FROM self_labels s LEFT JOIN vault_choice v ON v.snapshot = s.snapshot AND v.recipe = s.recipe AND v.pair_id = s.pair_id
 WHERE s.from_preferred <> s.preferred;
 
 CREATE OR REPLACE VIEW label_history AS
@@ -31,7 +27,7 @@ SELECT l.snapshot, l.recipe, l.pair_id, list(l.loop ORDER BY l.loop) AS loops,
        list(l.rm_version ORDER BY l.loop) AS rm_versions, min(l.loop) FILTER (l.kept) AS kept_in_loop,
        count(*) FILTER (l.from_preferred <> l.preferred) AS n_flips, any_value(v.preferred) AS vault
 FROM self_labels l
-LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.pair_id = l.pair_id
+LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.recipe = l.recipe AND v.pair_id = l.pair_id
 GROUP BY l.snapshot, l.recipe, l.pair_id;
 
 -- Held-out pairs of each reward model of a snapshot, with whether it ranked them as people did (a tie is wrong).
@@ -39,7 +35,7 @@ CREATE OR REPLACE VIEW heldout_answers AS
 SELECT h.snapshot, h.recipe, s.rm_version, s.split, s.pair_id, s.confidence,
        s.reward_a <> s.reward_b AND (s.reward_a > s.reward_b) = (c.preferred = 'a') AS correct
 FROM heads h JOIN heldout_scores s ON s.artifact = h.version
-JOIN human_choice c ON c.dataset = h.dataset AND c.pair_id = s.pair_id AND NOT c.in_vault;
+JOIN human_choice c ON c.dataset = h.dataset AND c.pair_id = s.pair_id;
 
 -- How often labels are right, per loop and confidence, for the kept pairs and for all that were labelled. A loop
 -- of which no label is known in the vault is measured on held-out pairs of the same confidence: measured_on says so.
@@ -47,7 +43,7 @@ CREATE OR REPLACE VIEW label_precision AS
 WITH known AS (
     SELECT l.snapshot, l.recipe, l.loop, l.rm_version, l.kept, confidence_bin(l.confidence) AS bin,
            v.preferred = l.preferred AS correct
-    FROM self_labels l LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.pair_id = l.pair_id
+    FROM self_labels l LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.recipe = l.recipe AND v.pair_id = l.pair_id
 ),
 scoped AS (
     SELECT 'all' AS labels, * FROM known UNION ALL SELECT 'kept' AS labels, * FROM known WHERE kept

@@ -4,17 +4,30 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from resources.disk import file_digest, replace, write_whole
+from resources.landing.reasons import fold
+
+_EXAMPLES = 3
+
+
+@dataclass
+class Reasons:
+    """Rows of one reason, in the words of the first of them, and a few of the rows."""
+
+    reason: str
+    rows: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Quarantine:
     """The bad rows and files of one dataset, in `quarantine/<dataset>`.
 
-    Each `.jsonl` file holds `{"file", "line", "raw", "reason"}` rows. `raw_base64` is there when `raw` is not
+    Each `.jsonl` file holds `{"reason", "file", "line", "raw"}` rows. `raw_base64` is there when `raw` is not
     exact; `copy` names the copy of a file that could not be read at all (its `line` and `raw` are null).
     """
 
@@ -31,7 +44,7 @@ class Quarantine:
         copy = self.folder / f"{file_digest(path)[:24]}.copy"
         if not copy.exists():
             write_whole(copy, lambda temporary: shutil.copyfile(path, temporary))
-        self._add([{"file": path.name, "line": None, "raw": None, "reason": reason, "copy": copy.name}])
+        self._add([{"reason": reason, "file": path.name, "line": None, "raw": None, "copy": copy.name}])
 
     def add_link(self, path: Path) -> None:
         """Note a link that was not followed."""
@@ -40,6 +53,18 @@ class Quarantine:
     def has_link(self, path: Path) -> bool:
         """Whether a link has been noted, with where it leads now."""
         return self._place(hashlib.sha256(_line(_link(path))).hexdigest()).exists()
+
+    def reasons(self) -> list[Reasons]:
+        """All that is held, by reason, the most frequent first."""
+        found: dict[str, Reasons] = {}
+        for path in sorted(self.folder.glob("*.jsonl")):
+            with path.open(encoding="utf-8") as lines:
+                for row in map(json.loads, lines):
+                    one = found.setdefault(fold(row["reason"]), Reasons(row["reason"]))
+                    one.rows += 1
+                    if len(one.examples) < _EXAMPLES:
+                        one.examples.append(row)
+        return sorted(found.values(), key=lambda one: -one.rows)
 
     def sweep(self) -> None:
         """Remove what a killed landing left half-written."""
@@ -67,14 +92,11 @@ class Quarantine:
 
 def _link(path: Path) -> dict[str, Any]:
     reason = f"a link out of the folder, to {path.readlink()}, is not followed; put the file itself here"
-    return {"file": path.name, "line": None, "raw": None, "reason": reason}
+    return {"reason": reason, "file": path.name, "line": None, "raw": None}
 
 
 def _line(row: dict[str, Any]) -> bytes:
-    shown = {
-        name: value
-        for name, value in row.items()
-        if name in ("file", "line", "raw", "reason") or (value is not None and name != "number")
-    }
+    shown = {name: row[name] for name in ("reason", "file", "line", "raw")}
+    shown |= {name: row[name] for name in ("raw_base64", "copy") if row.get(name) is not None}
     # A file's name may be bytes that are no text: Python's lone surrogates, which JSON can escape.
     return json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

@@ -10,53 +10,67 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from resources.landing.database import add_latest_roles, add_view, open_database, record_batches
+from resources.landing.database import add_view, open_database, record_batches
 from resources.landing.store import PARTS, DatasetStore, write_parquet
 from ser import tables
 from ser.pairs import Pair
+from ser.role_assignment import Assignment, assign_roles
 from ser.sorting import in_order
+from ser.specs import Roles
 
-_PAIRS = """
-SELECT p.pair_id, p.prompt, p.response_a, p.response_b, p.source, p."group", p.tokens,
-  coalesce(c.role, p.role) AS role FROM pairs p LEFT JOIN role_changes c USING (pair_id)
+# Where a pair was asked for more than once, the strictest counts, in whatever order the rows came.
+_ASKED = """
+CREATE TEMP VIEW asked AS SELECT pair_id, arg_min(role, list_position(
+    ['unused', 'test', 'calibration', 'pool', 'seed', 'train'], role)) AS asked FROM asked_roles GROUP BY pair_id
 """
 
-# What the vault knew of a pair stays behind when a review takes the pair out of the pool: the pair was chosen without
-# it, and a label that nobody was to see must not become one that is trained on.
-_OPEN_LABELS = """
-CREATE TEMP VIEW open_labels AS SELECT l.* FROM labels l LEFT JOIN role_changes c USING (pair_id)
-  WHERE c.landed_at IS NULL OR l.landed_at >= c.landed_at
+_PAIRS = """
+SELECT pair_id, prompt, response_a, response_b, source, "group", dialogue, asked
+FROM pairs LEFT JOIN asked USING (pair_id)
 """
 
 # The identity of a pair covers its texts. Lengths stand before free texts: no two contents read the same.
 _CONTENT = """
-SELECT 'pair ' || p.pair_id || ' ' || coalesce(c.role, p.role)
-    || ' ' || coalesce(strlen(p.source) || ':' || p.source, '-')
-    || ' ' || coalesce(strlen(p."group") || ':' || p."group", '-') AS line,
-    p.pair_id AS place, '' AS annotator, 0 AS kind
-  FROM pairs p LEFT JOIN role_changes c USING (pair_id)
+SELECT 'pair ' || pair_id || ' ' || coalesce(asked, '-')
+    || ' ' || coalesce(strlen(source) || ':' || source, '-')
+    || ' ' || coalesce(strlen("group") || ':' || "group", '-') AS line,
+    pair_id AS place, '' AS annotator, 0 AS kind
+  FROM pairs LEFT JOIN asked USING (pair_id)
 UNION ALL
-SELECT 'label ' || pair_id || ' ' || preferred || ' ' || strlen(annotator) || ':' || annotator,
+SELECT 'label ' || pair_id || ' ' || preferred || ' ' || origin || ' ' || strlen(annotator) || ':' || annotator,
     pair_id, annotator, 1
-  FROM open_labels
+  FROM labels
 UNION ALL
 SELECT 'judge ' || pair_id || ' ' || preferred, pair_id, annotator, 2 FROM judge_labels
 ORDER BY kind, place, annotator
 """
-_COUNTS = "SELECT (SELECT count(*) FROM pairs), (SELECT count(DISTINCT pair_id) FROM open_labels)"
+
+# As people's labels decide it: a tied vote is no label.
+_COUNTS = """
+SELECT (SELECT count(*) FROM pairs), (SELECT count(*) FROM (SELECT pair_id FROM labels
+  GROUP BY pair_id HAVING sum(CASE preferred WHEN 'a' THEN 1 ELSE -1 END) <> 0))
+"""
 
 _TOUCHED = """
 SELECT count(*) FROM (
   SELECT pair_id FROM pairs UNION SELECT pair_id FROM labels
-  UNION SELECT pair_id FROM judge_labels UNION SELECT pair_id FROM role_changes
+  UNION SELECT pair_id FROM judge_labels UNION SELECT pair_id FROM asked_roles
 )
 """
+
+_COLUMNS: dict[str, pa.Schema] = {
+    "pairs": pa.schema([(name, pa.string()) for name in (*tables.PAIRS.names, "source", "group", "dialogue", "asked")]),
+    "labels": pa.schema([(name, pa.string()) for name in ("pair_id", "preferred", "annotator", "origin")]),
+    "judge_labels": tables.LABELS,
+    "pair_times": pa.schema([PARTS["pairs"].field(name) for name in ("pair_id", "landed_at")]),
+    "label_times": pa.schema([PARTS["labels"].field(name) for name in ("pair_id", "annotator", "landed_at")]),
+}
 
 
 def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> dict[str, Any]:
     """What a snapshot file says: the parts, the counts, and the digest of the content that names it.
 
-    The digest covers pairs, roles, sources, groups and labels, and neither times nor how they came in.
+    The digest covers pairs, asked roles, sources, groups and labels, and neither times nor how they came in.
     """
     digest = hashlib.sha256()
     with _tables(store, parts, store.folder / "staging" / "spill") as con:
@@ -73,24 +87,29 @@ def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], befor
         return con.execute(_TOUCHED).fetchall()[0][0]
 
 
+def assign_snapshot(store: DatasetStore, parts: Mapping[str, Sequence[str]], roles: Roles) -> Assignment:
+    """What each pair of a snapshot would be used for under these settings, in numbers."""
+    with tempfile.TemporaryDirectory() as spill, _tables(store, parts, Path(spill)) as con:
+        con.execute('CREATE TEMP VIEW pair AS SELECT pair_id, dialogue, "group", asked '
+                    "FROM pairs LEFT JOIN asked USING (pair_id)")  # fmt: skip
+        con.execute("CREATE TEMP VIEW label AS SELECT pair_id, preferred, origin FROM labels")
+        return assign_roles(con, roles)
+
+
 def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path) -> dict[str, int]:
     """Write a snapshot's tables into `out`, sorted by pair_id, and return how many rows each has.
 
     Times stand in tables of their own: what is made from the others must not depend on when they came.
     """
-    contents = {
-        "pairs": (f"({_PAIRS})", "pair_id prompt response_a response_b source group tokens role"),
-        "labels": ("open_labels", "pair_id preferred annotator"),
-        "judge_labels": ("judge_labels", "pair_id preferred"),
-    }
-    times = {
-        "pair_times": ("pairs", "pair_id landed_at"),
-        "label_times": ("open_labels", "pair_id annotator landed_at"),
+    sources = {
+        "pairs": f"({_PAIRS})",
+        "labels": "labels",
+        "judge_labels": "judge_labels",
+        "pair_times": "pairs",
+        "label_times": "labels",
     }
     with _tables(store, parts, out / ".spill.tmp") as con:
-        for name, (source, columns) in times.items():
-            _write(con, source, columns, out / f"{name}.parquet")
-        return {name: _write(con, *table, out / f"{name}.parquet") for name, table in contents.items()}
+        return {name: _write(con, source, _COLUMNS[name], out / f"{name}.parquet") for name, source in sources.items()}
 
 
 def find_pairs(store: DatasetStore, parts: Mapping[str, list[str]], pair_ids: Collection[str]) -> dict[str, Pair]:
@@ -102,9 +121,7 @@ def find_pairs(store: DatasetStore, parts: Mapping[str, list[str]], pair_ids: Co
     return {row[0]: Pair(*row) for row in rows}
 
 
-def _write(con: duckdb.DuckDBPyConnection, source: str, columns: str, path: Path) -> int:
-    fields = {field.name: field for schema in PARTS.values() for field in schema}
-    schema = pa.schema([fields[name] for name in columns.split()])
+def _write(con: duckdb.DuckDBPyConnection, source: str, schema: pa.Schema, path: Path) -> int:
     chosen = ", ".join(f'"{name}"' for name in schema.names)
     order = ["pair_id", "annotator"] if "annotator" in schema.names else ["pair_id"]
     rows = in_order(con.sql(f"SELECT {chosen} FROM {source}").to_arrow_reader(1024), order, path.parent)
@@ -112,14 +129,15 @@ def _write(con: duckdb.DuckDBPyConnection, source: str, columns: str, path: Path
 
 
 @contextmanager
-def _tables(store: DatasetStore, parts: Mapping[str, list[str]], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _tables(
+    store: DatasetStore, parts: Mapping[str, Sequence[str]], spill: Path
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in which every kind of part is a table; a killed process leaves `spill` where it will be cleared."""
     con = open_database(spill)
     try:
         for kind in PARTS:
-            add = add_latest_roles if kind == "role_changes" else add_view
-            add(con, kind, store.files(kind, parts), PARTS[kind])
-        con.execute(_OPEN_LABELS)
+            add_view(con, kind, store.files(kind, parts), PARTS[kind])
+        con.execute(_ASKED)
         yield con
     finally:
         con.close()

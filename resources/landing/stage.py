@@ -1,108 +1,124 @@
 """The first step of a landing: every row is checked by itself and laid into one staging table."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resources.disk import file_digest
 from resources.landing.files import RawRow, UnreadableError, read_rows
-from ser.pairs import keyed_hash
-from ser.rows import Row, parse_row
+from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.shapes.reader import ShapeReader
+from ser import tables
+from ser.pairs import Pair, dialogue, keyed_hash
+from ser.rows import Row
 
 _NUMBERS = ("seq", "file", "line")
 _TEXTS = (
     *("raw", "raw_base64", "reason", "pair_id", "prompt", "response_a", "response_b", "source", "group"),
-    *("metadata", "prompt_key", "group_key", "preferred", "annotator", "role"),
+    *("metadata", "dialogue", "preferred", "annotator", "origin", "role"),
 )
 SCHEMA = pa.schema([*((name, pa.int64()) for name in _NUMBERS), *((name, pa.string()) for name in _TEXTS)])
-"""A row of the files: `seq` is its place in the landing; `reason` says why it is bad, or is null."""
+"""A pair of the files, or a row without one: `seq` is its place in the landing; `reason` says why it is bad, or is
+null."""
 
-Reader = Callable[[Path], Iterable[RawRow]]
-"""What turns a file into rows; it raises `UnreadableError` if the file as a whole is none."""
-
-BYTES_PER_TOKEN = 20
-"""A response with more bytes than this per allowed token is too long without counting its tokens."""
+Origin = Literal["landed", "review"]
+Reader = Callable[[Path, Callable[[str], None]], Iterable[RawRow]]
+"""What turns a file into rows, telling what it assumed of it; it raises `UnreadableError` if the file is none."""
 
 _BATCH_ROWS = 2048
 _BATCH_BYTES = 2**25
 
 
 @dataclass
+class FileReport:
+    """What a file was read as, in words with the number of its rows, and what was noticed on the way."""
+
+    name: str
+    format: list[str] = field(default_factory=list)
+    shapes: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    columns: list[str] = field(default_factory=list)
+    unread: str | None = None
+    """Why the file could not be read at all."""
+
+
+@dataclass
 class Staged:
-    """What was read: the rows of every readable file, and the files that are not."""
+    """What was read: the rows of every readable file, and what there is to say of each file."""
 
     files: Sequence[Path]
     folder: Path
+    digests: list[str]
+    reports: list[FileReport]
     rows: int = 0
-    unreadable: dict[int, str] = field(default_factory=dict)
-    empty: list[int] = field(default_factory=list)
-
-    @property
-    def read(self) -> int:
-        """Rows, with an unreadable file as one."""
-        return self.rows + len(self.unreadable)
 
     def tables(self) -> list[Path]:
         """The parquet files with the staged rows."""
         return sorted(self.folder.glob("rows-*.parquet"))
 
+    def first_pairs(self, number: int) -> list[tuple[Pair, str | None]]:
+        """The first pairs of the files, with their labels."""
+        columns = ["reason", "preferred", *tables.PAIRS.names]
+        rows = (row for path in self.tables() for row in tables.read(path, columns) if row.pop("reason") is None)
+        return [
+            (Pair(**{name: row[name] for name in tables.PAIRS.names}), row["preferred"]) for row in islice(rows, number)
+        ]
 
-def stage(files: Sequence[Path], folder: Path, longest_response: int, reader: Reader = read_rows) -> Staged:
-    """Read `files` into parquet files in `folder`.
 
-    Args:
-        longest_response: tokens that a response may have.
-    """
-    staged = Staged(files, folder)
-    for number, path in enumerate(files):
+def stage(
+    files: Sequence[Path],
+    folder: Path,
+    mapping: ColumnMap,
+    reader: Reader = read_rows,
+    origin: Origin = "landed",
+) -> Staged:
+    """Read `files` into parquet files in `folder`."""
+    staged = Staged(files, folder, [file_digest(path) for path in files], [FileReport(path.name) for path in files])
+    for number, (path, report) in enumerate(zip(files, staged.reports, strict=True)):
         target = folder / f"rows-{number:06d}.parquet"
+        shapes = ShapeReader(mapping)
+        rows = _staged_rows(shapes.parse(_read(reader, path, report)), number, staged.rows, origin)
         try:
-            rows = _stage_file(reader(path), number, staged.rows, target, longest_response)
+            count = _write(rows, target)
         except UnreadableError as error:
             target.unlink(missing_ok=True)
-            staged.unreadable[number] = str(error)
+            report.unread = str(error)
             continue
-        if not rows:
+        report.shapes, report.notes, report.columns = shapes.shapes, shapes.notes, shapes.columns
+        if not count:
             target.unlink()
-            staged.empty.append(number)
-        staged.rows += rows
+            report.unread = "no rows in the file" if path.stat().st_size else "empty file"
+        staged.rows += count
     return staged
 
 
-def prompt_key(prompt: str) -> str:
-    """The name under which it is kept what a canonical prompt is for."""
-    return "p" + keyed_hash("prompt", prompt)[:24]
+def _read(reader, path, report):
+    return reader(path)
 
 
-def group_key(group: str) -> str:
-    """The same of a group; it sorts before those of prompts, so that a group's draw does not depend on its prompts."""
-    return "g" + keyed_hash("group", group)[:24]
-
-
-def _stage_file(read: Iterable[RawRow], number: int, start: int, target: Path, longest_response: int) -> int:
-    """Stage the rows of one file, and return how many there are."""
+def _write(rows: Iterable[dict[str, Any]], target: Path) -> int:
+    """Write the rows of one file, and return how many there are."""
     count = 0
     with pq.ParquetWriter(target, SCHEMA, compression="lz4") as writer:
-        for batch in _batches(read):
-            rows = [
-                {"seq": start + count + place, "file": number, **_staged_row(raw, longest_response)}
-                for place, raw in enumerate(batch)
-            ]
-            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
-            count += len(rows)
+        for batch in _batches(rows):
+            writer.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
+            count += len(batch)
     return count
 
 
-def _batches(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Batches that are small both in rows and in bytes."""
-    batch: list[RawRow] = []
+    batch: list[dict[str, Any]] = []
     size = 0
     for row in rows:
         batch.append(row)
-        size += len(row.raw)
+        size += len(row["raw"])
         if len(batch) == _BATCH_ROWS or size > _BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -110,27 +126,27 @@ def _batches(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
         yield batch
 
 
-def _staged_row(raw: RawRow, longest_response: int) -> dict[str, Any]:
-    shown = {"line": raw.line, "raw": raw.raw, "raw_base64": raw.raw_base64}
-    row = raw.reason if raw.fields is None else parse_row(raw.fields)
-    if not isinstance(row, Row):
-        return {**shown, "reason": row}
-    size = max(len(row.pair.response_a.encode()), len(row.pair.response_b.encode()))
-    if size > BYTES_PER_TOKEN * longest_response:
-        allowed = f"max_length allows {longest_response} tokens"
-        return {**shown, "reason": f"too long to keep the responses: {size} bytes, {allowed}"}
+def _staged_rows(
+    parsed: Iterable[tuple[RawRow, Row | str]], file: int, start: int, origin: Origin
+) -> Iterator[dict[str, Any]]:
+    for seq, (raw, row) in enumerate(parsed, start):
+        shown = {"seq": seq, "file": file, "line": raw.line, "raw": raw.raw, "raw_base64": raw.raw_base64}
+        yield shown | ({"reason": row} if isinstance(row, str) else _pair(row, origin))
+
+
+def _pair(row: Row, origin: Origin) -> dict[str, Any]:
+    pair = row.pair
     return {
-        **shown,
-        "pair_id": row.pair.pair_id,
-        "prompt": row.pair.prompt,
-        "response_a": row.pair.response_a,
-        "response_b": row.pair.response_b,
+        "pair_id": pair.pair_id,
+        "prompt": pair.prompt,
+        "response_a": pair.response_a,
+        "response_b": pair.response_b,
         "source": row.source,
         "group": row.group,
         "metadata": row.metadata,
-        "prompt_key": prompt_key(row.pair.prompt),
-        "group_key": None if row.group is None else group_key(row.group),
+        "dialogue": keyed_hash("dialogue", dialogue(pair.prompt))[:24],
         "preferred": row.preferred,
         "annotator": row.annotator,
+        "origin": origin,
         "role": row.role,
     }

@@ -1,7 +1,8 @@
 """Where landed pairs are kept: append-only, content-addressed parquet parts, and snapshots that name them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,12 @@ def _schema(texts: str, **others: pa.DataType) -> pa.Schema:
 
 
 PARTS: dict[str, pa.Schema] = {
-    "pairs": _schema(
-        "pair_id prompt response_a response_b source group metadata role",
-        fixed=pa.bool_(), tokens=pa.int64(), landed_at=_TIME,
-    ),
-    "labels": _schema("pair_id preferred annotator metadata", landed_at=_TIME),
+    "pairs": _schema("pair_id prompt response_a response_b source group metadata dialogue", landed_at=_TIME),
+    "labels": _schema("pair_id preferred annotator origin metadata", landed_at=_TIME),
     "judge_labels": _schema("pair_id preferred annotator metadata", landed_at=_TIME),
-    "role_changes": _schema("pair_id role", landed_at=_TIME),
-    "keys": _schema("key unit purpose"),
-}  # fmt: skip
-"""Kinds of parts. `fixed`: the role was asked for; keys: what each prompt and group (hashed) is for."""
+    "asked_roles": _schema("pair_id role", landed_at=_TIME),
+}
+"""Kinds of parts. `dialogue`: a hash of the messages up to the first of the user; `origin`: landed or review."""
 
 
 class DatasetStore:
@@ -93,7 +90,7 @@ class DatasetStore:
             return {"parts": {kind: [] for kind in PARTS}, "pairs": 0, "labelled": 0}
         return read_json(self.folder / "snapshots" / f"{snapshot}.json", _BACKUP)
 
-    def files(self, kind: str, parts: Mapping[str, list[str]]) -> list[Path]:
+    def files(self, kind: str, parts: Mapping[str, Sequence[str]]) -> list[Path]:
         """The parquet files of all parts of one kind, whose bytes are what their names say.
 
         Raises:
@@ -113,23 +110,19 @@ class DatasetStore:
         replace(temporary, folder / name)
         return [name]
 
-    def commit(self, snapshot: str, contents: Mapping[str, Any], seed_fraction: float | None, now: str) -> None:
+    def commit(self, snapshot: str, contents: Mapping[str, Any], now: str) -> None:
         """Make a snapshot the current one. Until the last step the one before stays whole and current."""
         if self.current() is None:
             write_text(self.folder / "current", f"{_NONE_YET}\n")
         write_json(self.folder / "snapshots" / f"{snapshot}.json", {"snapshot": snapshot, **contents})
-        about = {
-            "dataset": self.dataset,
-            "seed_fraction": seed_fraction,
-            "created": self.about().get("created", now),
-        }
+        about = {"dataset": self.dataset, "created": self.about().get("created", now)}
         if about != self.about():
             write_json(self.folder / "dataset.json", about)
         if self.current() != snapshot:
             write_text(self.folder / "current", f"{snapshot}\n")
 
     def about(self) -> dict[str, Any]:
-        """What was decided when the dataset first landed: `seed_fraction`, `created`.
+        """What stays true of the dataset: when it was `created`.
 
         Raises:
             SerError: the file is damaged or gone.
@@ -141,36 +134,41 @@ class DatasetStore:
         """Remove what a killed landing left half-written. Only under the lock."""
         clear(self.folder)
 
-    def remember(self, mark: list[Any], digest: str) -> None:
-        """Note that the content `digest` has landed, from a file with this fingerprint."""
-        path = self.folder / "files" / f"{digest}.json"
+    def abandon(self) -> None:
+        """Remove the folder of a dataset in which nothing has landed. Only under the lock."""
+        shutil.rmtree(self.folder)
+        if not any(self.folder.parent.iterdir()):
+            self.folder.parent.rmdir()
+
+    def remember(self, mark: list[Any], digest: str, notes: str) -> None:
+        """Note in the folder `notes` that the content `digest` has landed, from a file with this fingerprint."""
+        path = self.folder / notes / f"{digest}.json"
         seen = _seen(path)
         if mark not in seen:
             others = [known for known in seen if known[:3] != mark[:3]]
             write_json(path, {"digest": digest, "seen": [*others, mark]})
 
-    def unfamiliar(self, files: Iterable[Path]) -> list[Path]:
+    def unfamiliar(self, files: Iterable[Path], notes: str) -> list[Path]:
         """Those of `files` that were not there, under this name and with this content, at any landing so far."""
-        notes = (self.folder / "files").glob("*.json")
-        seen = {tuple(mark) for note in notes for mark in _seen(note)}
+        seen = {tuple(mark) for note in (self.folder / notes).glob("*.json") for mark in _seen(note)}
         return [file for file in files if tuple(fingerprint(file)) not in seen]
 
-    def not_landed(self, files: Iterable[Path]) -> tuple[list[Path], dict[Path, OSError]]:
+    def not_landed(self, files: Iterable[Path], notes: str) -> tuple[list[Path], dict[Path, OSError]]:
         """Those of `files` whose content has not landed yet, and those that cannot be read, with the reason.
 
         Only unfamiliar ones are read to find out.
         """
-        landed = {note.stem for note in (self.folder / "files").glob("*.json")}
+        landed = {note.stem for note in (self.folder / notes).glob("*.json")}
         waiting: list[Path] = []
         unread: dict[Path, OSError] = {}
-        for file in self.unfamiliar(files):
+        for file in self.unfamiliar(files, notes):
             try:
                 mark, digest = fingerprint(file), file_digest(file)
             except OSError as error:
                 unread[file] = error
                 continue
             if digest in landed:
-                self.remember(mark, digest)
+                self.remember(mark, digest, notes)
             else:
                 waiting.append(file)
         return waiting, unread

@@ -1,6 +1,8 @@
 """The landing zone: the only door for pairs and labels; what has landed is never changed or lost."""
 
+import hashlib
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resources.disk import file_digest
 from resources.landing.files import read_rows
 from resources.landing.folders import (
     DATASET_NAME,
@@ -20,24 +21,31 @@ from resources.landing.folders import (
 )
 from resources.landing.merge import Merge
 from resources.landing.quarantine import Quarantine
-from resources.landing.snapshots import find_pairs, snapshot_contents, touched_pairs, write_tables
-from resources.landing.stage import Reader, Staged, stage
+from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.snapshots import assign_snapshot, find_pairs, snapshot_contents, touched_pairs, write_tables
+from resources.landing.stage import FileReport, Origin, Reader, Staged, stage
 from resources.landing.store import PARTS, DatasetStore, fingerprint
-from resources.landing.token_counts import TokenCounter
 from resources.settings import Settings
 from ser.errors import SerError
 from ser.pairs import Pair
-from ser.specs import MIN_PROMPT_TOKENS
+from ser.role_assignment import Assignment
+
+_SHOWN = 2
+"""Pairs that a preview shows."""
 
 _NAMES = "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What a landing did, in rows (read = landed + duplicates + quarantined), and pairs of its snapshot."""
+    """What a landing did, in rows (read = landed + duplicates + quarantined), and pairs of its snapshot.
+
+    Rows are pairs once rankings are expanded; a row without a pair is one. A file that cannot be read has no rows and
+    stands in `files` with the reason. `snapshot` is None while the dataset has none: nothing has landed.
+    """
 
     dataset: str
-    snapshot: str
+    snapshot: str | None
     read: int
     landed: int
     labels_added: int
@@ -45,55 +53,87 @@ class Landed:
     quarantined: int
     labelled: int
     unlabelled: int
+    reasons: list[dict[str, Any]]
+    files: list[FileReport]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no row landed, and none was there already."""
+        return not self.landed and not self.duplicates
 
 
 class Landing:
-    """Datasets under a data root: files come into `landing/<dataset>`, bad rows go to `quarantine/<dataset>`.
+    """Datasets under a data root: files come into `landing/<dataset>`, bad rows go to `quarantine/<dataset>`."""
 
-    Args:
-        root: the data root.
-        token_counter: see `resources.landing.token_counts`.
-    """
+    def __init__(self, root: Path, settings: Settings):
+        self._root, self._settings = root, settings
 
-    def __init__(self, root: Path, settings: Settings, token_counter: TokenCounter):
-        self._root, self._settings, self._counter = root, settings, token_counter
-
-    def land(self, files: Sequence[Path], dataset: str, reader: Reader = read_rows) -> Landed:
-        """Land files, as one landing; the dataset is made if it is new.
+    def land(
+        self,
+        files: Sequence[Path],
+        dataset: str,
+        mapping: ColumnMap | None = None,
+        reader: Reader = read_rows,
+        origin: Origin = "landed",
+    ) -> Landed:
+        """Land files, as one landing; the dataset is made if it is new and a row lands.
 
         Args:
+            mapping: what the columns are; by default as the settings say.
             reader: what the rows of a file are.
 
         Raises:
-            SerError: before anything lands: bad name, no such file, a directory; or no file has a row in it.
+            SerError: before anything lands: bad name, no such file, a directory that is no saved data set.
         """
         store = self._store(dataset)
         files = [_checked(Path(file)) for file in files]
+        new = not store.folder.parent.exists()
         with store.lock():
-            done = self._land(store, files, reader)
-        if done is None:
-            names = ", ".join(path.name for path in files) or "no file"
-            raise SerError(f"nothing to land in {names}: no rows.\nPut rows in and land again.")
+            done = self._land(store, files, self.mapping(dataset) if mapping is None else mapping, reader, origin)
+            if new and done.snapshot is None:
+                store.abandon()
         return done
 
+    def preview(
+        self, files: Sequence[Path], dataset: str, mapping: ColumnMap
+    ) -> tuple[Landed, list[tuple[Pair, str | None]]]:
+        """What `land` would do, and the first two pairs. Nothing is written.
+
+        Raises:
+            SerError: as `land`.
+        """
+        store = self._store(dataset)
+        files = [_checked(Path(file)) for file in files]
+        before = store.contents(store.current())
+        with tempfile.TemporaryDirectory() as folder:
+            staged = stage(files, Path(folder), mapping)
+            with Merge(staged, _known(store), datetime.now(UTC)) as merge:
+                done = _landed(store, store.current(), before, staged, merge)
+            return done, staged.first_pairs(_SHOWN)
+
+    def mapping(self, dataset: str) -> ColumnMap:
+        """What the settings say of a dataset's columns."""
+        said = self._settings.landing.get(dataset)
+        return ColumnMap() if said is None else ColumnMap(said.map, said.values, said.role, said.unlabelled)
+
     def land_waiting(self, dataset: str) -> Landed | None:
-        """Land what is new among the files in the dataset's folder; None if there are no rows in it.
+        """Land what is new among the files in the dataset's folder; None if nothing is.
 
         A link that leads out of the folder is not followed: whoever may put files here must not be able to have
         others read. It is named in quarantine.
 
         Raises:
-            NotAllLandedError: some of the files cannot be read; the others have landed.
+            NotAllLandedError: some of the files cannot be opened; the others have landed.
         """
-        store = self._store(dataset)
+        store, mapping = self._store(dataset), self.mapping(dataset)
         found, links = finished(store.folder.parent)
         if not found and not links:
             return None
         with store.lock():
             for link in links:
                 Quarantine(self._root, dataset).add_link(link)
-            files, unread = store.not_landed(found)
-            done = self._land(store, files) if files else None
+            files, unread = store.not_landed(found, _notes(mapping))
+            done = self._land(store, files, mapping) if files else None
         if unread:
             raise NotAllLandedError(dataset, unread)
         return done
@@ -110,7 +150,8 @@ class Landing:
         """When what `land_waiting` would look at was put in place; None if there is nothing."""
         store, quarantine = self._store(dataset), Quarantine(self._root, dataset)
         files, links = finished(store.folder.parent)
-        return arrivals(store.unfamiliar(files), [link for link in links if not quarantine.has_link(link)])
+        unfamiliar = store.unfamiliar(files, _notes(self.mapping(dataset)))
+        return arrivals(unfamiliar, [link for link in links if not quarantine.has_link(link)])
 
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
@@ -180,9 +221,10 @@ class Landing:
             return snapshot.rpartition("-")[0]
         raise SerError(f"unknown snapshot {snapshot!r}. Known datasets: {', '.join(self.datasets()) or 'none'}.")
 
-    def seed_fraction(self, dataset: str) -> float | None:
-        """The seed's share of the labelled training prompts that land; None while no pair has landed."""
-        return self._settings.roles.seed_fraction or self._store(dataset).about().get("seed_fraction")
+    def roles(self, snapshot: str) -> Assignment:
+        """What the pairs of a snapshot are used for under the settings, in numbers."""
+        store = self._store(self.dataset_of(snapshot))
+        return assign_snapshot(store, store.contents(snapshot)["parts"], self._settings.roles)
 
     def created(self, dataset: str) -> str:
         """When a dataset first landed: one that was forgotten and lands again is another."""
@@ -203,50 +245,58 @@ class Landing:
             raise SerError(f"{dataset!r} cannot be the name of a dataset.\n{_NAMES}")
         return DatasetStore(self._root, dataset)
 
-    def _land(self, store: DatasetStore, files: Sequence[Path], reader: Reader = read_rows) -> Landed | None:
-        """Land checked files under the lock; None if they hold no row."""
-        _known(store)  # a damaged part stops a landing before it writes anything
+    def _land(
+        self,
+        store: DatasetStore,
+        files: Sequence[Path],
+        mapping: ColumnMap,
+        reader: Reader = read_rows,
+        origin: Origin = "landed",
+    ) -> Landed:
+        """Land checked files under the lock."""
+        known = _known(store)  # a damaged part stops a landing before it writes anything
         quarantine = Quarantine(self._root, store.dataset)
         store.sweep()
         quarantine.sweep()
-        marks = [(fingerprint(path), file_digest(path)) for path in files]  # before reading: a file may change
-        limit = self._settings.encoding.max_length - MIN_PROMPT_TOKENS
-        done = None
+        marks = [fingerprint(path) for path in files]  # before reading: a file may change
         with _scratch(store.folder / "staging") as folder:
-            staged = stage(files, folder, limit, reader)
-            for number in staged.empty:
-                size = files[number].stat().st_size
-                quarantine.add_file(files[number], "no rows in the file" if size else "empty file")
-            for number, reason in staged.unreadable.items():
-                quarantine.add_file(files[number], reason)
-            if staged.read:
-                done = self._merge(store, staged, quarantine, limit)
-        for mark, digest in marks:
-            store.remember(mark, digest)
+            staged = stage(files, folder, mapping, reader, origin)
+            for path, report in zip(files, staged.reports, strict=True):
+                if report.unread:
+                    quarantine.add_file(path, report.unread)
+            with Merge(staged, known, datetime.now(UTC)) as merge:
+                done = self._merge(store, staged, merge, quarantine)
+        for mark, digest in zip(marks, staged.digests, strict=True):
+            store.remember(mark, digest, _notes(mapping))
         return done
 
-    def _merge(self, store: DatasetStore, staged: Staged, quarantine: Quarantine, limit: int) -> Landed:
-        before = store.contents(store.current())
-        with Merge(staged, _known(store), datetime.now(UTC)) as merge:
-            merge.count_tokens(self._counter, limit)
-            merge.decide_purposes()
-            stored = store.about().get("seed_fraction") if before["pairs"] else None
-            fraction = merge.decide_labels(self._settings.roles.seed_fraction or stored)
-            quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
-            gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
-        parts = {kind: before["parts"][kind] + gained[kind] for kind in PARTS}
-        if store.current() is None or any(gained.values()):
-            contents = snapshot_contents(store, parts)
+    def _merge(self, store: DatasetStore, staged: Staged, merge: Merge, quarantine: Quarantine) -> Landed:
+        quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
+        contents, snapshot = store.contents(store.current()), store.current()
+        gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
+        if any(gained.values()):
+            contents = snapshot_contents(store, {kind: contents["parts"][kind] + gained[kind] for kind in PARTS})
             snapshot = f"{store.dataset}-{contents['digest'][:12]}"
-            store.commit(snapshot, contents, stored if stored is not None else fraction, merge.landed_at.isoformat())
-        else:
-            contents, snapshot = before, str(store.current())
-        quarantined = merge.quarantined + len(staged.unreadable)
-        labelled, pairs = contents["labelled"], contents["pairs"]
-        return Landed(
-            store.dataset, snapshot, staged.read, merge.landed, merge.labels_added, merge.duplicates,
-            quarantined, labelled, pairs - labelled,
-        )  # fmt: skip
+            store.commit(snapshot, contents, merge.landed_at.isoformat())
+        return _landed(store, snapshot, contents, staged, merge)
+
+
+def _landed(
+    store: DatasetStore, snapshot: str | None, contents: dict[str, Any], staged: Staged, merge: Merge
+) -> Landed:
+    counts = merge.counts
+    return Landed(
+        store.dataset, snapshot, staged.rows, counts.landed, counts.labels_added, counts.duplicates,
+        counts.quarantined, contents["labelled"], contents["pairs"] - contents["labelled"],
+        merge.reasons(), staged.reports,
+    )  # fmt: skip
+
+
+def _notes(mapping: ColumnMap) -> str:
+    """Where it is noted which files have landed: under another map the same file says something else."""
+    if mapping == ColumnMap():
+        return "files"
+    return f"files-{hashlib.sha256(repr(mapping).encode()).hexdigest()[:12]}"
 
 
 def _known(store: DatasetStore) -> dict[str, list[Path]]:

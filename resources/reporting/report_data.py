@@ -18,7 +18,7 @@ _STATUS = "SELECT * FROM status_reports WHERE snapshot = $s AND recipe = $r ORDE
 _PRECISION = """
 SELECT * FROM label_precision WHERE snapshot = $s AND recipe = $r
 ORDER BY loop, labels DESC, confidence_from"""
-_ROLES = "SELECT role, count(*) AS n FROM snapshots WHERE snapshot = $s GROUP BY role ORDER BY role"
+_ROLES = "SELECT role, count(*) AS n FROM roles WHERE snapshot = $s AND recipe = $r GROUP BY role ORDER BY role"
 _PAIRED = """
 SELECT coalesce(a.correct, false) AS before, coalesce(b.correct, false) AS after,
        CAST(hash(coalesce(p."group", p.prompt)) AS VARCHAR) AS tied
@@ -127,7 +127,7 @@ def gather(path: Path, snapshot: str, recipe: str) -> ReportData:
             precision=_rows(connection, _PRECISION, known),
             controls=_rows(connection, _CONTROLS, known),
             models=_rows(connection, _MODELS, known),
-            roles={row["role"]: row["n"] for row in _rows(connection, _ROLES, {"s": snapshot})},
+            roles={row["role"]: row["n"] for row in _rows(connection, _ROLES, known)},
             bias=_rows(connection, _BIAS, known),
         )
         _add_difference(connection, data, known)

@@ -26,7 +26,7 @@ def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) 
         SerError: no loop has labelled the pool yet, or the folder holds other files of these names.
     """
     work, loops = _latest_run(root, snapshot)
-    pool = work.heads.get("splits").part("pool.parquet").path
+    pool = work.pairs("pool").path
     landed = work.heads.get("landed_pairs").part("pairs.parquet").path
     with tempfile.TemporaryDirectory() as spill:
         chosen = rank(loops, pool, landed, n, Path(spill))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.landing.files import RawRow
+from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.zone import Landed, Landing
 from resources.review.answers import read_answers
 from ser.errors import SerError
@@ -25,7 +26,7 @@ class TakenBack:
 
 
 def take_back(zone: Landing, dataset: str, files: Sequence[Path], annotator: str) -> TakenBack:
-    """Land the answers in `files` as human labels that go to the seed; what cannot be one is quarantined.
+    """Land the answers in `files` as people's labels for the seed; what cannot be one is quarantined.
 
     Args:
         annotator: who answered, unless the file says so. People whom it only numbers, as Label Studio does, are
@@ -46,7 +47,8 @@ def take_back(zone: Landing, dataset: str, files: Sequence[Path], annotator: str
     wanted = {identity for rows in given.values() for row in rows if (identity := _identity(row)) is not None}
     pairs = zone.find_pairs(dataset, wanted)
     labels = {path: [_label(row, pairs, annotator.strip()) for row in rows] for path, rows in given.items()}
-    landed = zone.land([path for path in files if labels[path]], dataset, labels.__getitem__)
+    kept = [path for path in files if labels[path]]
+    landed = zone.land(kept, dataset, ColumnMap(), lambda path, tell: labels[path], origin="review")
     return TakenBack(landed, unanswered)
 
 
@@ -74,7 +76,6 @@ def _label(row: RawRow, pairs: Mapping[str, Pair], annotator: str) -> RawRow:
         "response_b": pair.response_b,
         "preferred": word,
         "annotator": who,
-        "role": "seed",
         "reviewed_at": _or_empty(row.fields["time"]) or None,
     }
     return RawRow(row.line, row.raw, fields)

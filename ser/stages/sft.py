@@ -12,7 +12,7 @@ from trl import SFTConfig, SFTTrainer
 
 from ser import tables
 from ser.backbone import load_model, load_tokenizer
-from ser.encoding import encode_prompt, encode_response, truncate_prompt
+from ser.encoding import encode_prompt, encode_response, fits, truncate_prompt
 from ser.kept import keep_as
 from ser.progress import Progress
 from ser.reward_model import lora_config
@@ -31,7 +31,8 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     base = load_model(inputs["backbone"], "causal_lm", spec.compute.dtype)
     model: Any = get_peft_model(base, lora_config(spec.training.lora, base.config, task_type="CAUSAL_LM"))
     seed = tables.read(inputs["seed"])
-    rows, cut = zip(*(_encoded(tokenizer, row, spec.encoding.max_length) for row in seed), strict=True)
+    encoded = [_encoded(tokenizer, row, spec.encoding.max_length) for row in seed]
+    rows, cut = zip(*(one for one in encoded if one is not None), strict=True)
     epochs, size = spec.epochs, spec.training.batch_size
     steps = -(-len(rows) // size) * epochs
     checkpoints = keep_as(out, CHECKPOINTS)
@@ -69,14 +70,17 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         "steps": steps,
         "first_loss": losses[0],
         "last_loss": losses[-1],
+        "left_out": encoded.count(None),
         "prompts_cut": sum(tokens > 0 for tokens in cut),
         "tokens_cut": sum(cut),
     }
 
 
-def _encoded(tokenizer, row: Mapping[str, Any], max_length: int) -> tuple[dict[str, list[int]], int]:
-    """A preferred response after its prompt, and how many tokens of the prompt were cut."""
+def _encoded(tokenizer, row: Mapping[str, Any], max_length: int) -> tuple[dict[str, list[int]], int] | None:
+    """A preferred response after its prompt, and how many tokens of the prompt were cut; None if it does not fit."""
     response = encode_response(tokenizer, row[f"response_{row['preferred']}"])
+    if not fits(len(response), max_length):
+        return None
     whole = encode_prompt(tokenizer, row["prompt"])
     prompt = truncate_prompt(whole, len(response), max_length)
     example = {

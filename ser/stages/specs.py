@@ -1,6 +1,6 @@
 """What each stage can be told. Apart from the stages, because the graph builds specs without importing torch."""
 
-from ser.specs import Compute, Encoding, Judging, Ppo, Spec, Thresholds, Training
+from ser.specs import Compute, Encoding, Judging, Ppo, Roles, Spec, Thresholds, Training
 
 
 class EmbeddedBackboneSpec(Spec):
@@ -8,15 +8,20 @@ class EmbeddedBackboneSpec(Spec):
 
 
 class SplitSpec(Spec):
-    """How much of the snapshot to use."""
+    """How the pairs of the snapshot are shared out."""
 
-    max_pairs: int | None
+    roles: Roles
+
+
+class EncodeSpec(Spec):
+    """What the tokens depend on besides the pairs and the tokenizer."""
+
+    encoding: Encoding
 
 
 class TrunkSpec(Spec):
-    """What the states depend on besides the pairs and the backbone."""
+    """What the states depend on besides the tokens and the backbone."""
 
-    encoding: Encoding
     compute: Compute
     top: float
     keep_states: bool = True

@@ -16,9 +16,9 @@ from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, is_trained, train
+from ser.roles import MIN_PAIRS
 from ser.scoring import Scored, score
 from ser.stages.specs import TrainJudgeSpec
-from ser.stages.split import MIN_LABELS
 from ser.stages.train_reward_model import gather
 from ser.states import PairStates
 
@@ -29,7 +29,7 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
     """Train the two folds on calibration and test pairs and measure each on its own fold.
 
     `inputs["pairs"]` are labelled tables, `inputs["states"]` their trunk folders, in the same order;
-    `inputs["judge_labels"]` serves instead of their labels if it has at least `MIN_LABELS` of these pairs.
+    `inputs["judge_labels"]` serves instead of their labels if it has at least `MIN_PAIRS` of these pairs.
 
     Raises:
         SerError: the pairs cannot be divided into two folds.
@@ -39,7 +39,7 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
     given = tables.labels(inputs["judge_labels"])
     judged = [row | {"preferred": given[row["pair_id"]]} for row in rows if row["pair_id"] in given]
     # Labels of two origins would make an accuracy of neither: the judge's own serve alone if there are enough.
-    own = len(judged) >= MIN_LABELS
+    own = len(judged) >= MIN_PAIRS
     rows = judged if own else rows
     labels = {row["pair_id"]: row["preferred"] for row in rows}
     fold = {row["pair_id"]: judge_fold(row["prompt"], row["group"]) for row in rows}

@@ -20,10 +20,13 @@ def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progre
     """Train on `inputs["human"]` and `inputs["pseudo"]` (lists of tables with pair_id and preferred).
 
     `inputs["states"]` are the trunk folders that hold these pairs. With `inputs["start"]` (the folder of an
-    earlier reward model) training continues from there.
+    earlier reward model) training continues from there. Human labels of the pairs in `inputs["left_out"]` (tables of
+    pair_ids, if any) are passed over.
     """
     torch.set_num_threads(spec.compute.threads)
     human, pseudo = tables.labels(*inputs["human"]), tables.labels(*inputs.get("pseudo", []))
+    for row in (row for path in inputs.get("left_out", []) for row in tables.read(path)):
+        human.pop(row["pair_id"], None)
     if not is_trained(out):
         _train(spec, inputs, gather(human | pseudo, inputs["states"]), out, progress)
     result = json.loads((out / FINISHED).read_text())

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import dagster as dg
 
+from resources.landing.zone import Landing
 from resources.settings import load_settings
-from resources.workshop import landing
 from ser_dagster.jobs import ser_run
 from ser_dagster.landing_sensor import landing_sensor
 
@@ -47,10 +47,10 @@ def reason(result: dg.SensorResult) -> str:
 
 def current(root: Path, dataset: str = "tiny") -> str:
     """The current snapshot."""
-    return landing(root, load_settings()).current_snapshot(dataset)
+    return Landing(root, load_settings()).current_snapshot(dataset)
 
 
 def counts(root: Path) -> tuple[int, int]:
     """Labelled and unlabelled pairs of `tiny`."""
-    found = landing(root, load_settings()).counts("tiny")
+    found = Landing(root, load_settings()).counts("tiny")
     return found["labelled"], found["unlabelled"]

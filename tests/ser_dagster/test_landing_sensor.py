@@ -18,7 +18,6 @@ from resources.heads import Heads
 from resources.launchers import in_process
 from resources.locks import own_snapshot
 from resources.settings import load_settings
-from resources.workshop import landing
 from ser.errors import SerError
 from ser.progress import silent
 from ser_dagster.forget import forget
@@ -35,7 +34,7 @@ def test_a_burst_becomes_one_snapshot_and_one_run(
         write_jsonl(folder / f"{number}.jsonl", labelled_rows(4, seed=number))
         first = tick()
         assert "files land after 600 s of quiet" in reason(first)
-    assert landing(data_root, load_settings()).datasets() == []
+    assert Landing(data_root, load_settings()).datasets() == []
     clock.ahead = 601
     second = tick(first.cursor)
     assert requested(second) == [current(data_root)]
@@ -138,7 +137,7 @@ def test_a_damaged_dataset_stops_no_other_and_is_told(
 
 def test_a_snapshot_that_is_run_by_hand_is_not_requested(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
-    snapshot = landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
+    snapshot = Landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
     with own_snapshot(data_root, snapshot, "by-hand"):
         busy = tick()
     assert f"{snapshot} is being worked on already" in reason(busy)
@@ -154,7 +153,7 @@ def test_a_snapshot_that_is_run_by_hand_is_not_requested(folder: Path, data_root
 
 def test_a_run_whose_last_artifact_is_damaged_is_run_again(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
-    snapshot = landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
+    snapshot = Landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
     store = ArtifactStore(data_root / "artifacts", in_process)
     made = store.build("policy_evaluation", "v1", lambda out: {}, {}, silent)
     Heads(data_root, snapshot, load_settings(), store).set(made)
@@ -164,7 +163,7 @@ def test_a_run_whose_last_artifact_is_damaged_is_run_again(folder: Path, data_ro
 
 def test_a_hand_that_stopped_half_way_is_followed_by_a_run(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
-    snapshot = landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
+    snapshot = Landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
     with own_snapshot(data_root, snapshot, "by-hand"):
         busy = tick()
     assert requested(tick(busy.cursor)) == [snapshot]

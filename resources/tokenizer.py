@@ -1,0 +1,33 @@
+"""The tokenizer of the backbone without its weights: enough to show what a model reads."""
+
+from pathlib import Path
+from typing import Any
+
+from resources.backbones import embedded_file, fetch_from_hub, local_folder
+from resources.settings import Backbone
+
+TOKENIZER_FILES = ["*.json", "*.jinja", "tokenizer.model"]
+
+
+def load_tokenizer_only(root: Path, settings: Backbone) -> Any:
+    """The tokenizer that runs will use. Nothing is written to the data root.
+
+    Raises:
+        SerError: there is no such model, or it cannot be fetched.
+    """
+    from ser.backbone import load_tokenizer
+
+    if settings.model != "embedded":
+        folder = local_folder(settings.model)
+        return load_tokenizer(folder if folder.is_dir() else fetch_from_hub(settings, TOKENIZER_FILES))
+    converted = sorted((root / "artifacts" / "backbone" / "embedded").glob("*/model/tokenizer.json"))
+    if converted:
+        return load_tokenizer(converted[-1].parent)
+    from transformers import AutoTokenizer
+
+    from ser.stages.embedded_backbone import CHATML
+
+    gguf = embedded_file()
+    tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer.chat_template = CHATML
+    return tokenizer

@@ -1,0 +1,187 @@
+"""Assigning roles to the pairs of a snapshot: units, ties between them, and the draw, for more pairs than memory holds.
+
+A unit is what is drawn as one: a `group`, or the dialogue of a pair without one (the prompts that begin with the same
+messages up to the first of the user). Units that share a dialogue are tied, and take the strictest of their draws: a
+tie that comes later can only move them towards the test.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from ser.roles import DRAW, Fractions, Labelled, decide_fractions
+from ser.specs import Roles
+
+LARGE_UNIT = 0.05
+"""Share of the pairs beyond which one unit decides too much by itself."""
+
+_UNITS = """
+CREATE TEMP TABLE placed AS SELECT pair_id, asked, 'd' || dialogue AS dialogue_key,
+  'g' || substr(sha256("group"), 1, 24) AS group_key FROM pair;
+CREATE TEMP TABLE component AS SELECT DISTINCT dialogue_key AS key, dialogue_key AS root FROM placed
+    WHERE group_key IS NOT NULL
+  UNION SELECT DISTINCT group_key, group_key FROM placed WHERE group_key IS NOT NULL;
+CREATE TEMP TABLE tie AS SELECT DISTINCT dialogue_key AS one, group_key AS other FROM placed
+  WHERE group_key IS NOT NULL;
+INSERT INTO tie SELECT other, one FROM tie;
+"""
+
+# The root is the least key that a chain of ties leads to. It is passed along ties and then jumps to its own root, so
+# that long chains need few rounds.
+_NEARER = """
+CREATE OR REPLACE TEMP TABLE nearer AS SELECT c.key, least(c.root, min(n.root)) AS root
+  FROM component c LEFT JOIN tie t ON t.one = c.key LEFT JOIN component n ON n.key = t.other
+  GROUP BY c.key, c.root;
+CREATE OR REPLACE TEMP TABLE jumped AS SELECT a.key, b.root FROM nearer a JOIN nearer b ON b.key = a.root;
+"""
+
+_VOTES = """
+CREATE TEMP TABLE vote AS SELECT pair_id,
+    coalesce(sum(points) FILTER (origin = 'landed'), 0) AS landed,
+    coalesce(sum(points) FILTER (origin = 'review'), 0) AS review,
+    min(points) < max(points) AS disputed
+  FROM (SELECT pair_id, origin, CASE preferred WHEN 'a' THEN 1 ELSE -1 END AS points FROM label) GROUP BY pair_id;
+CREATE TEMP TABLE rooted AS SELECT p.pair_id, p.asked, coalesce(c.root, p.dialogue_key) AS root,
+    coalesce(p.group_key, p.dialogue_key) AS unit
+  FROM placed p LEFT JOIN component c ON c.key = p.dialogue_key;
+CREATE TEMP TABLE used AS SELECT root FROM (
+    SELECT root, sum(n) OVER (ORDER BY sha256('max_pairs:' || root), root) AS up_to
+    FROM (SELECT root, count(*) AS n FROM rooted GROUP BY root) WHERE n <= {max_pairs})
+  WHERE up_to <= {max_pairs};
+CREATE TEMP TABLE known AS SELECT r.*, coalesce(v.landed, 0) AS landed, coalesce(v.review, 0) AS review,
+    coalesce(v.disputed, false) AS disputed
+  FROM rooted r SEMI JOIN used USING (root) LEFT JOIN vote v USING (pair_id);
+"""
+
+_LABELLED = """
+SELECT count(*), count(*) FILTER (landed <> 0), count(*) FILTER (landed <> 0 AND asked IS NULL),
+  count(*) FILTER (landed <> 0 AND asked = 'test'), count(*) FILTER (landed <> 0 AND asked = 'calibration') FROM known
+"""
+
+_PURPOSES = """
+CREATE TEMP TABLE purpose AS
+WITH size AS (SELECT root, count(*) AS n, bool_or(landed <> 0) AS labelled,
+      bool_or(asked = 'test') AS test, bool_or(asked = 'calibration') AS calibration,
+      bool_or(asked IN ('seed', 'pool', 'train')) AS train FROM known GROUP BY root),
+  drawn AS (SELECT root, min({draw}) AS first FROM (SELECT DISTINCT root, unit FROM known) GROUP BY root),
+  place AS (SELECT root, (first - {shift} + 1) % 1 AS place FROM drawn)
+SELECT root, n,
+  CASE WHEN test THEN 'test' WHEN calibration THEN 'calibration' WHEN train OR NOT labelled THEN 'train'
+    WHEN place < {test} THEN 'test' WHEN place < {test} + {calibration} THEN 'calibration' ELSE 'train' END AS purpose,
+  CASE WHEN place < {test} + {calibration} THEN place / ({test} + {calibration})
+    ELSE (place - {test} - {calibration}) / nullif(1 - {test} - {calibration}, 0) END < {seed} AS is_seed
+FROM size JOIN place USING (root)
+"""
+
+_ROLES = """
+CREATE TEMP TABLE decided AS SELECT pair_id, root, asked, disputed, landed, review,
+  CASE WHEN asked = 'unused' THEN 'unused'
+    WHEN review <> 0 THEN CASE purpose WHEN 'train' THEN 'seed' ELSE 'unused' END
+    WHEN purpose <> CASE WHEN asked IN ('seed', 'pool', 'train') THEN 'train' ELSE coalesce(asked, purpose) END
+      THEN 'unused'
+    WHEN asked IN ('seed', 'pool', 'calibration', 'test')
+      THEN CASE WHEN asked <> 'pool' AND landed = 0 THEN 'unused' ELSE asked END
+    WHEN purpose <> 'train' THEN CASE landed WHEN 0 THEN 'unused' ELSE purpose END
+    WHEN landed <> 0 AND is_seed THEN 'seed' ELSE 'pool' END AS role
+FROM known JOIN purpose USING (root);
+CREATE TEMP TABLE assigned AS SELECT pair_id, CASE
+    WHEN role IN ('test', 'calibration') AND place > {heldout_max} THEN 'unused' ELSE role END AS role,
+  CASE WHEN sign(CASE review WHEN 0 THEN landed ELSE review END) = 0 THEN NULL
+    WHEN CASE review WHEN 0 THEN landed ELSE review END > 0 THEN 'a' ELSE 'b' END AS preferred
+FROM (SELECT *, row_number() OVER (PARTITION BY role ORDER BY sha256('heldout:' || root), pair_id) AS place
+  FROM decided)
+UNION ALL SELECT pair_id, 'unused', NULL FROM rooted ANTI JOIN used USING (root);
+"""
+
+_COUNTS = """
+SELECT coalesce(map_from_entries(list((role, n))), map()), (SELECT count(*) FROM assigned WHERE role = 'pool'
+    AND preferred IS NOT NULL)
+FROM (SELECT role, count(*) AS n FROM assigned GROUP BY role)
+"""
+
+_ODDITIES = """
+SELECT count(*) FILTER (disputed), count(*) FILTER (disputed AND CASE review WHEN 0 THEN landed ELSE review END = 0),
+  count(*) FILTER (d.role = 'unused' AND asked <> 'unused' AND review = 0),
+  (SELECT count(*) FROM rooted ANTI JOIN used USING (root)), count(*) FILTER (a.role <> d.role)
+FROM decided d JOIN assigned a USING (pair_id)
+"""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What came of a draw: the fractions that held, and pairs by role.
+
+    Attributes:
+        counts: pairs of each role, and `vault`: pool pairs whose label is known.
+        disputed: pairs whose raters disagree; undecided: those of them without a majority, which have no label.
+        contradictions: pairs that ask for a role that what they are tied to rules out; they are unused.
+        beyond_max_pairs, beyond_heldout_max: pairs that these settings leave out.
+        largest_unit: pairs of the largest group of tied units.
+    """
+
+    fractions: Fractions
+    labelled: Labelled
+    counts: dict[str, int]
+    disputed: int
+    undecided: int
+    contradictions: int
+    beyond_max_pairs: int
+    beyond_heldout_max: int
+    largest_unit: int
+
+    def oddities(self) -> list[str]:
+        """What a person should know of this draw, a sentence each."""
+        pairs = self.labelled.pairs
+        said = {
+            f"{self.disputed:,} pairs have raters who disagree: the majority decides, and {self.undecided:,} of them "
+            "without one have no label.": self.disputed,
+            f"{self.contradictions:,} pairs ask for a role that contradicts what their group or prompt is used for, "
+            "and are unused.": self.contradictions,
+            f"one group has {self.largest_unit:,} of {pairs:,} pairs, which all get one role: see whether the column "
+            "`group` says what belongs together.": pairs >= 100 and self.largest_unit > LARGE_UNIT * pairs,
+        }
+        return [sentence for sentence, due in said.items() if due]
+
+
+def assign_roles(con: duckdb.DuckDBPyConnection, roles: Roles) -> Assignment:
+    """Make the table `assigned` (pair_id, role, preferred: the label that counts, or null) and say what came of it.
+
+    Args:
+        con: with the views `pair` (pair_id, dialogue, group, asked) and `label` (pair_id, preferred, origin), which
+            holds people's labels only.
+    """
+    con.execute(_UNITS)
+    _connect(con)
+    unlimited = max(1, con.execute("SELECT count(*) FROM placed").fetchall()[0][0])
+    con.execute(_VOTES.format(max_pairs=roles.max_pairs or unlimited))
+    labelled = Labelled(*con.execute(_LABELLED).fetchall()[0])
+    fractions = decide_fractions(roles, labelled)
+    con.execute(
+        _PURPOSES.format(
+            draw=DRAW.format(draw=roles.draw, unit="unit"),
+            shift=repr(roles.shift),
+            **{name: repr(getattr(fractions, name)) for name in ("test", "calibration", "seed")},
+        )
+    )
+    con.execute(_ROLES.format(heldout_max=roles.heldout_max or unlimited))
+    return _assignment(con, fractions, labelled)
+
+
+def _connect(con: duckdb.DuckDBPyConnection) -> None:
+    changed = con.execute("SELECT count(*) FROM tie").fetchall()[0][0]
+    while changed:
+        con.execute(_NEARER)
+        changed = con.execute(
+            "SELECT count(*) FROM jumped j JOIN component c USING (key) WHERE j.root <> c.root"
+        ).fetchall()[0][0]
+        con.execute("CREATE OR REPLACE TEMP TABLE component AS FROM jumped")
+
+
+def _assignment(con: duckdb.DuckDBPyConnection, fractions: Fractions, labelled: Labelled) -> Assignment:
+    counts, vault = con.execute(_COUNTS).fetchall()[0]
+    disputed, undecided, contradictions, outside, beyond = con.execute(_ODDITIES).fetchall()[0]
+    largest = con.execute("SELECT coalesce(max(n), 0) FROM purpose").fetchall()[0][0]
+    every = {role: counts.get(role, 0) for role in ("seed", "calibration", "test", "pool", "unused")}
+    return Assignment(
+        fractions, labelled, every | {"vault": vault}, disputed, undecided, contradictions, outside, beyond, largest
+    )

@@ -1,0 +1,102 @@
+"""Stage: the tokens of every role's pairs, and the tables of those that fit."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ser import tables
+from ser.backbone import check_window, load_tokenizer
+from ser.database import open_database, pattern
+from ser.encoded import count_encoded, read_encoded, write_encoded
+from ser.encoding import EncodedPair, TooLongError, encode_pair
+from ser.errors import SerError
+from ser.pairs import Pair
+from ser.progress import Progress
+from ser.roles import MIN_PAIRS
+from ser.sorting import in_order
+from ser.stages.specs import EncodeSpec
+
+TABLES = {"seed": tables.LABELLED, "calibration": tables.LABELLED, "test": tables.LABELLED, "pool": tables.PAIRS}
+LEFT_OUT = pa.schema([("pair_id", pa.string())])
+_TOLD_EVERY = 1000
+
+_PURPOSE = {"seed": "train the seed RM", "calibration": "calibrate", "test": "report an accuracy"}
+_REMEDY = {
+    "seed": "Land more labelled pairs, or set roles.seed_fraction higher.",
+    "calibration": "Land more labelled pairs, or set roles.calibration_fraction higher.",
+    "test": "Land more labelled pairs, or set roles.test_fraction higher.",
+}
+
+
+def run(spec: EncodeSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+    """Encode `inputs["seed"]`, `["calibration"]`, `["test"]` and `["pool"]` with the tokenizer of `["backbone"]`.
+
+    Writes, per role, `<role>/encoded.parquet` and `<role>.parquet`, the table of the pairs that fit; and
+    `left_out.parquet`, the pairs whose responses do not fit into `max_length`.
+
+    Raises:
+        SerError: too few pairs of a role are left; says how many are needed and which setting matters.
+    """
+    check_window(inputs["backbone"], spec.encoding.max_length)
+    tokenizer = load_tokenizer(inputs["backbone"])
+    total, done = sum(tables.count(inputs[role]) for role in TABLES), 0
+
+    def encoded(role: str) -> Iterator[EncodedPair]:
+        nonlocal done
+        for row in tables.read(inputs[role], columns=tables.PAIRS.names):
+            if done % _TOLD_EVERY == 0:
+                progress(done, total, "pairs")
+            done += 1
+            with suppress(TooLongError):  # it has no row in what is written, which is counted
+                yield encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
+
+    for role, schema in TABLES.items():
+        (out / role).mkdir(exist_ok=True)
+        write_encoded(encoded(role), out / role)
+        rows = _selected("SEMI", inputs[role], out / role, schema)
+        tables.write(out / f"{role}.parquet", schema, rows)
+    left_out = (row for role in TABLES for row in _selected("ANTI", inputs[role], out / role, LEFT_OUT))
+    tables.write(out / "left_out.parquet", LEFT_OUT, left_out)
+    summary = _summary(inputs, out)
+    _check(summary, spec)
+    return summary
+
+
+def _selected(join: str, pairs: Path, folder: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """The rows of a table of pairs that have tokens (SEMI), or have none (ANTI), in their order."""
+    columns = ", ".join(f'"{name}"' for name in schema.names)
+    with tempfile.TemporaryDirectory() as spill, open_database(Path(spill)) as con:
+        con.read_parquet(pattern(pairs)).create_view("pair")
+        con.read_parquet(pattern(folder / "encoded.parquet")).create_view("encoded")
+        rows = con.sql(f"SELECT {columns} FROM pair {join} JOIN encoded USING (pair_id)").to_arrow_reader(1024)
+        yield from in_order(rows, ["pair_id"], Path(spill))
+
+
+def _summary(inputs: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """Pairs by role, how many were left out of each, and what was cut from the left of prompts to make them fit."""
+    counts: Counter[str] = Counter(left_out=0)
+    for role in TABLES:
+        counts[role] = count_encoded(out / role)
+        counts[f"{role}_left_out"] = tables.count(inputs[role]) - counts[role]
+        counts["left_out"] += counts[f"{role}_left_out"]
+        for row in read_encoded(out / role):
+            counts.update({f"{role}_prompts_cut": int(row["cut"] > 0), f"{role}_tokens_cut": row["cut"]})
+    return dict(counts)
+
+
+def _check(summary: Mapping[str, int], spec: EncodeSpec) -> None:
+    for role, purpose in _PURPOSE.items():
+        if summary[role] < MIN_PAIRS:
+            out = summary[f"{role}_left_out"]
+            too_long = f" ({out} more do not fit into encoding.max_length {spec.encoding.max_length})" if out else ""
+            raise SerError(
+                f"too few human labels to {purpose}: {summary[role]} {role} pairs{too_long}, at least {MIN_PAIRS} are "
+                f"needed.\n{_REMEDY[role]}"
+            )
+    if summary["pool"] == 0:
+        raise SerError("the pool is empty: there is nothing to self-label. Land pairs without labels.")

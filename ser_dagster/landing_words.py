@@ -1,0 +1,78 @@
+"""What came of a landing, in words: for the terminal, for the sensor's log, and as JSON."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from resources.landing.stage import FileReport
+from resources.landing.zone import Landed
+from ser.role_assignment import Assignment
+
+_REASONS = 8
+_COLUMNS = 12
+
+
+def landing_lines(done: Landed) -> Iterator[str]:
+    """What was read and what became of it, the reasons with their counts, each unread file by name."""
+    for file in done.files:
+        yield from _file_lines(file)
+    yield (
+        f"{done.dataset}: read {done.read:,} rows: {done.landed:,} landed, {done.duplicates:,} duplicates, "
+        f"{done.quarantined:,} quarantined; {done.labels_added:,} labels added to known pairs."
+    )
+    for reason in done.reasons[:_REASONS]:
+        yield f"  {reason['rows']:,} x {reason['reason']}"
+    if len(done.reasons) > _REASONS:
+        yield f"  and {len(done.reasons) - _REASONS} more reasons"
+    if done.quarantined:
+        yield f"  What was quarantined, and what would mend it: ser quarantine --dataset {done.dataset}"
+
+
+def _file_lines(file: FileReport) -> Iterator[str]:
+    if file.unread:
+        yield f"{file.name} was not read: {file.unread}"
+        return
+    said = [*file.format, *(f"{rows:,} rows as {shape}" for shape, rows in file.shapes.most_common())]
+    if said:
+        yield f"{file.name}: read {'; '.join(said)}."
+    for note, rows in file.notes.most_common():
+        yield f"  {rows:,} x {note}"
+    if not file.shapes and file.columns:
+        more = ", …" if len(file.columns) > _COLUMNS else ""
+        yield f"  its columns: {', '.join(file.columns[:_COLUMNS])}{more}"
+
+
+def role_lines(assignment: Assignment) -> Iterator[str]:
+    """What the pairs of a snapshot are used for, and what a person should know of that."""
+    counts = assignment.counts
+    unused = f", {counts['unused']:,} unused" if counts["unused"] else ""
+    yield (
+        f"  {counts['seed']:,} seed, {counts['calibration']:,} calibration, {counts['test']:,} test, "
+        f"{counts['pool']:,} pool (labels of {counts['vault']:,} in the vault){unused}"
+    )
+    if assignment.fractions.simulated and assignment.labelled.pairs:
+        yield (
+            "  A simulation: nearly all pairs are labelled, so the labels of the pool are kept in the vault, and only "
+            f"{assignment.fractions.seed:.0%} of those for training are seed (roles.seed_fraction)."
+        )
+    yield from (f"  {sentence}" for sentence in assignment.oddities())
+
+
+def flip_line(before: Assignment | None, after: Assignment) -> str | None:
+    """That the rule for the seed's share gives another answer than for the snapshot before; a set share never does."""
+    if before is None or before.fractions.simulated == after.fractions.simulated:
+        return None
+    if before.fractions.seed == after.fractions.seed:
+        return None
+    why = "nearly all pairs are labelled now" if after.fractions.simulated else "there is an unlabelled pool now"
+    return (
+        f"The seed's share changes from {before.fractions.seed:.0%} to {after.fractions.seed:.0%} of the training "
+        f"labels, because {why}. To keep it: roles.seed_fraction = {before.fractions.seed:g} in ser.toml."
+    )
+
+
+def landing_json(done: Landed, assignment: Assignment | None) -> dict[str, Any]:
+    """The same as one JSON object."""
+    document = asdict(done)
+    unread = [{"file": file.name, "reason": file.unread} for file in done.files if file.unread]
+    return document | {"unread": unread, "roles": None if assignment is None else assignment.counts}

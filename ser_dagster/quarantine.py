@@ -1,0 +1,58 @@
+"""`ser quarantine`: what did not land, why, and what would mend it."""
+
+import argparse
+import json
+import textwrap
+from typing import Any
+
+from resources.landing.quarantine import Quarantine, Reasons
+from resources.landing.reasons import remedy
+from resources.settings import data_root
+from ser.errors import SerError
+
+_WIDTH = 160
+
+
+def add_parser(commands: Any) -> None:
+    """Add `quarantine` to the subcommands of `ser`."""
+    quarantine = commands.add_parser("quarantine", help="what did not land, why, and what would mend it")
+    quarantine.add_argument("--dataset", help="needed when there is more than one")
+    quarantine.add_argument("--json", action="store_true", help="print one JSON document")
+    quarantine.set_defaults(command=quarantine_command)
+
+
+def quarantine_command(parsed: argparse.Namespace) -> None:
+    """Show the reasons with their counts, a few rows of each, and what would mend them."""
+    dataset = _only_dataset(parsed.dataset)
+    held = Quarantine(data_root(), dataset)
+    reasons = held.reasons()
+    if parsed.json:
+        print(json.dumps({"dataset": dataset, "folder": str(held.folder), "reasons": [_entry(one) for one in reasons]}))
+        return
+    if not reasons:
+        print(f"Nothing of {dataset!r} is in quarantine.")
+        return
+    for one in reasons:
+        print(f"{one.rows:,} x {one.reason}")
+        for row in one.examples:
+            place = row["file"] if row["line"] is None else f"{row['file']}, line {row['line']:,}"
+            print(f"    {place}: {textwrap.shorten(row['raw'] or row.get('copy') or '', _WIDTH, placeholder=' …')}")
+        print(f"  {remedy(one.reason)}")
+    print(f"All of them, with their whole text: {held.folder}")
+
+
+def _entry(one: Reasons) -> dict[str, Any]:
+    return {"reason": one.reason, "rows": one.rows, "remedy": remedy(one.reason), "examples": one.examples}
+
+
+def _only_dataset(named: str | None) -> str:
+    """The dataset that was named, or else the only one with something in quarantine."""
+    known = sorted(path.name for path in (data_root() / "quarantine").glob("*") if path.is_dir())
+    if named is None and len(known) == 1:
+        return known[0]
+    if named in known:
+        return str(named)
+    listed = ", ".join(known) or "nothing"
+    if named is None:
+        raise SerError(f"name the dataset with --dataset. In quarantine: {listed}.")
+    raise SerError(f"nothing of {named!r} is in quarantine. There is: {listed}.")
