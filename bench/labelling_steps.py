@@ -13,10 +13,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from bench.bookkeeping import pair_file
 from bench.bookkeeping_steps import Steps
+from resources.landing.shapes.reader import ShapeReader
 from ser import tables
 from ser.progress import silent
 from ser.reward_model import RewardModel
-from ser.rows import Row, parse_row
+from ser.rows import Row
 from ser.specs import Compute, Encoding, RewardTraining
 from ser.stages import label, trunk
 from ser.stages.specs import LabelSpec, TrunkSpec
@@ -58,9 +59,9 @@ def _states(root: Path, backbone: Path) -> None:
 
 
 def _pairs(file: Path) -> Iterator[dict[str, str]]:
+    reader = ShapeReader()
     with file.open() as lines:
-        for line in lines:
-            row = parse_row(json.loads(line))
+        for row in (row for line in lines for row in reader.read(json.loads(line))):
             assert isinstance(row, Row)
             yield {name: getattr(row.pair, name) for name in tables.PAIRS.names}
 

@@ -10,12 +10,13 @@ from transformers import PreTrainedTokenizerBase
 
 from resources.artifacts import ArtifactStore
 from resources.backbones import backbone
+from resources.landing.shapes.reader import ShapeReader
 from resources.launchers import in_process
 from resources.settings import ROOT, Backbone, data_root
 from ser.backbone import load_tokenizer
 from ser.encoding import EncodedPair, encode_pair
 from ser.pairs import Pair, prompt_messages
-from ser.rows import Row, parse_row
+from ser.rows import Row
 from ser.specs import Encoding
 
 FILES = {
@@ -60,7 +61,8 @@ class Workload:
 @cache
 def fitting(dataset: str) -> list[Row]:
     """All pairs of a dataset that fit, with their labels, in the order of their identities."""
-    parsed = [parse_row(json.loads(line)) for line in FILES[dataset].read_text().splitlines()]
+    reader = ShapeReader()
+    parsed = [row for line in FILES[dataset].read_text().splitlines() for row in reader.read(json.loads(line))]
     known = {row.pair.pair_id: row for row in parsed if isinstance(row, Row)}
     fit = [row for row in known.values() if max(_lengths(row.pair)) <= MAX_LENGTH]
     return sorted(fit, key=lambda row: row.pair.pair_id)

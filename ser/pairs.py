@@ -5,9 +5,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 
-_TURN = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = ("system", "user", "assistant")
+_TURNS = re.compile(r"\n\n(Human|Assistant):")
+_CLOSE_TURNS = re.compile(r"\n(Human|Assistant):")
+_NAMES = {"Human": "user", "Assistant": "assistant"}
+_NOTHING_SEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\ufeff \t\r\n"
+"""What a text may hold without anything to be seen; alone it is as good as empty."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,53 @@ def canonical_prompt(prompt: str | Sequence[Mapping[str, str]]) -> str:
     Raises:
         ValueError: the prompt is empty, has an unknown role, or does not end where an assistant should answer.
     """
-    messages = _transcript(prompt) if isinstance(prompt, str) else [dict(message) for message in prompt]
-    canonical = []
+    messages = _asked(prompt) if isinstance(prompt, str) else prompt
+    canonical, last = [], None
     for message in messages:
-        role, content = message.get("role"), message.get("content")
-        if role not in _ROLES:
-            raise ValueError(f"prompt has a message with role {role!r}; allowed are {', '.join(_ROLES)}")
-        if not isinstance(content, str) or not content.strip():
-            raise ValueError("prompt has a message without text" if len(messages) > 1 else "prompt is empty")
-        canonical.append({"role": role, "content": content.strip()})
-    if not canonical:
-        raise ValueError("prompt is empty")
-    if canonical[-1]["role"] != "user":
-        raise ValueError("prompt does not end with a user message, so there is nothing to respond to")
-    return json.dumps(canonical, ensure_ascii=False, separators=(",", ":"))
+        last, content = message.get("role"), message.get("content")
+        if last not in _ROLES:
+            raise ValueError(f"the prompt has a message with role {last!r}; allowed are {', '.join(_ROLES)}")
+        if not isinstance(content, str) or is_empty(content := content.strip()):
+            raise ValueError("the prompt has a message without text" if len(messages) > 1 else "the prompt is empty")
+        canonical.append(f'{{"role":"{last}","content":{encode_basestring(content)}}}')
+    if last is None:
+        raise ValueError("the prompt is empty")
+    if last == "assistant":
+        raise ValueError(
+            "the prompt ends with a message of the assistant: put it at the beginning of both responses, or leave it out"
+        )
+    if last == "system":
+        raise ValueError("the prompt ends with a system message: there is nothing to respond to")
+    return f"[{','.join(canonical)}]"
+
+
+def dialogue(prompt: str) -> str:
+    """The canonical JSON of a canonical prompt's messages up to its first of the user: what its dialogue began with."""
+    # Quotes inside a text are escaped, so that these marks stand nowhere but between messages.
+    end = prompt.find('},{"role":"', prompt.find('{"role":"user"'))
+    return prompt if end < 0 else f"{prompt[: end + 1]}]"
+
+
+def transcript(text: str) -> list[dict[str, str]] | None:
+    """The turns of an HH-style transcript; those of one line each may follow without a blank line. Else None.
+
+    An answer that is still to be given (`Assistant:` at the end) is no turn.
+    """
+    text = text.strip()
+    if not text.startswith("Human:"):
+        return None
+    parts = _TURNS.split(f"\n\n{text}")
+    if len(parts) == 3:
+        parts = _CLOSE_TURNS.split(f"\n{text}")
+    names, contents = parts[1::2], parts[2::2]
+    if names[-1] == "Assistant" and not contents[-1].strip():
+        names, contents = names[:-1], contents[:-1]
+    return [{"role": _NAMES[name], "content": content.strip()} for name, content in zip(names, contents, strict=True)]
+
+
+def is_empty(text: str) -> bool:
+    """Whether nothing of a text can be seen."""
+    return not text or not text.strip(_NOTHING_SEEN)
 
 
 def prompt_messages(prompt: str) -> list[dict[str, str]]:
@@ -86,15 +124,6 @@ def ordered(identity: str, one: str, other: str) -> tuple[str, str]:
     return (first, second) if int(keyed_hash("order", identity)[0], 16) % 2 == 0 else (second, first)
 
 
-def _transcript(text: str) -> list[dict[str, str]]:
+def _asked(text: str) -> list[dict[str, str]]:
     """The messages of a string prompt."""
-    parts = _TURN.split("\n\n" + text.strip())
-    if len(parts) < 3 or parts[0].strip() or parts[1] != "Human":
-        return [{"role": "user", "content": text}]
-    names, contents = parts[1::2], parts[2::2]
-    if names[-1] == "Assistant" and not contents[-1].strip():
-        names, contents = names[:-1], contents[:-1]
-    return [
-        {"role": "user" if name == "Human" else "assistant", "content": content}
-        for name, content in zip(names, contents, strict=True)
-    ]
+    return transcript(text) or [{"role": "user", "content": text}]

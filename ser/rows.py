@@ -1,32 +1,30 @@
-"""A row of a landed file: from what the file says to a checked pair with its label, or the reason why not."""
+"""A checked row: a pair with its label and what is known about it, or the reason why there is none."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ser.pairs import Pair, canonical_prompt, ordered, pair_id
+from ser.pairs import Pair, canonical_prompt, is_empty, ordered, pair_id
 from ser.roles import LABEL_ROLES, ROLES
 
 JUDGE = "judge"
 """The annotator whose labels train the judge of the policies; they are never human labels."""
 
-KNOWN_FIELDS = frozenset(
-    (
-        "prompt",
-        "chosen",
-        "rejected",
-        "response_a",
-        "response_b",
-        "preferred",
-        "group",
-        "source",
-        "annotator",
-        "role",
-    )
-)
-"""Every other column (also `id`) is metadata."""
+MAX_RESPONSE = 10**6
+"""Bytes of a response beyond which no model could be meant for it."""
+
+TRAIN = "train"
+"""What a published split for training asks for: seed or pool, by the draw."""
+
+ASKED_ROLES: dict[str, str] = {
+    **dict(zip(ROLES, ROLES, strict=True)),
+    **dict.fromkeys((TRAIN, "training"), TRAIN),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "calibration"),
+}
+"""What the column `role` may say, in any case: our roles, and the names of published splits."""
+
+_METADATA = json.JSONEncoder(default=str).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,135 +37,129 @@ class Row:
     source: str | None
     group: str | None
     role: str | None
+    """One of our roles, or `train`, which leaves seed or pool to the draw; None: not asked for."""
     metadata: str
     """The other columns, as a JSON object."""
 
 
-def parse_row(fields: Mapping[str, Any]) -> Row | str:
-    """The row that `fields` (column to value; None and NaN are missing) describe, or why there is none."""
-    present = {name: value for name, value in fields.items() if not _missing(value)}
+@dataclass(slots=True)
+class Comparison:
+    """What a row says about two responses, not checked yet.
+
+    `prompt` is a text or a list of messages with the roles system, user and assistant. `first` says whether `one` is
+    the better response, None: it has no label. `names` are the columns of the responses, for the reasons.
+    """
+
+    prompt: Any
+    one: Any
+    other: Any
+    first: bool | None = None
+    names: tuple[str, str] = ("chosen", "rejected")
+    annotator: Any = None
+    source: Any = None
+    group: Any = None
+    role: Any = None
+
+
+def check_row(said: Comparison, metadata: Mapping[str, Any]) -> Row:
+    """The row of a comparison.
+
+    Raises:
+        ValueError: there is none; the message is the reason.
+    """
+    one, other = text_of(said.names[0], said.one), text_of(said.names[1], said.other)
+    if one == other:
+        raise ValueError("equal responses")
+    first = said.first
     try:
-        one, other, first = _responses(present)
-        prompt = _prompt(present.get("prompt"))
-        annotator = _name(present, "annotator") or ""
-        source, group, role = (_name(present, name) for name in ("source", "group", "role"))
-        _check_role(role, first is not None)
-        rest = {name: value for name, value in sorted(present.items()) if name not in KNOWN_FIELDS}
-        metadata = json.dumps(rest, default=str)
-    except ValueError as problem:
-        return str(problem)
-    except RecursionError:
-        return "a column is nested too deeply"
-    identity = pair_id(prompt, one, other)
+        prompt = canonical_prompt(said.prompt)
+        identity = pair_id(prompt, one, other)
+    except UnicodeEncodeError as error:
+        raise ValueError("no valid text: it has half of a character (a lone surrogate)") from error
+    if "\\u0000" in prompt or "\0" in one or "\0" in other:
+        _refuse_nul(prompt, one, other, said.names)
+    role = asked_role(said.role, first is not None)
+    annotator = name_of("annotator", said.annotator) or ""
     a, b = ordered(identity, one, other)
     preferred = None if first is None else "a" if (one if first else other) == a else "b"
     if preferred and annotator == JUDGE:
         role = None  # a judge's label never decides what a pair is used for
-    return Row(Pair(identity, prompt, a, b), preferred, annotator, source, group, role, metadata)
+    source, group = name_of("source", said.source), name_of("group", said.group)
+    return Row(Pair(identity, prompt, a, b), preferred, annotator, source, group, role, _json(metadata))
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def text_of(name: str, value: Any) -> str:
+    """A response as a text without white space around it; a number is the text that it is written with.
 
-
-def _responses(fields: Mapping[str, Any]) -> tuple[str, str, bool | None]:
-    """The two responses, and whether the first is preferred (None: no label)."""
-    label = fields.get("preferred")
-    if isinstance(label, str) and not label.strip():
-        label = None
-    by_label = [name for name in ("chosen", "rejected") if name in fields]
-    by_letter = [name for name in ("response_a", "response_b") if name in fields]
-    if by_label and (by_letter or label is not None):
-        extra = by_letter[0] if by_letter else "preferred"
-        raise ValueError(f"has both {by_label[0]!r} and {extra!r}, which belong to two different forms")
-    names = ("response_a", "response_b") if by_letter else ("chosen", "rejected")
-    if not by_label and not by_letter:
-        raise ValueError("missing fields 'chosen' and 'rejected' (or 'response_a' and 'response_b')")
-    one, other = (_response(fields, name) for name in names)
-    if one == other:
-        raise ValueError(f"{names[0]} and {names[1]} are equal")
-    if by_label:
-        return one, other, True
-    if label is None:
-        return one, other, None
-    if not isinstance(label, str) or label.strip() not in ("a", "b"):
-        raise ValueError(f"preferred is {_short(label)}; allowed are a, b or empty")
-    return one, other, label.strip() == "a"
-
-
-def _response(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if value is None:
-        raise ValueError(f"missing field {name!r}")
+    Raises:
+        ValueError: it is empty, no text, or too long for any model.
+    """
     if not isinstance(value, str):
-        raise ValueError(f"{name} has the wrong type {type(value).__name__}; it must be text")
-    text = _decodable(name, value).strip()
-    if not text:
-        raise ValueError(f"{name} is empty")
+        if value is None:
+            raise ValueError(f"no {name!r}: nothing to compare")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name!r} has the wrong type {type(value).__name__!r}; it must be text or messages")
+        value = str(value)
+    text = value.strip()
+    if is_empty(text):
+        raise ValueError(f"{name!r} is empty")
+    if len(text) * 4 > MAX_RESPONSE and (size := len(text.encode("utf-8", "replace"))) > MAX_RESPONSE:
+        raise ValueError(f"a response of {size} bytes: no model could be meant for it")
     return text
 
 
-def _prompt(value: Any) -> str:
-    """The canonical prompt of a string, of a list of messages, or of such a list written as JSON."""
+def name_of(column: str, value: Any) -> str | None:
+    """A short optional text; whole numbers are taken as their digits, as a CSV would hold them.
+
+    Raises:
+        ValueError: it is no text and no number.
+    """
     if value is None:
-        raise ValueError("missing field 'prompt'")
-    messages = _messages(value) if isinstance(value, str) else value
-    if isinstance(messages, str):
-        return canonical_prompt(_decodable("prompt", messages))
-    if not isinstance(messages, list) or not all(isinstance(message, Mapping) for message in messages):
-        raise ValueError(f"prompt has the wrong type {type(value).__name__}; it must be text or a list of messages")
-    for message in messages:
-        if isinstance(message.get("content"), str):
-            _decodable("prompt", message["content"])
-    return canonical_prompt(messages)
-
-
-def _messages(text: str) -> str | list[dict[str, Any]]:
-    """Chat messages written as JSON in a string, as a CSV must have them; any other string as it is."""
-    if not text.lstrip().startswith("["):
-        return text
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    chat = isinstance(value, list) and all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in value)
-    return value if chat and value else text
-
-
-def _name(fields: Mapping[str, Any], name: str) -> str | None:
-    """A short optional text; whole numbers are taken as their digits, as a CSV would hold them."""
-    value = fields.get(name)
+        return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if value is None:
-        return None
     if not isinstance(value, str):
-        raise ValueError(f"{name} has the wrong type {type(value).__name__}; it must be text")
-    return _decodable(name, value).strip() or None
+        raise ValueError(f"{column!r} has the wrong type {type(value).__name__!r}; it must be text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{column!r} is no valid text: it has half of a character") from error
+    elif "\0" in value:
+        raise ValueError(f"{column!r} has a NUL character")
+    return value.strip() or None
 
 
-def _check_role(role: str | None, labelled: bool) -> None:
+def asked_role(value: Any, labelled: bool) -> str | None:
+    """What a row, or a command, asks to be used for.
+
+    Raises:
+        ValueError: there is no such role, or it needs a label.
+    """
+    name = name_of("role", value)
+    if name is None:
+        return None
+    role = ASKED_ROLES.get(name.lower())
     if role is None:
-        return
-    if role not in ROLES:
-        raise ValueError(f"role {_short(role)} is unknown; allowed are {', '.join(ROLES)}")
+        raise ValueError(f"the role {name[:40]!a} is unknown; allowed are {', '.join(ROLES)}, train and validation")
     if role in LABEL_ROLES and not labelled:
-        raise ValueError(f"role {role!r} needs a label, and the row has none")
+        raise ValueError(f"the role {role!r} needs a label, and the row has none")
+    return role
 
 
-def _decodable(name: str, text: str) -> str:
-    """`text`, if it is what a file can hold as UTF-8 and a model can read."""
-    if "\0" in text:
-        raise ValueError(f"{name} is undecodable: it has a NUL character")
+def _json(metadata: Mapping[str, Any]) -> str:
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{name} is undecodable: no valid text at character {error.start}") from error
-    return text
+        return _METADATA(dict(sorted(metadata.items()))) if metadata else "{}"
+    except RecursionError as error:
+        raise ValueError("a column is nested too deeply") from error
 
 
-def _short(value: Any) -> str:
-    text = ascii(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+def _refuse_nul(prompt: str, one: str, other: str, names: tuple[str, str]) -> None:
+    """Say which text has a NUL character; an escaped backslash before `u0000` only looks like it."""
+    for name, text in zip(names, (one, other), strict=True):
+        if "\0" in text:
+            raise ValueError(f"{name!r} has a NUL character")
+    if any("\0" in message["content"] for message in json.loads(prompt)):
+        raise ValueError("the prompt has a NUL character")

@@ -1,0 +1,1 @@
+"""From the columns of a raw row, as people publish them, to checked rows of the landing contract."""

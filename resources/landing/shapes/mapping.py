@@ -1,0 +1,74 @@
+"""What the user says about the columns of a file: which is which, and what the label column's words mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ser.errors import SerError
+
+FIELDS = (
+    *("prompt", "chosen", "rejected", "response_a", "response_b", "preferred"),
+    *("system", "id", "group", "source", "annotator", "role"),
+)
+"""The canonical fields that a column can be mapped to."""
+
+MEANINGS = ("a", "b", "tie")
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """How to read columns with other names than the known ones.
+
+    Attributes:
+        columns: canonical field to column of the file; `context+question` joins two columns with a blank line.
+        values: what the label column says, to `a`, `b` or `tie`.
+        role: of every row that names none.
+        unlabelled: a column that looks like a label and is not read is no reason to refuse a row.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    role: str | None = None
+    unlabelled: bool = False
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """The columns of `prompt=question,response_a=answer_1`.
+
+    Raises:
+        SerError: it is not written so, or names a field that does not exist.
+    """
+    columns = _assignments(text, "--map", "prompt=question,response_a=answer_1")
+    for name in columns:
+        if name not in FIELDS:
+            raise SerError(f"--map: there is no field {name!r}. Choose from: {', '.join(FIELDS)}.")
+    if {"chosen", "rejected"} & columns.keys() and {"response_a", "response_b"} & columns.keys():
+        raise SerError("--map: name either chosen and rejected, or response_a and response_b (with preferred).")
+    for one, other in (("chosen", "rejected"), ("response_a", "response_b")):
+        if (one in columns) != (other in columns):
+            raise SerError(f"--map: {one} and {other} belong together; name a column for both.")
+    return columns
+
+
+def parse_values(text: str) -> dict[str, str]:
+    """The meanings of `model_a=a,model_b=b,same=tie`.
+
+    Raises:
+        SerError: it is not written so, or a meaning is another.
+    """
+    values = _assignments(text, "--values", "model_a=a,model_b=b")
+    for word, meaning in values.items():
+        if meaning not in MEANINGS:
+            raise SerError(f"--values: {word}={meaning} means nothing; a word means {', '.join(MEANINGS)}.")
+    return values
+
+
+def _assignments(text: str, option: str, example: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, sign, value = (piece.strip() for piece in part.partition("="))
+        if not (name and sign and value):
+            raise SerError(f"{option}: {part.strip()!r} is no assignment. Write it as {option} {example}.")
+        if name in found:
+            raise SerError(f"{option}: {name!r} is named twice. Name it once.")
+        found[name] = value
+    return found

@@ -1,0 +1,191 @@
+"""From the raw rows of a file to checked rows: each is read as the shape that its columns have."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from resources.landing.files import RawRow
+from resources.landing.shapes.labels import TIE, meaning
+from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.shapes.recognition import Plan, recognise
+from resources.landing.shapes.settling import settle
+from resources.landing.shapes.shape import RESPONSES, Fields
+from resources.landing.shapes.templates import refuse_template
+from ser.rows import Comparison, Row, check_row
+
+TIES = "ties, landed without a label"
+_CANONICAL = frozenset(
+    (
+        "prompt",
+        "chosen",
+        "rejected",
+        "response_a",
+        "response_b",
+        "preferred",
+        "system",
+        "group",
+        "source",
+        "annotator",
+        "role",
+    )
+)
+_PLANS_KEPT = 4096
+_COLUMNS_KEPT = 500
+
+
+class ShapeReader:
+    """Reads the rows of one file, and counts what they were read as.
+
+    Attributes:
+        shapes: what rows were read as, in words, to raw rows.
+        notes: what was done or noticed on the way, in words, to raw rows.
+        columns: the names of the columns, as they appeared.
+    """
+
+    def __init__(self, mapping: ColumnMap | None = None):
+        self.shapes: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.columns: list[str] = []
+        self._mapping = mapping or ColumnMap()
+        self._plans: dict[tuple[str, ...], Plan | str] = {}
+        self._words: dict[tuple[str, str, str], str] = {}
+
+    def parse(self, rows: Iterable[RawRow]) -> Iterator[tuple[RawRow, Row | str]]:
+        """A checked row for each pair of each raw row, or the reason why it has none."""
+        for raw in rows:
+            if raw.fields is None:
+                yield raw, raw.reason or "no row"
+                continue
+            for found in self.read(raw.fields):
+                yield raw, found
+
+    def read(self, fields: Mapping[str, Any]) -> list[Row | str]:
+        """The checked rows of one raw row's fields (column to value), or the reason why there is none."""
+        present = {name: value for name, value in fields.items() if value is not None and value == value}
+        notes: set[str] = set()
+        try:
+            plan = self._plan(tuple(present))
+            metadata = {name: present[name] for name in plan.rest}
+            found, words = self._pairs(plan, present, metadata, notes)
+        except ValueError as problem:
+            return [str(problem)]
+        except RecursionError:
+            return ["a column is nested too deeply"]
+        if words is not None:
+            self.shapes[words] += 1
+            self.notes.update(notes)
+            self.notes.update(plan.notes)
+        return found
+
+    def _pairs(
+        self, plan: Plan, present: Mapping[str, Any], metadata: dict[str, Any], notes: set[str]
+    ) -> tuple[list[Row | str], str | None]:
+        """The pairs of a row, or the reasons why they are none, and what it was read as if any is a pair."""
+        found: list[Row | str] = []
+        words = None
+        for said in _said(plan, present):
+            extra = {name: value for name, value in said.items() if name not in _CANONICAL}
+            for comparison in self._comparisons(plan, said, present, notes):
+                try:
+                    form = settle(comparison, said.get("system"), notes)
+                    row = check_row(comparison, {**metadata, **extra} if extra else metadata)
+                    refuse_template((row.pair.prompt, row.pair.response_a, row.pair.response_b))
+                except ValueError as problem:
+                    found.append(str(problem))
+                else:
+                    found.append(row)
+                    words = words or self._word(plan, *form)
+        return found, words
+
+    def _plan(self, columns: tuple[str, ...]) -> Plan:
+        plan = self._plans.get(columns)
+        if plan is None:
+            if len(self._plans) >= _PLANS_KEPT:
+                self._plans.clear()
+            self.columns += [name for name in columns if name not in self.columns][: _COLUMNS_KEPT - len(self.columns)]
+            try:
+                plan = recognise(columns, self._mapping)
+            except ValueError as problem:
+                plan = str(problem)
+            self._plans[columns] = plan
+        if isinstance(plan, str):
+            raise ValueError(plan)
+        return plan
+
+    def _comparisons(
+        self, plan: Plan, said: Fields, present: Mapping[str, Any], notes: set[str]
+    ) -> Iterator[Comparison]:
+        """The comparisons of one or several responses with one or several others."""
+        names = RESPONSES[0] if "chosen" in said or "rejected" in said else RESPONSES[1]
+        one, other = (said.get(name) for name in names)
+        first = self._first(plan, said, present, names, notes)
+        about = {
+            "annotator": said.get("annotator") or (None if first is None else plan.shape.annotator),
+            "source": said.get("source"),
+            "group": said.get("group"),
+            "role": said.get("role") or self._mapping.role,
+        }
+        for better, worse in product(_several(one), _several(other)):
+            yield Comparison(said.get("prompt"), better, worse, first, names, **about)
+
+    def _first(
+        self, plan: Plan, said: Fields, present: Mapping[str, Any], names: tuple[str, str], notes: set[str]
+    ) -> bool | None:
+        """Whether the first response is the better one; None: nobody says so.
+
+        Raises:
+            ValueError: the label says nothing that is known, or stands in a column that is not read.
+        """
+        if names == RESPONSES[0]:
+            scores = said.get("score_chosen"), said.get("score_rejected")
+            if scores[0] is None or scores[0] != scores[1]:
+                return True
+            notes.add(TIES)
+            return None
+        side = self._side(plan, said.get("preferred"))
+        if side == TIE:
+            notes.add(TIES)
+            return None
+        if side is not None:
+            return side == "a"
+        unread = next((name for name in plan.unread if str(present[name]).strip()), None)
+        if unread is not None and not self._mapping.unlabelled:
+            raise ValueError(
+                f"the column {unread!r} looks like a label and is not read: "
+                f"--map preferred={unread} --values WORD=a,WORD=b, or --unlabelled"
+            )
+        return None
+
+    def _side(self, plan: Plan, value: Any) -> str | None:
+        if value is None:
+            return None
+        source = plan.fields.get("preferred")
+        column = source.names if source else "preferred"
+        try:
+            return meaning(column, value, plan.words)
+        except ValueError:
+            if self._mapping.unlabelled and column != "preferred" and "preferred" not in self._mapping.columns:
+                return None
+            raise
+
+    def _word(self, plan: Plan, form: str, origin: str) -> str:
+        key = (plan.shape.name, form, origin)
+        if key not in self._words:
+            name = f"{plan.shape.name} {form}" if plan.shape.name == "TRL" else plan.shape.name
+            self._words[key] = name + origin
+        return self._words[key]
+
+
+def _said(plan: Plan, present: Mapping[str, Any]) -> Iterable[Fields]:
+    """The canonical fields of each comparison of a row."""
+    fields = {name: source.value(present) for name, source in plan.fields.items()}
+    if plan.shape.convert is None or plan.lower is None:
+        return [fields]
+    row = {name: present[column] for name, column in plan.lower.items()}
+    return [{**fields, **converted} for converted in plan.shape.convert(row)]
+
+
+def _several(value: Any) -> list[Any]:
+    """The responses of a column: a list of texts is several, a list of messages is one."""
+    return value if isinstance(value, list) and value and all(isinstance(item, str) for item in value) else [value]

@@ -1,0 +1,161 @@
+"""Which shape a row's columns have, and where its canonical fields are: worked out once for each set of columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from resources.landing.shapes.catalogue import CANONICAL, SHAPES
+from resources.landing.shapes.labels import NAMES, looks_like_label, words_beside
+from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
+
+ABOUT = ("system", "group", "source", "annotator", "role")
+"""Canonical fields that any shape may have under their own names."""
+
+CONTEXT = "a column 'context' was not read: --map prompt=context+prompt joins it with the prompt"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a canonical field comes from: columns that are joined, each a way into its value."""
+
+    parts: tuple[tuple[str, ...], ...]
+
+    def value(self, present: Mapping[str, Any]) -> Any:
+        """The value, or None where there is none."""
+        if len(self.parts) == 1:
+            return _inside(present, self.parts[0])
+        values = [value for way in self.parts if (value := _inside(present, way)) is not None]
+        if not all(isinstance(value, str) for value in values):
+            raise ValueError(f"the columns {self.names} cannot be joined: they are not all text")
+        return "\n\n".join(value.strip() for value in values if value.strip())
+
+    @property
+    def names(self) -> str:
+        """The columns, as `--map` writes them."""
+        return "+".join(".".join(way) for way in self.parts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How rows with one set of columns are read."""
+
+    shape: Shape
+    lower: Mapping[str, str] | None
+    """Column to its name in small letters, where any differs."""
+    fields: Mapping[str, Source] = field(default_factory=dict)
+    rest: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    """Columns that look like a label and are not read."""
+    notes: tuple[str, ...] = ()
+
+
+def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
+    """The plan for rows whose columns with a value are `columns`.
+
+    Raises:
+        ValueError: no shape has them; the message says which columns there are, and what to do.
+    """
+    lower = {column.strip().lower(): column for column in reversed(columns)} | {
+        column: column for column in columns if column == column.strip().lower()
+    }
+    mapped = {name: source for name, text in mapping.columns.items() if (source := _mapped(name, text, lower))}
+    taken = {way[0] for source in mapped.values() for way in source.parts}
+    free = {name: column for name, column in lower.items() if column not in taken}
+    shape = _shape({*free, *mapped}, mapping)
+    fields = {
+        name: mapped.get(name) or _source(shape.fields.get(name, (name,)), free) for name in (*shape.fields, *ABOUT)
+    }
+    if "id" in mapped:
+        fields["id"] = mapped["id"]
+    sources = {name: source for name, source in fields.items() if source}
+    label = mapped.get("preferred") or (None if shape.convert else _label(shape, free, sources))
+    if label:
+        sources["preferred"] = label
+    read = {way[0] for source in sources.values() for way in source.parts}
+    reads = shape.reads | shape.needs if shape.convert else shape.reads
+    rest = tuple(column for column in columns if column not in read and column.strip().lower() not in reads)
+    return Plan(
+        shape,
+        lower if shape.convert else None,
+        sources,
+        rest,
+        _words(sources, shape, mapping),
+        tuple(column for column in rest if looks_like_label(column.strip().lower())),
+        (*shape.notes, *((CONTEXT,) if "context" in map(str.lower, rest) and "prompt" in sources else ())),
+    )
+
+
+def _shape(columns: set[str], mapping: ColumnMap) -> Shape:
+    for shape, responses in zip(CANONICAL, RESPONSES, strict=True):
+        if set(responses) <= mapping.columns.keys():
+            return shape
+    for shape in SHAPES:
+        if shape.needs <= columns:
+            if shape.refusal:
+                raise ValueError(shape.refusal)
+            return shape
+    for responses in RESPONSES:
+        if missing := [name for name in responses if name not in columns][: len(columns & set(responses))]:
+            raise ValueError(f"no {missing[0]!r}: nothing to compare")
+    shown = ", ".join(sorted(columns))
+    raise ValueError(
+        f"the columns {shown[:300]!r} are no known form of preferences: say which is which with "
+        "--map prompt=COLUMN,chosen=COLUMN,rejected=COLUMN (or response_a, response_b and preferred)"
+    )
+
+
+def _source(alternatives: Alternatives, lower: Mapping[str, str]) -> Source | None:
+    """The first alternative whose first column is there, without the columns that are not."""
+    for text in alternatives:
+        ways = [tuple(part.split(".")) for part in text.split("+")]
+        if ways[0][0] in lower:
+            return Source(tuple((lower[way[0]], *way[1:]) for way in ways if way[0] in lower))
+    return None
+
+
+def _mapped(name: str, text: str, lower: Mapping[str, str]) -> Source | None:
+    """The columns that a map names, which may hold `+` and `.` in their own names.
+
+    Raises:
+        ValueError: a row that has none of them has no prompt or response.
+    """
+    small = text.strip().lower()
+    source = Source(((lower[small],),)) if small in lower else None
+    if source is None:
+        parts = [part.strip().lower() for part in text.split("+")]
+        ways = [((lower[part],) if part in lower else _dotted(part, lower)) for part in parts]
+        source = Source(tuple(way for way in ways if way)) if any(ways) else None
+    if source is None and name in ("prompt", *RESPONSES[0], *RESPONSES[1]):
+        raise ValueError(f"no column {text!r}, which --map names as the {name!r}")
+    return source
+
+
+def _dotted(part: str, lower: Mapping[str, str]) -> tuple[str, ...] | None:
+    first, *others = part.split(".")
+    return (lower[first], *others) if others and first in lower else None
+
+
+def _label(shape: Shape, lower: Mapping[str, str], sources: Mapping[str, Source]) -> Source | None:
+    """The column that says which of two responses is better."""
+    if "response_a" not in sources or "preferred" in sources:
+        return sources.get("preferred")
+    read = {way[0] for source in sources.values() for way in source.parts}
+    return _source(tuple(name for name in NAMES if name in lower and lower[name] not in read), lower)
+
+
+def _words(sources: Mapping[str, Source], shape: Shape, mapping: ColumnMap) -> Mapping[str, str]:
+    if "response_a" not in sources:
+        return {}
+    beside = words_beside(sources["response_a"].names, sources["response_b"].names) if "response_b" in sources else {}
+    return {**beside, **shape.values, **{word.strip().lower(): side for word, side in mapping.values.items()}}
+
+
+def _inside(present: Mapping[str, Any], way: tuple[str, ...]) -> Any:
+    value: Any = present
+    for name in way:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value

@@ -1,0 +1,108 @@
+"""Text that is already in a chat template: back into messages where it begins with one, refused where it holds one."""
+
+import re
+
+from resources.landing.shapes.messages import Message
+
+END_TOKENS = (
+    *("<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<|end|>", "<|eom_id|>"),
+    *("</s>", "<end_of_turn>", "<eos>", "<|end_of_turn|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>"),
+)
+"""What ends a turn in some template; at the end of a response it is never the text's own."""
+
+_STARTS = re.compile(
+    r"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)?\s*(?=<\||<start_of_turn>|\[INST\])"
+)
+_ROLES = "system|user|assistant|model|developer|tool|ipython"
+_TURNS = {
+    "ChatML": re.compile(rf"<\|im_start\|>({_ROLES})\n"),
+    "Llama 3's template": re.compile(rf"<\|start_header_id\|>({_ROLES})<\|end_header_id\|>"),
+    "Gemma's template": re.compile(rf"<start_of_turn>({_ROLES})\n"),
+    "Zephyr's template": re.compile(r"<\|(system|user|assistant)\|>(?=\s|$)"),
+}
+_INST = re.compile(r"(\[INST\]|\[/INST\])")
+_SYS = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
+_INSIDE = re.compile(
+    r"<\|im_start\|>(?:system|user|assistant)"
+    r"|<\|start_header_id\|>(?:system|user|assistant)<\|end_header_id\|>"
+    r"|<start_of_turn>(?:user|model)(?:\\n|\s)"
+    r"|(?:^|\\n|[\n\"])<\|(?:system|user|assistant)\|>(?:\\n|\s)"
+    r"|\[INST\][^\[]*\[/INST\]"
+)
+
+
+def without_end(text: str) -> str:
+    """A response without the tokens that end a turn."""
+    text = text.rstrip()
+    while text.endswith(END_TOKENS):
+        text = next(text.removesuffix(end) for end in END_TOKENS if text.endswith(end)).rstrip()
+    return text
+
+
+def has_marks(text: str) -> bool:
+    """Whether a template may be in a text; a look that costs little."""
+    return "<|" in text or "[INST]" in text or "<start_of_turn>" in text
+
+
+def templated_messages(text: str) -> list[Message] | None:
+    """The messages of a text that begins with a chat template; None: it does not. An open turn at the end is left out.
+
+    Raises:
+        ValueError: it begins with one, but is not built like it.
+    """
+    start = _STARTS.match(text)
+    if start is None:
+        return None
+    body = text[start.end() :]
+    if body.startswith("[INST]"):
+        return _inst_messages(body)
+    for turn in _TURNS.values():
+        if turn.match(body):
+            return _messages(turn, body)
+    return None
+
+
+def refuse_template(texts: tuple[str, ...]) -> None:
+    """Refuse texts that hold turns of a chat template: a model would read a conversation inside the conversation.
+
+    Raises:
+        ValueError: one does.
+    """
+    for text in texts:
+        if has_marks(text) and (mark := _INSIDE.search(text)):
+            shown = mark.group().strip('\\n" ').removesuffix("\\n")
+            raise ValueError(f"turns of a chat template inside a text ({shown[:40]!a}): take the template off")
+
+
+def _messages(turn: re.Pattern[str], body: str) -> list[Message]:
+    parts = turn.split(body)
+    return _plain(list(zip(parts[1::2], parts[2::2], strict=True)))
+
+
+def _inst_messages(body: str) -> list[Message]:
+    """The turns of `[INST] user [/INST] assistant </s>`, with the system message inside the first of the user."""
+    parts = _INST.split(body)
+    turns: list[tuple[str, str]] = []
+    for mark, content in zip(parts[1::2], parts[2::2], strict=True):
+        if mark == "[INST]":
+            if not turns and (system := _SYS.match(content)):
+                turns.append(("system", system.group(1)))
+                content = content[system.end() :]
+            turns.append(("user", content))
+        else:
+            turns.append(("assistant", without_end(content).removesuffix("<s>")))
+    return _plain(turns)
+
+
+def _plain(turns: list[tuple[str, str]]) -> list[Message]:
+    names: dict[str, str] = {"model": "assistant", "developer": "system"}
+    messages = []
+    for place, (name, content) in enumerate(turns):
+        if name in ("tool", "ipython"):
+            raise ValueError("tool calls are not supported")
+        content = without_end(content).strip()
+        if content or place < len(turns) - 1:
+            messages.append({"role": names.get(name, name), "content": content})
+        elif names.get(name, name) != "assistant":
+            raise ValueError("a chat template ends with an empty turn of the user")
+    return messages
