@@ -15,6 +15,10 @@ from bench.bookkeeping import pair_file
 from bench.bookkeeping_steps import Steps
 from resources.landing.shapes.reader import ShapeReader
 from ser import tables
+from ser.backbone import load_tokenizer
+from ser.encoded import write_encoded
+from ser.encoding import encode_pair
+from ser.pairs import Pair
 from ser.progress import silent
 from ser.reward_model import RewardModel
 from ser.rows import Row

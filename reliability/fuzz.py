@@ -16,7 +16,7 @@ from reliability.mutations import accident
 from resources.landing.files import UnreadableError, read_rows
 from resources.landing.zone import Landed, Landing
 from resources.settings import Settings
-from tests.pairs import count_words
+
 
 AT_ONCE = 500
 """Files in one landing."""

@@ -62,7 +62,7 @@ def _import(parsed: argparse.Namespace) -> None:
     with instance() as current:  # before anything lands, as in `ser land`
         done = take_back(zone, zone.only_dataset(parsed.dataset), parsed.files, parsed.annotator)
         landed = done.landed
-        register(current, landed.snapshot)
+        register(current, zone.current_snapshot(landed.dataset))
     if parsed.json:
         print(json.dumps(asdict(landed) | {"unanswered": done.unanswered}))
         return

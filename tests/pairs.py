@@ -36,9 +36,3 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     """Write rows as JSON lines."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
-
-
-def count_words(pairs: list[tuple[str, str, str]]) -> list[tuple[int, int]]:
-    """A token counter in which a word is a token."""
-    sizes = [(len(prompt.split()), len(a.split()) + 1, len(b.split()) + 1) for prompt, a, b in pairs]
-    return [(sum(size), max(size[1:])) for size in sizes]

@@ -10,16 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.landing.zone import Landing
-from resources.settings import Roles, Settings
-from ser.specs import Encoding
-from tests.pairs import count_words
+from resources.landing.zone import Landed, Landing
+from resources.settings import Settings
+from ser.progress import silent
+from ser.specs import Roles
+from ser.stages import split
+from ser.stages.specs import SplitSpec
 
 
-def landing(root: Path, seed_fraction: float | None = None, max_length: int = 512) -> Landing:
+def landing(root: Path, **roles: Any) -> Landing:
     """A landing zone in `root`."""
-    settings = Settings(roles=Roles(seed_fraction=seed_fraction), encoding=Encoding(max_length=max_length))
-    return Landing(root, settings, count_words)
+    return Landing(root, Settings(roles=Roles(**roles)))
 
 
 def pair(number: int, label: str | None = "a", **more: Any) -> dict[str, Any]:
@@ -62,9 +63,25 @@ def snapshot(zone: Landing, name: str, out: Path) -> dict[str, list[dict[str, An
     return {kind: pq.read_table(out / f"{kind}.parquet").to_pylist() for kind in kinds}
 
 
-def roles(zone: Landing, dataset: str, out: Path) -> dict[str, str]:
+def splits(zone: Landing, dataset: str, out: Path, **settings: Any) -> Path:
+    """The folder with the tables of the current snapshot by role."""
+    snapshot(zone, zone.current_snapshot(dataset), out)
+    (out / "splits").mkdir(exist_ok=True)
+    inputs = {name: out / f"{name}.parquet" for name in ("pairs", "labels", "judge_labels")}
+    split.run(SplitSpec(roles=Roles(**settings)), inputs, out / "splits", silent)
+    return out / "splits"
+
+
+def roles(zone: Landing, dataset: str, out: Path, **settings: Any) -> dict[str, str]:
     """pair_id to role in the current snapshot."""
-    return {row["pair_id"]: row["role"] for row in snapshot(zone, zone.current_snapshot(dataset), out)["pairs"]}
+    table = pq.read_table(splits(zone, dataset, out, **settings) / "roles.parquet")
+    return {row["pair_id"]: row["role"] for row in table.to_pylist()}
+
+
+def numbers(done: Landed) -> tuple[int, ...]:
+    """Rows read, landed, labels added, duplicates, quarantined; pairs labelled and unlabelled."""
+    return (done.read, done.landed, done.labels_added, done.duplicates, done.quarantined, done.labelled,
+            done.unlabelled)  # fmt: skip
 
 
 def quarantined(root: Path, dataset: str = "demo") -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ def zone(tmp_path: Path) -> Landing:
 
 
 @pytest.mark.parametrize("harm", [flip, Path.unlink])
-@pytest.mark.parametrize("kind", ["pairs", "labels", "role_changes", "keys"])
+@pytest.mark.parametrize("kind", ["pairs", "labels", "asked_roles"])
 def test_a_changed_or_missing_part_stops_the_next_landing(
     tmp_path: Path, zone: Landing, kind: str, harm: Callable[[Path], None]
 ) -> None:
@@ -53,6 +53,7 @@ def test_no_snapshot_is_written_from_a_changed_or_missing_part_until_it_is_put_b
     for read in (
         lambda: zone.write_snapshot(zone.current_snapshot("demo"), tmp_path / "out"),
         lambda: zone.gained("demo", None),
+        lambda: zone.roles(zone.current_snapshot("demo")),
         lambda: zone.find_pairs("demo", ["0" * 24]),
     ):
         with pytest.raises(SerError, match=part.name):
@@ -76,7 +77,7 @@ def test_a_lost_small_file_is_no_new_beginning(
     harm(path)
     before = files_in(tmp_path / "data")
     more = jsonl(tmp_path / "more.jsonl", [pair(20)])
-    for read in (lambda: zone.land([more], "demo"), lambda: (zone.counts("demo"), zone.seed_fraction("demo"))):
+    for read in (lambda: zone.land([more], "demo"), lambda: (zone.counts("demo"), zone.created("demo"))):
         with pytest.raises(SerError, match=rf"{path}.*\n.*from a backup") as error:
             read()
         assert len(str(error.value).splitlines()) == 2

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from landing_fakes import count_words, files_in, jsonl, landing, pair, quarantined, snapshot
+from landing_fakes import files_in, jsonl, landing, pair, quarantined, snapshot
 
 from resources.landing.zone import Landing
 from resources.settings import Settings
@@ -147,7 +147,7 @@ def test_killed_for_real(tmp_path: Path, step: int):
 
 def land_part(root: Path, file: Path) -> None:
     """What one of several processes does."""
-    Landing(root, Settings(), count_words).land([file], "demo")
+    Landing(root, Settings()).land([file], "demo")
 
 
 def test_landings_at_the_same_time_wait_for_each_other(tmp_path: Path):

@@ -24,7 +24,7 @@ NAMING: dict[str, Callable[[Landing, Path], object]] = {
     "write_snapshot": lambda zone, root: zone.write_snapshot("evil-0123456789ab", root.parent),
     "find_pairs": lambda zone, root: zone.find_pairs("evil", []),
     "gained": lambda zone, root: zone.gained("evil", None),
-    "seed_fraction": lambda zone, root: zone.seed_fraction("evil"),
+    "roles": lambda zone, root: zone.roles("evil-0123456789ab"),
     "arrivals": lambda zone, root: zone.arrivals("evil"),
     "review": lambda zone, root: take_back(zone, "evil", [root.parent / "in.jsonl"], "ann"),
     "inbox": lambda zone, root: fetch(f"file://{root.parent}/inbox", root),

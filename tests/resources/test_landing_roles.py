@@ -1,137 +1,163 @@
-"""Roles: shared out once per prompt or group, and kept whatever lands later."""
+"""Roles: a pure function of what has landed and of the settings, whatever the order in which it came."""
 
 import random
-from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, splits
 
-from resources.landing import zone as module
 from resources.landing.zone import Landing
-from ser.pairs import canonical_prompt, pair_id
+from ser.pairs import canonical_prompt, dialogue, keyed_hash, pair_id
+from ser.roles import draw_unit
 
 
 def land(zone: Landing, tmp_path: Path, rows: list[dict[str, Any]], name: str = "in"):
     return zone.land([jsonl(tmp_path / f"{name}.jsonl", rows)], "demo")
 
 
-def role_of(zone: Landing, tmp_path: Path, number: int, prompt: str | None = None) -> str:
+def identity(number: int, prompt: str | None = None) -> str:
     canonical = canonical_prompt(prompt or f"question {number}")
-    return roles(zone, "demo", tmp_path / "out")[pair_id(canonical, f"good answer {number}", f"bad answer {number}")]
+    return pair_id(canonical, f"good answer {number}", f"bad answer {number}")
+
+
+def role_of(zone: Landing, tmp_path: Path, number: int, prompt: str | None = None, **settings: Any) -> str:
+    return roles(zone, "demo", tmp_path / "out", **settings)[identity(number, prompt)]
+
+
+def counts(zone: Landing) -> dict[str, int]:
+    return zone.roles(zone.current_snapshot("demo")).counts
+
+
+def draw_of(number: int) -> float:
+    """The draw of a pair without a group, whose prompt is its own."""
+    unit = keyed_hash("dialogue", dialogue(canonical_prompt(f"question {number}")))[:24]
+    return draw_unit(f"d{unit}", 0)
 
 
 def number_with(role: str) -> int:
-    """A pair whose prompt is drawn for `role` when it lands labelled, with everything else in the seed."""
-    from resources.landing.stage import prompt_key
-    from ser.roles import decide_purpose
-
-    wanted = "train" if role == "seed" else role
-    numbers = (i for i in range(1000, 2000))
-    return next(
-        i for i in numbers if decide_purpose(prompt_key(canonical_prompt(f"question {i}")), (), (), True) == wanted
-    )
+    """A pair that is drawn for `role` where a quarter is test and a quarter calibration."""
+    low, high = {"test": (0, 0.25), "calibration": (0.25, 0.5), "train": (0.5, 1)}[role]
+    return next(i for i in range(1000, 2000) if low <= draw_of(i) < high)
 
 
-def test_labelled_data_is_shared_out_and_the_rest_of_it_goes_to_the_vault(tmp_path: Path):
+def test_labelled_data_alone_is_a_simulation(tmp_path: Path):
     zone = landing(tmp_path)
     land(zone, tmp_path, [pair(i) for i in range(2000)])
-    drawn = list(roles(zone, "demo", tmp_path / "out").values())
-    share = {role: drawn.count(role) / 2000 for role in set(drawn)}
-    assert share == pytest.approx(
-        {"test": 0.25, "calibration": 0.10, "seed": 0.65 * 0.15, "pool": 0.65 * 0.85}, abs=0.03
-    )
-    assert zone.seed_fraction("demo") == 0.15
+    assigned = zone.roles(zone.current_snapshot("demo"))
+    share = {role: count / 2000 for role, count in assigned.counts.items()}
+    expected = {"test": 0.25, "calibration": 0.10, "seed": 0.65 * 0.15, "pool": 0.65 * 0.85, "unused": 0}
+    assert share == pytest.approx(expected | {"vault": 0.65 * 0.85}, abs=0.03)
+    assert assigned.fractions.simulated
 
 
-def test_with_unlabelled_data_every_training_label_is_seed(tmp_path: Path):
+def test_a_few_labels_and_a_pile_come_to_the_same_in_both_orders(tmp_path: Path):
+    labels, pile = [pair(i) for i in range(298)], [pair(i, None) for i in range(1000, 2000)]
+    found = []
+    for name, order in (("one", (labels, pile)), ("other", (pile, labels))):
+        zone = landing(tmp_path / name)
+        for number, rows in enumerate(order):
+            land(zone, tmp_path / name, rows, str(number))
+        found.append((zone.current_snapshot("demo"), roles(zone, "demo", tmp_path / name / "out")))
+        drawn = list(found[-1][1].values())
+        assert drawn.count("seed") + drawn.count("test") + drawn.count("calibration") == 298
+        assert drawn.count("pool") == 1000
+        assert {role: drawn.count(role) for role in set(drawn)} == {
+            role: count for role, count in counts(zone).items() if count and role != "vault"
+        }
+    assert found[0] == found[1]
+
+
+def test_more_data_never_takes_a_pair_out_of_the_test(tmp_path: Path):
     zone = landing(tmp_path)
-    land(zone, tmp_path, [pair(i, "a" if i < 500 else None) for i in range(1000)])
-    drawn = list(roles(zone, "demo", tmp_path / "out").values())
-    assert zone.seed_fraction("demo") == 1.0
-    assert drawn.count("pool") == 500
-    assert drawn.count("test") == pytest.approx(125, abs=25)
-    assert set(drawn) == {"pool", "test", "calibration", "seed"}
-
-
-def test_the_settings_may_say_the_fraction(tmp_path: Path):
-    zone = landing(tmp_path, seed_fraction=0.5)
-    land(zone, tmp_path, [pair(i) for i in range(1000)])
-    drawn = list(roles(zone, "demo", tmp_path / "out").values())
-    assert drawn.count("seed") == pytest.approx(325, abs=50)
-    assert landing(tmp_path).seed_fraction("demo") == 0.5
-
-
-def test_new_data_moves_nothing(tmp_path: Path):
-    zone = landing(tmp_path)
-    first = [pair(i, group=f"g{i % 20}") for i in range(100)]
-    land(zone, tmp_path, first)
+    land(zone, tmp_path, [pair(i, group=f"g{i % 40}") for i in range(200)])
     before = roles(zone, "demo", tmp_path / "out")
-    land(zone, tmp_path, [pair(i, None if i % 2 else "b", group=f"g{i % 40}") for i in range(100, 300)], "more")
+    land(zone, tmp_path, [pair(i, None if i % 2 else "b", group=f"g{i % 60}") for i in range(200, 600)], "more")
     after = roles(zone, "demo", tmp_path / "out")
-    assert {key: after[key] for key in before} == before
-    assert len(after) == 300
-    alone = landing(tmp_path / "alone")
-    land(alone, tmp_path, first)
-    assert roles(alone, "demo", tmp_path / "out") == before
+    assert {key for key, role in before.items() if role == "test"} <= {
+        key for key, role in after.items() if role == "test"
+    }
+    assert {"seed", "calibration", "test", "pool", "unused"} == set(after.values())
 
 
-def test_pairs_of_one_prompt_or_group_are_for_one_purpose(tmp_path: Path):
+def test_another_draw_and_the_folds_need_no_landing(tmp_path: Path):
+    zone = landing(tmp_path)
+    land(zone, tmp_path, [pair(i, group=f"g{i % 90}") for i in range(300)])
+    drawn = [roles(zone, "demo", tmp_path / str(n), draw=n) for n in range(2)]
+    assert drawn[0] != drawn[1]
+    tests = [
+        {key for key, role in roles(zone, "demo", tmp_path / f"fold{n}", fold=f"{n}/3").items() if role == "test"}
+        for n in range(3)
+    ]
+    assert sum(map(len, tests)) == len(set.union(*tests)) == 300
+
+
+def test_pairs_of_one_prompt_group_or_dialogue_are_for_one_purpose(tmp_path: Path):
     zone = landing(tmp_path)
     rows = [pair(i, prompt=f"shared {i % 10}", group=f"g{i % 4}" if i % 2 else None) for i in range(100)]
-    land(zone, tmp_path, rows)
-    found = snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")["pairs"]
-    for key in ("prompt", "group"):
-        uses: dict[str, set[str]] = {}
-        for row in found:
-            purpose = "train" if row["role"] in ("seed", "pool") else row["role"]
-            uses.setdefault(row[key], set()).add(purpose)
-        assert all(len(found) == 1 for group, found in uses.items() if group is not None), uses
+    deeper = [
+        pair(200 + i, prompt=[{"role": "user", "content": f"alone {i % 9}"},
+                              {"role": "assistant", "content": "yes"}, {"role": "user", "content": f"and {i}"}])
+        for i in range(27)
+    ]  # fmt: skip
+    land(zone, tmp_path, [*rows, *deeper, *(pair(300 + i, prompt=f"alone {i}") for i in range(9))])
+    found = roles(zone, "demo", tmp_path / "out")
+    uses: dict[str, set[str]] = {}
+    for row in pq.read_table(tmp_path / "out" / "pairs.parquet").to_pylist():
+        purpose = "train" if found[row["pair_id"]] in ("seed", "pool") else found[row["pair_id"]]
+        for key in (dialogue(row["prompt"]), row["group"]):
+            uses.setdefault(key or row["pair_id"], set()).add(purpose)
+    assert all(len(purposes) == 1 for purposes in uses.values())
+    assert {"test", "train"} <= set.union(*uses.values())
 
 
-def test_a_prompt_ties_its_groups_over_landings(tmp_path: Path):
+def test_a_new_tie_moves_only_towards_the_test(tmp_path: Path):
     zone = landing(tmp_path)
-    test, train = number_with("test"), number_with("seed")
-    land(zone, tmp_path, [pair(test), pair(train), pair(7, None)], "first")
-    done = land(zone, tmp_path, [pair(8, prompt=f"question {test}", group="new"), pair(9, group="new")], "second")
-    assert done.landed == 2
-    assert role_of(zone, tmp_path, 8, f"question {test}") == "test"
-    assert role_of(zone, tmp_path, 9) == "test"
-    done = land(zone, tmp_path, [pair(10, prompt=f"question {train}", group="new")], "third")
-    assert (done.landed, done.quarantined) == (0, 1)
-    assert quarantined(tmp_path)[0]["reason"] == "its prompt is used for train, but its group for test"
+    test, train = number_with("test"), number_with("train")
+    land(zone, tmp_path, [pair(test), pair(train), *(pair(i, None) for i in range(9))])
+    assert role_of(zone, tmp_path, train) == "seed"
+    tie = [pair(test, prompt=f"question {n}", group="both", preferred="b") for n in (test, train)]
+    land(zone, tmp_path, [{**row, "response_a": f"new {i}"} for i, row in enumerate(tie)], "tie")
+    assert {role_of(zone, tmp_path, test), role_of(zone, tmp_path, train)} == {"test"}
 
 
-def test_unlabelled_pairs_beside_test_prompts_are_unused_until_they_are_labelled(tmp_path: Path):
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_rows_and_files_decides_nothing(tmp_path_factory: pytest.TempPathFactory, draw: random.Random):
+    rows = [pair(i, draw.choice(["a", "b", None]), prompt=f"p{draw.randrange(12)}",
+                 group=draw.choice([None, f"g{draw.randrange(6)}"]), annotator=f"x{i}") for i in range(40)]  # fmt: skip
+    found = set()
+    for _ in range(2):
+        folder = tmp_path_factory.mktemp("order")
+        draw.shuffle(rows)
+        zone = landing(folder)
+        cut = draw.randrange(1, 39)
+        land(zone, folder, rows[:cut], "one")
+        land(zone, folder, rows[cut:], "two")
+        found.add((zone.current_snapshot("demo"), tuple(counts(zone).items())))
+    assert len(found) == 1
+
+
+def test_unlabelled_pairs_beside_a_test_are_unused_and_later_labels_take_the_role_they_would_have_had(tmp_path: Path):
     zone = landing(tmp_path)
-    test, calibration = number_with("test"), number_with("calibration")
+    test, calibration, train = map(number_with, ("test", "calibration", "train"))
     more = [
         pair(1, None, prompt=f"question {test}"),
         pair(2, None, prompt=f"question {calibration}"),
-        pair(3, None),
+        pair(train, None),
     ]
-    land(zone, tmp_path, [pair(test), pair(calibration), *more])
+    land(zone, tmp_path, [pair(test), pair(calibration), *more, *(pair(i, None) for i in range(10, 20))])
     assert role_of(zone, tmp_path, 1, f"question {test}") == "unused"
     assert role_of(zone, tmp_path, 2, f"question {calibration}") == "unused"
-    assert role_of(zone, tmp_path, 3) == "pool"
-    done = land(zone, tmp_path, [{**row, "preferred": "b"} for row in more], "review")
-    assert (done.landed, done.labels_added, done.unlabelled) == (3, 3, 0)
+    assert role_of(zone, tmp_path, train) == "pool"
+    done = land(zone, tmp_path, [{**row, "preferred": "b"} for row in more], "later")
+    assert (done.landed, done.labels_added) == (3, 3)
     assert role_of(zone, tmp_path, 1, f"question {test}") == "test"
     assert role_of(zone, tmp_path, 2, f"question {calibration}") == "calibration"
-    assert role_of(zone, tmp_path, 3) == "seed"
-    land(zone, tmp_path, [pair(3, "a", annotator="other")], "again")
-    assert role_of(zone, tmp_path, 3) == "seed"
-
-
-def test_prompts_first_seen_without_labels_are_never_test(tmp_path: Path):
-    zone = landing(tmp_path)
-    test = number_with("test")
-    land(zone, tmp_path, [pair(test, None)])
-    land(zone, tmp_path, [pair(5, prompt=f"question {test}")], "more")
-    assert role_of(zone, tmp_path, test) == "pool"
-    assert role_of(zone, tmp_path, 5, f"question {test}") == "seed"
+    assert role_of(zone, tmp_path, train) == "seed"
 
 
 def test_a_judge_decides_nothing(tmp_path: Path):
@@ -141,37 +167,42 @@ def test_a_judge_decides_nothing(tmp_path: Path):
     done = land(zone, tmp_path, rows)
     assert (done.landed, done.labelled, done.unlabelled) == (2, 0, 2)
     assert set(roles(zone, "demo", tmp_path / "out").values()) == {"pool"}
-    assert zone.seed_fraction("demo") == 1.0
 
 
 def test_a_role_column_overrides_the_draw(tmp_path: Path):
     zone = landing(tmp_path)
-    rows = [pair(i, role=role) for i, role in enumerate(("seed", "calibration", "test", "pool", "unused"))]
-    assert land(zone, tmp_path, [*rows, pair(9, None, role="pool")]).landed == 6
+    asked = ("seed", "calibration", "test", "pool", "unused", "train")
+    rows = [pair(i, role=role) for i, role in enumerate(asked)]
+    assert land(zone, tmp_path, [*rows, pair(9, None, role="pool")]).landed == 7
     assert [role_of(zone, tmp_path, i) for i in range(5)] == ["seed", "calibration", "test", "pool", "unused"]
-    tables = snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")
-    assert len(tables["labels"]) == 5
+    assert role_of(zone, tmp_path, 5) in ("seed", "pool")
+    assert len(snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")["labels"]) == 6
 
 
-def test_roles_that_cannot_be(tmp_path: Path):
+def test_a_published_test_set_stays_alone(tmp_path: Path):
     zone = landing(tmp_path)
-    bad = [
+    land(zone, tmp_path, [*(pair(i, role="test") for i in range(60)), *(pair(i) for i in range(100, 500))])
+    assert counts(zone)["test"] == 60
+    assert counts(zone)["calibration"] == pytest.approx(100, abs=25)
+
+
+def test_roles_that_contradict_are_not_used_and_counted(tmp_path: Path):
+    zone = landing(tmp_path)
+    rows = [
         pair(1, role="test", group="g"),
         pair(2, role="seed", group="g"),
         pair(3, None, role="test"),
         pair(4, role="gold"),
-        pair(1, role="pool"),
     ]
-    done = land(zone, tmp_path, bad)
-    assert (done.landed, done.quarantined) == (1, 4)
+    done = land(zone, tmp_path, rows)
+    assert (done.landed, done.quarantined) == (2, 2)
     why = {row["line"]: row["reason"] for row in quarantined(tmp_path)}
-    assert why[2] == "role 'seed' contradicts: its prompt or group is used for test"
-    assert why[3] == "role 'test' needs a label, and the row has none"
-    assert why[4].startswith("role 'gold' is unknown")
-    assert why[5] == "role 'pool' contradicts: its prompt or group is used for test"
-    again = land(zone, tmp_path, bad)
-    assert (again.duplicates, again.quarantined) == (1, 4)
-    assert len(quarantined(tmp_path)) == 4
+    assert why[3] == "the role 'test' needs a label, and the row has none"
+    assert why[4].startswith("the role 'gold' is unknown")
+    assert (role_of(zone, tmp_path, 1), role_of(zone, tmp_path, 2)) == ("test", "unused")
+    assert zone.roles(zone.current_snapshot("demo")).contradictions == 1
+    stricter = land(zone, tmp_path, [pair(1, role="unused", group="g")], "again")
+    assert (stricter.landed, role_of(zone, tmp_path, 1)) == (1, "unused")
 
 
 def test_a_long_chain_of_groups_and_prompts_is_one(tmp_path: Path):
@@ -179,73 +210,46 @@ def test_a_long_chain_of_groups_and_prompts_is_one(tmp_path: Path):
     rows = [pair(2 * i + j, prompt=f"p{i + j}", group=f"g{i}") for i in range(60) for j in (0, 1)]
     random.Random(0).shuffle(rows)
     land(zone, tmp_path, rows)
-    purposes = {
-        "train" if role in ("seed", "pool") else role for role in roles(zone, "demo", tmp_path / "out").values()
-    }
-    assert len(purposes) == 1
+    found = roles(zone, "demo", tmp_path / "out").values()
+    assert len({"train" if role in ("seed", "pool") else role for role in found}) == 1
+    assert "one group has 120 of 120 pairs" in " ".join(zone.roles(zone.current_snapshot("demo")).oddities())
 
 
-def test_a_label_that_asks_for_the_seed_takes_a_pair_out_of_the_pool_and_leaves_the_vault_behind(tmp_path: Path):
+def test_max_pairs_and_heldout_max(tmp_path: Path):
     zone = landing(tmp_path)
-    first = [pair(i, "a" if i % 2 else "b", role="pool") for i in range(4)]
-    land(zone, tmp_path, first)
-    ordinary = land(zone, tmp_path, [pair(3, "b", annotator="eva")], "ordinary")
-    assert (ordinary.labels_added, role_of(zone, tmp_path, 3)) == (1, "pool")
-    review = [pair(0, "a", annotator="ann", role="seed"), pair(1, "a", annotator="ann", role="seed")]
-    done = land(zone, tmp_path, review, "review")
-    assert (done.landed, done.labels_added, done.labelled) == (2, 2, 4)
-    assert [role_of(zone, tmp_path, i) for i in range(4)] == ["seed", "seed", "pool", "pool"]
-    tables = snapshot(zone, done.snapshot, tmp_path / "out")
-    moved = {row["pair_id"] for row in tables["pairs"] if row["role"] == "seed"}
-    assert [row["annotator"] for row in tables["labels"] if row["pair_id"] in moved] == ["ann", "ann"]
-    assert len(tables["labels"]) == len(tables["label_times"]) == 5
-    again = land(zone, tmp_path, review, "again")
-    assert (again.duplicates, again.snapshot) == (2, done.snapshot)
-    # Whoever speaks up later counts, and what the vault said before is still held against its annotator.
-    second = land(zone, tmp_path, [pair(0, "b", annotator="ben", role="seed"), pair(0, "a")], "second")
-    assert (second.labels_added, second.quarantined) == (1, 1)
-    tables = snapshot(zone, second.snapshot, tmp_path / "out")
-    assert sorted(row["annotator"] for row in tables["labels"] if row["pair_id"] in moved) == ["ann", "ann", "ben"]
+    land(zone, tmp_path, [pair(i, prompt=f"p{i // 2}") for i in range(1000)])
+    some = roles(zone, "demo", tmp_path / "some", max_pairs=300)
+    used = {key for key, role in some.items() if role != "unused"}
+    assert len(used) == 300
+    fewer = roles(zone, "demo", tmp_path / "fewer", max_pairs=200)
+    assert {key for key, role in fewer.items() if role != "unused"} < used
+    held = list(roles(zone, "demo", tmp_path / "held", heldout_max=20).values())
+    assert (held.count("test"), held.count("calibration")) == (20, 20)
+    assert held.count("unused") == pytest.approx(350 - 40, abs=60)
 
 
-@pytest.mark.parametrize("clock_steps_back", [False, True])
-def test_a_pair_whose_role_changes_twice_has_the_last_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock_steps_back: bool
-):
-    root = tmp_path / "data [1]"  # no pattern of file names
-    zone = landing(root)
-    land(zone, tmp_path, [pair(1, None, role="unused"), pair(2, None)])
-    land(zone, tmp_path, [pair(1, "b", role="pool")], "first")
-    assert role_of(zone, tmp_path, 1) == "pool"
-    if clock_steps_back:
-        monkeypatch.setattr(module, "datetime", SimpleNamespace(now=lambda zone: datetime(2020, 1, 1, tzinfo=zone)))
-    done = land(zone, tmp_path, [pair(1, "a", annotator="ann", role="seed")], "review")
-    monkeypatch.undo()
-    assert (done.labels_added, done.labelled, done.unlabelled) == (1, 1, 1)
-    tables = snapshot(zone, done.snapshot, tmp_path / "out")
-    assert sorted(row["role"] for row in tables["pairs"]) == ["pool", "seed"]
-    assert [row["annotator"] for row in tables["labels"]] == ["ann"]
-    done = land(zone, tmp_path, [pair(1, "a", annotator="ben"), pair(1, "b")], "later")
-    assert (done.labels_added, done.duplicates, done.labelled) == (1, 1, 1)
-    tables = snapshot(zone, done.snapshot, tmp_path / "out")
-    assert sorted(row["role"] for row in tables["pairs"]) == ["pool", "seed"]
-    assert {row["annotator"] for row in tables["labels"]} >= {"ann", "ben"}
-    assert len(tables["labels"]) == len(tables["label_times"])
-
-
-def test_a_flipped_vault_changes_nothing_that_a_review_makes(tmp_path: Path):
-    made = []
-    for name, label in (("one", "a"), ("other", "b")):
-        zone = landing(tmp_path / name)
-        land(zone, tmp_path, [pair(i, label, role="pool") for i in range(5)], name)
-        land(zone, tmp_path, [pair(i, "a", annotator="ann", role="seed") for i in range(5)], "review")
-        made.append(zone.current_snapshot("demo"))
-    assert made[0] == made[1]
-
-
-def test_the_seed_cannot_be_asked_for_where_a_prompt_is_for_a_test(tmp_path: Path):
+def test_unnamed_raters_of_one_file_vote(tmp_path: Path):
     zone = landing(tmp_path)
-    test = number_with("test")
-    land(zone, tmp_path, [pair(test)])
-    done = land(zone, tmp_path, [pair(test, "b", annotator="ann", role="seed")], "review")
-    assert (done.quarantined, done.labels_added, role_of(zone, tmp_path, test)) == (1, 0, "test")
+    votes = [pair(1, "a"), pair(1, "b"), pair(1, "a"), pair(2, "a"), pair(2, "b")]
+    done = land(zone, tmp_path, votes)
+    assert (done.read, done.landed, done.labels_added, done.quarantined) == (5, 5, 3, 0)
+    again = land(zone, tmp_path, votes)
+    assert (again.landed, again.duplicates, again.snapshot) == (0, 5, done.snapshot)
+    assert done.labelled == 1
+    assigned = zone.roles(done.snapshot)
+    assert (assigned.disputed, assigned.undecided, assigned.labelled.labelled) == (2, 1, 1)
+    tables = splits(zone, "demo", tmp_path / "out", test_fraction=0, calibration_fraction=0, seed_fraction=1)
+    kept = pq.read_table(tables / "seed.parquet").to_pylist()
+    one = kept[0]
+    assert [row["pair_id"] for row in kept] == [identity(1)]
+    assert one[f"response_{one['preferred']}"] == "good answer 1"
+    assert [row["pair_id"] for row in pq.read_table(tables / "pool.parquet").to_pylist()] == [identity(2)]
+
+
+def test_one_annotator_who_says_both_is_quarantined_and_two_who_disagree_are_not(tmp_path: Path):
+    zone = landing(tmp_path)
+    rows = [pair(1, "a", annotator="ann"), pair(1, "b", annotator="ann"), pair(1, "b", annotator="bob")]
+    done = land(zone, tmp_path, rows)
+    assert (done.landed, done.labels_added, done.quarantined) == (2, 1, 1)
+    assert quarantined(tmp_path)[0]["reason"] == "the label contradicts an earlier one by annotator 'ann'"
+    assert zone.roles(done.snapshot).undecided == 1

@@ -1,71 +1,75 @@
-"""What prompts and pairs are used for."""
+"""The shares of the draw: a pure function of how much is labelled and of the settings."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from ser.roles import decide_purpose, first_role, later_role, seed_fraction_of
-
-
-def purposes(number: int = 4000) -> list[str]:
-    return [decide_purpose(f"unit {i}", (), (), labelled=True) for i in range(number)]
-
-
-def test_labelled_prompts_are_shared_out():
-    drawn = purposes()
-    assert drawn == purposes()
-    assert drawn.count("test") / len(drawn) == pytest.approx(0.25, abs=0.02)
-    assert drawn.count("calibration") / len(drawn) == pytest.approx(0.10, abs=0.015)
-    assert drawn.count("train") / len(drawn) == pytest.approx(0.65, abs=0.02)
+from ser.roles import Labelled, decide_fractions, draw_unit
+from ser.specs import Roles
 
 
-def test_prompts_without_labels_are_for_training():
-    assert {decide_purpose(f"unit {i}", (), (), labelled=False) for i in range(200)} == {"train"}
+def labelled(drawn: int, unlabelled: int = 0, asked_test: int = 0, asked_calibration: int = 0) -> Labelled:
+    known = drawn + asked_test + asked_calibration
+    return Labelled(known + unlabelled, known, drawn, asked_test, asked_calibration)
 
 
-def test_what_is_known_comes_before_what_is_asked_and_that_before_the_draw():
-    assert decide_purpose("u", ["train"], ["test"], labelled=True) == "train"
-    assert decide_purpose("u", ["train", "test"], [], labelled=True) == "test"
-    assert decide_purpose("u", [], ["train", "calibration"], labelled=True) == "calibration"
-    assert decide_purpose("u", [], ["test"], labelled=False) == "test"
+@pytest.mark.parametrize(("labels", "calibration"), [(100, 0.25), (298, 0.25), (500, 0.2), (1000, 0.1), (90_000, 0.1)])
+def test_small_sets_calibrate_with_more_of_their_labels(labels: int, calibration: float) -> None:
+    fractions = decide_fractions(Roles(), labelled(labels, unlabelled=labels))
+    assert (fractions.test, fractions.calibration) == (0.25, calibration)
 
 
-def test_the_seed_has_its_fraction_of_the_labelled_training_pairs():
-    roles = [first_role("train", f"unit {i}", True, None, 0.15) for i in range(4000)]
-    assert roles.count("seed") / 4000 == pytest.approx(0.15, abs=0.02)
-    assert set(roles) == {"seed", "pool"}
-    assert {first_role("train", f"unit {i}", True, None, 1.0) for i in range(200)} == {"seed"}
+def test_every_training_label_is_seed_as_soon_as_there_is_a_real_pool() -> None:
+    assert decide_fractions(Roles(), labelled(900, unlabelled=99)).seed == 0.15
+    real = decide_fractions(Roles(), labelled(900, unlabelled=100))
+    assert (real.seed, real.simulated) == (1.0, False)
+    assert decide_fractions(Roles(seed_fraction=0.4), labelled(900, unlabelled=5000)).seed == 0.4
+
+
+def test_a_small_simulation_has_a_seed_that_can_be_trained_on() -> None:
+    fractions = decide_fractions(Roles(), labelled(100))
+    assert fractions.seed * 100 * (1 - fractions.test - fractions.calibration) == pytest.approx(20)
+    assert decide_fractions(Roles(), labelled(298)).seed == 0.15
+
+
+def test_a_published_test_set_stays_as_it_is() -> None:
+    fractions = decide_fractions(Roles(), labelled(300, asked_test=200))
+    assert (fractions.test, fractions.calibration) == (0.0, 0.25)
+    assert decide_fractions(Roles(), labelled(300, asked_test=15)).test == 0.25
+    assert decide_fractions(Roles(), labelled(300, asked_calibration=80)).calibration == 0.0
+    assert decide_fractions(Roles(test_fraction=0.3), labelled(300, asked_test=200)).test == 0.3
+
+
+@given(
+    st.builds(labelled, *(st.integers(0, 5000) for _ in range(4))),
+    st.builds(Roles, test_fraction=st.none() | st.floats(0, 0.9), fold=st.none())
+    | st.builds(Roles, fold=st.sampled_from(["0/2", "1/2", "4/5"])),
+)
+def test_the_shares_leave_no_room_below_nothing(about: Labelled, roles: Roles) -> None:
+    fractions = decide_fractions(roles, about)
+    assert 0 <= fractions.test <= 1 and 0 <= fractions.calibration <= 1 and 0 < fractions.seed <= 1
+    assert fractions.test + fractions.calibration <= 1
+
+
+def test_a_draw_is_even_and_another_number_draws_anew() -> None:
+    draws = [draw_unit(f"unit {i}", 0) for i in range(4000)]
+    assert draws == [draw_unit(f"unit {i}", 0) for i in range(4000)]
+    assert sum(draw < 0.25 for draw in draws) / 4000 == pytest.approx(0.25, abs=0.03)
+    both = sum(draw_unit(f"unit {i}", 1) < 0.25 and draws[i] < 0.25 for i in range(4000))
+    assert both / 4000 == pytest.approx(1 / 16, abs=0.02)
 
 
 @pytest.mark.parametrize(
-    ("purpose", "labelled", "asked", "role"),
+    ("values", "words"),
     [
-        ("train", False, None, "pool"),
-        ("test", True, None, "test"),
-        ("test", False, None, "unused"),
-        ("calibration", True, None, "calibration"),
-        ("calibration", False, None, "unused"),
-        ("train", True, "pool", "pool"),
-        ("test", True, "unused", "unused"),
+        ({"fold": "3/3"}, "from 0 to n - 1"),
+        ({"fold": "0/1"}, "at least 2"),
+        ({"fold": "one"}, "pattern"),
+        ({"fold": "0/4", "test_fraction": 0.2}, "contradict"),
+        ({"test_fraction": 0.6, "calibration_fraction": 0.5}, "nothing to train on"),
     ],
 )
-def test_first_role(purpose: str, labelled: bool, asked: str | None, role: str):
-    assert first_role(purpose, "u", labelled, asked, 1.0) == role
-
-
-@pytest.mark.parametrize(
-    ("role", "purpose", "fixed", "asked", "later"),
-    [
-        ("pool", "train", False, None, "seed"),
-        ("pool", "train", True, None, "seed"),
-        ("pool", "train", False, "pool", "pool"),
-        ("unused", "test", False, None, "test"),
-        ("unused", "calibration", False, None, "calibration"),
-        ("unused", "test", True, None, "unused"),
-        ("unused", "train", True, None, "unused"),
-    ],
-)
-def test_a_label_that_comes_later(role: str, purpose: str, fixed: bool, asked: str | None, later: str):
-    assert later_role(role, purpose, fixed, asked) == later
-
-
-def test_all_labels_are_needed_unless_every_pair_has_one():
-    assert (seed_fraction_of(True), seed_fraction_of(False)) == (0.15, 1.0)
+def test_settings_that_cannot_be(values: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Roles(**values)
