@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from landing_fakes import jsonl, landing, pair, quarantined, table
 
-from resources.landing import files as landing_files
+from resources.landing.files import UnreadableError, read_rows
+from resources.landing.reading import rows as reading_rows
 from ser.errors import SerError
 
 CUT = gzip.compress(b'{"prompt": "q", "chosen": "y", "rejected": "n"}\n' * 9, mtime=0)[:-9]
@@ -69,7 +70,7 @@ def test_bad_rows_of_a_csv(tmp_path: Path):
         b"prompt,chosen,rejected,note\r\n"
         b"q1,yes,no,\r\n"
         b"q2,yes,no\r\n"
-        b"q3,y\xe9s,no,\r\n"
+        b"q3,y\xe9s,no,caf\xc3\xa9\r\n"
         b'q4,"open,no,\r\n'
         b'"q5, or","two\r\nlines",no,\r\n'
         b"\r\n"
@@ -116,13 +117,13 @@ def test_text_that_parquet_holds_although_it_is_none(tmp_path: Path):
 
 UNREADABLE = {
     "broken.parquet": (b"PAR1 and no more", "cannot be read"),
-    "zeros.parquet": (bytes(100), "cannot be read"),
-    "broken.jsonl.gz": (b"not gzip", "cannot be read"),
+    "zeros.parquet": (bytes(100), "not a parquet file"),
+    "broken.jsonl.gz": (b"not gzip", "not compressed with gzip, although its name says so"),
     "cut.jsonl.gz": (CUT, "cannot be read"),
     "binary.jsonl": (bytes(range(256)) * 9, "not a text file"),
     "binary.csv": (bytes(range(256)) * 9, "not a text file"),
-    "utf16.jsonl": ('{"prompt": "q"}\n'.encode("utf-16"), "not a text file"),
-    "notes.txt": (b"hello", "unknown kind of file; accepted are .jsonl, .jsonl.gz, .csv, .parquet"),
+    "utf16-without-mark.jsonl": ('{"prompt": "q"}\n'.encode("utf-16-be"), "not a text file"),
+    "notes.txt": (b"hello", "unknown kind of file; accepted are .json, .jsonl, .ndjson, .csv, .tsv, .parquet, .arrow"),
     "twice.csv": (b"prompt,prompt\na,b\n", "two columns have the same name"),
 }  # fmt: skip
 
@@ -163,11 +164,11 @@ def test_a_landing_of_bad_rows_only_makes_an_empty_dataset(tmp_path: Path):
 
 
 def test_a_line_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(landing_files, "MAX_LINE", 1000)
+    monkeypatch.setattr(reading_rows, "MAX_LINE", 1000)
     done = landing(tmp_path).land([jsonl(tmp_path / "in.jsonl", ["x" * 5000, pair(1), pair(2)])], "demo")
     assert (done.read, done.landed, done.quarantined) == (3, 2, 1)
     (row,) = quarantined(tmp_path)
-    assert row["line"] == 1 and "over 1000 bytes" in row["reason"]
+    assert row["line"] == 1 and "over 1000 characters" in row["reason"]
 
 
 def test_what_is_too_long_depends_on_the_settings(tmp_path: Path):
@@ -207,27 +208,27 @@ def test_a_files_name_need_not_be_text(tmp_path: Path):
 def test_of_a_binary_file_without_line_ends_little_is_read_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ):
-    monkeypatch.setattr(landing_files, "MAX_LINE", 2**20)
+    monkeypatch.setattr(reading_rows, "MAX_LINE", 2**20)
     path = tmp_path / name
     data = b"\xff\xfe\n" + bytes(2**25)
     path.write_bytes(gzip.compress(data, 1, mtime=0) if name.endswith(".gz") else data)
     del data
     tracemalloc.start()
-    with pytest.raises(landing_files.UnreadableError, match="not a text file of JSON lines"):
-        list(landing_files.read_rows(path))
+    with pytest.raises(UnreadableError, match="not a text file of JSON lines"):
+        list(read_rows(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**23
 
 
 def test_rows_after_an_endless_binary_line_land(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(landing_files, "MAX_LINE", 2**10)
+    monkeypatch.setattr(reading_rows, "MAX_LINE", 2**10)
     lines = [b"\xff" * 2500, b"\xff\n" + b"{" * 2500, pair(1), pair(2)]
     done = landing(tmp_path).land([jsonl(tmp_path / "in.jsonl", lines)], "demo")
     assert (done.read, done.landed, done.quarantined) == (5, 2, 3)
     why = reasons(tmp_path)
     assert [why[1], why[2], why[3]] == [
-        "a line of over 1024 bytes; its beginning is kept",
+        "a line of over 1024 characters; its beginning is kept",
         "undecodable text: not UTF-8",
-        "a line of over 1024 bytes; its beginning is kept",
+        "a line of over 1024 characters; its beginning is kept",
     ]

@@ -189,11 +189,12 @@ def test_bad_rows_of_a_table_keep_their_line(tmp_path: Path, zone: Landing) -> N
     [
         ("queue.csv", "pair_id,prompt\n1,2\n", "it needs one column 'preferred' (and has 0)"),
         ("queue.csv", "pair_id,preferred,preferred\n1,a,b\n", "it needs one column 'preferred' (and has 2)"),
-        ("queue.csv", "", "it needs one column 'pair_id'"),
-        ("export.json", "{", "is no file of answers"),
-        ("export.json", '{"id": 1}', "it is not built as Label Studio exports"),
+        ("queue.csv", "\n", "it needs one column 'pair_id'"),
+        ("export.json", '[{"id": 1, ', "is no file of answers"),
+        ("export.json", '{"id": 1}', "no answer in export.json: preferred is empty in 1 of 1 rows"),
         ("export.json", '[{"data": {}, "annotations": [3]}]', "it is not built as Label Studio exports"),
-        ("queue.xlsx", "PK", "answers come as .jsonl"),
+        ("queue.xlsx", "PK", "unknown kind of file; accepted are .json"),
+        ("queue.xlsx", "PK\x03\x04", "a zip archive: unpack it first"),
         ("queue.csv", "pair_id,preferred\n1,\n2,\n", "no answer in queue.csv: preferred is empty in 2 of 2 rows"),
     ],
 )

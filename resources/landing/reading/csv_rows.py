@@ -1,0 +1,167 @@
+"""Tables of text, as spreadsheets, pandas and people write them: any separator, a broken row costs itself only."""
+
+import csv
+import json
+from collections import Counter, deque
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from resources.landing.reading import rows
+from resources.landing.reading.rows import RawRow, Tell, UnreadableError, is_text, text_row
+from resources.landing.reading.separators import SEPARATORS, find_separator, said_separator
+
+_SAMPLE = 30
+"""Lines by which the separator is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A row of a table: its place and text, and its cells or why it has none."""
+
+    line: int
+    text: str
+    cells: list[str] | None
+    fault: str | None = None
+
+
+def table_rows(text: IO[str], tell: Tell, usual: str = ",") -> Iterator[RawRow]:
+    """The rows under a header; an empty cell is a missing one, a row of empty cells is none.
+
+    Columns without a name (pandas writes its index into one) are left out.
+
+    Args:
+        text: opened with `newline=""`.
+        usual: the separator that nobody needs to be told.
+
+    Raises:
+        UnreadableError: no readable header.
+    """
+    table = _Table(text, tell, usual)
+    header = table.header
+    if (problem := _header_fault(header)) is not None:
+        raise UnreadableError(problem)
+    if (nameless := header.count("")) > 1:
+        tell(f"columns without a name left out: {nameless}")
+    for record in table.records():
+        cells = record.cells
+        if cells is None:
+            yield text_row(record.line, record.text, None, record.fault)
+            continue
+        while len(cells) > len(header) and not cells[-1].strip():
+            cells.pop()
+        if len(cells) != len(header):
+            reason = f"has {len(cells)} columns, the header {len(header)}"
+            yield text_row(record.line, record.text, None, reason)
+            continue
+        fields = {name: cell or None for name, cell in zip(header, cells, strict=True) if name}
+        yield text_row(record.line, record.text, fields)
+
+
+def chosen_rows(text: IO[str], names: Collection[str], needed: Collection[str], tell: Tell) -> Iterator[RawRow]:
+    """The rows with only the columns `names`, of any case: the others need not be decodable, complete or there.
+
+    `raw` is those cells as JSON.
+
+    Raises:
+        UnreadableError: one of `needed` is not there exactly once.
+    """
+    table = _Table(text, tell, ",")
+    header = [name.lower() for name in table.header]
+    for name in needed:
+        if header.count(name) != 1:
+            raise UnreadableError(f"it needs one column {name!r} (and has {header.count(name)})")
+    for record in table.records():
+        if record.cells is None:
+            yield text_row(record.line, record.text, None, record.fault)
+            continue
+        fields = {name: cell for name, cell in zip(header, record.cells, strict=False) if name in names}
+        if any(cell.strip() for cell in fields.values()):
+            yield text_row(record.line, json.dumps(fields), fields)
+
+
+class _Lines:
+    """Lines of a text; those of the row in hand are remembered, so that an open quote costs one line only."""
+
+    def __init__(self, stream: IO[str]):
+        self._stream = stream
+        self._ahead: deque[str] = deque()
+        self.taken: list[str] = []
+        self.number = 1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.popleft() if self._ahead else self._stream.readline(rows.MAX_LINE)
+        if not line:
+            raise StopIteration
+        self.taken.append(line)
+        return line
+
+    def look_ahead(self, count: int) -> list[str]:
+        """The next lines, which still come."""
+        while len(self._ahead) < count and (line := self._stream.readline(rows.MAX_LINE)):
+            self._ahead.append(line)
+        return list(self._ahead)
+
+    def start_row(self) -> None:
+        """Forget the lines of the row before."""
+        self.number += len(self.taken)
+        self.taken.clear()
+
+    def keep_first(self) -> None:
+        """Give all lines of a broken row but the first back, to be read as rows of their own."""
+        self._ahead.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+
+
+class _Table:
+    """The header and the records of a text."""
+
+    def __init__(self, text: IO[str], tell: Tell, usual: str):
+        csv.field_size_limit(rows.MAX_LINE)
+        self._lines = _Lines(text)
+        separator = self._separator()
+        if separator != usual:
+            tell(f"separated by {SEPARATORS.get(separator, repr(separator))}")
+        try:
+            self._reader = csv.reader(self._lines, delimiter=separator, strict=True)
+            self.header = [name.strip() for name in next(filter(None, self._reader), [])]
+        except (csv.Error, TypeError) as error:
+            raise UnreadableError(f"no readable header: {error}") from error
+
+    def _separator(self) -> str:
+        first = next(iter(self._lines.look_ahead(1)), "")
+        if (said := said_separator(first)) is not None:
+            next(self._lines)
+            return said
+        sample = self._lines.look_ahead(_SAMPLE)
+        return find_separator(sample, complete=len(sample) < _SAMPLE)
+
+    def records(self) -> Iterator[_Record]:
+        """The rows after the header, without those that are empty."""
+        lines = self._lines
+        while True:
+            lines.start_row()
+            try:
+                cells = next(self._reader, None)
+            except csv.Error as error:
+                lines.keep_first()
+                yield _Record(lines.number, lines.taken[0].rstrip("\r\n"), None, f"malformed CSV: {error}")
+                continue
+            if cells is None:
+                return
+            if any(cell.strip() for cell in cells):
+                yield _Record(lines.number, "".join(lines.taken).rstrip("\r\n"), cells)
+
+
+def _header_fault(header: list[str]) -> str | None:
+    """Why the first row of a file cannot be a header."""
+    joined = "".join(header)
+    if not is_text(joined) or any(sign < " " and sign not in "\t\r\n" for sign in joined):
+        return "not a text file in UTF-8"
+    if joined.startswith(("{", "[{")):
+        return "JSON under the name of a table: rename it to .jsonl"
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    return f"two columns have the same name: {twice[0]}" if twice else None

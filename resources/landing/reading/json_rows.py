@@ -1,0 +1,101 @@
+"""JSON in every layout that is published: an object a line, one array, objects over several lines, a named list."""
+
+import json
+import re
+from collections.abc import Iterator
+from json import JSONDecodeError
+
+from resources.landing.reading.compressed import Source
+from resources.landing.reading.json_arrays import LISTS, Window, array_rows, find_list, listed_rows
+from resources.landing.reading.json_lines import line_rows
+from resources.landing.reading.rows import HEAD, RawRow, Tell, UnreadableError, is_text
+from resources.landing.reading.text import open_text
+
+_COLUMNS = re.compile(r'\s*\{\s*"[^"\\]*"\s*:\s*\{\s*"0"\s*:')
+_DECODER = json.JSONDecoder()
+_HEAD = 4 * HEAD
+
+
+def json_rows(source: Source, tell: Tell) -> Iterator[RawRow]:
+    """The objects of a file, as rows; see `line_rows`, `array_rows` and `listed_rows` for what a broken one costs.
+
+    Raises:
+        UnreadableError: no JSON, or not built of rows.
+    """
+    with open_text(source, "\n", lambda _: None) as text:
+        head = text.read(_HEAD)
+    whole = len(head) < _HEAD
+    with open_text(source, "\n", tell) as text:
+        if _is_array(head):
+            tell("a JSON array")
+            yield from array_rows(Window(text))
+        elif name := _list_of_rows(head, whole):
+            tell(f"the rows under {name!r}")
+            yield from listed_rows(Window(text), name)
+        else:
+            if _is_binary(head):
+                raise UnreadableError("not a text file of JSON lines in UTF-8")
+            if _COLUMNS.match(head):
+                raise UnreadableError(
+                    "a table by columns, as pandas writes it: use to_json(FILE, orient='records', lines=True)"
+                )
+            yield from line_rows(text, tell)
+
+
+def _is_array(head: str) -> bool:
+    """Whether the file is one array, and not lines of which the first begins with a bracket."""
+    first, second = _first_lines(head)
+    if not first.startswith("["):
+        return False
+    return first == "[" or first.endswith(",") or not _is_object(second)
+
+
+def _list_of_rows(head: str, whole: bool) -> str | None:
+    """The name of the one list of objects in the one object of a file, if that list must be its rows.
+
+    Raises:
+        UnreadableError: there are several such lists: nobody can know which is meant.
+    """
+    start = len(head) - len(head.lstrip())
+    if not head.startswith("{", start):
+        return None
+    try:
+        value, end = _DECODER.raw_decode(head, start)
+    except JSONDecodeError:
+        if _is_object(_first_lines(head)[1]):
+            return None
+    except (ValueError, RecursionError):
+        return None
+    else:
+        if head[end:].strip() or not whole:
+            return None
+        lists = [name for name, items in value.items() if _is_list_of_objects(items)]
+        several = [name for name in lists if name in LISTS]
+        if len(several) > 1:
+            raise UnreadableError(f"several lists of rows: save each as a file of its own: {', '.join(several)}")
+        return several[0] if len(lists) == 1 and several else None
+    return find_list(head, start)
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _first_lines(head: str) -> tuple[str, str]:
+    """The first two lines that are not blank."""
+    lines = (line for line in (line.strip() for line in head.split("\n")) if line)
+    return next(lines, ""), next(lines, "")
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_binary(head: str) -> bool:
+    """Whether the file begins as no text does, and no line near the beginning looks like a row."""
+    lines = head[:HEAD].lstrip().split("\n")
+    damaged = "\0" in lines[0] or not is_text(lines[0])
+    return damaged and not any(line.lstrip().startswith(("{", "[")) for line in lines)
