@@ -64,7 +64,7 @@ def canonical_prompt(prompt: str | Sequence[Mapping[str, str]]) -> str:
         raise ValueError("the prompt is empty")
     if last == "assistant":
         raise ValueError(
-            "the prompt ends with a message of the assistant: put it at the beginning of both responses, or leave it out"
+            "the prompt ends with a message of the assistant: put it at the beginning of both responses or leave it out"
         )
     if last == "system":
         raise ValueError("the prompt ends with a system message: there is nothing to respond to")

@@ -1,11 +1,8 @@
-"""Which data sets there are: where each is published, at which commit, and how its rows become pairs."""
+"""Which data sets there are: where each is published, and at which commit. Their rows are read as any file's."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from resources.landing.hub import hh_rlhf, stackexchange, summarize, ultrafeedback
 from ser.errors import SerError
 
 _FOLDER = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -21,10 +18,10 @@ class HubDataset:
         revision: the commit that is read unless another is asked for; the name of a branch is looked up first.
         files: the pattern of its files, with `{split}` and, if there are subsets, `{subset}`.
         columns: what every row must have.
-        pairs: the landing rows of one published row, or why it has none.
         splits: the first is the default.
         subsets: read in turn unless one is asked for.
         other_subsets: whether there are more than those.
+        annotator: who gave the labels, where no column says it.
     """
 
     name: str
@@ -32,10 +29,10 @@ class HubDataset:
     revision: str
     files: str
     columns: frozenset[str]
-    pairs: Callable[[dict[str, Any]], list[dict[str, Any]] | str]
     splits: tuple[str, ...]
     subsets: tuple[str, ...] = ()
     other_subsets: bool = False
+    annotator: str | None = None
 
     def split(self, asked: str | None) -> str:
         """The split to read.
@@ -68,8 +65,7 @@ _ALL = (
         repository="Anthropic/hh-rlhf",
         revision="09be8c5bbc57cb3887f3a9732ad6aa7ec602a1fa",
         files="{subset}/{split}.jsonl.gz",
-        columns=hh_rlhf.COLUMNS,
-        pairs=hh_rlhf.pairs,
+        columns=frozenset({"chosen", "rejected"}),
         splits=("train", "test"),
         subsets=("harmless-base", "helpful-base", "helpful-online", "helpful-rejection-sampled"),
     ),
@@ -78,17 +74,16 @@ _ALL = (
         repository="HuggingFaceH4/ultrafeedback_binarized",
         revision="3949bf5f8c17c394422ccfab0c31ea9c20bdeb85",
         files="data/{split}-*.parquet",
-        columns=ultrafeedback.COLUMNS,
-        pairs=ultrafeedback.pairs,
+        columns=frozenset({"prompt", "prompt_id", "chosen", "rejected", "messages", "score_chosen", "score_rejected"}),
         splits=("train_prefs", "test_prefs"),
+        annotator="gpt-4",
     ),
     HubDataset(
         name="summarize",
         repository="HuggingFaceH4/summarize-from-feedback",
         revision="main",  # no commit of this one could be confirmed; what `main` stands at is looked up and recorded
         files="data/{split}-*.parquet",
-        columns=summarize.COLUMNS,
-        pairs=summarize.pairs,
+        columns=frozenset({"meta", "responses", "label", "worker", "batch", "split"}),
         splits=("train", "validation"),
     ),
     HubDataset(
@@ -96,8 +91,7 @@ _ALL = (
         repository="HuggingFaceH4/stack-exchange-preferences",
         revision="c7bda74048748f55749cd663c3d8d1025a841fd9",
         files="data/{subset}/{split}-*.parquet",
-        columns=stackexchange.COLUMNS,
-        pairs=stackexchange.pairs,
+        columns=frozenset({"qid", "question", "answers", "date", "metadata"}),
         splits=("train",),
         subsets=("Stackoverflow.com",),  # the site that the paper used; its folder is spelled so
         other_subsets=True,

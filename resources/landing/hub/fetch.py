@@ -10,10 +10,14 @@ from typing import Any
 from resources.disk import replace
 from resources.landing.hub.catalogue import HubDataset
 from resources.landing.hub.stream import HUB, commit_of, in_turn, open_rows
+from resources.landing.shapes.labels import TIE
+from resources.landing.shapes.reader import ShapeReader
 from resources.landing.store import write_json
 from resources.locks import only_writer
 from ser.errors import SerError
+from ser.pairs import prompt_messages
 from ser.progress import Progress, silent
+from ser.rows import Row
 
 _TOLD_EVERY = 100
 
@@ -86,14 +90,28 @@ def _landing_rows(
     """The landing rows of each published row, or why it has none."""
     rows = open_rows(dataset, commit, subset, split, hub)
     source = "/".join(part for part in (dataset.name, subset) if part)
+    reader = ShapeReader()
 
-    def made() -> Iterator[list[dict[str, Any]] | str]:
+    def read() -> Iterator[list[dict[str, Any]] | str]:
         for number, row in enumerate(rows):
-            found = dataset.pairs(row)
-            about = {"id": f"{split}/{number}", "source": source}
-            yield found if isinstance(found, str) else [{**about, **pair} for pair in found]
+            found = reader.read(row)
+            about = {"id": f"{split}/{number}", "source": source, "annotator": dataset.annotator}
+            pairs = [about | _landing_row(pair) for pair in found if isinstance(pair, Row)]
+            yield pairs or next(reason for reason in found if isinstance(reason, str))
 
-    return made()
+    return read()
+
+
+def _landing_row(row: Row) -> dict[str, Any]:
+    """A row as the landing reads it again; its metadata are columns of their own."""
+    pair, known = row.pair, {"group": row.group, "annotator": row.annotator}
+    if row.preferred is None:
+        texts = {"response_a": pair.response_a, "response_b": pair.response_b, "preferred": TIE}
+    else:
+        better, worse = (pair.response_a, pair.response_b)[:: 1 if row.preferred == "a" else -1]
+        texts = {"chosen": better, "rejected": worse}
+    metadata = json.loads(row.metadata)
+    return {**metadata, "prompt": prompt_messages(pair.prompt), **texts} | {k: v for k, v in known.items() if v}
 
 
 def _write(path: Path, stream: Iterator[list[dict[str, Any]] | str], limit: int, progress: Progress) -> dict[str, Any]:

@@ -9,6 +9,7 @@ TIE = "tie"
 NAMES = (
     *("preferred", "winner", "preference", "better", "label", "choice", "chosen", "selected", "best", "verdict"),
     *("preferred_response", "better_response", "best_response", "chosen_response", "winning_response", "judgment"),
+    *("comparison", "pairwise", "pw"),
 )
 """Columns that say which of two responses is better; the first that is there is read."""
 
@@ -63,6 +64,8 @@ def meaning(column: str, value: Any, words: Mapping[str, str]) -> str | None:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, Mapping) and "selected" in value:  # how Label Studio says it
+        value = value["selected"]
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip().lower()

@@ -9,6 +9,7 @@ from resources.landing.files import RawRow
 from resources.landing.shapes.labels import TIE, meaning
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.recognition import Plan, recognise
+from resources.landing.shapes.runs import gather_runs
 from resources.landing.shapes.settling import settle
 from resources.landing.shapes.shape import RESPONSES, Fields
 from resources.landing.shapes.templates import refuse_template
@@ -30,6 +31,7 @@ _CANONICAL = frozenset(
         "role",
     )
 )
+_EMPTY: tuple[Any, ...] = ("", "[]", "null", [], {}, False)
 _PLANS_KEPT = 4096
 _COLUMNS_KEPT = 500
 
@@ -53,7 +55,7 @@ class ShapeReader:
 
     def parse(self, rows: Iterable[RawRow]) -> Iterator[tuple[RawRow, Row | str]]:
         """A checked row for each pair of each raw row, or the reason why it has none."""
-        for raw in rows:
+        for raw in gather_runs(rows):
             if raw.fields is None:
                 yield raw, raw.reason or "no row"
                 continue
@@ -66,6 +68,9 @@ class ShapeReader:
         notes: set[str] = set()
         try:
             plan = self._plan(tuple(present))
+            for column, reason in plan.no_text:
+                if present[column] not in _EMPTY:
+                    raise ValueError(reason)
             metadata = {name: present[name] for name in plan.rest}
             found, words = self._pairs(plan, present, metadata, notes)
         except ValueError as problem:
@@ -138,8 +143,8 @@ class ShapeReader:
             ValueError: the label says nothing that is known, or stands in a column that is not read.
         """
         if names == RESPONSES[0]:
-            scores = said.get("score_chosen"), said.get("score_rejected")
-            if scores[0] is None or scores[0] != scores[1]:
+            score = said.get("score_chosen")
+            if (score is None or score != said.get("score_rejected")) and said.get("preferred") != TIE:
                 return True
             notes.add(TIES)
             return None
@@ -183,7 +188,10 @@ def _said(plan: Plan, present: Mapping[str, Any]) -> Iterable[Fields]:
     if plan.shape.convert is None or plan.lower is None:
         return [fields]
     row = {name: present[column] for name, column in plan.lower.items()}
-    return [{**fields, **converted} for converted in plan.shape.convert(row)]
+    try:
+        return [{**fields, **converted} for converted in plan.shape.convert(row)]
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"it has the columns of {plan.shape.name!r}, but is not built like it") from error
 
 
 def _several(value: Any) -> list[Any]:

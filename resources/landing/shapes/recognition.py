@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from resources.landing.shapes.catalogue import CANONICAL, SHAPES
+from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
 from resources.landing.shapes.labels import NAMES, looks_like_label, words_beside
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
@@ -13,6 +13,17 @@ ABOUT = ("system", "group", "source", "annotator", "role")
 """Canonical fields that any shape may have under their own names."""
 
 CONTEXT = "a column 'context' was not read: --map prompt=context+prompt joins it with the prompt"
+
+
+_PROMPTS = frozenset(name for names in PROMPT for name in names.split("+"))
+_ONE_RESPONSE = frozenset(("completion", "response", "output", "answer", "messages", "conversations", "text"))
+_VERDICTS = frozenset(("label", "kto_tag", "score", "rating"))
+_NO_TEXT = {
+    "tools": "tool calls are not supported",
+    **dict.fromkeys(("image", "images"), "image parts are not supported: only text is"),
+    **dict.fromkeys(("audio", "audios"), "audio parts are not supported: only text is"),
+    **dict.fromkeys(("video", "videos"), "video parts are not supported: only text is"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,8 @@ class Plan:
     words: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     """Columns that look like a label and are not read."""
+    no_text: tuple[tuple[str, str], ...] = ()
+    """Columns that a model for text cannot follow, unless they are empty, and the reason."""
     notes: tuple[str, ...] = ()
 
 
@@ -83,6 +96,7 @@ def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
         rest,
         _words(sources, shape, mapping),
         tuple(column for column in rest if looks_like_label(column.strip().lower())),
+        tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
         (*shape.notes, *((CONTEXT,) if "context" in map(str.lower, rest) and "prompt" in sources else ())),
     )
 
@@ -92,18 +106,26 @@ def _shape(columns: set[str], mapping: ColumnMap) -> Shape:
         if set(responses) <= mapping.columns.keys():
             return shape
     for shape in SHAPES:
-        if shape.needs <= columns:
-            if shape.refusal:
-                raise ValueError(shape.refusal)
+        if shape.needs <= columns or all(_has(columns, name) for name in shape.needs):
             return shape
     for responses in RESPONSES:
         if missing := [name for name in responses if name not in columns][: len(columns & set(responses))]:
             raise ValueError(f"no {missing[0]!r}: nothing to compare")
+    others = columns - {*_PROMPTS, *ABOUT, "id"}
+    if not others:
+        raise ValueError("no responses: nothing to compare")
+    if len(others - _ONE_RESPONSE) < len(others) and len({*others} - _VERDICTS) == 1:
+        raise ValueError("one response each: nothing to compare")
     shown = ", ".join(sorted(columns))
     raise ValueError(
         f"the columns {shown[:300]!r} are no known form of preferences: say which is which with "
         "--map prompt=COLUMN,chosen=COLUMN,rejected=COLUMN (or response_a, response_b and preferred)"
     )
+
+
+def _has(columns: set[str], name: str) -> bool:
+    """Whether a column is there; `*` stands for any beginning."""
+    return name in columns or (name.startswith("*") and any(column.endswith(name[1:]) for column in columns))
 
 
 def _source(alternatives: Alternatives, lower: Mapping[str, str]) -> Source | None:
@@ -146,9 +168,8 @@ def _label(shape: Shape, lower: Mapping[str, str], sources: Mapping[str, Source]
 
 
 def _words(sources: Mapping[str, Source], shape: Shape, mapping: ColumnMap) -> Mapping[str, str]:
-    if "response_a" not in sources:
-        return {}
-    beside = words_beside(sources["response_a"].names, sources["response_b"].names) if "response_b" in sources else {}
+    names = [sources[name].names if name in sources else name for name in RESPONSES[1]]
+    beside = words_beside(names[0], names[1])
     return {**beside, **shape.values, **{word.strip().lower(): side for word, side in mapping.values.items()}}
 
 

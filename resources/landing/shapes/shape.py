@@ -19,14 +19,13 @@ class Shape:
 
     Attributes:
         name: what `land` says that a file was read as.
-        needs: columns in small letters that a row of this shape has.
+        needs: columns in small letters that a row of this shape has; `*` stands for any beginning.
         fields: canonical field to the columns that it may come from.
         convert: where a shape needs code: the canonical fields of each pair of a row. It raises ValueError.
         reads: columns that need not be kept as metadata, beside those of `needs` and `fields`.
         values: what the label's column says, beside the words that everybody understands.
         annotator: who gave the labels, where the shape says it.
         notes: what to tell of every row.
-        refusal: why rows of this shape have no pair.
     """
 
     name: str
@@ -37,4 +36,3 @@ class Shape:
     values: Mapping[str, str] = field(default_factory=dict)
     annotator: str | None = None
     notes: tuple[str, ...] = ()
-    refusal: str | None = None

@@ -1,0 +1,122 @@
+"""Exports of tools in which people say which response is better: Label Studio and Argilla."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from resources.landing.shapes.rankings import ranked_pairs
+from resources.landing.shapes.shape import RESPONSES, Fields
+
+PROMPTS = ("prompt", "instruction", "question", "query", "input", "text")
+RESPONSE_NAMES = tuple(
+    (f"{name}{join}{one}", f"{name}{join}{other}")
+    for name in ("response", "answer", "output", "completion", "reply", "generation", "text")
+    for one, other in (("a", "b"), ("1", "2"), ("0", "1"))
+    for join in ("_", "", "-")
+)
+
+
+def label_studio(row: Fields) -> Iterable[Fields]:
+    """An exported task: a pair for each annotation that chose a side; without one, a pair without a label."""
+    data, annotations = row["data"], row["annotations"]
+    if not isinstance(data, Mapping) or not isinstance(annotations, list):
+        raise ValueError("no task of Label Studio: 'data' is no object or 'annotations' is no list")
+    found = [fields for annotation in annotations for fields in _annotation(data, annotation)]
+    return found or [_texts(data, _known(data))]
+
+
+def argilla(row: Fields) -> Iterable[Fields]:
+    """An exported record, of Argilla 1 or 2, flattened or not: a pair for each user who answered."""
+    texts = row["fields"] if isinstance(row.get("fields"), Mapping) else row
+    found = [
+        fields
+        for answers in _answers(row).values()
+        for value, user in answers
+        for fields in _argilla_answer(texts, value, user)
+    ]
+    return found or [_texts(texts, _known(texts))]
+
+
+def _annotation(data: Mapping[str, Any], annotation: Any) -> Iterator[Fields]:
+    if not isinstance(annotation, Mapping) or annotation.get("was_cancelled"):
+        return
+    user = annotation.get("completed_by")
+    if isinstance(user, Mapping):
+        user = user.get("email") or user.get("id")
+    for result in annotation.get("result") or ():
+        value = result.get("value")
+        if isinstance(value, Mapping) and "selected" in value:
+            names = tuple(name.strip() for name in str(result.get("to_name")).split(","))
+            pair = names if len(names) == 2 and set(names) <= data.keys() else _known(data)
+            yield _texts(data, pair) | {"preferred": value["selected"], "annotator": user}
+
+
+def _texts(data: Mapping[str, Any], pair: tuple[str, ...]) -> Fields:
+    """The canonical fields of a record's texts, with its other columns."""
+    prompt = next((name for name in PROMPTS if data.get(name) is not None and name not in pair), None)
+    if prompt is None:
+        raise ValueError("no column with the prompt: name it with --map prompt=COLUMN")
+    rest = {name: value for name, value in data.items() if name not in (prompt, *pair)}
+    return {**rest, "prompt": data[prompt], "response_a": data[pair[0]], "response_b": data[pair[1]]}
+
+
+def _known(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of the two responses."""
+    for pair in RESPONSE_NAMES:
+        if data.get(pair[0]) is not None and data.get(pair[1]) is not None:
+            return pair
+    raise ValueError("no two responses under a known name (response_a and response_b, answer1 and answer2, …)")
+
+
+def _answers(row: Fields) -> dict[str, list[tuple[Any, Any]]]:
+    """Question to the answers that were submitted, each with its user."""
+    found: dict[str, list[tuple[Any, Any]]] = {}
+    if isinstance(responses := row.get("responses"), Mapping):
+        for question, answers in responses.items():
+            found[question] = [(answer["value"], answer.get("user_id")) for answer in answers if _submitted(answer)]
+    elif isinstance(responses, list):
+        for answer in filter(_submitted, responses):
+            for question, value in (answer.get("values") or {}).items():
+                found.setdefault(question, []).append((value.get("value"), answer.get("user_id")))
+    for column, values in row.items():
+        if column.endswith(".responses") and isinstance(values, list):
+            users, states = (row.get(f"{column}.{about}") or [None] * len(values) for about in ("users", "status"))
+            found[column] = [
+                (value, user)
+                for value, user, status in zip(values, users, states, strict=False)
+                if _submitted({"status": status})
+            ]
+        elif f"{column}-suggestion" in row:
+            found[column] = [
+                (answer["value"], answer.get("user_id")) for answer in _listed(values) if _submitted(answer)
+            ]
+    return found
+
+
+def _listed(values: Any) -> list[Mapping[str, Any]]:
+    """The answers of a column of Argilla 1, which a table may hold as a dictionary of lists."""
+    if isinstance(values, Mapping):
+        return [dict(zip(values, answer, strict=True)) for answer in zip(*values.values(), strict=False)]
+    return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
+
+
+def _submitted(answer: Mapping[str, Any]) -> bool:
+    return answer.get("status") in (None, "submitted")
+
+
+def _argilla_answer(texts: Mapping[str, Any], value: Any, user: Any) -> Iterator[Fields]:
+    """The pairs of one answer: a ranking of fields, or a word for one of two."""
+    if isinstance(value, Mapping) and isinstance(value.get("rank"), list):
+        value = _listed(value)
+    if isinstance(value, list) and value:
+        ranks = [
+            (item["value"], -item["rank"]) if isinstance(item, Mapping) else (item, -place)
+            for place, item in enumerate(value)
+        ]
+        names = [(name if name in texts else name.replace("-", "_"), rank) for name, rank in ranks]
+        for pair in ranked_pairs(_texts(texts, (names[0][0], names[-1][0]))["prompt"], names):
+            one, other = (pair.get(name) or pair[letter] for name, letter in zip(*RESPONSES, strict=True))
+            yield _texts(texts, (one, other)) | {"preferred": pair.get("preferred", "a"), "annotator": user}
+    elif isinstance(value, str):
+        pair_names = _known(texts)
+        side = {pair_names[0]: "a", pair_names[1]: "b"}.get(value, value)
+        yield _texts(texts, pair_names) | {"preferred": side, "annotator": user}

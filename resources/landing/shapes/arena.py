@@ -1,0 +1,69 @@
+"""Two models in one conversation each with a person, who says which was better (Chatbot Arena, MT-bench)."""
+
+import json
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import Any
+
+from resources.landing.shapes.labels import TIE
+from resources.landing.shapes.messages import plain_messages, written_value
+from resources.landing.shapes.shape import Fields
+
+
+def arena(row: Fields) -> Iterable[Fields]:
+    """Two conversations up to the turn that was judged, where `turn` says so."""
+    turn = row.get("turn")
+    turns = int(turn) if isinstance(turn, (int, float)) and turn >= 1 else None
+    return [{name: _turns(row[column], column, turns) for name, column in _SIDES.items()}]
+
+
+def kaggle(row: Fields) -> Iterable[Fields]:
+    """The 55k form: prompts and responses as JSON lists in strings, and a column for each outcome."""
+    prompts, one, other = (_list(row[name], name) for name in ("prompt", "response_a", "response_b"))
+    outcome = [side for side, name in _OUTCOMES.items() if str(row.get(name)).strip() in ("1", "1.0", "True")]
+    return [
+        {
+            "prompt": None,
+            "response_a": _interleaved(prompts, one),
+            "response_b": _interleaved(prompts, other),
+            "preferred": outcome[0] if len(outcome) == 1 else None,
+        }
+    ]
+
+
+OUTCOME_COLUMNS = frozenset(("winner_model_a", "winner_model_b", "winner_tie"))
+_OUTCOMES = {"a": "winner_model_a", "b": "winner_model_b", TIE: "winner_tie"}
+_SIDES = {"response_a": "conversation_a", "response_b": "conversation_b"}
+
+
+def _turns(conversation: Any, column: str, turns: int | None) -> list[dict[str, str]]:
+    if isinstance(conversation, str):
+        conversation = written_value(conversation, column)
+    if not isinstance(conversation, list) or not conversation:
+        raise ValueError(f"{column!r} is no list of messages with 'role' and 'content'")
+    messages = plain_messages(conversation, column)
+    asked = [place for place, message in enumerate(messages) if message["role"] == "user"]
+    return messages[: asked[turns]] if turns and turns < len(asked) else messages
+
+
+def _list(text: Any, column: str) -> list[Any]:
+    """A list of strings that is written as JSON; plain text is a list of one."""
+    if isinstance(text, str) and text.lstrip().startswith("["):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return [text]
+        if isinstance(value, list) and all(item is None or isinstance(item, str) for item in value):
+            return value
+    if isinstance(text, list):
+        return text
+    if not isinstance(text, str):
+        raise ValueError(f"{column!r} has the wrong type {type(text).__name__!r}; it must be text")
+    return [text]
+
+
+def _interleaved(prompts: list[Any], answers: list[Any]) -> list[dict[str, str]]:
+    messages = []
+    for prompt, answer in zip_longest(prompts, answers):
+        messages += [{"role": "user", "content": prompt or ""}, {"role": "assistant", "content": answer or ""}]
+    return messages
