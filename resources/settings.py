@@ -60,6 +60,7 @@ class Settings(Spec):
     preset: Literal["smollm2-135m"] = "smollm2-135m"
     loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
     random_seed: int = Field(0, ge=0)
+    anyway: bool = Field(False, description="run the loops although the seed RM is not shown to be better than a coin")
     max_pairs: int | None = Field(None, ge=100, description="use at most so many pairs of a snapshot")
     sft: bool = Field(False, description="fine-tune the backbone on the preferred seed responses first")
     backbone: Backbone = Backbone()
