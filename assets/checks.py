@@ -9,8 +9,8 @@ from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.record import model_of
 from resources.audit.sync import matches_parquet
 from ser import tables
-from ser.suspicion import suspicions
 from ser.stats import gain, wilson
+from ser.suspicion import suspicions
 
 
 @dg.asset_check(asset="splits", blocking=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from assets.evolved import finished_models
-from resources.settings import load_settings
 from tests import chain
 from tests.assets.test_on_demand import on_demand
 from tests.pairs import labelled_rows, write_jsonl
