@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	$(BIN)/ser demo
 
 clean-demo: $(INSTALLED)
-	$(BIN)/python -m ser_dagster.forget sample
+	$(BIN)/ser forget sample
 
 ui: $(INSTALLED)
 	$(BIN)/python -m ser_dagster.ui

@@ -31,21 +31,34 @@ def sync_run(work: Workshop) -> dict[str, int]:
     return sync(AuditDatabase(audit_path(work.root)), work.record())
 
 
-@dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=["evolved_rm", "policy_evaluation"], kinds={"duckdb"})
-def audit_sync(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-    """Everything this run made, as tables in audit.duckdb."""
+@dg.op(ins={"made": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
+def copy_run(context: dg.OpExecutionContext, ser: SerResource):
+    """Bring everything that this run made into the audit database."""
     work = ser.workshop(context)
     try:
         counts = sync_run(work)
     except AuditBusy as error:
         # A reader that holds the file must never fail a run: the next sync brings these rows too.
         context.log.warning(str(error))
-        return dg.MaterializeResult(metadata={LEFT: str(error)})
+        yield dg.Output(None, metadata={LEFT: str(error)})
+        return
     rows: dict[str, int | str] = {f"rows_{table}": count for table, count in counts.items()}
-    return dg.MaterializeResult(metadata=rows | {"path": str(audit_path(work.root))})
+    yield dg.Output(None, metadata=rows | {"path": str(audit_path(work.root))})
 
 
-@dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=[audit_sync], kinds={"html"})
+@dg.graph_asset(
+    ins={key: dg.AssetIn(dagster_type=dg.Nothing) for key in ("evolved_rm", "policy_evaluation")},
+    group_name="audit",
+    partitions_def=SNAPSHOTS,
+    kinds={"duckdb"},
+)
+def audit_sync(evolved_rm, policy_evaluation):
+    """Everything this run made, as tables in audit.duckdb."""
+    # A fan-in, as `assets.evolved.evolved_rm`: a plain dependency on a policy that is skipped would be skipped with it.
+    return copy_run([evolved_rm, policy_evaluation])
+
+
+@dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=["audit_sync"], kinds={"html"})
 def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """One page: what every loop did, what was kept, and what it is worth; left to the next run with the sync."""
     work = ser.workshop(context)

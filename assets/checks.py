@@ -3,16 +3,14 @@
 import dagster as dg
 
 from assets.audit import LEFT, audit_path
+from assets.gate import seed_gate
 from assets.ser_resource import SerResource
 from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.record import model_of
 from resources.audit.sync import matches_parquet
 from ser import tables
 from ser.stats import gain, wilson
-
-
-def _accuracy(heldout, split: str) -> dict:
-    return heldout.summary["metrics"][split]["accuracy"]
+from ser.suspicion import suspicions
 
 
 @dg.asset_check(asset="splits", blocking=True)
@@ -34,13 +32,36 @@ def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResourc
 
 
 @dg.asset_check(asset="seed_rm")
-def better_than_chance(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
-    """The seed RM ranks calibration pairs better than a coin; otherwise self-training cannot work."""
-    accuracy = _accuracy(ser.workshop(context).heads.get("seed_rm.heldout"), "calibration")
+def shown_better_than_a_coin(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+    """The gate: the seed RM is shown to rank calibration pairs better than a coin; otherwise no loop is run."""
+    gate = seed_gate(ser.workshop(context))
     return dg.AssetCheckResult(
-        passed=accuracy["ci_low"] > 0.5,
-        metadata={**accuracy, "look_at": "the loss does not fall: look at the pairwise training itself"},
+        passed=gate.shown,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={name: "no number" if value is None else value for name, value in gate if name != "shown"},
     )
+
+
+def shortcut_check(key: str) -> dg.AssetChecksDefinition:
+    """The check of the reward model `key` for signs of a shortcut; a warning, because the model may be right."""
+
+    @dg.asset_check(asset=dg.AssetKey(key.split("/")), name="no_sign_of_a_shortcut")
+    def no_sign_of_a_shortcut(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+        """The test accuracy is neither suspiciously high nor that of "the longer response wins"."""
+        work = ser.workshop(context)
+        test = work.heads.get(f"{key}.heldout").summary["metrics"]["test"]
+        found = suspicions(test["accuracy"], test["longer_wins"], work.heads.get(key).summary["n_human"])
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "accuracy": test["accuracy"]["value"],
+                "longer_wins": test["longer_wins"]["value"],
+                "look_at": "; ".join(found) or "nothing",
+            },
+        )
+
+    return no_sign_of_a_shortcut
 
 
 @dg.asset_check(asset="audit_sync")
@@ -115,4 +136,4 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
             },
         )
 
-    return [label_precision, not_worse_than_before]
+    return [label_precision, not_worse_than_before, shortcut_check(model_of(k))]

@@ -1,7 +1,10 @@
 """Controls: models that the method itself never uses, for comparison and for judging. They may read the vault."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
+from assets.gate import is_closed, why_skipped
 from assets.results import materialized, measured
 from assets.reward_models import TRAINING, trained
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
@@ -45,12 +48,16 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     group_name="controls",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
-    deps=["seed_rm"],
+    deps=["evolved_rm"],
     code_version=code_version("ser.stages.train_judge"),
+    output_required=False,
 )
-def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
     """The judge of policies: two cross-fitted reward models on judge labels, else on calibration and test labels."""
     work = ser.workshop(context)
+    if is_closed(work):
+        context.log.info(why_skipped(work, "judge is trained"))
+        return
     splits = work.heads.get("splits")
     spec = TrainJudgeSpec(
         training=work.settings.reward_model.training,
@@ -65,4 +72,4 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
         "judge_labels": splits.part("judge.parquet"),
     }
     artifact = work.make("controls/judge_rm", "train_judge", spec, inputs)
-    return materialized(artifact, {"accuracy": artifact.summary["accuracy"]["value"]})
+    yield materialized(artifact, {"accuracy": artifact.summary["accuracy"]["value"]})

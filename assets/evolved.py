@@ -5,12 +5,14 @@ import warnings
 
 import dagster as dg
 
+from assets.gate import is_closed, seed_gate
 from assets.results import described
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources.artifacts import Artifact
 from resources.audit.record import model_of
 from resources.code_version import code_version
 from resources.workshop import Workshop
+from ser.errors import SerError
 from ser.stages.specs import PromoteSpec
 
 # The only way for an op to state a data version; the versions of Dagster are pinned, so its beta is no surprise.
@@ -18,22 +20,48 @@ warnings.filterwarnings("ignore", "Parameter `data_version`", dg.BetaWarning)
 
 
 def finished_models(work: Workshop) -> list[str]:
-    """The asset keys of this run's reward models: the seed RM and the loops up to convergence.
+    """The asset keys of this run's reward models: the seed RM and, behind an open gate, the loops up to convergence.
 
-    It follows the status reports, never the mere presence of a model: one of an earlier run may be there.
+    It follows the gate and the status reports, never the mere presence of a model: one of an earlier run may be there.
     """
     keys = ["seed_rm"]
-    for k in range(1, work.settings.loops + 1):
-        if work.heads.get(f"loop_{k}/status_report").summary["status"] == "converged":
+    loops = 0 if is_closed(work) else work.settings.loops
+    for k in range(1, loops + 1):
+        if _has_converged(work, k):
             break
         keys.append(model_of(k))
     return keys
 
 
+def require_model(work: Workshop, loop: int) -> None:
+    """Check that this run trains a reward model in `loop`, whatever an earlier run has left there.
+
+    Raises:
+        SerError: it does not; says why.
+    """
+    if is_closed(work):
+        raise SerError(
+            f"loop {loop} has no reward model: the seed RM is {seed_gate(work).words}.\n"
+            "Run with `ser run --anyway` (the setting anyway) to go on in spite of that."
+        )
+    for k in range(1, loop + 1):
+        if _has_converged(work, k):
+            raise SerError(f"loop {loop} has no reward model: the run converged in loop {k}. Choose an earlier loop.")
+
+
+def _has_converged(work: Workshop, loop: int) -> bool:
+    return work.heads.get(f"loop_{loop}/status_report").summary["status"] == "converged"
+
+
 def promoted(work: Workshop) -> Artifact:
     """Choose among the finished models and let `evolved_rm` stand for the choice."""
     keys = finished_models(work)
-    spec = PromoteSpec(loops=list(range(len(keys))), rm_versions=[work.heads.get(key).version for key in keys])
+    spec = PromoteSpec(
+        loops=list(range(len(keys))),
+        rm_versions=[work.heads.get(key).version for key in keys],
+        gate=seed_gate(work),
+        anyway=work.settings.anyway,
+    )
     heldout = [work.heads.get(f"{key}.heldout").part("heldout.parquet") for key in keys]
     calibration = work.pairs("calibration")
     return work.make("evolved_rm", "promote", spec, {"heldout": heldout, "calibration": calibration})

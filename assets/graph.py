@@ -31,7 +31,8 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
     every_loop = [check for k in loops for check in checks.loop_checks(k)]
     return assets, [
         checks.no_pair_in_two_roles,
-        checks.better_than_chance,
+        checks.shown_better_than_a_coin,
+        checks.shortcut_check("seed_rm"),
         checks.audit_equals_parquet,
         *every_loop,
     ]

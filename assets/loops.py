@@ -5,9 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from assets.evolved import require_model
+from assets.gate import is_closed, why_skipped
 from assets.policies import train_policy
 from assets.results import examples, materialized, measured, picture
-from assets.reward_models import TRAINING, require_better_than_chance, trained
+from assets.reward_models import TRAINING, trained
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs, Part
 from resources.audit.record import model_of
@@ -39,14 +41,16 @@ def _options(k: int, name: str, after: str, pool: str | None = None) -> dict[str
 
 def _self_labels(k: int) -> dg.AssetsDefinition:
     before = model_of(k - 1)
+    options = _options(k, "self_labels", before, HEAVY_POOL)
 
-    @dg.asset(**_options(k, "self_labels", before, HEAVY_POOL), code_version=code_version("ser.stages.label"))
-    def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-        """The pool, labelled by the reward model of the loop before."""
+    @dg.asset(**options, code_version=code_version("ser.stages.label"), output_required=k > 1)
+    def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
+        """The pool, labelled by the reward model of the loop before; nothing in loop 1 when the gate is closed."""
         work = ser.workshop(context)
+        if k == 1 and is_closed(work):
+            context.log.info(why_skipped(work, "loop is run"))
+            return
         heldout = work.heads.get(f"{before}.heldout")
-        if k == 1:
-            require_better_than_chance(heldout)
         inputs: Inputs = {
             "backbone": work.backbone(),
             "reward_model": work.heads.get(before).part("rm"),
@@ -55,7 +59,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
             "kept": kept_before(work, k),
         }
         artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(compute=work.compute), inputs)
-        return materialized(artifact, _pictures(work, artifact))
+        yield materialized(artifact, _pictures(work, artifact))
 
     return self_labels
 
@@ -131,7 +135,9 @@ def _ppo_policy(k: int) -> dg.AssetsDefinition:
     @dg.asset(**options, code_version=code_version("ser.stages.ppo"), kinds={"pytorch"})
     def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """On demand: the policy under this loop's reward model."""
-        return train_policy(ser.workshop(context), f"loop_{k}/ppo_policy", f"loop_{k}/retrained_rm")
+        work = ser.workshop(context)
+        require_model(work, k)
+        return train_policy(work, f"loop_{k}/ppo_policy", f"loop_{k}/retrained_rm")
 
     return ppo_policy
 

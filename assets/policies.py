@@ -1,8 +1,11 @@
 """The policy: trained with PPO against a reward model, and compared with its base model."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from assets.evolved import promoted_model
+from assets.gate import is_closed, why_skipped
 from assets.results import materialized
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Inputs
@@ -36,11 +39,15 @@ def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResu
     deps=["evolved_rm"],
     code_version=code_version("ser.stages.ppo"),
     kinds={"pytorch"},
+    output_required=False,
 )
-def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-    """The policy under the promoted reward model."""
+def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
+    """The policy under the promoted reward model; nothing when the gate is closed."""
     work = ser.workshop(context)
-    return train_policy(work, "ppo_policy", promoted_model(work).key)
+    if is_closed(work):
+        context.log.info(why_skipped(work, "policy is trained"))
+        return
+    yield train_policy(work, "ppo_policy", promoted_model(work).key)
 
 
 @dg.asset(

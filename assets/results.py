@@ -34,16 +34,17 @@ def described(artifact: Artifact) -> dict[str, Any]:
 
 
 def measured(heldout: Artifact) -> dict[str, Any]:
-    """The accuracy of a reward model with its interval, as plottable numbers and as a sentence."""
+    """The accuracy of a reward model and its baseline with intervals, as plottable numbers and as sentences."""
     metadata: dict[str, Any] = {"temperature": heldout.summary["temperature"]}
     for split, metrics in heldout.summary["metrics"].items():
-        accuracy = metrics["accuracy"]
-        metadata[f"{split}_accuracy"] = accuracy["value"]
         metadata[f"{split}_ece"] = metrics["ece"]["value"]
-        metadata[f"{split}_accuracy_interval"] = (
-            f"{accuracy['value']:.1%} (95 % interval {accuracy['ci_low']:.1%} to {accuracy['ci_high']:.1%}, "
-            f"{accuracy['n']} pairs)"
-        )
+        for name in ("accuracy", "longer_wins"):
+            measure = metrics[name]
+            metadata[f"{split}_{name}"] = measure["value"]
+            metadata[f"{split}_{name}_interval"] = (
+                f"{measure['value']:.1%} (95 % interval {measure['ci_low']:.1%} to {measure['ci_high']:.1%}, "
+                f"{measure['n']} pairs)"
+            )
     return metadata
 
 

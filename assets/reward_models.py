@@ -7,7 +7,6 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs, Part
 from resources.code_version import code_version
 from resources.workshop import Workshop
-from ser.errors import SerError
 from ser.stages.specs import SftSpec, TrainRewardModelSpec
 
 TRAINING = code_version("ser.stages.train_reward_model")
@@ -87,17 +86,3 @@ def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materiali
         epochs=work.settings.reward_model.seed_epochs,
     )
     return materialized(model, measured(heldout))
-
-
-def require_better_than_chance(heldout: Artifact) -> None:
-    """Self-training cannot work on a seed RM that may be no better than a coin (SER, section 3).
-
-    Raises:
-        SerError: the lower bound of its calibration accuracy is not above 50 %.
-    """
-    accuracy = heldout.summary["metrics"]["calibration"]["accuracy"]
-    if accuracy["ci_low"] <= 0.5:
-        raise SerError(
-            f"the seed RM is not better than chance: {accuracy['value']:.1%} of {accuracy['n']} calibration pairs "
-            f"(95 % interval from {accuracy['ci_low']:.1%}). Self-training cannot work; label more seed pairs first."
-        )

@@ -25,6 +25,7 @@ class SerResource(dg.ConfigurableResource):
 
     recipe: str | None = Field(None, description="overrides the setting `recipe`")
     loops: int | None = Field(None, description="overrides the setting `loops`; at most the K of the settings")
+    anyway: bool | None = Field(None, description="overrides the setting `anyway`: go on in spite of the gate")
     terminal: bool = Field(False, description="show progress on standard error, as `ser run` does")
 
     _settings: Settings = PrivateAttr()
@@ -64,11 +65,11 @@ class SerResource(dg.ConfigurableResource):
         )
 
     def _load(self) -> Settings:
-        settings = load_settings(recipe=self.recipe)
+        settings = load_settings(recipe=self.recipe, anyway=self.anyway)
         if self.loops is None:
             return settings
         if self.loops > settings.loops:
             raise SerError(
                 f"{self.loops} loops are more than the {settings.loops} of the settings. Raise loops in ser.toml."
             )
-        return load_settings(recipe=self.recipe, loops=self.loops)
+        return load_settings(recipe=self.recipe, anyway=self.anyway, loops=self.loops)

@@ -17,7 +17,6 @@ from resources.landing.files import UnreadableError, read_rows
 from resources.landing.zone import Landed, Landing
 from resources.settings import Settings
 
-
 AT_ONCE = 500
 """Files in one landing."""
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +62,7 @@ class Settings(Spec):
     preset: Literal["smollm2-135m"] = "smollm2-135m"
     loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
     random_seed: int = Field(0, ge=0)
+    anyway: bool = Field(False, description="run the loops although the seed RM is not shown to be better than a coin")
     sft: bool = Field(False, description="fine-tune the backbone on the preferred seed responses first")
     backbone: Backbone = Backbone()
     roles: Roles = Roles()
@@ -129,26 +131,43 @@ def settings_file() -> Path:
 def load_settings(**overrides: Any) -> Settings:
     """The settings of `ser.toml` (or the file `SER_CONFIG` names), overridden by the environment, then by `overrides`.
 
+    Args:
+        overrides: what the flags of a command say; None for what they do not.
+
     Raises:
-        SerError: a setting is unknown or impossible; names the key, what is allowed and the nearest valid key.
+        SerError: a setting is unknown or impossible; names the key, what is allowed, the nearest valid key, and the
+            variable or the flag if it did not come from the file. Or the file that `SER_CONFIG` names is not there.
     """
-    path = settings_file()
-    values: dict[str, Any] = {}
-    if path.exists():
-        try:
-            values = tomllib.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise SerError(f"{path} cannot be read: {error}. Mend the file; it is TOML.") from error
+    values = _read(settings_file())
+    origins: dict[tuple[str, ...], str] = {}
     for name, text in sorted(os.environ.items()):
         if name.startswith("SER_") and name not in RESERVED:
-            _put(values, name[4:].lower().split("__"), _value(text), name)
+            place = name[4:].lower().split("__")
+            _put(values, place, _value(text), name)
+            origins[tuple(place)] = name
     for name, value in overrides.items():
         if value is not None:
-            _put(values, name.split("."), value, name)
+            _put(values, [name], value, f"--{name}")
+            origins[name,] = f"--{name}"
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SerError(_explain(error)) from error
+        raise SerError(_explain(error, origins)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a settings file says; nothing if there is none where nobody asked for one."""
+    if not path.exists():
+        if os.environ.get("SER_CONFIG"):
+            raise SerError(
+                f"SER_CONFIG names {path}, and there is no such file.\n"
+                "Make it (empty, it says that everything has its default), or unset SER_CONFIG."
+            )
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin files with a mark
+    except (OSError, ValueError) as error:
+        raise SerError(f"{path} cannot be read: {error}. Mend the file; it is TOML.") from error
 
 
 def _put(values: dict[str, Any], path: list[str], value: Any, name: str) -> None:
@@ -169,21 +188,34 @@ def _value(text: str) -> Any:
         return text
 
 
-def _explain(error: ValidationError) -> str:
-    """The first problem in one or two lines."""
+def _explain(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> str:
+    """The first problem in one or two lines.
+
+    Args:
+        origins: the variable or flag that each place was set by; all other values are of the file.
+    """
     problem = error.errors()[0]
-    place = [part for part in problem["loc"] if isinstance(part, str)]
+    place = tuple(part for part in problem["loc"] if isinstance(part, str))
     key = ".".join(place)
+    # A variable may set a whole section; and of a section that is wrong as a whole, it may have set a part.
+    named = [name for path, name in origins.items() if path == place[: len(path)] or place == path[: len(place)]]
     if problem["type"] == "extra_forbidden":
-        known = _fields(place[:-1])
-        near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
-        hint = f" Did you mean {'.'.join([*place[:-1], near[0]])!r}?" if near else ""
-        return f"unknown setting {key!r}.{hint}\nAllowed here: {', '.join(known)}."
+        *section, wrong = place
+        known = _fields(section)
+        near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+        nearest = [*section, *near]
+        meant = f"SER_{'__'.join(nearest).upper()}" if named else repr(".".join(nearest))
+        hint = f" Did you mean {meant}?" if near else ""
+        origin = f"{named[0]}: " if named else ""
+        return f"{origin}unknown setting {key!r}.{hint}\nAllowed here: {', '.join(known)}."
     message = problem["msg"].removeprefix("Value error, ")
-    return f"setting {key or 'ser.toml'!r} is impossible: {message} (got {problem['input']!r}).\nChange it in ser.toml."
+    said = f"setting {key or 'ser.toml'!r} is impossible: {message} (got {problem['input']!r})."
+    if named:
+        return f"{', '.join(named)}: {said}\nChange {named[0]}."
+    return f"{said}\nChange it in ser.toml."
 
 
-def _fields(place: list[str]) -> list[str]:
+def _fields(place: Sequence[str]) -> list[str]:
     """The settings that exist in the section at `place`."""
     model: type[BaseModel] = Settings
     for part in place:

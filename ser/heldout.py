@@ -26,12 +26,14 @@ def measure(
     labels: Mapping[str, str],
     judge_labels: Mapping[str, str],
     groups: Mapping[str, str],
+    longer: Mapping[str, float],
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """`(rows of heldout.parquet, summary)` from the scores of each split.
 
     The temperature is fitted, and the mean reward (`reward_offset`) taken, on the split `calibration`. Judge
     labels, where there are any, give one more metric, `judge_label_accuracy`, and decide nothing. `groups` says of each
-    pair what ties it to others (`ser.tables.groups`).
+    pair what ties it to others (`ser.tables.groups`), `longer` how far the rule "the longer response wins" is right
+    about it (`ser.tables.longer_is_preferred`): the baseline `longer_wins`, on the same pairs.
     """
     margins = {split: [correct_margin(one, labels[one.pair_id]) for one in ones] for split, ones in scored.items()}
     temperature = fit_temperature(margins["calibration"])
@@ -48,11 +50,12 @@ def measure(
         for one in sorted(ones, key=lambda one: one.pair_id)
     ]
     rewards = [r for one in scored["calibration"] for r in (one.reward_a, one.reward_b)]
-    metrics = {
-        split: _metrics(values, temperature, [groups[one.pair_id] for one in scored[split]])
-        for split, values in margins.items()
-        if values
-    }
+    metrics = {}
+    for split, values in margins.items():
+        if values:
+            tied = [groups[one.pair_id] for one in scored[split]]
+            metrics[split] = _metrics(values, temperature, tied)
+            metrics[split]["longer_wins"] = share([longer[one.pair_id] for one in scored[split]], tied)
     for split, ones in scored.items():
         judged = [one for one in ones if one.pair_id in judge_labels]
         if judged:

@@ -157,3 +157,16 @@ class Judging(Spec):
     prompts: int = Field(100, ge=1, description="test prompts, at most")
     epochs: int = Field(2, ge=1, description="epochs of the judge's training")
     tie_band: float = Field(0.05, ge=0, lt=1, description="a difference of sigmoid rewards up to this is a tie")
+
+
+class Gate(Spec):
+    """Whether the seed RM is shown to be better than a coin on the calibration pairs (`ser.gate`)."""
+
+    shown: bool
+    accuracy: float
+    ci_low: float
+    ci_high: float
+    n: int
+    needed: int | None
+    """Calibration pairs that would show an accuracy like this; None: no number of such pairs would."""
+    words: str

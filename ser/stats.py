@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
+from math import ceil, sqrt
 from statistics import NormalDist
 
 
@@ -55,7 +55,7 @@ def design_effect(values: Sequence[float], groups: Sequence[str]) -> float:
 
 
 def share(values: Sequence[float], groups: Sequence[str], level: float = 0.95) -> dict[str, float | int | None]:
-    """The mean of `values` in [0, 1] as summaries store it: `{"value", "ci_low", "ci_high", "n"}`.
+    """The mean of `values` in [0, 1] as summaries store it: `{"value", "ci_low", "ci_high", "n", "n_effective"}`.
 
     The interval is Wilson's at the effective size n / design effect (Korn and Graubard, 1998, without their
     correction for few groups). `n` counts the values; `value` is None when there are none.
@@ -63,7 +63,23 @@ def share(values: Sequence[float], groups: Sequence[str], level: float = 0.95) -
     n = len(values)
     effect = design_effect(values, groups)
     low, high = wilson(sum(values) / effect, n / effect, level)
-    return {"value": sum(values) / n if n else None, "ci_low": low, "ci_high": high, "n": n}
+    return {"value": sum(values) / n if n else None, "ci_low": low, "ci_high": high, "n": n, "n_effective": n / effect}
+
+
+def needed_above_half(share: float, effect: float = 1.0, power: float = 0.8, level: float = 0.95) -> int | None:
+    """How many cases put the lower end of `wilson` above one half with probability `power`; None if no number does.
+
+    That is the sample size of the score test against one half, which Wilson's interval inverts, by the normal
+    approximation (Fleiss, Levin and Paik, 2003, section 2.5), times the design effect.
+
+    Args:
+        share: the true share of successes.
+        effect: the design effect of the cases (`design_effect`).
+    """
+    if share <= 0.5:
+        return None
+    reach = z_value(level) / 2 + NormalDist().inv_cdf(power) * sqrt(share * (1 - share))
+    return ceil(effect * (reach / (share - 0.5)) ** 2)
 
 
 def gain(

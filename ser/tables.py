@@ -125,6 +125,21 @@ def groups(*paths: Path) -> dict[str, str]:
     }
 
 
+def longer_is_preferred(*paths: Path) -> dict[str, float]:
+    """Of each pair of labelled tables whether its longer response, in characters, is the preferred one.
+
+    1 for yes, 0 for no, and a half where both are equally long.
+    """
+    columns = ["pair_id", "response_a", "response_b", "preferred"]
+    found = {}
+    for path in paths:
+        for row in read(path, columns=columns):
+            ahead = len(row["response_a"]) - len(row["response_b"])
+            ahead = ahead if row["preferred"] == "a" else -ahead
+            found[row["pair_id"]] = 0.5 if ahead == 0 else float(ahead > 0)
+    return found
+
+
 def right(heldout: Path, split: str) -> dict[str, bool]:
     """Whether a model ranked each pair of a split as people do (a tie is wrong), in the order of the table."""
     return {

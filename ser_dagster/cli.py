@@ -1,4 +1,4 @@
-"""The `ser` command: land, run, status, audit, report, review, prune, export, demo."""
+"""The `ser` command: land, run, status, audit, report, review, prune, forget, export, demo."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from resources.disk import FULL, is_full, is_of_the_disk
 from ser.errors import SerError
-from ser_dagster import export, land, prune, quarantine, review
+from ser_dagster import export, forget, land, prune, quarantine, review
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--loops", type=int, metavar="K", help="at most so many loops")
     run.add_argument("--recipe", choices=["paper"], help="the method")
     run.add_argument("--no-policy", action="store_true", help="stop at the promoted reward model")
+    run.add_argument(
+        "--anyway", action="store_true", help="run the loops although the seed model is not shown to beat a coin"
+    )
     run.add_argument("--json", action="store_true", help="print one JSON document")
     run.set_defaults(command=_run)
 
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     review.add_parser(commands)
     prune.add_parser(commands)
+    forget.add_parser(commands)
     export.add_parser(commands)
 
     demo = commands.add_parser("demo", help="the complete chain on the committed sample")
@@ -114,7 +118,13 @@ def _audit_parser(commands: Any) -> None:
 def _run(parsed: argparse.Namespace) -> None:
     from ser_dagster.run import run
 
-    result = run(parsed.dataset, loops=parsed.loops, recipe=parsed.recipe, policy=not parsed.no_policy)
+    result = run(
+        parsed.dataset,
+        loops=parsed.loops,
+        recipe=parsed.recipe,
+        policy=not parsed.no_policy,
+        anyway=parsed.anyway or None,
+    )
     if parsed.json:
         print(json.dumps(result))
     else:

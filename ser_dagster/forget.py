@@ -1,10 +1,11 @@
-"""`make clean-demo`: forget a dataset, and nothing else."""
+"""`ser forget`: a dataset and all that was made of it, and nothing else."""
 
 import argparse
 import shutil
-import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
 from resources.heads import every_head, known_runs
+from resources.landing.folders import DATASET_NAME
 from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
 from resources.lineage import Identity, promotions_of
@@ -25,28 +27,73 @@ from ser_dagster.audit import whole_records
 from ser_dagster.home import instance
 
 
-def forget(dataset: str) -> int:
-    """Delete a dataset's landed pairs, runs, artifacts, reports and review files; return how many artifacts.
+@dataclass(frozen=True)
+class Forgotten:
+    """How much of a dataset was deleted."""
+
+    snapshots: int
+    artifacts: int
+    reports: int
+    quarantine_files: int
+
+
+def add_parser(commands: Any) -> None:
+    """Add `forget` to the commands of `ser`."""
+    parser = commands.add_parser("forget", help="delete a dataset and all that was made of it")
+    parser.add_argument("dataset", help="which one; `ser status` lists them")
+    parser.set_defaults(command=_print_forgotten)
+
+
+def _print_forgotten(parsed: argparse.Namespace) -> None:
+    done = forget(parsed.dataset)
+    print(
+        f"{parsed.dataset} is forgotten. Deleted: its landed pairs ({_counted(done.snapshots, 'snapshot')}), "
+        f"{_counted(done.artifacts, 'artifact')}, {_counted(done.reports, 'report')}, "
+        f"{_counted(done.quarantine_files, 'quarantine file')}, its runs and its rows in the audit."
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def forget(dataset: str) -> Forgotten:
+    """Delete a dataset's landed pairs, quarantine, runs, artifacts, reports and review files.
 
     Artifacts that another dataset's runs refer to stay, and so does the converted embedded model. It may be killed at
     any moment: the next call finishes.
 
     Raises:
-        SerError: a run is working on the dataset now, it cannot be the name of one, the settings of a run cannot be
-            read, or the audit database cannot be made without it. Nothing was deleted.
+        SerError: there is no such dataset, nor anything left of it; a run is working on it now, it cannot be the name
+            of one, the settings of a run cannot be read, or the audit database cannot be made without it. Nothing was
+            deleted.
     """
     root = data_root()
     Landing(root, load_settings()).folder(dataset)  # checks the name: it becomes part of paths
+    if dataset not in (known := _known(root)):
+        raise SerError(f"unknown dataset {dataset!r}, so nothing was deleted. Known: {', '.join(known) or 'none'}.")
     store = DatasetStore(root, dataset)
     with store.lock(), ExitStack() as owned:
         run = {path.name for path in (root / "heads").glob(f"{dataset}-*") if _is_of(path.name, dataset)}
         current = store.current()
         for snapshot in sorted(run | ({current} if current else set())):
-            owned.enter_context(own_snapshot(root, snapshot, "of make clean-demo"))
+            owned.enter_context(own_snapshot(root, snapshot, "of ser forget"))
         return _forget(root, store, run)
 
 
-def _forget(root: Path, store: DatasetStore, run: set[str]) -> int:
+def _known(root: Path) -> list[str]:
+    """Every dataset of which there is something: that landed, was run, or left files in quarantine.
+
+    One that a killed call has begun to forget is among them.
+    """
+    landed = {path.name for path in (root / "landing").glob("*/")}
+    aside = {path.name[1:].removesuffix(".tmp") for path in (root / "landing").glob(".*.tmp/")}
+    rejected = {path.name for path in (root / "quarantine").glob("*/")}
+    run = {path.name.rpartition("-")[0] for path in (root / "heads").glob("*/")}
+    return sorted(name for name in landed | aside | rejected | run if DATASET_NAME.fullmatch(name))
+
+
+def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
     """The audit goes first, because it may fail, then the landed pairs, so that no run can begin.
 
     The heads go last: they carry the locks of the snapshots, and say what there was to delete.
@@ -62,22 +109,24 @@ def _forget(root: Path, store: DatasetStore, run: set[str]) -> int:
         rebuild(audit_path(root), whole_records(others))
     else:
         audit_path(root).unlink(missing_ok=True)
-    aside = root / "landing" / f".{dataset}.tmp"
+    quarantine, aside = root / "quarantine" / dataset, root / "landing" / f".{dataset}.tmp"
+    rejected = [path for path in quarantine.rglob("*") if path.is_file()]
     shutil.rmtree(aside, ignore_errors=True)
     (root / "landing" / dataset).rename(aside)  # with its lock, in one step: a landing that waits for it begins afresh
-    for folder in (root / "quarantine" / dataset, aside):
+    for folder in (quarantine, aside):
         shutil.rmtree(folder, ignore_errors=True)
     _forget_runs(dataset)
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(record_place(path), ignore_errors=True)
+    pages = [page for snapshot in snapshots for page in (root / "reports").glob(f"{snapshot}-*.html")]
+    for page in pages:
+        page.unlink()
     for snapshot in snapshots:
-        for page in (root / "reports").glob(f"{snapshot}-*.html"):
-            page.unlink()
         shutil.rmtree(root / "review" / snapshot, ignore_errors=True)
     for snapshot in snapshots:
         shutil.rmtree(root / "heads" / snapshot, ignore_errors=True)
-    return len(doomed)
+    return Forgotten(len(snapshots), len(doomed), len(pages), len(rejected))
 
 
 def _doomed(root: Path, snapshots: set[str]) -> set[Identity]:
@@ -99,13 +148,3 @@ def _forget_runs(dataset: str) -> None:
                 for run in current.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: snapshot})):
                     current.delete_run(run.run_id)
                 current.delete_dynamic_partition(SNAPSHOTS_NAME, snapshot)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m ser_dagster.forget", description=__doc__)
-    parser.add_argument("dataset", help="which one")
-    named = parser.parse_args().dataset
-    try:
-        print(f"{named} is forgotten; {forget(named)} artifacts were deleted.")
-    except SerError as error:
-        sys.exit(f"ser: {error}")

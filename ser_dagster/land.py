@@ -12,6 +12,7 @@ from resources.landing.shapes.mapping import ColumnMap, parse_columns, parse_val
 from ser.errors import SerError
 from ser.roles import ASKED
 
+FILES = "JSON, CSV, parquet or arrow, compressed or not, or a folder of datasets.save_to_disk"
 LIMIT = 10_000
 """Pairs that are taken from the hub unless another number is asked for."""
 
@@ -22,7 +23,7 @@ _ONLY_FILES = ("map", "values", "unlabelled", "dry_run")
 def add_parser(commands: Any) -> None:
     """Add `land` to the subcommands of `ser`."""
     land = commands.add_parser("land", help="land files of preference pairs, or a published data set")
-    land.add_argument("files", nargs="*", type=Path, metavar="FILE", help="JSON, CSV, parquet or arrow, or a saved data set")  # fmt: skip
+    land.add_argument("files", nargs="*", type=Path, metavar="FILE", help=FILES)
     land.add_argument("--dataset", help="the dataset; made if it is new; with --hub, by default its name")
     land.add_argument("--map", metavar="FIELD=COLUMN,…", help="what the columns are, e.g. prompt=question+context")
     land.add_argument("--values", metavar="FROM=TO,…", help="what the label column says, to a, b or tie")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import dagster as dg
@@ -17,10 +18,8 @@ from resources.launchers import in_own_process
 from resources.locks import is_owned
 from resources.settings import Automation, Settings, data_root, load_settings
 from ser.errors import SerError
+from ser.promotion import GATE_NOT_SHOWN
 from ser_dagster.jobs import Job
-
-LAST_ASSET = "policy_evaluation"
-"""The last artifact of a complete run."""
 
 PATIENCE = 10
 """Quiet periods after which files land although others keep coming."""
@@ -149,7 +148,7 @@ def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str
     if is_owned(root, snapshot):
         return Look(f"{snapshot} is being worked on already", settled=done)
     damage: list[str] = []
-    if Heads(root, snapshot, settings, store).find_whole(LAST_ASSET, damage.append) is not None:
+    if _is_complete(Heads(root, snapshot, settings, store), damage.append):
         return Look(f"{snapshot} has been run already", settled=snapshot)
     gained = zone.gained(dataset, done)
     least = settings.automation.min_new_pairs
@@ -158,6 +157,14 @@ def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str
         return Look(f"{gained} pairs are new or newly labelled since {since}; a run needs {least}", settled=done)
     reason = "; ".join([*damage, f"{gained} pairs are new or newly labelled: {snapshot} is run"])
     return Look(reason, snapshot=snapshot, settled=snapshot)
+
+
+def _is_complete(heads: Heads, tell: Callable[[str], None]) -> bool:
+    """Whether a run came to its end: to a judged policy, or to a closed gate, behind which there is none."""
+    if heads.find_whole("policy_evaluation", tell) is not None:
+        return True
+    promotion = heads.find_whole("evolved_rm", tell)
+    return promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
 
 
 def _result(looks: dict[str, Look], settings: Settings) -> dg.SensorResult:

@@ -3,12 +3,14 @@
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from assets.audit import sync_run
 from assets.evolved import finished_models
+from assets.gate import is_closed
 from assets.graph import run_keys
 from resources.artifacts import Artifact
 from resources.disk import FULL, is_full
@@ -18,6 +20,7 @@ from resources.locks import refuse_owned
 from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop
 from ser.errors import SerError
+from ser.promotion import GATE_NOT_SHOWN
 from ser_dagster.home import fail_ownerless_runs, instance, register
 from ser_dagster.jobs import MAX_RETRIES
 
@@ -25,22 +28,31 @@ OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 
 
 def run(
-    dataset: str | None, *, loops: int | None = None, recipe: str | None = None, policy: bool = True
+    dataset: str | None,
+    *,
+    loops: int | None = None,
+    recipe: str | None = None,
+    policy: bool = True,
+    anyway: bool | None = None,
 ) -> dict[str, Any]:
     """Run the chain on the current snapshot of a dataset and return what `ser run --json` prints.
+
+    Args:
+        anyway: whether to go on in spite of a closed gate; None for what the settings say.
 
     Raises:
         SerError: the dataset is unknown, a setting is impossible, or a stage failed.
     """
     started = time.monotonic()
-    settings = load_settings(recipe=recipe)
-    if loops is not None:
-        if not 1 <= loops <= settings.loops:
-            raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
-        settings = load_settings(recipe=recipe, loops=loops)
+    settings = load_settings(recipe=recipe, anyway=anyway)
+    if loops is not None and not 1 <= loops <= settings.loops:
+        raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
+    overrides = {"recipe": recipe, "anyway": anyway, "loops": loops}
+    settings = load_settings(**overrides)
+    keys = run_keys(settings, settings.loops, policy)
     with instance() as current:
         snapshot = _snapshot(settings, dataset)
-        result = _execute(current, settings, snapshot, loops, recipe, policy)
+        result = _execute(current, settings, snapshot, keys, overrides)
     work = Workshop(data_root(), settings, snapshot)
     seconds = round(time.monotonic() - started, 1)
     return (
@@ -71,20 +83,19 @@ def _execute(
     current: dg.DagsterInstance,
     settings: Settings,
     snapshot: str,
-    loops: int | None,
-    recipe: str | None,
-    policy: bool,
+    keys: Sequence[dg.AssetKey],
+    overrides: Mapping[str, Any],
 ) -> dg.ExecuteInProcessResult:
     from ser_dagster.definitions import defs
 
     refuse_owned(data_root(), snapshot)
     fail_ownerless_runs(current, snapshot)
     register(current, snapshot)
-    resource = {"terminal": True, "loops": loops, "recipe": recipe}
+    resource = {"terminal": True, **overrides}
     result = defs.resolve_job_def("ser_run").execute_in_process(
         instance=current,
         partition_key=snapshot,
-        asset_selection=run_keys(settings, settings.loops, policy),
+        asset_selection=keys,
         tags={MAX_RETRIES: "0"},  # whoever started it sees it fail, and starts it again
         run_config={
             "resources": {"ser": {"config": {key: value for key, value in resource.items() if value is not None}}},
@@ -138,8 +149,10 @@ def _words(error: Any) -> str:
 
 def _outcome(work: Workshop, run_id: str, policy: bool) -> dict[str, Any]:
     promotion = work.heads.get("evolved_rm")
-    evaluation = work.heads.find("policy_evaluation") if policy else None
+    evaluation = work.heads.find("policy_evaluation") if policy and not is_closed(work) else None
     return {
+        "gate": promotion.summary["gate"],
+        "verdict": promotion.summary["verdict"],
         "loops": loop_rows(work),
         "promoted": {"loop": promotion.summary["promoted_loop"], "why": promotion.summary["why"]},
         "policy": None if evaluation is None else _policy(evaluation),
@@ -148,16 +161,19 @@ def _outcome(work: Workshop, run_id: str, policy: bool) -> dict[str, Any]:
 
 
 def loop_rows(work: Workshop) -> list[dict[str, Any]]:
-    """What became of the seed and of every loop, up to the one that converged, which has no model."""
+    """What became of the seed and of every loop, up to the one that converged or was not run, which has no model."""
     keys = finished_models(work)
     loops = [_loop(work, loop, key) for loop, key in enumerate(keys)]
-    if len(keys) <= work.settings.loops:
+    if is_closed(work):
+        loops.append(dict.fromkeys(loops[0]) | {"loop": 1, "status": GATE_NOT_SHOWN, "n_kept": 0})
+    elif len(keys) <= work.settings.loops:
         loops.append(dict.fromkeys(loops[0]) | _status(work, len(keys)))
     return loops
 
 
 def _loop(work: Workshop, loop: int, key: str) -> dict[str, Any]:
-    accuracy = work.heads.get(f"{key}.heldout").summary["metrics"]["test"]["accuracy"]
+    measured = work.heads.get(f"{key}.heldout").summary["metrics"]["test"]
+    accuracy, baseline = measured["accuracy"], measured["longer_wins"]
     model = work.heads.get(key)
     row: dict[str, Any] = {
         "loop": loop,
@@ -167,6 +183,9 @@ def _loop(work: Workshop, loop: int, key: str) -> dict[str, Any]:
         "test_accuracy": accuracy["value"],
         "test_accuracy_low": accuracy["ci_low"],
         "test_accuracy_high": accuracy["ci_high"],
+        "test_longer_wins": baseline["value"],
+        "test_longer_wins_low": baseline["ci_low"],
+        "test_longer_wins_high": baseline["ci_high"],
         "rm_version": model.version,
     }
     return row | _status(work, loop) if loop else row

@@ -9,6 +9,7 @@ from resources.locks import is_owned
 from resources.settings import data_root, load_settings
 from resources.store_contents import store_summary
 from resources.workshop import Workshop
+from ser.promotion import GATE_NOT_SHOWN
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,6 +44,8 @@ def _run(work: Workshop) -> dict[str, Any]:
         "made": list(work.heads.made()),
         "pruned": work.heads.pruned(),
         "promoted_loop": promotion.summary["promoted_loop"] if promotion else None,
+        "verdict": promotion.summary["verdict"] if promotion else None,
+        "gate": promotion.summary["gate"] if promotion else None,
         "win_rate": evaluation.summary["win_rate"]["value"] if evaluation else None,
     }
 
@@ -62,6 +65,8 @@ def print_status(found: dict[str, Any]) -> None:
         state = "running" if row["running"] else made
         loop = row["promoted_loop"]
         promoted = "not yet" if loop is None else "seed RM" if loop == 0 else f"loop {loop}"
+        if row["verdict"] == GATE_NOT_SHOWN:
+            promoted = "seed RM (gate not shown)"
         rate = "" if row["win_rate"] is None else f"{row['win_rate']:.1%}"
         runs.add_row(row["snapshot"], row["settings"], row["recipe"], state, promoted, rate)
     console.print(landed if found["datasets"] else "Nothing has landed yet: ser land FILE --dataset NAME")

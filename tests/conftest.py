@@ -26,6 +26,7 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data_root(tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data root, with the tiny model as the backbone of every run."""
     root = tmp_path / "data"
+    (tmp_path / "ser.toml").touch()
     monkeypatch.setenv("SER_DATA", str(root))
     monkeypatch.setenv("SER_CONFIG", str(tmp_path / "ser.toml"))
     monkeypatch.setenv("SER_BACKBONE__MODEL", str(tiny_backbone))

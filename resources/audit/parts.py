@@ -11,6 +11,7 @@ from resources.audit.database import literal
 from resources.audit.models import evaluation_rows, model_rows, policy_rows
 from resources.audit.record import AuditArtifact, RunRecord, utc
 from ser.database import pattern
+from ser.promotion import GATE_NOT_SHOWN
 
 UTC_TIME = "make_timestamp(epoch_us(t.landed_at)) AS landed_at"
 
@@ -166,7 +167,15 @@ def _heldout(record: RunRecord) -> Iterator[Part]:
 
 
 def _status_reports(record: RunRecord) -> Part:
+    """A row for every loop; of a run whose gate is closed one that says so, for loop 1."""
     rows = []
+    if record.gate_is_closed():
+        unknown = ("n_pool", "n_status_1", "n_status_2", "n_min", "reward_offset")
+        rows.append(
+            {"snapshot": record.snapshot, "recipe": record.recipe, "loop": 1, "status": GATE_NOT_SHOWN}
+            | dict.fromkeys(unknown)
+            | {"n_kept": 0, "thresholds": None}
+        )
     for loop in record.loops():
         report = record.artifacts.get(f"loop_{loop}/status_report")
         if report is None:

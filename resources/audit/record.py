@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resources.artifacts import Part
+from ser.promotion import GATE_NOT_SHOWN
 
 TABLES = (
     *("roles.parquet", "left_out.parquet", "self_labels.parquet", "filtered.parquet", "heldout.parquet"),
@@ -45,10 +46,13 @@ class RunRecord:
     def without_leftovers(self) -> "RunRecord":
         """This record without what only heads of an earlier run point at.
 
-        That is what was made from a model or from labels that are replaced by now, and the loops after the one that
-        converged.
+        That is what was made from a model or from labels that are replaced by now, what stands behind a closed gate,
+        and the loops after the one that converged.
         """
         current = {key: one for key, one in self.artifacts.items() if not self._is_stale(key, one)}
+        if self.gate_is_closed():
+            behind = ("ppo_policy", "policy_evaluation", "controls/judge_rm")
+            current = {key: one for key, one in current.items() if not (loop_of(key) or key in behind)}
         ends = [
             loop
             for key, artifact in current.items()
@@ -77,6 +81,14 @@ class RunRecord:
             return False
         model = self.artifacts.get(described)
         return model is not None and not made_from(artifact, name, model.part(part))
+
+    def gate_is_closed(self) -> bool:
+        """Whether the run ended with its seed RM: it was promoted because it is not shown to be better than a coin."""
+        promotion, seed = self.artifacts.get("evolved_rm"), self.artifacts.get("seed_rm.heldout")
+        if promotion is None or seed is None or promotion.summary["verdict"] != GATE_NOT_SHOWN:
+            return False
+        decided_on = promotion.manifest["inputs"]["heldout"][0]["sha256"]
+        return decided_on == seed.part("heldout.parquet").digest
 
     def loops(self) -> list[int]:
         """The loops that have labelled the pool, in order."""

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS heldout_scores (
     reward_a DOUBLE, reward_b DOUBLE, confidence DOUBLE, artifact VARCHAR NOT NULL
 );
 
+-- status: 1, 2, converged; gate_not_shown, in loop 1: the seed was not shown to be better than a coin, and none was run.
 CREATE TABLE IF NOT EXISTS status_reports (
     snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, loop INTEGER NOT NULL, status VARCHAR NOT NULL,
     n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT, n_min BIGINT, n_kept BIGINT, reward_offset DOUBLE,

@@ -126,6 +126,12 @@ measured AS (
     FROM heads h JOIN evaluations e ON e.artifact = h.version
     WHERE e.metric = 'accuracy'
 ),
+-- How often the longer response is the preferred one, on the same pairs: what an accuracy is to be compared with.
+longer AS (
+    SELECT h.snapshot, h.recipe, e.rm_version, e.value, e.ci_low, e.ci_high
+    FROM heads h JOIN evaluations e ON e.artifact = h.version
+    WHERE e.metric = 'longer_wins' AND e.split = 'test'
+),
 kept AS (
     SELECT snapshot, recipe, loop, any_value(measured_on) AS measured_on, sum(n) AS n, sum(correct) AS correct,
            sum("precision" * n_labels) / nullif(sum(n_labels) FILTER (n > 0), 0) AS weighted
@@ -133,7 +139,8 @@ kept AS (
 )
 SELECT coalesce(m.snapshot, s.snapshot) AS snapshot, coalesce(m.recipe, s.recipe) AS recipe,
        coalesce(m.loop, s.loop) AS loop, s.status, s.n_pool, s.n_kept, m.rm_version, t.value AS test_accuracy,
-       t.ci_low AS test_ci_low, t.ci_high AS test_ci_high, t.n AS test_n, c.value AS calibration_accuracy,
+       t.ci_low AS test_ci_low, t.ci_high AS test_ci_high, t.n AS test_n, b.value AS longer_wins, b.ci_low AS longer_wins_ci_low,
+       b.ci_high AS longer_wins_ci_high, m.n_human, c.value AS calibration_accuracy,
        c.ci_low AS calibration_ci_low, c.ci_high AS calibration_ci_high,
        CASE WHEN k.measured_on = 'vault' AND k.n > 0 THEN k.correct / k.n
             WHEN k.measured_on = 'heldout' THEN k.weighted END AS label_precision,
@@ -146,4 +153,5 @@ LEFT JOIN spent x ON x.snapshot = coalesce(m.snapshot, s.snapshot) AND x.recipe 
     AND x.loop = coalesce(m.loop, s.loop)
 LEFT JOIN kept k ON k.snapshot = s.snapshot AND k.recipe = s.recipe AND k.loop = s.loop
 LEFT JOIN measured t ON t.snapshot = m.snapshot AND t.recipe = m.recipe AND t.rm_version = m.rm_version AND t.split = 'test'
+LEFT JOIN longer b ON b.snapshot = m.snapshot AND b.recipe = m.recipe AND b.rm_version = m.rm_version
 LEFT JOIN measured c ON c.snapshot = m.snapshot AND c.recipe = m.recipe AND c.rm_version = m.rm_version AND c.split = 'calibration';

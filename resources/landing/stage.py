@@ -83,7 +83,7 @@ def stage(
     for number, (path, report) in enumerate(zip(files, staged.reports, strict=True)):
         target = folder / f"rows-{number:06d}.parquet"
         shapes = ShapeReader(mapping)
-        rows = _staged_rows(shapes.parse(_read(reader, path, report)), number, staged.rows, origin)
+        rows = _staged_rows(shapes.parse(reader(path, report.format.append)), number, staged.rows, origin)
         try:
             count = _write(rows, target)
         except UnreadableError as error:
@@ -96,10 +96,6 @@ def stage(
             report.unread = "no rows in the file" if path.stat().st_size else "empty file"
         staged.rows += count
     return staged
-
-
-def _read(reader, path, report):
-    return reader(path)
 
 
 def _write(rows: Iterable[dict[str, Any]], target: Path) -> int:

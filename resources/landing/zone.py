@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resources.landing.files import read_rows
+from resources.landing.files import files_of, read_rows
 from resources.landing.folders import (
     DATASET_NAME,
     Arrivals,
@@ -86,7 +86,7 @@ class Landing:
             SerError: before anything lands: bad name, no such file, a directory that is no saved data set.
         """
         store = self._store(dataset)
-        files = [_checked(Path(file)) for file in files]
+        files = [_checked(file) for path in files for file in files_of(Path(path))]
         new = not store.folder.parent.exists()
         with store.lock():
             done = self._land(store, files, self.mapping(dataset) if mapping is None else mapping, reader, origin)
@@ -103,7 +103,7 @@ class Landing:
             SerError: as `land`.
         """
         store = self._store(dataset)
-        files = [_checked(Path(file)) for file in files]
+        files = [_checked(file) for path in files for file in files_of(Path(path))]
         before = store.contents(store.current())
         with tempfile.TemporaryDirectory() as folder:
             staged = stage(files, Path(folder), mapping)
@@ -308,8 +308,6 @@ def _known(store: DatasetStore) -> dict[str, list[Path]]:
 def _checked(path: Path) -> Path:
     """A file that can be opened."""
     try:
-        if path.is_dir():
-            raise SerError(f"{path} is a directory. Name the files in it: {path}/*.jsonl")
         with path.open("rb"):
             return path
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from resources.reporting.charts import KEPT, LEFT, Point, bars, loops_chart
 from resources.reporting.report_data import BINS, ReportData, Row, gather
+from ser.promotion import GATE_NOT_SHOWN
+from ser.suspicion import suspicions
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 HEADINGS = ("reward model", "test accuracy", "95 % interval", "label precision", "pairs kept", "seconds")
+LONGER = "longer wins"
+"""The name of the baseline: of two responses the one with more characters is taken for the better."""
 _CLIP = 700
 """Characters of a text that the page shows."""
 
@@ -37,6 +41,7 @@ def render_report(path: Path, snapshot: str, recipe: str) -> str:
         table=summary_rows(data),
         verdict=verdict(data),
         policy_words=policy_words(data),
+        suspicions=suspicion_words(data),
         accuracy_chart=_accuracy_chart(data),
         loops=[_loop(data, status) for status in data.statuses],
         measured_on=sorted({row["measured_on"] for row in data.precision}),
@@ -44,8 +49,11 @@ def render_report(path: Path, snapshot: str, recipe: str) -> str:
 
 
 def summary_rows(data: ReportData) -> list[list[str]]:
-    """The table of a run as text (see `HEADINGS`): the seed, every loop, last the promoted reward model."""
-    rows = [_summary_row(row, "seed" if row["loop"] == 0 else f"loop {row['loop']}") for row in data.loops]
+    """The table of a run as text (see `HEADINGS`): the baseline, the seed, every loop, last the promoted model."""
+    rows = []
+    if data.baseline:
+        rows.append([LONGER, percent(data.baseline["value"]), _interval(data.baseline), "–", "–", "–"])
+    rows += [_summary_row(row, "seed" if row["loop"] == 0 else f"loop {row['loop']}") for row in data.loops]
     promoted = data.promoted
     if promoted:
         name = "seed" if promoted["loop"] == 0 else f"loop {promoted['loop']}"
@@ -63,7 +71,8 @@ def summary_table(path: Path, snapshot: str, recipe: str) -> "Table":
     from rich.table import Table
 
     data = gather(path, snapshot, recipe)
-    words = "\n\n".join(" ".join(part) for part in (verdict(data), policy_words(data)) if part)
+    parts = (verdict(data), suspicion_words(data), policy_words(data))
+    words = "\n\n".join(" ".join(part) for part in parts if part)
     table = Table(box=box.SIMPLE_HEAD, caption=words, caption_justify="left")
     for k, name in enumerate(HEADINGS):
         # Two lines of heading: the table has to fit into 80 columns.
@@ -84,8 +93,13 @@ def verdict(data: ReportData) -> list[str]:
     promoted, seed = data.promoted, data.seed
     if promoted is None:
         return ["No reward model was promoted: the run did not come that far."]
+    if data.gate_is_closed:
+        return [
+            f"No loop was run, and the seed reward model stays. {_reason(promoted)}",
+            "It can be exported all the same (`ser export rm`); `ser run --anyway` runs the loops in spite of it.",
+        ]
     if promoted["loop"] == 0:
-        return [f"The seed reward model stays: self-training did not help here. {_reason(promoted)}"]
+        return [f"The seed reward model stays: self-training is not shown to help here. {_reason(promoted)}"]
     said = [f"The reward model of loop {promoted['loop']} was promoted. {_reason(promoted)}"]
     if data.difference and seed:
         value, low, high = (100 * each for each in data.difference)
@@ -99,6 +113,18 @@ def verdict(data: ReportData) -> list[str]:
         else:
             word = "better" if value > 0 else "worse"
             said.append(f"Against the seed: {change}. The promoted model is {word} than the seed by more than chance.")
+    return said
+
+
+def suspicion_words(data: ReportData) -> list[str]:
+    """What is suspicious about the test accuracies, a sentence each."""
+    said = []
+    for row in data.loops:
+        if row["test_accuracy"] is None or data.baseline is None:
+            continue
+        accuracy = {"value": row["test_accuracy"], "ci_low": row["test_ci_low"]}
+        name = "seed" if row["loop"] == 0 else f"loop {row['loop']}"
+        said += [f"Suspicious, {name}: {words}." for words in suspicions(accuracy, data.baseline, row["n_human"])]
     return said
 
 
@@ -136,21 +162,23 @@ def number(value: Any, digits: int = 0) -> str:
 
 
 def _summary_row(row: Row, name: str) -> list[str]:
-    converged = row["status"] == "converged"
-    interval = (
-        "–" if row["test_accuracy"] is None else f"{100 * row['test_ci_low']:.1f} to {100 * row['test_ci_high']:.1f}"
-    )
+    ended = {"converged": " (converged)", GATE_NOT_SHOWN: " (not run)"}.get(row["status"], "")
+    ends = {"ci_low": row["test_ci_low"], "ci_high": row["test_ci_high"]}
     precision = percent(row["label_precision"])
     if row["label_measured_on"] == "heldout" and row["label_precision"] is not None:
         precision = f"about {precision}"
     return [
-        f"{name} (converged)" if converged else name,
+        f"{name}{ended}",
         percent(row["test_accuracy"]),
-        interval,
+        "–" if row["test_accuracy"] is None else _interval(ends),
         precision,
         number(row["n_kept"]),
         number(row["seconds"]),
     ]
+
+
+def _interval(share: Row) -> str:
+    return f"{100 * share['ci_low']:.1f} to {100 * share['ci_high']:.1f}"
 
 
 def _accuracy_chart(data: ReportData) -> str | None:
@@ -166,6 +194,8 @@ def _accuracy_chart(data: ReportData) -> str | None:
         if row["test_accuracy"] is not None
     ]
     baselines = {control["asset"].removeprefix("controls/"): control["value"] for control in data.controls}
+    if data.baseline:
+        baselines[LONGER] = data.baseline["value"]
     return loops_chart(points, baselines) if points else None
 
 

@@ -9,12 +9,14 @@ import duckdb
 
 from resources.audit.database import AuditDatabase
 from ser.errors import SerError
+from ser.promotion import GATE_NOT_SHOWN
 from ser.stats import gain
 
 Row = dict[str, Any]
 
 _LOOPS = "SELECT * FROM loop_summary WHERE snapshot = $s AND recipe = $r ORDER BY loop"
-_STATUS = "SELECT * FROM status_reports WHERE snapshot = $s AND recipe = $r ORDER BY loop"
+_STATUS = f"""
+SELECT * FROM status_reports WHERE snapshot = $s AND recipe = $r AND status <> '{GATE_NOT_SHOWN}' ORDER BY loop"""
 _PRECISION = """
 SELECT * FROM label_precision WHERE snapshot = $s AND recipe = $r
 ORDER BY loop, labels DESC, confidence_from"""
@@ -99,6 +101,20 @@ class ReportData:
     @property
     def promoted(self) -> Row | None:
         return next((row for row in self.loops if row["promoted"]), None)
+
+    @property
+    def gate_is_closed(self) -> bool:
+        """Whether no loop was run, because the seed was not shown to be better than a coin."""
+        return any(row["status"] == GATE_NOT_SHOWN for row in self.loops)
+
+    @property
+    def baseline(self) -> Row | None:
+        """`value`, `ci_low`, `ci_high` of "the longer response wins" on the test pairs, of which no model is asked."""
+        seed = self.seed
+        if seed is None or seed["longer_wins"] is None:
+            return None
+        ends = {name: seed[f"longer_wins_{name}"] for name in ("ci_low", "ci_high")}
+        return {"value": seed["longer_wins"], **ends}
 
 
 def gather(path: Path, snapshot: str, recipe: str) -> ReportData:

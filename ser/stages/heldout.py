@@ -35,7 +35,13 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     for split, part in states.items():
         scored[split] = list(score(model, part, total, progress, before=before, journal=journals[split]))
         before += len(part)
-    rows, summary = measure(scored, tables.labels(*held_out), tables.labels(inputs["judge"]), tables.groups(*held_out))
+    rows, summary = measure(
+        scored,
+        tables.labels(*held_out),
+        tables.labels(inputs["judge"]),
+        tables.groups(*held_out),
+        tables.longer_is_preferred(*held_out),
+    )
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
     (out / "temperature.json").write_text(json.dumps({"temperature": summary["temperature"]}))
     return summary

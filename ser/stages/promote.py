@@ -24,7 +24,10 @@ def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     ]
     tied = tables.groups(inputs["calibration"])
     groups = [tied[pair_id] for pair_id in scored[0]]
-    summary = promote(candidates, groups) | {"candidates": [_measured(one, groups) for one in candidates]}
+    summary = promote(candidates, groups, spec.gate, anyway=spec.anyway) | {
+        "gate": spec.gate.model_dump(),
+        "candidates": [_measured(one, groups) for one in candidates],
+    }
     (out / "promotion.json").write_text(json.dumps(summary, sort_keys=True) + "\n")
     return summary
 

@@ -1,9 +1,7 @@
-"""`make clean-demo` forgets one dataset and nothing else."""
+"""`ser forget` forgets one dataset and nothing else."""
 
 import json
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,8 @@ from resources.review.queue import export_queue
 from ser.errors import SerError
 from ser_dagster import forget as module
 from ser_dagster.audit import answer, rebuild_database
-from ser_dagster.forget import forget
+from ser_dagster.cli import main
+from ser_dagster.forget import Forgotten, forget
 from ser_dagster.run import run
 from ser_dagster.status import status
 from tests import chain
@@ -92,7 +91,7 @@ def test_nothing_begins_while_a_dataset_is_forgotten(
     began: list[threading.Thread] = []
 
     def in_the_middle(dataset: str) -> None:
-        with pytest.raises(SerError, match="of make clean-demo"), own_snapshot(data_root, snapshot, "another"):
+        with pytest.raises(SerError, match="of ser forget"), own_snapshot(data_root, snapshot, "another"):
             pass
         began.append(threading.Thread(target=chain.land, args=(data_root, rows), kwargs={"dataset": dataset}))
         began[0].start()
@@ -115,7 +114,7 @@ def test_a_landing_is_waited_for(data_root: Path, tmp_path: Path) -> None:
             time.sleep(0.5)
             assert not forgetting.done() and store.current() == snapshot
             landing = threads.submit(chain.land, data_root, rows, dataset="sample")
-        assert forgetting.result() == 0
+        assert forgetting.result() == Forgotten(snapshots=1, artifacts=0, reports=0, quarantine_files=0)
         landing.result()
 
 
@@ -225,7 +224,20 @@ def test_what_promotes_its_models_and_what_people_were_to_label_go_too(two_datas
     assert prune(root, 1, remove=False).removed == []
 
 
-def test_without_a_name_the_use_is_told() -> None:
-    done = subprocess.run([sys.executable, "-m", "ser_dagster.forget"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "usage" in done.stderr and "Traceback" not in done.stderr
+def test_the_command_says_what_it_deleted_and_knows_what_there_is(
+    two_datasets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (two_datasets / "quarantine" / "readme").mkdir(parents=True)
+    (two_datasets / "quarantine" / "readme" / "README.md.jsonl").write_text("{}")
+    before = files_in(two_datasets)
+    assert main(["forget", "smaple"]) == 1
+    error = capsys.readouterr().err
+    assert error == "ser: unknown dataset 'smaple', so nothing was deleted. Known: mine, readme, sample.\n"
+    assert files_in(two_datasets) == before
+    assert main(["forget", "sample"]) == 0
+    assert "sample is forgotten. Deleted: its landed pairs (1 snapshot), " in (said := capsys.readouterr().out)
+    assert ", 1 report, 0 quarantine files, its runs and its rows in the audit.\n" in said
+    assert main(["forget", "readme"]) == 0
+    assert "(0 snapshots), 0 artifacts, 0 reports, 1 quarantine file," in capsys.readouterr().out
+    assert not (two_datasets / "quarantine" / "readme").exists()
+    assert main(["forget", "readme"]) == 1

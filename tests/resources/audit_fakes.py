@@ -176,6 +176,7 @@ def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> 
         mine = [pair for pair in pairs if PAIRS[pair][0] == split]
         metrics[split] = {
             "accuracy": share([float(pair not in wrong) for pair in mine], mine),
+            "longer_wins": share([float(PAIRS[pair][1] == "a") for pair in mine], mine),
             "ece": 0.125,
         }
     summary = {"temperature": 1.0, "metrics": metrics}
@@ -240,7 +241,8 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
         report_of(root, 2, "converged", len(LOOP_2)),
         artifact(
             root, "evolved_rm", "v-evolved",
-            {"promoted_loop": 1, "rm_version": "v-rm-1", "why": "loop 1: 100.0% of 2 calibration pairs"},
+            {"promoted_loop": 1, "rm_version": "v-rm-1", "verdict": "not_shown",
+             "why": "loop 1: 100.0% of 2 calibration pairs"},
         ),
         artifact(root, "controls/judge_rm", "v-judge", {"accuracy": JUDGE, "n": 20}),
         *policy(root),

@@ -37,6 +37,7 @@ def test_the_page_and_the_terminal_share_their_numbers(tmp_path: Path) -> None:
     html = page(tmp_path, record(tmp_path))
     rows = summary_rows(gather(tmp_path / "audit.duckdb", SNAPSHOT, "paper"))
     assert rows == [
+        ["longer wins", "50.0 %", "15.0 to 85.0", "–", "–", "–"],
         ["seed", "50.0 %", "15.0 to 85.0", "–", "–", "20"],
         ["loop 1", "75.0 %", "30.1 to 95.4", "66.7 %", "3", "10"],
         ["loop 2 (converged)", "–", "–", "–", "0", "3"],
@@ -85,10 +86,13 @@ def test_test_pairs_of_one_group_are_not_so_many_answers(tmp_path: Path) -> None
 def test_a_seed_that_stays_and_a_run_without_promotion(tmp_path: Path) -> None:
     run = record(tmp_path)
     stays = artifact(
-        tmp_path, "evolved_rm", "v-stays", {"promoted_loop": 0, "rm_version": "v-rm-0", "why": "seed RM: 1"}
+        tmp_path,
+        "evolved_rm",
+        "v-stays",
+        {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "not_shown", "why": "seed RM: 1"},
     )
     found = data(tmp_path, replace(run, artifacts={**run.artifacts, "evolved_rm": stays}))
-    assert verdict(found)[0].startswith("The seed reward model stays: self-training did not help here.")
+    assert verdict(found)[0].startswith("The seed reward model stays: self-training is not shown to help here.")
     unfinished = {key: one for key, one in run.artifacts.items() if key in ("landed_pairs", "seed_rm")}
     html = page(tmp_path, replace(run, recipe="robust", artifacts=unfinished))
     assert "No reward model was promoted" in html and "The policy" not in html

@@ -18,6 +18,7 @@ def ser_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("SER_BACKBONE__MODEL", "SER_DATA"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "ser.toml"
+    path.touch()
     monkeypatch.setenv("SER_CONFIG", str(path))
     return path
 
@@ -96,8 +97,56 @@ def test_a_wrong_setting_is_named_with_the_remedy(ser_toml: Path, text: str, par
 
 def test_an_unknown_environment_setting_is_an_error(ser_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SER_LOOP", "2")
-    with pytest.raises(SerError, match="unknown setting 'loop'"):
+    with pytest.raises(SerError, match=r"SER_LOOP: unknown setting 'loop'. Did you mean SER_LOOPS\?"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("SER_LOOPS", "abc", "SER_LOOPS: setting 'loops' is impossible"),
+        ("SER_COMPUTE__THREADS", "0", "SER_COMPUTE__THREADS: setting 'compute.threads' is impossible"),
+        ("SER_THRESHOLDS__TAU_LOW", "0.7", "SER_THRESHOLDS__TAU_LOW: setting 'thresholds' is impossible: tau_low"),
+        ("SER_THRESHOLDS", "{tau_low = 2}", "SER_THRESHOLDS: setting 'thresholds.tau_low' is impossible"),
+    ],
+)
+def test_an_impossible_environment_setting_names_the_variable(
+    ser_toml: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, words: str
+) -> None:
+    ser_toml.write_text("random_seed = 1\n")
+    monkeypatch.setenv(name, text)
+    with pytest.raises(SerError) as error:
+        load_settings()
+    assert str(error.value).startswith(words)
+    assert str(error.value).endswith(f"\nChange {name}.")
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_an_error_of_the_file_is_not_laid_to_a_variable(ser_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ser_toml.write_text("loops = 0\n")
+    monkeypatch.setenv("SER_RANDOM_SEED", "1")
+    with pytest.raises(SerError, match=r"^setting 'loops' is impossible.*\nChange it in ser.toml"):
+        load_settings()
+
+
+def test_an_impossible_flag_is_named(ser_toml: Path) -> None:
+    with pytest.raises(SerError, match=r"^--loops: setting 'loops' is impossible.*\nChange --loops"):
+        load_settings(loops=0)
+
+
+def test_a_named_file_that_is_not_there_is_an_error(ser_toml: Path) -> None:
+    ser_toml.unlink()
+    with pytest.raises(SerError, match=r"SER_CONFIG names .*and there is no such file"):
+        load_settings()
+
+
+def test_a_byte_order_mark_is_read_over(ser_toml: Path) -> None:
+    ser_toml.write_bytes(b"\xef\xbb\xbfloops = 2\n")
+    assert load_settings().loops == 2
+
+
+def test_going_on_in_spite_of_the_gate_is_another_evolution(ser_toml: Path) -> None:
+    assert load_settings(anyway=True).digest != load_settings().digest
 
 
 def test_a_section_cannot_be_set_below_a_plain_setting(ser_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,9 +48,11 @@ def alone(n: int) -> list[str]:
 
 def test_a_share_is_what_summaries_store() -> None:
     assert share([1, 1, 1, 0], alone(4)) == {
-        "value": 0.75, "ci_low": wilson(3, 4)[0], "ci_high": wilson(3, 4)[1], "n": 4,
+        "value": 0.75, "ci_low": wilson(3, 4)[0], "ci_high": wilson(3, 4)[1], "n": 4, "n_effective": 4,
     }  # fmt: skip
-    assert share([], []) == {"value": None, "ci_low": 0.0, "ci_high": 1.0, "n": 0}
+    assert share([], []) == {
+        "value": None, "ci_low": 0.0, "ci_high": 1.0, "n": 0, "n_effective": 0,
+    }  # fmt: skip
 
 
 def test_the_gain_of_independent_pairs() -> None:

@@ -15,6 +15,7 @@ from sensor_fakes import Clock, counts, current, reason, requested, tick
 
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
+from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.locks import own_snapshot
 from resources.settings import load_settings

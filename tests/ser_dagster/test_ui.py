@@ -41,6 +41,7 @@ def test_relative_places_are_those_of_the_folder_it_is_started_in(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "rel.toml").touch()
     for name, place in {"SER_DATA": "rel", "SER_CONFIG": "rel.toml", "DAGSTER_HOME": "home"}.items():
         monkeypatch.setenv(name, place)
     started(monkeypatch)
