@@ -23,7 +23,7 @@ def graph(rounds: int, loops: int, max_pairs: int) -> str:
     median is what counts.
     """
     environment = os.environ | {
-        "SER_LOOPS": str(loops), "SER_MAX_PAIRS": str(max_pairs), "SER_BACKBONE__MODEL": str(model_folder()),
+        "SER_LOOPS": str(loops), "SER_ROLES__MAX_PAIRS": str(max_pairs), "SER_BACKBONE__MODEL": str(model_folder()),
     }  # fmt: skip
     graphs, plains = [], []
     for number in range(rounds):

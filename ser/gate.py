@@ -20,7 +20,7 @@ class SeedData(Spec):
     held_back: int
     """Human labels that lie in the vault because the seed takes a fraction of them."""
     left_out: int
-    """Landed pairs that `max_pairs` leaves out."""
+    """Landed pairs that `roles.max_pairs` leaves out."""
     first_loss: float
     last_loss: float
 
@@ -48,7 +48,7 @@ def describe_gate(accuracy: Mapping[str, Any], seed: SeedData) -> Gate:
 
 def _what_would_show_it(needed: int | None, seed: SeedData) -> str:
     """What to do, naming a setting only where it is to blame."""
-    more = f"; max_pairs leaves out {seed.left_out:,} landed pairs: raise it" if seed.left_out else ""
+    more = f"; roles.max_pairs leaves out {seed.left_out:,} landed pairs: raise it" if seed.left_out else ""
     if needed is not None:
         return f"about {needed:,} are needed to show an accuracy like this{more}"
     if seed.last_loss < seed.first_loss:

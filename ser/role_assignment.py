@@ -133,10 +133,10 @@ class Assignment:
         """What a person should know of this draw, a sentence each."""
         pairs = self.labelled.pairs
         said = {
-            f"{self.disputed:,} pairs have raters who disagree: the majority decides, and {self.undecided:,} of them "
-            "without one have no label.": self.disputed,
-            f"{self.contradictions:,} pairs ask for a role that contradicts what their group or prompt is used for, "
-            "and are unused.": self.contradictions,
+            f"raters disagree on {_pairs(self.disputed)}: the majority decides; {_pairs(self.undecided)} without a "
+            "majority count as unlabelled.": self.disputed,
+            f"{_pairs(self.contradictions)} asked for a role that contradicts what the group or prompt is used for: "
+            "unused.": self.contradictions,
             f"one group has {self.largest_unit:,} of {pairs:,} pairs, which all get one role: see whether the column "
             "`group` says what belongs together.": pairs >= 100 and self.largest_unit > LARGE_UNIT * pairs,
         }
@@ -165,6 +165,10 @@ def assign_roles(con: duckdb.DuckDBPyConnection, roles: Roles) -> Assignment:
     )
     con.execute(_ROLES.format(heldout_max=roles.heldout_max or unlimited))
     return _assignment(con, fractions, labelled)
+
+
+def _pairs(number: int) -> str:
+    return f"{number:,} pair{'' if number == 1 else 's'}"
 
 
 def _connect(con: duckdb.DuckDBPyConnection) -> None:

@@ -48,7 +48,7 @@ def role_lines(assignment: Assignment) -> Iterator[str]:
     unused = f", {counts['unused']:,} unused" if counts["unused"] else ""
     yield (
         f"  {counts['seed']:,} seed, {counts['calibration']:,} calibration, {counts['test']:,} test, "
-        f"{counts['pool']:,} pool (labels of {counts['vault']:,} in the vault){unused}"
+        f"{counts['pool']:,} pool ({counts['vault']:,} with a label, in the vault){unused}"
     )
     if assignment.fractions.simulated and assignment.labelled.pairs:
         yield (

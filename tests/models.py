@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from ser import tables
 from ser.backbone import load_tokenizer
+from ser.encoded import write_encoded
 from ser.encoding import EncodedPair, encode_pair
 from ser.pairs import Pair, canonical_prompt, ordered, pair_id
+from ser.progress import silent
 from ser.reward_model import RewardModel
-from ser.specs import Lora
+from ser.specs import Compute, Lora
+from ser.stages.specs import TrunkSpec
 from tests.pairs import labelled_rows
 
 
@@ -26,6 +30,17 @@ def encoded_pairs(backbone: Path, n: int, seed: int = 0, max_length: int = 128) 
     """The same pairs as tokens."""
     tokenizer = load_tokenizer(backbone)
     return [encode_pair(tokenizer, pair, max_length) for pair, _ in labelled_pairs(n, seed)]
+
+
+def pass_trunk(pairs: Path, backbone: Path, out: Path, compute: Compute, top: float, max_length: int = 128) -> None:
+    """Write the tokens of a table of pairs, and their states after the frozen layers, into `out`."""
+    from ser.stages import trunk
+
+    tokenizer, tokens = load_tokenizer(backbone), out.with_name(f"{out.name}_tokens")
+    tokens.mkdir()
+    rows = tables.read(pairs, columns=tables.PAIRS.names)
+    write_encoded((encode_pair(tokenizer, Pair(**row), max_length) for row in rows), tokens)
+    trunk.run(TrunkSpec(compute=compute, top=top), {"encoded": tokens, "backbone": backbone}, out, silent)
 
 
 def random_model(backbone: Path, top: float = 0.5, seed: int = 0) -> RewardModel:

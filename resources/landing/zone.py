@@ -86,7 +86,7 @@ class Landing:
             SerError: before anything lands: bad name, no such file, a directory that is no saved data set.
         """
         store = self._store(dataset)
-        files = [_checked(file) for path in files for file in files_of(Path(path))]
+        files = [file for path in files for file in _checked(Path(path))]
         new = not store.folder.parent.exists()
         with store.lock():
             done = self._land(store, files, self.mapping(dataset) if mapping is None else mapping, reader, origin)
@@ -103,7 +103,7 @@ class Landing:
             SerError: as `land`.
         """
         store = self._store(dataset)
-        files = [_checked(file) for path in files for file in files_of(Path(path))]
+        files = [file for path in files for file in _checked(Path(path))]
         before = store.contents(store.current())
         with tempfile.TemporaryDirectory() as folder:
             staged = stage(files, Path(folder), mapping)
@@ -254,7 +254,7 @@ class Landing:
         origin: Origin = "landed",
     ) -> Landed:
         """Land checked files under the lock."""
-        known = _known(store)  # a damaged part stops a landing before it writes anything
+        known = _known(store)  # damage stops a landing before it writes anything
         quarantine = Quarantine(self._root, store.dataset)
         store.sweep()
         quarantine.sweep()
@@ -300,16 +300,23 @@ def _notes(mapping: ColumnMap) -> str:
 
 
 def _known(store: DatasetStore) -> dict[str, list[Path]]:
-    """The parts of the current snapshot, by kind."""
+    """The parts of the current snapshot, by kind.
+
+    Raises:
+        SerError: a part, or what else is known of the dataset, is damaged or gone.
+    """
+    store.about()
     parts = store.contents(store.current())["parts"]
     return {kind: store.files(kind, parts) for kind in PARTS}
 
 
-def _checked(path: Path) -> Path:
-    """A file that can be opened."""
+def _checked(path: Path) -> list[Path]:
+    """The files of a path, which can be opened."""
     try:
-        with path.open("rb"):
-            return path
+        files = files_of(path)
+        for file in files:
+            file.open("rb").close()
+        return files
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
         raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error

@@ -144,9 +144,9 @@ def test_too_few_labels_say_how_many_are_needed(data_root: Path, tmp_path: Path)
 def test_max_pairs_takes_whole_prompts_and_keeps_the_roles(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SER_MAX_PAIRS", "300")
+    monkeypatch.setenv("SER_ROLES__MAX_PAIRS", "300")
     (tmp_path / "ser.toml").write_text(chain.SETTINGS)
-    assert load_settings().max_pairs == 300
+    assert load_settings().roles.max_pairs == 300
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(400)))
     _, work = chain.materialize(data_root, snapshot, policy=False)
     counts = chain.summary(work, "splits")

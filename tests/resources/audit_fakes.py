@@ -10,6 +10,7 @@ from resources.artifacts import Part
 from resources.audit.sync import AuditArtifact, RunRecord
 from ser import tables
 from ser.pairs import canonical_prompt
+from ser.stages.split import ROLES
 from ser.stats import share
 
 SNAPSHOT = "sample-0123456789ab"
@@ -18,11 +19,8 @@ TIMES = {
     "started_at": "2026-03-01T10:00:00+00:00",
     "finished_at": "2026-03-01T12:00:05+02:00",
 }
-LANDED = tables.PAIRS
-for name, kind in [("source", pa.string()), ("group", pa.string()), ("tokens", pa.int64())]:
-    LANDED = LANDED.append(pa.field(name, kind))
-LANDED = LANDED.append(pa.field("role", pa.string()))
-HUMAN = tables.LABELS.append(pa.field("annotator", pa.string()))
+LANDED = pa.schema([*tables.PAIRS, ("source", pa.string()), ("group", pa.string())])
+HUMAN = pa.schema([*tables.LABELS, ("annotator", pa.string()), ("origin", pa.string())])
 PAIR_TIMES = pa.schema([("pair_id", pa.string()), ("landed_at", pa.timestamp("us", "UTC"))])
 LABEL_TIMES = PAIR_TIMES.append(pa.field("annotator", pa.string()))
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
@@ -94,12 +92,11 @@ def landed(
     root: Path,
     vault: bool = True,
     texts: dict[str, str] | None = None,
-    roles: dict[str, str] | None = None,
     flipped: bool = False,
 ) -> Fake:
     """`landed_pairs`; without `vault` nobody knows a label of the pool.
 
-    `texts` replaces first responses, `roles` roles, and `flipped` turns every human label round.
+    `texts` replaces first responses, and `flipped` turns every human label round.
     """
     from datetime import UTC, datetime
 
@@ -116,21 +113,34 @@ def landed(
                 "response_b": f"Reply {pair}",
                 "source": "cooking" if k % 2 else "travel",
                 "group": "kitchen" if pair == "s2" else None,
-                "tokens": 10 + k,
-                "role": (roles or {}).get(pair, role),
             }
-            for k, (pair, (role, _)) in enumerate(PAIRS.items())
+            for k, pair in enumerate(PAIRS)
         ),
     )
     known = [(pair, label) for pair, (role, label) in PAIRS.items() if label and (vault or role != "pool")]
     rows = [
-        {"pair_id": pair, "preferred": "ab"[(label == "a") == flipped], "annotator": "ann"} for pair, label in known
+        {"pair_id": pair, "preferred": "ab"[(label == "a") == flipped], "annotator": "ann", "origin": "landed"}
+        for pair, label in known
     ]
-    rows.append({"pair_id": "t1", "preferred": "b", "annotator": "judge"})
     tables.write(one.path / "labels.parquet", HUMAN, rows)
     tables.write(one.path / "pair_times.parquet", PAIR_TIMES, ({"pair_id": pair, "landed_at": at} for pair in PAIRS))
     times = ({"pair_id": row["pair_id"], "annotator": row["annotator"], "landed_at": at} for row in rows)
     tables.write(one.path / "label_times.parquet", LABEL_TIMES, times)
+    return one
+
+
+def splits(root: Path, vault: bool = True, roles: dict[str, str] | None = None) -> Fake:
+    """`splits`; `roles` replaces roles."""
+    one = artifact(root, "splits", "v-splits" if vault else "v-splits-blind")
+    rows = (
+        {
+            "pair_id": pair,
+            "role": (roles or {}).get(pair, role),
+            "in_vault": vault and role == "pool" and label is not None,
+        }
+        for pair, (role, label) in PAIRS.items()
+    )
+    tables.write(one.path / "roles.parquet", ROLES, rows)
     return one
 
 
@@ -229,7 +239,7 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
     training = {"n_human": 2, "random_seed": 7, "steps": 3}
     made = [
         landed(root, vault, texts),
-        artifact(root, "splits", "v-splits"),
+        splits(root, vault),
         artifact(root, "seed_rm", "v-rm-0", {**training, "n_pseudo": 0, "loop": 0}, seconds=20.0),
         heldout(root, "seed_rm", "v-held-0", "v-rm-0", {"t1", "t4", "c1"}),
         self_labels(root, 1, LOOP_1, "v-rm-0"),

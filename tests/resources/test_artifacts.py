@@ -14,6 +14,7 @@ from resources.disk import file_digest
 from resources.manifests import DamagedArtifactError
 from ser.errors import SerError
 from ser.progress import silent
+from ser.specs import Roles
 from ser.stages.specs import SplitSpec
 
 
@@ -32,7 +33,7 @@ class Recorder:
         (out / "part" / "one.txt").write_text(inputs["source"].read_text())
         if self.fails_at == self.calls:
             raise RuntimeError("killed")
-        (out / "two.txt").write_text(str(spec.max_pairs))
+        (out / "two.txt").write_text(str(spec.roles.max_pairs))
         return {"length": len(inputs["source"].read_text())}
 
 
@@ -50,7 +51,9 @@ def make(store: ArtifactStore, tmp_path: Path, text: str = "hello", max_pairs: i
     source = tmp_path / "source.txt"
     source.write_text(text)
     inputs: dict[str, Part | list[Part]] = {"source": Part(source, file_digest(source), "v0")}
-    return store.make("loop_1/thing", "split", SplitSpec(max_pairs=max_pairs), inputs, progress=silent, run_id="r1")
+    return store.make(
+        "loop_1/thing", "split", SplitSpec(roles=Roles(max_pairs=max_pairs)), inputs, progress=silent, run_id="r1"
+    )
 
 
 def test_an_artifact_is_made_once(store: ArtifactStore, tmp_path: Path, launcher: Recorder) -> None:
@@ -111,7 +114,7 @@ def test_a_damaged_artifact_is_named_and_made_again(
     again = fresh.make(
         "loop_1/thing",
         "split",
-        SplitSpec(max_pairs=None),
+        SplitSpec(roles=Roles()),
         {"source": source},
         progress=lambda done, total, unit, note="": told.append(note),
     )

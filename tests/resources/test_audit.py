@@ -30,7 +30,7 @@ REFUSED = [
     "EXPORT DATABASE '{out}'", "IMPORT DATABASE '{out}'", "CHECKPOINT", "VACUUM", "BEGIN", "COMMIT",
     "CREATE TABLE x (a INTEGER)", "CREATE TEMP TABLE x (a INTEGER)", "CREATE OR REPLACE VIEW pairs AS SELECT 1",
     "CREATE MACRO f() AS 1", "CREATE SECRET s (TYPE s3)",
-    "INSERT INTO pairs SELECT * FROM pairs", "DELETE FROM pairs", "UPDATE pairs SET tokens = 0", "DROP TABLE pairs",
+    "INSERT INTO pairs SELECT * FROM pairs", "DELETE FROM pairs", "UPDATE pairs SET source = 'x'", "DROP TABLE pairs",
     "ALTER TABLE pairs ADD COLUMN x INTEGER", "TRUNCATE pairs", "PREPARE p AS SELECT 1",
     "EXPLAIN ANALYZE DELETE FROM pairs", "SELECT 1; DELETE FROM pairs", "SELECT 1; SELECT 2", "", "-- nothing",
     "WITH gone AS (DELETE FROM pairs RETURNING *) SELECT * FROM gone",

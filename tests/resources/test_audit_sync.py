@@ -21,6 +21,7 @@ from audit_fakes import (
     made_of,
     record,
     report_of,
+    splits,
     with_artifacts,
 )
 
@@ -30,7 +31,6 @@ from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
 from resources.reporting.report_data import gather
 from ser import tables
 from ser.errors import SerError
-from ser.pairs import unit_interval
 
 
 @pytest.fixture
@@ -50,22 +50,21 @@ def content(database: AuditDatabase) -> dict[str, list[tuple[Any, ...]]]:
 def test_every_table_holds_the_run(tmp_path: Path, database: AuditDatabase) -> None:
     counts = sync(database, record(tmp_path))
     assert counts == {
-        "pairs": 16, "snapshots": 16, "human_labels": 15, "self_labels": 13, "heldout_scores": 12,
+        "pairs": 16, "roles": 16, "human_labels": 15, "self_labels": 13, "heldout_scores": 12,
         "status_reports": 2, "reward_models": 3, "evaluations": 20, "policies": 1, "policy_samples": 4, "heads": 15,
     }  # fmt: skip
     for table, n in counts.items():
         assert rows(database, f"SELECT count(*) FROM {table}") == [(n,)], table
     assert rows(database, "FROM pairs WHERE pair_id = 's2'") == [
-        ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", datetime(2026, 3, 1, 9), 11,
-         "kitchen")
+        ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", "kitchen", datetime(2026, 3, 1, 9))
     ]  # fmt: skip
-    assert rows(database, "SELECT role, count(*) FROM snapshots GROUP BY ALL ORDER BY ALL") == [
+    assert rows(database, "SELECT role, count(*) FROM roles GROUP BY ALL ORDER BY ALL") == [
         ("calibration", 2), ("pool", 8), ("seed", 2), ("test", 4),
     ]  # fmt: skip
-    assert rows(database, "SELECT in_vault, count(*) FROM human_labels GROUP BY ALL ORDER BY 1") == [
-        (False, 8), (True, 7),
+    assert rows(database, "SELECT in_vault, count(*) FROM roles GROUP BY ALL ORDER BY 1") == [
+        (False, 9), (True, 7),
     ]  # fmt: skip
-    assert rows(database, "SELECT DISTINCT annotator FROM human_labels") == [("ann",)]
+    assert rows(database, "SELECT DISTINCT annotator, origin FROM human_labels") == [("ann", "landed")]
 
 
 def test_a_self_label_says_who_gave_it_and_why(tmp_path: Path, database: AuditDatabase) -> None:
@@ -236,19 +235,18 @@ def test_what_differs_from_parquet_is_named_and_mended_by_a_sync(tmp_path: Path,
     assert matches_parquet(database, run) == []
 
 
-def test_labels_accumulate_and_even_votes_fall_as_in_the_split(tmp_path: Path, database: AuditDatabase) -> None:
+def test_labels_accumulate_and_even_votes_are_none(tmp_path: Path, database: AuditDatabase) -> None:
     run = record(tmp_path)
     sync(database, run)
     known = rows(database, "SELECT pair_id, preferred FROM human_choice")
     assert dict(known) == {pair: label for pair, (_, label) in PAIRS.items() if label}
     with database.writing() as connection:
         connection.execute("INSERT INTO human_labels SELECT pair_id, CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END, "
-                           "'bob', in_vault, landed_at, dataset FROM human_labels")  # fmt: skip
-    coin = {pair: "a" if unit_interval("tie", pair) < 0.5 else "b" for pair, (_, label) in PAIRS.items() if label}
-    assert dict(rows(database, "SELECT pair_id, preferred FROM human_choice")) == coin
+                           "'bob', origin, labelled_at, dataset FROM human_labels WHERE pair_id <> 'p1'")  # fmt: skip
+    assert rows(database, "SELECT pair_id, preferred FROM human_choice") == [("p1", "a")]
     # A snapshot that knows fewer labels takes none away.
     sync(database, replace(run, artifacts={**run.artifacts, "landed_pairs": landed(tmp_path, vault=False)}))
-    assert rows(database, "SELECT count(*) FROM human_labels") == [(30,)]
+    assert rows(database, "SELECT count(*) FROM human_labels") == [(29,)]
 
 
 def test_the_same_pairs_in_two_datasets_keep_their_own_labels(tmp_path: Path, database: AuditDatabase) -> None:
@@ -257,12 +255,12 @@ def test_the_same_pairs_in_two_datasets_keep_their_own_labels(tmp_path: Path, da
     before = {
         name: rows(database, f"SELECT * FROM {name} ORDER BY ALL") for name in ("label_precision", "loop_summary")
     }
-    other = landed(tmp_path / "other", flipped=True, roles={"p1": "seed", "s1": "pool"})
-    sync(database, with_artifacts(replace(run, snapshot="mine2-0123", dataset="mine2"), other))
+    others = landed(tmp_path / "other", flipped=True), splits(tmp_path / "other", roles={"p1": "seed", "s1": "pool"})
+    sync(database, with_artifacts(replace(run, snapshot="mine2-0123", dataset="mine2"), *others))
     for name, was in before.items():
         assert rows(database, f"SELECT * FROM {name} WHERE snapshot = '{SNAPSHOT}' ORDER BY ALL") == was
-    assert rows(database, "SELECT dataset, in_vault, preferred FROM human_labels WHERE pair_id = 'p1' ORDER BY 1") == [
-        ("mine2", False, "b"), ("sample", True, "a"),
+    assert rows(database, "SELECT dataset, preferred FROM human_labels WHERE pair_id = 'p1' ORDER BY 1") == [
+        ("mine2", "b"), ("sample", "a"),
     ]  # fmt: skip
     vaults = "SELECT snapshot, vault FROM label_history WHERE pair_id = 'p2' ORDER BY 1"
     assert rows(database, vaults) == [("mine2-0123", "b"), (SNAPSHOT, "a")]
@@ -278,18 +276,6 @@ def test_a_database_whose_labels_are_of_no_dataset_is_made_again(tmp_path: Path,
         sync(database, run)
     rebuild(database.path, [run])
     assert matches_parquet(database, run) == []
-
-
-def test_a_database_without_groups_gets_them(tmp_path: Path, database: AuditDatabase) -> None:
-    run = record(tmp_path)
-    sync(database, run)
-    with duckdb.connect(str(database.path)) as connection:
-        connection.execute('ALTER TABLE pairs DROP COLUMN "group"')
-    sync(database, run)
-    groups = """SELECT "group" FROM pairs WHERE "group" IS NOT NULL"""
-    assert rows(database, groups) == [], "what was copied before stays as it is"
-    rebuild(database.path, [run])
-    assert rows(database, groups) == [("kitchen",)]
 
 
 def test_rebuilding_gives_the_same_content(tmp_path: Path, database: AuditDatabase) -> None:

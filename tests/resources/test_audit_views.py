@@ -60,8 +60,8 @@ def test_what_reviewers_say_later_does_not_count_as_the_vault(tmp_path: Path) ->
     before = view(tmp_path, "SELECT * FROM label_precision ORDER BY ALL")
     with duckdb.connect(str(tmp_path / "audit.duckdb")) as connection:
         connection.execute("INSERT INTO human_labels SELECT pair_id, CASE preferred WHEN 'a' THEN 'b' ELSE 'a' END, "
-                           "unnest(['bob', 'eve']), false, landed_at, dataset FROM human_labels "
-                           "WHERE in_vault")  # fmt: skip
+                           "unnest(['bob', 'eve']), 'review', labelled_at, dataset FROM human_labels "
+                           "WHERE pair_id LIKE 'p%'")  # fmt: skip
     assert view(tmp_path, "SELECT * FROM label_precision ORDER BY ALL") == before
     assert view(tmp_path, "SELECT vault FROM label_history WHERE pair_id = 'p1'") == [("a",)]
 

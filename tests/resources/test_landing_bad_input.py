@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from landing_fakes import jsonl, landing, pair, quarantined, table
+from landing_fakes import jsonl, landing, numbers, pair, quarantined, table
 
 from resources.landing.files import UnreadableError, read_rows
+from resources.landing.quarantine import Quarantine
 from resources.landing.reading import rows as reading_rows
 from ser.errors import SerError
 
@@ -33,29 +34,27 @@ def test_each_bad_line_of_a_jsonl_file_costs_itself_only(tmp_path: Path):
         {"prompt": " ", "chosen": "yes", "rejected": "no"},
         {"prompt": "q", "chosen": "", "rejected": "no"},
         {"prompt": "q", "chosen": "no", "rejected": "no "},
-        {"prompt": "q", "chosen": 3, "rejected": "no"},
-        {"prompt": "q", "chosen": "word " * 200_000, "rejected": "no"},
+        {"prompt": "q", "chosen": True, "rejected": "no"},
+        {"prompt": "q", "chosen": "word " * 220_000, "rejected": "no"},
         {"prompt": "q", "chosen": "word " * 600, "rejected": "no"},
         b'{"prompt": "q\\ud800", "chosen": "yes", "rejected": "no"}',
         {"prompt": "q", "chosen": "no", "rejected": "yes"},
         {"prompt": "long " * 5000, "chosen": "yes", "rejected": "no"},
     ]
     done = landing(tmp_path).land([jsonl(tmp_path / "in.jsonl", lines)], "demo")
-    assert (done.read, done.landed, done.quarantined) == (14, 2, 12)
+    assert numbers(done) == (14, 4, 1, 0, 10, 2, 1)
     why = reasons(tmp_path)
-    assert set(why) == {2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
+    assert set(why) == {2, 4, 5, 6, 7, 8, 9, 10, 11, 13}
     assert why[2].startswith("malformed JSON: ")
     assert why[4] == "not a JSON object"
     assert why[5] == "undecodable text: not UTF-8"
-    assert why[6] == "missing field 'rejected'"
-    assert why[7] == "prompt is empty"
-    assert why[8] == "chosen is empty"
-    assert why[9] == "chosen and rejected are equal"
-    assert why[10] == "chosen has the wrong type int; it must be text"
-    assert why[11] == "too long to keep the responses: 999999 bytes, max_length allows 504 tokens"
-    assert why[12] == "too long to keep the responses: 601 tokens, max_length allows 504"
-    assert why[13] == "prompt is undecodable: no valid text at character 1"
-    assert why[14] == "the label contradicts an earlier one by the same (unnamed) annotator"
+    assert why[6] == "no 'rejected': nothing to compare"
+    assert why[7] == "the prompt is empty"
+    assert why[8] == "'chosen' is empty"
+    assert why[9] == "equal responses"
+    assert "'chosen'" in why[10]
+    assert "no model could be meant" in why[11]
+    assert "lone surrogate" in why[13]
     rows = {row["line"]: row for row in quarantined(tmp_path)}
     assert {row["file"] for row in rows.values()} == {"in.jsonl"}
     assert rows[2]["raw"] == '{"prompt": "cut off'
@@ -83,8 +82,8 @@ def test_bad_rows_of_a_csv(tmp_path: Path):
     assert why[3] == "has 3 columns, the header 4"
     assert why[4] == "undecodable text: not UTF-8"
     assert why[5].startswith("malformed CSV")
-    assert why[9] == "missing field 'chosen'"
-    assert why[11].startswith("too long to keep the responses")
+    assert why[9] == "no 'chosen': nothing to compare"
+    assert "no model could be meant" in why[11]
     assert next(row for row in quarantined(tmp_path) if row["line"] == 9)["raw"] == "q6,,no,x"
 
 
@@ -100,9 +99,10 @@ def test_bad_rows_of_a_parquet_file(tmp_path: Path):
     done = landing(tmp_path).land([table(tmp_path / "in.parquet", rows)], "demo")
     assert (done.read, done.landed, done.quarantined) == (4, 2, 2)
     why = reasons(tmp_path)
-    assert why == {2: "missing field 'response_a'", 3: "preferred is 'maybe'; allowed are a, b or empty"}
-    wrong = [{"prompt": "q", "chosen": 1, "rejected": 2}]
-    assert landing(tmp_path).land([table(tmp_path / "wrong.parquet", wrong)], "other").quarantined == 1
+    assert why[2] == "no 'response_a': nothing to compare"
+    assert why[3].startswith("'preferred' says 'maybe'")
+    numbers_as_text = [{"prompt": "q", "chosen": 1, "rejected": 2}]
+    assert landing(tmp_path).land([table(tmp_path / "numbers.parquet", numbers_as_text)], "other").landed == 1
 
 
 def test_text_that_parquet_holds_although_it_is_none(tmp_path: Path):
@@ -134,7 +134,8 @@ def test_a_file_that_cannot_be_read_is_kept_whole(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(data)
     good = jsonl(tmp_path / "good.jsonl", [pair(1)])
     done = landing(tmp_path).land([tmp_path / name, good], "demo")
-    assert (done.read, done.landed, done.quarantined) == (2, 1, 1)
+    assert (done.read, done.landed, done.quarantined) == (1, 1, 0)
+    assert done.files[0].unread and reason in done.files[0].unread
     (row,) = quarantined(tmp_path)
     assert (row["file"], row["line"], row["raw"]) == (name, None, None)
     assert reason in row["reason"]
@@ -143,24 +144,49 @@ def test_a_file_that_cannot_be_read_is_kept_whole(tmp_path: Path, name: str):
 
 @pytest.mark.parametrize("name", ["empty.jsonl", "empty.csv", "empty.parquet"])
 def test_an_empty_file(tmp_path: Path, name: str):
-    zone = landing(tmp_path)
+    zone = landing(tmp_path / "data")
     (tmp_path / name).touch()
-    with pytest.raises(SerError, match="nothing to land in empty"):
-        zone.land([tmp_path / name], "demo")
-    assert zone.datasets() == []
+    nothing = zone.land([tmp_path / name], "demo")
+    assert (nothing.nothing, nothing.snapshot, nothing.files[0].unread) == (True, None, "empty file")
+    assert zone.datasets() == zone.folders() == []
     done = zone.land([tmp_path / name, jsonl(tmp_path / "good.jsonl", [pair(1)])], "demo")
     assert (done.read, done.landed, done.quarantined) == (1, 1, 0)
-    (row,) = quarantined(tmp_path)
+    (row,) = quarantined(tmp_path / "data")
     assert (row["file"], row["reason"]) == (name, "empty file")
 
 
-def test_a_landing_of_bad_rows_only_makes_an_empty_dataset(tmp_path: Path):
-    zone = landing(tmp_path)
-    done = zone.land([jsonl(tmp_path / "in.jsonl", ["x"])], "demo")
-    assert (done.read, done.landed, done.quarantined, done.labelled, done.unlabelled) == (1, 0, 1, 0, 0)
-    assert zone.current_snapshot("demo") == done.snapshot
-    (tmp_path / "out").mkdir()
-    assert zone.write_snapshot(done.snapshot, tmp_path / "out") == {"pairs": 0, "labels": 0, "judge_labels": 0}
+@pytest.mark.parametrize(("name", "text"), [("in.jsonl", "x\n"), ("README.md", "# Pairs\n")])
+def test_a_landing_of_which_nothing_lands_leaves_no_dataset(tmp_path: Path, name: str, text: str):
+    zone = landing(tmp_path / "data")
+    (tmp_path / name).write_text(text)
+    done = zone.land([tmp_path / name], "demo")
+    assert (done.landed, done.nothing, done.snapshot, done.labelled, done.unlabelled) == (0, True, None, 0, 0)
+    assert zone.folders() == zone.datasets() == []
+    assert not (tmp_path / "data" / "landing" / "demo").exists()
+    assert len(quarantined(tmp_path / "data")) == 1
+    with pytest.raises(SerError, match="unknown dataset"):
+        zone.current_snapshot("demo")
+
+
+def test_nothing_that_was_put_into_a_folder_goes_when_nothing_lands(tmp_path: Path):
+    file = jsonl(tmp_path / "landing" / "demo" / "in.jsonl", ["x"])
+    assert landing(tmp_path).land([file], "demo").nothing
+    assert file.exists()
+
+
+def test_reasons_are_counted_without_what_differs_from_row_to_row(tmp_path: Path):
+    rows = [pair(i, response_b=f"good answer {i}") for i in range(5)]
+    rows += [pair(1, "a", annotator=name) for name in "xy"] + [pair(1, "b", annotator=name) for name in "xy"]
+    done = landing(tmp_path).land([jsonl(tmp_path / "in.jsonl", rows)], "demo")
+    assert done.reasons == [
+        {"reason": "equal responses", "rows": 5},
+        {"reason": "the label contradicts an earlier one by annotator 'x'", "rows": 2},
+    ]
+    held = Quarantine(tmp_path, "demo").reasons()
+    assert [(one.reason, one.rows, len(one.examples)) for one in held] == [
+        ("equal responses", 5, 3),
+        ("the label contradicts an earlier one by annotator 'x'", 2, 2),
+    ]
 
 
 def test_a_line_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -169,13 +195,6 @@ def test_a_line_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (done.read, done.landed, done.quarantined) == (3, 2, 1)
     (row,) = quarantined(tmp_path)
     assert row["line"] == 1 and "over 1000 characters" in row["reason"]
-
-
-def test_what_is_too_long_depends_on_the_settings(tmp_path: Path):
-    rows = [pair(1, response_a="word " * 40)]
-    short = landing(tmp_path, max_length=40).land([jsonl(tmp_path / "in.jsonl", rows)], "demo")
-    assert (short.landed, short.quarantined) == (0, 1)
-    assert landing(tmp_path).land([tmp_path / "in.jsonl"], "demo").landed == 1
 
 
 def test_values_of_parquet_that_python_cannot_say_cost_their_row(tmp_path: Path):

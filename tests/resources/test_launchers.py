@@ -10,7 +10,7 @@ from resources.launchers import in_own_process, in_process
 from resources.manifests import file_digests
 from ser.errors import SerError
 from ser.progress import silent
-from ser.specs import Spec
+from ser.specs import Roles, Spec
 from ser.stages.specs import SplitSpec
 
 
@@ -22,8 +22,8 @@ def test_the_result_is_the_same(tmp_path: Path) -> None:
         folder.mkdir()
     zone.write_snapshot(done.snapshot, tables)
     inputs = {name: tables / f"{name}.parquet" for name in ("pairs", "labels", "judge_labels")}
-    summary = in_process("ser.stages.split", SplitSpec(max_pairs=None), inputs, here, silent)
-    assert in_own_process("ser.stages.split", SplitSpec(max_pairs=None), inputs, there, silent) == summary
+    summary = in_process("ser.stages.split", SplitSpec(roles=Roles()), inputs, here, silent)
+    assert in_own_process("ser.stages.split", SplitSpec(roles=Roles()), inputs, there, silent) == summary
     assert file_digests(there) == file_digests(here) != {}
 
 

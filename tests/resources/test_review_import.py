@@ -7,14 +7,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from landing_fakes import jsonl, landing, pair, quarantined, snapshot
+from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, splits
 
 from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
 from resources.review.taking_back import TakenBack, take_back
 from ser.errors import SerError
 from ser.pairs import canonical_prompt, pair_id
-from ser.stages.split import majority
 
 COLUMNS = ["pair_id", "prompt", "response_a", "response_b", "preferred", "annotator", "time"]
 
@@ -46,9 +45,12 @@ def write_csv(path: Path, rows: list[dict[str, str]], columns: list[str] = COLUM
 
 def labels(zone: Landing, tmp_path: Path) -> list[tuple[str, str, str]]:
     """(pair, annotator, label) of every pair that is in the seed."""
+    used = roles(zone, "demo", tmp_path / "out")
     tables = snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")
-    seed = {row["pair_id"] for row in tables["pairs"] if row["role"] == "seed"}
-    return sorted((r["pair_id"], r["annotator"], r["preferred"]) for r in tables["labels"] if r["pair_id"] in seed)
+    seed = {pair_id for pair_id, role in used.items() if role == "seed"}
+    kept = [row for row in tables["labels"] if row["origin"] == "review"]
+    assert {row["pair_id"] for row in kept if used[row["pair_id"]] != "unused"} >= seed
+    return sorted((r["pair_id"], r["annotator"], r["preferred"]) for r in kept if r["pair_id"] in seed)
 
 
 def counts(done: TakenBack) -> tuple[int, int, int, int]:
@@ -129,7 +131,7 @@ def test_when_somebody_answered_stays_with_the_landed_label(tmp_path: Path, zone
     store = DatasetStore(tmp_path, "demo")
     parts = store.files("labels", store.contents(store.current())["parts"])
     kept = [row for part in parts for row in pq.read_table(part).to_pylist()]
-    assert {row["pair_id"]: json.loads(row["metadata"]) for row in kept if row["annotator"]} == {
+    assert {row["pair_id"]: json.loads(row["metadata"]) for row in kept if row["origin"] == "review"} == {
         identity(0): {"reviewed_at": "2026-11-24 10:00"},
         identity(1): {},
         identity(2): {"reviewed_at": "2026-11-20T10:05:00Z"},
@@ -142,8 +144,8 @@ def test_people_who_disagree_are_all_kept_and_the_majority_decides(tmp_path: Pat
     assert labels(zone, tmp_path) == [
         (identity(15), name, word) for name, word in (("ann", "b"), ("ben", "a"), ("eva", "b"))
     ]
-    kept = snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")["labels"]
-    assert majority(identity(15), [label["preferred"] for label in kept]) == "b"
+    [seed] = pq.read_table(splits(zone, "demo", tmp_path / "out") / "seed.parquet").to_pylist()
+    assert (seed["pair_id"], seed["preferred"]) == (identity(15), "b")
 
 
 def test_who_answered_stands_in_the_row_or_else_in_the_command(tmp_path: Path, zone: Landing) -> None:
@@ -172,7 +174,7 @@ def test_what_cannot_be_a_label_is_quarantined_with_the_reason(tmp_path: Path, z
     assert why[3] == "preferred is 'better'; allowed are a, b or empty"
     assert why[4] == "preferred is 1; allowed are a, b or empty"
     assert why[5] == "annotator 'judge' is the judge of the policies, whose labels are no people's"
-    assert why[7] == "the label contradicts an earlier one by annotator ann"
+    assert why[7] == "the label contradicts an earlier one by annotator 'ann'"
     assert why[8].startswith("malformed JSON")
     assert {row["file"] for row in quarantined(tmp_path)} == {"queue.jsonl"}
 

@@ -14,11 +14,11 @@ from ser.kept import keep_as
 from ser.progress import Progress, silent
 from ser.reward_model import RewardModel
 from ser.reward_training import Example, PairRewardTrainer, is_trained, save_every
-from ser.specs import Compute, Encoding, Lora, Training
-from ser.stages import heldout, train_reward_model, trunk
-from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec, TrunkSpec
+from ser.specs import Compute, Lora, Training
+from ser.stages import heldout, train_reward_model
+from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec
 from ser.states import PairStates, collate
-from tests.models import labelled_pairs
+from tests.models import labelled_pairs, pass_trunk
 
 LORA = Lora(r=4, alpha=8, top=0.5)
 TRAINING = Training(lora=LORA, learning_rate=5e-3, batch_size=8)
@@ -49,8 +49,7 @@ def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         result[name] = write_part(folder / f"{name}.parquet", n, seed)
         out = folder / f"{name}_states"
         out.mkdir()
-        spec = TrunkSpec(encoding=Encoding(max_length=128), compute=Compute(threads=1), top=LORA.top)
-        trunk.run(spec, {"pairs": result[name], "backbone": tiny_backbone}, out, silent)
+        pass_trunk(result[name], tiny_backbone, out, Compute(threads=1), LORA.top)
         result[f"{name}_states"] = out
     return result
 

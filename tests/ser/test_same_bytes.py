@@ -10,10 +10,10 @@ import torch
 
 from ser import tables
 from ser.progress import silent
-from ser.specs import Compute, Encoding, Lora, Training
-from ser.stages import label, train_reward_model, trunk
-from ser.stages.specs import LabelSpec, TrainRewardModelSpec, TrunkSpec
-from tests.models import labelled_pairs
+from ser.specs import Compute, Lora, Training
+from ser.stages import label, train_reward_model
+from ser.stages.specs import LabelSpec, TrainRewardModelSpec
+from tests.models import labelled_pairs, pass_trunk
 
 COMPUTE = Compute(dtype="bfloat16", threads=2)
 TRAINING = Training(lora=Lora(r=4, alpha=8, top=0.5), learning_rate=5e-3, batch_size=8)
@@ -41,11 +41,7 @@ def digests(backbone: Path, root: Path) -> dict[str, str]:
         folder.mkdir(parents=True)
     rows = [vars(pair) | {"preferred": preferred} for pair, preferred in labelled_pairs(24)]
     tables.write(pairs, tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
-    encoding = Encoding(max_length=128)
-    trunk.run(
-        TrunkSpec(encoding=encoding, compute=COMPUTE, top=TRAINING.lora.top),
-        {"pairs": pairs, "backbone": backbone}, states, silent,
-    )  # fmt: skip
+    pass_trunk(pairs, backbone, states, COMPUTE, TRAINING.lora.top)
     train_reward_model.run(
         TrainRewardModelSpec(training=TRAINING, compute=COMPUTE, epochs=1, random_seed=0),
         {"backbone": backbone, "human": [pairs], "states": [states]}, model, silent,

@@ -9,10 +9,10 @@ from ser import tables
 from ser.errors import SerError
 from ser.ppo.comparison import judge_fold
 from ser.progress import silent
-from ser.specs import Compute, Encoding, Lora, Training
-from ser.stages import train_judge, trunk
-from ser.stages.specs import TrainJudgeSpec, TrunkSpec
-from tests.models import labelled_pairs
+from ser.specs import Compute, Lora, Training
+from ser.stages import train_judge
+from ser.stages.specs import TrainJudgeSpec
+from tests.models import labelled_pairs, pass_trunk
 
 LORA = Lora(r=4, alpha=8, top=0.5)
 SPEC = TrainJudgeSpec(
@@ -40,8 +40,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     tables.write(folder / "opposite.parquet", tables.LABELS, judged)
     states = folder / "states"
     states.mkdir()
-    spec = TrunkSpec(encoding=Encoding(max_length=128), compute=Compute(threads=1), top=LORA.top)
-    trunk.run(spec, {"pairs": folder / "test.parquet", "backbone": tiny_backbone}, states, silent)
+    pass_trunk(folder / "test.parquet", tiny_backbone, states, Compute(threads=1), LORA.top)
     return {"backbone": tiny_backbone, "pairs": [folder / "test.parquet"], "states": [states], "folder": folder}
 
 
