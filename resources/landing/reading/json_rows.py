@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from json import JSONDecodeError
+from typing import Any
 
 from resources.landing.reading.compressed import Source
 from resources.landing.reading.json_arrays import LISTS, Window, array_rows, find_list, listed_rows
@@ -47,7 +48,10 @@ def _is_array(head: str) -> bool:
     first, second = _first_lines(head)
     if not first.startswith("["):
         return False
-    return first == "[" or first.endswith(",") or not _is_object(second)
+    if first == "[" or first.endswith(",") or not isinstance(_value(second), dict):
+        return True
+    elements = _value(first)
+    return isinstance(elements, list) and any(isinstance(element, dict) for element in elements)
 
 
 def _list_of_rows(head: str, whole: bool) -> str | None:
@@ -62,7 +66,7 @@ def _list_of_rows(head: str, whole: bool) -> str | None:
     try:
         value, end = _DECODER.raw_decode(head, start)
     except JSONDecodeError:
-        if _is_object(_first_lines(head)[1]):
+        if isinstance(_value(_first_lines(head)[1]), dict):
             return None
     except (ValueError, RecursionError):
         return None
@@ -87,11 +91,12 @@ def _first_lines(head: str) -> tuple[str, str]:
     return next(lines, ""), next(lines, "")
 
 
-def _is_object(line: str) -> bool:
+def _value(line: str) -> Any:
+    """What a line says, or None if it is no JSON."""
     try:
-        return isinstance(json.loads(line), dict)
+        return json.loads(line)
     except (ValueError, RecursionError):
-        return False
+        return None
 
 
 def _is_binary(head: str) -> bool:
