@@ -37,9 +37,9 @@ def open_text(source: Source, newline: str, tell: Tell, *, spreadsheet: bool = F
         spreadsheet: it may be text of Windows' western code page, which is decided over the whole file.
     """
     with source.open() as stream:
-        mark = stream.read(2)
-    encoding, errors = "utf-8-sig", "surrogateescape"
-    if mark in _UTF16:
+        head = stream.read(3)
+    encoding, errors = "utf-8-sig" if head == codecs.BOM_UTF8 else "utf-8", "surrogateescape"
+    if head.startswith(_UTF16):
         encoding, errors = "utf-16", _LONELY
         tell("read as UTF-16")
     elif spreadsheet and _is_cp1252(source):
