@@ -79,9 +79,13 @@ def _json(rows: Rows, draw: random.Random) -> bytes:
 def _table(rows: Rows, draw: random.Random) -> bytes:
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
-    quoting, end = draw.choice([(csv.QUOTE_MINIMAL, "\r\n"), (csv.QUOTE_ALL, "\n")])
-    separator = draw.choice([",", ",", ";", "\t", "|"])
-    writer = csv.writer(text, delimiter=separator, lineterminator=end, quoting=quoting)
+    separator, quoted = draw.choice([",", ",", ";", "\t", "|"]), draw.random() < 0.5
+    writer = csv.writer(
+        text,
+        delimiter=separator,
+        lineterminator="\n" if quoted else "\r\n",  # else a lone \r would stand without quotes
+        quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
+    )
     writer.writerows([names, *([_cell(row.get(name)) for name in names] for row in rows)])
     encoding = draw.choice(["utf-8", "utf-8", "utf-8-sig", "utf-16", "cp1252"])
     try:

@@ -105,6 +105,19 @@ def test_offsets_that_lead_out_of_the_file_are_found(tmp_path: Path) -> None:
             read(tmp_path / "in.arrow", data.replace(offsets, wrong))
 
 
+def test_an_impossible_size_of_a_compressed_column_is_found(tmp_path: Path) -> None:
+    table = pa.table({"prompt": ["x" * 10_000]})
+    with pa.ipc.new_stream(
+        tmp_path / "in.arrow", table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
+    ) as to:
+        to.write_table(table)
+    said, impossible = (np.array([size], np.int64).tobytes() for size in (10_000, 2**60))
+    data = (tmp_path / "in.arrow").read_bytes()
+    place = data.rindex(said)
+    with pytest.raises(UnreadableError, match="damaged, or larger than the memory"):
+        read(tmp_path / "in.arrow", data[:place] + impossible + data[place + 8 :])
+
+
 def test_a_stream_that_is_cut_off(tmp_path: Path) -> None:
     as_stream(pa.table({"prompt": ["q"] * 9}), tmp_path / "in.arrow")
     data = (tmp_path / "in.arrow").read_bytes()

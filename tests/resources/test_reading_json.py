@@ -75,7 +75,7 @@ def test_what_is_assumed_is_told(tmp_path: Path, layout: str, told: list[str]) -
 def test_one_object_with_lists_of_objects_may_be_a_row(tmp_path: Path) -> None:
     row = {"prompt": [{"role": "user", "content": "q"}], "data": [{"x": 1}]}
     assert read(tmp_path / "in.json", json.dumps(row, indent=2)).fields == [row]
-    lines = [{"data": [{"x": 1}], "n": n} for n in range(3)]
+    lines = [{"data": [{"x": 1}], "n": n, "turns": {"0": "x"}} for n in range(3)]
     assert read(tmp_path / "in.jsonl", LAYOUTS["lines"](lines)).fields == lines
     assert read(tmp_path / "in.jsonl", LAYOUTS["pretty objects"](lines)).fields == lines
 
@@ -87,7 +87,10 @@ def test_one_object_with_lists_of_objects_may_be_a_row(tmp_path: Path) -> None:
             {"train": [{"a": 1}], "test": [{"a": 2}]},
             "several lists of rows: save each as a file of its own: train, test",
         ),
-        ({"prompt": {"0": "x", "1": "y"}}, "a table by columns, as pandas writes it: use to_json("),
+        ({"prompt": {"0": "x", "1": "y"}, "chosen": {"0": "y", "1": "z"}}, "a table by columns: "),
+        ({"0": {"prompt": "x"}, "1": {"prompt": "y"}}, "a table by columns: "),
+        ({"columns": ["prompt", "chosen"], "index": [0], "data": [["x", "y"]]}, "a table by columns: "),
+        ({"prompt": ["q", "r"], "chosen": ["x", "y"]}, "a table by columns: write an object for each row"),
     ],
 )
 def test_an_object_that_cannot_be_rows_is_refused(tmp_path: Path, content: Any, reason: str) -> None:

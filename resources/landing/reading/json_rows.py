@@ -12,7 +12,9 @@ from resources.landing.reading.json_lines import line_rows
 from resources.landing.reading.rows import HEAD, RawRow, Tell, UnreadableError, is_text
 from resources.landing.reading.text import open_text
 
-_COLUMNS = re.compile(r'\s*\{\s*"[^"\\]*"\s*:\s*\{\s*"0"\s*:')
+_COLUMNS = re.compile(r'\{\s*("[^"\\]*"\s*:\s*\{\s*"\d+"\s*:|"columns"\s*:\s*\[|"\d+"\s*:\s*\{)')
+"""How pandas begins a file unless it is told to write records."""
+
 _DECODER = json.JSONDecoder()
 _HEAD = 4 * HEAD
 
@@ -36,10 +38,6 @@ def json_rows(source: Source, tell: Tell) -> Iterator[RawRow]:
         else:
             if _is_binary(head):
                 raise UnreadableError("not a text file of JSON lines in UTF-8")
-            if _COLUMNS.match(head):
-                raise UnreadableError(
-                    "a table by columns, as pandas writes it: use to_json(FILE, orient='records', lines=True)"
-                )
             yield from line_rows(text, tell)
 
 
@@ -58,7 +56,7 @@ def _list_of_rows(head: str, whole: bool) -> str | None:
     """The name of the one list of objects in the one object of a file, if that list must be its rows.
 
     Raises:
-        UnreadableError: there are several such lists: nobody can know which is meant.
+        UnreadableError: there are several such lists, and nobody can know which is meant; or it is a table by columns.
     """
     start = len(head) - len(head.lstrip())
     if not head.startswith("{", start):
@@ -68,17 +66,30 @@ def _list_of_rows(head: str, whole: bool) -> str | None:
     except JSONDecodeError:
         if isinstance(_value(_first_lines(head)[1]), dict):
             return None
+        _refuse_columns(head[start:], {})
     except (ValueError, RecursionError):
         return None
     else:
         if head[end:].strip() or not whole:
             return None
+        _refuse_columns(head[start:], value)
         lists = [name for name, items in value.items() if _is_list_of_objects(items)]
         several = [name for name in lists if name in LISTS]
         if len(several) > 1:
             raise UnreadableError(f"several lists of rows: save each as a file of its own: {', '.join(several)}")
         return several[0] if len(lists) == 1 and several else None
     return find_list(head, start)
+
+
+def _refuse_columns(head: str, value: dict[str, Any]) -> None:
+    columns = list(value.values())
+    by_lists = len(columns) > 1 and all(_is_column(column) and len(column) == len(columns[0]) for column in columns)
+    if by_lists or _COLUMNS.match(head):
+        raise UnreadableError("a table by columns: write an object for each row: to_json(orient='records', lines=True)")
+
+
+def _is_column(value: object) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(cell, str) for cell in value)
 
 
 def _is_list_of_objects(value: object) -> bool:
