@@ -45,6 +45,14 @@ def test_workbooks_and_archives(tmp_path: Path, name: str) -> None:
         assert refusal(tmp_path / name, (tmp_path / "made").read_bytes()) == words
 
 
+def test_text_that_is_no_json(tmp_path: Path) -> None:
+    for content in ("prompt,chosen\nq,y\n", "# Title\n\nSome text\n", '"{}"\n', "Entry not found"):
+        words = "not JSON: no line near the beginning starts with '{'"
+        assert refusal(tmp_path / "x.jsonl", content.encode()) == words
+    assert read(tmp_path / "x.jsonl", "log\nlog\n" + '{"a": 1}\n').fields == [None, None, {"a": 1}]
+    assert read(tmp_path / "x.jsonl", " \n\n").rows == []
+
+
 def test_names(tmp_path: Path) -> None:
     words = refusal(tmp_path / "README.md", b"# Data\n")
     assert words == (

@@ -15,6 +15,7 @@ from resources.landing.reading.text import open_text
 _COLUMNS = re.compile(r'\{\s*("[^"\\]*"\s*:\s*\{\s*"\d+"\s*:|"columns"\s*:\s*\[|"\d+"\s*:\s*\{)')
 """How pandas begins a file unless it is told to write records."""
 
+_BEFORE_ROWS = " \t\r\n\v\f\ufeff,"
 _DECODER = json.JSONDecoder()
 _HEAD = 4 * HEAD
 
@@ -36,8 +37,7 @@ def json_rows(source: Source, tell: Tell) -> Iterator[RawRow]:
             tell(f"the rows under {name!r}")
             yield from listed_rows(Window(text), name)
         else:
-            if _is_binary(head):
-                raise UnreadableError("not a text file of JSON lines in UTF-8")
+            _check_begins_as_json(head)
             yield from line_rows(text, tell)
 
 
@@ -110,8 +110,11 @@ def _value(line: str) -> Any:
         return None
 
 
-def _is_binary(head: str) -> bool:
-    """Whether the file begins as no text does, and no line near the beginning looks like a row."""
-    lines = head[:HEAD].lstrip().split("\n")
-    damaged = "\0" in lines[0] or not is_text(lines[0])
-    return damaged and not any(line.lstrip().startswith(("{", "[")) for line in lines)
+def _check_begins_as_json(head: str) -> None:
+    """Stop at a file in which no line near the beginning can be a row."""
+    lines = head.strip().split("\n")
+    if lines == [""] or any(line.lstrip(_BEFORE_ROWS).startswith(("{", "[")) for line in lines):
+        return
+    if "\0" in lines[0] or not is_text(lines[0]):
+        raise UnreadableError("not a text file of JSON lines in UTF-8")
+    raise UnreadableError("not JSON: no line near the beginning starts with '{'")
