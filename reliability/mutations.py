@@ -1,16 +1,9 @@
 """Files of preference pairs, good ones and ones that have met with every kind of accident."""
 
-import csv
-import gzip
-import io
-import json
 import random
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-KINDS = (".jsonl", ".jsonl.gz", ".csv", ".parquet")
+from reliability.layouts import ENDINGS, KINDS, NO_COLUMNS, compressed, file_of
 
 STRANGE: list[Any] = [
     None, True, 0, -1, 1e308, float("nan"), "", " ", "\u0000", "\ud800", "é" * 50, "=1+1", "a" * 3000, [], {}, [[]],
@@ -52,40 +45,6 @@ def row(draw: random.Random) -> dict[str, Any]:
     return fields
 
 
-def file_of(kind: str, rows: list[dict[str, Any]], draw: random.Random) -> bytes:
-    """The bytes of a file that holds the rows."""
-    if kind.startswith(".jsonl"):
-        lines = [json.dumps(one, ensure_ascii=draw.random() < 0.5) for one in rows]
-        data = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
-        return gzip.compress(data, 1) if kind.endswith(".gz") else data
-    names = list(dict.fromkeys(name for one in rows for name in one))
-    if kind == ".csv":
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerows([names, *([_cell(one.get(name)) for name in names] for one in rows)])
-        return text.getvalue().encode("utf-8", "surrogatepass")
-    out = io.BytesIO()
-    columns = {name.encode("utf-8", "replace").decode(): _column([one.get(name) for one in rows]) for name in names}
-    compression = draw.choice(["none", "snappy", "zstd"])
-    try:
-        pq.write_table(pa.table(columns), out, compression=compression)
-    except pa.ArrowNotImplementedError:  # a struct without fields, for instance
-        return file_of(".csv", rows, draw)
-    return out.getvalue()
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _column(values: list[Any]) -> pa.Array:
-    """A column of the values' own type if they have one in common, else of texts."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, UnicodeError, OverflowError, ValueError, TypeError):
-        return pa.array([None if v is None else str(v).encode("utf-8", "surrogatepass") for v in values], pa.binary())
-
-
 def mutated(data: bytes, draw: random.Random) -> bytes:
     """The bytes after a few accidents."""
     body = bytearray(data)
@@ -112,11 +71,19 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
 def accident(number: int, draw: random.Random) -> tuple[str, bytes, int | None]:
     """A file of any kind: the ending of its name, its bytes, in most cases damaged, and its rows if it is not."""
     kind = KINDS[number % len(KINDS)]
+    ending = next(ending for ending in sorted(ENDINGS, key=len, reverse=True) if kind.startswith(ending))
+    method = kind.removeprefix(ending)
     rows = [row(draw) for _ in range(draw.choice([1, 2, 3, 6]))]
-    data = file_of(kind, rows, draw)
-    if kind == ".jsonl.gz" and draw.random() < 0.5:  # damage inside of what is compressed
-        return kind, gzip.compress(mutated(gzip.decompress(data), draw), 1), None
+    data = file_of(ending, rows, draw)
+    if method and draw.random() < 0.5:  # damage inside of what is compressed
+        return kind, compressed(method, mutated(data, draw), draw), None
     if draw.random() < 0.85:
-        return kind, mutated(data, draw), None
-    foreign = kind == ".parquet" and not data.startswith(b"PAR1")  # one row: no parquet file
-    return kind, data, 1 if foreign else len(rows)
+        return kind, mutated(compressed(method, data, draw), draw), None
+    return kind, compressed(method, data, draw), 1 if _is_refused(ending, data, rows) else len(rows)
+
+
+def _is_refused(ending: str, data: bytes, rows: list[dict[str, Any]]) -> bool:
+    """Whether a file counts as one row although nothing damaged it: its names of columns cannot stand in a header."""
+    names = {name for fields in rows for name in fields}
+    unfit = "\ud800" in names or len({name.strip() for name in names}) < len(names)
+    return data == NO_COLUMNS or (ending in (".csv", ".tsv") and unfit)

@@ -72,10 +72,17 @@ def _read(path: Path, tell: Tell, table: _TableReader) -> Iterator[RawRow]:
         elif kind is Kind.TABLE:
             yield from table(source, tell)
         else:
-            with source.open_seekable() as file:
-                yield from parquet_rows(file) if kind is Kind.PARQUET else arrow_rows(file, tell)
+            yield from _columns(source, kind, tell)
     except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
         raise UnreadableError(f"cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
+
+
+def _columns(source: Source, kind: Kind, tell: Tell) -> Iterator[RawRow]:
+    with source.open_seekable() as file:
+        try:
+            yield from parquet_rows(file) if kind is Kind.PARQUET else arrow_rows(file, tell)
+        except MemoryError as error:
+            raise UnreadableError("damaged, or larger than the memory") from error
 
 
 def _recognise(path: Path, kind: Kind, promised: str | None, tell: Tell) -> tuple[Source, Kind]:

@@ -14,7 +14,7 @@ def test_every_row_of_damaged_files_is_accounted_for(tmp_path: Path):
     assert found.files == 300
     assert found.rows["read"] == found.rows["landed"] + found.rows["duplicates"] + found.rows["quarantined"]
     assert min(found.rows.values()) > 20
-    assert min(found.kinds.values()) == 75
+    assert len(found.kinds) == 21 and min(found.kinds.values()) == 14
 
 
 def test_a_damaged_parquet_file_has_all_of_its_rows_or_is_unreadable(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ ROWS = st.fixed_dictionaries(
         "role": st.sampled_from([None] * 12 + ["seed", "test", "calibration", "pool", "unused", "gold"]),
     }
 )
-LANDINGS = st.lists(st.lists(ROWS | st.just("not json"), min_size=1, max_size=12), min_size=1, max_size=2)
+LANDINGS = st.lists(st.lists(ROWS | st.just("{not json"), min_size=1, max_size=12), min_size=1, max_size=2)
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 

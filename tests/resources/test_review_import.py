@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, splits
+from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, splits, table
 
 from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
@@ -44,13 +44,14 @@ def write_csv(path: Path, rows: list[dict[str, str]], columns: list[str] = COLUM
 
 
 def labels(zone: Landing, tmp_path: Path) -> list[tuple[str, str, str]]:
-    """(pair, annotator, label) of every pair that is in the seed."""
+    """(pair, annotator, label) of every answer that has landed; the pairs that have one are seed, unless it is a tie."""
     used = roles(zone, "demo", tmp_path / "out")
     tables = snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")
-    seed = {pair_id for pair_id, role in used.items() if role == "seed"}
     kept = [row for row in tables["labels"] if row["origin"] == "review"]
-    assert {row["pair_id"] for row in kept if used[row["pair_id"]] != "unused"} >= seed
-    return sorted((r["pair_id"], r["annotator"], r["preferred"]) for r in kept if r["pair_id"] in seed)
+    votes = {row["pair_id"]: [one["preferred"] for one in kept if one["pair_id"] == row["pair_id"]] for row in kept}
+    decided = {pair_id for pair_id, given in votes.items() if 2 * given.count("a") != len(given)}
+    assert {pair_id for pair_id, role in used.items() if role == "seed"} == decided
+    return sorted((row["pair_id"], row["annotator"], row["preferred"]) for row in kept)
 
 
 def counts(done: TakenBack) -> tuple[int, int, int, int]:
@@ -100,6 +101,49 @@ def test_a_spreadsheet_changes_nothing(tmp_path: Path, zone: Landing, how: dict[
     path = write_csv(tmp_path / "queue.csv", [*given, dict.fromkeys(columns, "")], columns, **how)
     assert counts(take_back(zone, "demo", [path], "ann")) == (2, 0, 0, 1)
     assert labels(zone, tmp_path) == sorted([(identity(1), "ann", "a"), (identity(2), "ann", "b")])
+
+
+def test_a_queue_comes_back_in_any_format_that_lands(tmp_path: Path, zone: Landing) -> None:
+    given = answers((1, "a"), (2, "b"), (4, ""))
+    found = sorted([(identity(1), "ann", "a"), (identity(2), "ann", "b")])
+    files = [
+        write_csv(tmp_path / "queue.tsv", given, delimiter="\t", encoding="utf-16"),
+        write_csv(tmp_path / "loose.csv", [row | {"prompt": None} for row in given], extrasaction="ignore"),
+        jsonl(tmp_path / "queue.ndjson.gz", given),
+        table(tmp_path / "queue.parquet", given),
+        tmp_path / "queue.json",
+    ]
+    files[-1].write_text(json.dumps(given, indent=2))
+    for number, file in enumerate(files):
+        assert counts(take_back(zone, "demo", [file], "ann")) == ((0, 2, 0, 1) if number else (2, 0, 0, 1))
+        assert labels(zone, tmp_path) == found
+
+
+def test_only_the_columns_that_are_read_have_to_be_there_and_decodable(tmp_path: Path, zone: Landing) -> None:
+    path = tmp_path / "queue.csv"
+    rows = [
+        f"{identity(1)},A,caf\xe9,\xc3\xa9\xc3\xa9",
+        f"{identity(2)},b",
+        f"{identity(3)},a,x,y,z,,",
+        f"{identity(4)},\xe9\x81",
+    ]
+    path.write_bytes("\n".join(["Pair_ID, PREFERRED ,prompt,prompt", *rows]).encode("latin-1"))
+    assert counts(take_back(zone, "demo", [path], "ann")) == (3, 0, 1, 0)
+    (row,) = quarantined(tmp_path)
+    assert (row["line"], row["reason"]) == (5, "undecodable text: not UTF-8")
+
+
+def test_a_table_of_label_studio(tmp_path: Path, zone: Landing) -> None:
+    columns = ["annotation_id", "annotator", "created_at", "pair_id", "preferred", "prompt"]
+    sides = ['{"selected": "left"}', "right", '[{"selected": "right"}]', ""]
+    given = [
+        {"annotator": str(number), "pair_id": identity(number), "preferred": side} for number, side in enumerate(sides)
+    ]
+    path = write_csv(tmp_path / "export.csv", given, columns)
+    assert counts(take_back(zone, "demo", [path], "team")) == (3, 0, 0, 1)
+    assert [(who, word) for _, who, word in sorted(labels(zone, tmp_path), key=lambda row: row[1])] == [
+        ("0", "a"), ("1", "b"), ("2", "b")
+    ]  # fmt: skip
 
 
 def test_a_full_export_and_a_short_one_of_label_studio_land_the_same(tmp_path: Path, zone: Landing) -> None:

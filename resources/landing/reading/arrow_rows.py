@@ -18,7 +18,7 @@ _INDEX = "__index_level_"
 """How pandas begins the name of the column that holds an index without a name."""
 
 _FILE_MARK = b"ARROW1"
-_STREAM_END = bytes(4)
+_STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def parquet_rows(file: IO[bytes]) -> Iterator[RawRow]:

@@ -77,7 +77,7 @@ def chosen_rows(text: IO[str], names: Collection[str], needed: Collection[str], 
             continue
         fields = {name: cell for name, cell in zip(header, record.cells, strict=False) if name in names}
         if any(cell.strip() for cell in fields.values()):
-            yield text_row(record.line, json.dumps(fields), fields)
+            yield text_row(record.line, json.dumps(fields, ensure_ascii=False), fields)
 
 
 class _Lines:

@@ -14,6 +14,7 @@ LISTS = ("data", "rows", "examples", "instances", "train", "test", "validation")
 """Names under which the rows of a file stand when it is one object."""
 
 _PIECE = 2**20
+_SPACES = " \t\r\n"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _OBJECTS = re.compile(r"\[\s*\{")
 _KEY = re.compile(r'\{\s*("(?:[^"\\]|\\.)*")\s*:')
@@ -109,7 +110,7 @@ class Window:
             pass_to(match.start())
             self.position = match.end()
         raw = "".join(parts)
-        return raw.rstrip() if size <= rows.MAX_LINE else raw[:HEAD]
+        return raw.rstrip(_SPACES) if size <= rows.MAX_LINE else raw[:HEAD]
 
 
 def array_rows(window: Window) -> Iterator[RawRow]:

@@ -120,7 +120,7 @@ class _Broken:
                 self._told = True
                 self._tell("objects over several lines")
             return _Joined(value, text[:end], text[end:].partition("\n")[0])
-        self._closed_until = number + text.count("\n", 0, getattr(fault, "pos", 0))
+        self._closed_until = number + text.count("\n", 0, getattr(fault, "pos", len(text)))
         self._lines.give_back(taken)
         return None
 

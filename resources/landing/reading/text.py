@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from resources.landing.reading.compressed import Source
-from resources.landing.reading.rows import Tell
+from resources.landing.reading.rows import Tell, is_text
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BLOCK = 2**20
@@ -37,9 +37,9 @@ def open_text(source: Source, newline: str, tell: Tell, *, spreadsheet: bool = F
         spreadsheet: it may be text of Windows' western code page, which is decided over the whole file.
     """
     with source.open() as stream:
-        mark = stream.read(2)
-    encoding, errors = "utf-8-sig", "surrogateescape"
-    if mark in _UTF16:
+        head = stream.read(3)
+    encoding, errors = "utf-8-sig" if head == codecs.BOM_UTF8 else "utf-8", "surrogateescape"
+    if head.startswith(_UTF16):
         encoding, errors = "utf-16", _LONELY
         tell("read as UTF-16")
     elif spreadsheet and _is_cp1252(source):
@@ -58,13 +58,12 @@ def _is_cp1252(source: Source) -> bool:
     valid = alone = foreign = 0
     with source.open() as stream, io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="") as text:
         while block := text.read(_BLOCK):
-            if block.isascii():
-                continue
-            runs = _FOREIGN.findall(block)
-            bytes_in_runs = sum(map(len, runs))
+            beyond_ascii = len(block) - len(block.encode("ascii", "ignore"))
+            runs = [] if is_text(block) else _FOREIGN.findall(block)
             if any(map(_NOT_IN_CP1252.search, runs)):
                 return False
+            undecoded = sum(map(len, runs))
             alone += len(runs)
-            foreign += bytes_in_runs
-            valid += len(re.sub(r"[\x00-\x7f]+", "", block)) - bytes_in_runs
+            foreign += undecoded
+            valid += beyond_ascii - undecoded
     return foreign > 0 and valid * 20 <= foreign and alone * 10 >= foreign * 7
