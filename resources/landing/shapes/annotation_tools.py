@@ -85,7 +85,7 @@ def _answers(row: Fields) -> dict[str, list[tuple[Any, Any]]]:
                 for value, user, status in zip(values, users, states, strict=False)
                 if _submitted({"status": status})
             ]
-        elif f"{column}-suggestion" in row:
+        elif any("value" in answer and "status" in answer for answer in _listed(values)):
             found[column] = [
                 (answer["value"], answer.get("user_id")) for answer in _listed(values) if _submitted(answer)
             ]
@@ -94,7 +94,7 @@ def _answers(row: Fields) -> dict[str, list[tuple[Any, Any]]]:
 
 def _listed(values: Any) -> list[Mapping[str, Any]]:
     """The answers of a column of Argilla 1, which a table may hold as a dictionary of lists."""
-    if isinstance(values, Mapping):
+    if isinstance(values, Mapping) and all(isinstance(items, list) for items in values.values()):
         return [dict(zip(values, answer, strict=True)) for answer in zip(*values.values(), strict=False)]
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
 

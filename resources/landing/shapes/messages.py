@@ -43,7 +43,10 @@ def plain_messages(messages: Sequence[Any], where: str) -> list[Message]:
     """
     return [
         message
-        if len(message) == 2 and type(message.get("content")) is str and message.get("role") in _PLAIN_ROLES
+        if type(message) is dict
+        and len(message) == 2
+        and type(message.get("content")) is str
+        and message.get("role") in _PLAIN_ROLES
         else _plain(message, where)
         for message in messages
     ]

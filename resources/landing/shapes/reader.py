@@ -67,7 +67,7 @@ class ShapeReader:
         present = {name: value for name, value in fields.items() if value is not None and value == value}
         notes: set[str] = set()
         try:
-            plan = self._plan(tuple(present))
+            plan = self._plan(present, fields)
             for column, reason in plan.no_text:
                 if present[column] not in _EMPTY:
                     raise ValueError(reason)
@@ -91,6 +91,8 @@ class ShapeReader:
         words = None
         for said in _said(plan, present):
             extra = {name: value for name, value in said.items() if name not in _CANONICAL}
+            if isinstance(said.get("source"), (list, dict, bool)):  # no name of a domain
+                extra["source"] = said.pop("source")
             for comparison in self._comparisons(plan, said, present, notes):
                 try:
                     form = settle(comparison, said.get("system"), notes)
@@ -103,17 +105,19 @@ class ShapeReader:
                     words = words or self._word(plan, *form)
         return found, words
 
-    def _plan(self, columns: tuple[str, ...]) -> Plan:
-        plan = self._plans.get(columns)
+    def _plan(self, present: Mapping[str, Any], fields: Mapping[str, Any]) -> Plan:
+        columns = tuple(present)
+        key = columns if len(present) == len(fields) else (*columns, "", *fields)
+        plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.clear()
-            self.columns += [name for name in columns if name not in self.columns][: _COLUMNS_KEPT - len(self.columns)]
+            self.columns += [name for name in fields if name not in self.columns][: _COLUMNS_KEPT - len(self.columns)]
             try:
-                plan = recognise(columns, self._mapping)
+                plan = recognise(columns, tuple(name for name in fields if name not in present), self._mapping)
             except ValueError as problem:
                 plan = str(problem)
-            self._plans[columns] = plan
+            self._plans[key] = plan
         if isinstance(plan, str):
             raise ValueError(plan)
         return plan

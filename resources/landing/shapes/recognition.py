@@ -35,7 +35,8 @@ class Source:
     def value(self, present: Mapping[str, Any]) -> Any:
         """The value, or None where there is none."""
         if len(self.parts) == 1:
-            return _inside(present, self.parts[0])
+            way = self.parts[0]
+            return present.get(way[0]) if len(way) == 1 else _inside(present, way)
         values = [value for way in self.parts if (value := _inside(present, way)) is not None]
         if not all(isinstance(value, str) for value in values):
             raise ValueError(f"the columns {self.names} cannot be joined: they are not all text")
@@ -64,8 +65,11 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
+def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnMap) -> Plan:
     """The plan for rows whose columns with a value are `columns`.
+
+    Args:
+        empty: the columns without one; some shapes are known by a column that may be empty.
 
     Raises:
         ValueError: no shape has them; the message says which columns there are, and what to do.
@@ -76,7 +80,7 @@ def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
     mapped = {name: source for name, text in mapping.columns.items() if (source := _mapped(name, text, lower))}
     taken = {way[0] for source in mapped.values() for way in source.parts}
     free = {name: column for name, column in lower.items() if column not in taken}
-    shape = _shape({*free, *mapped}, mapping)
+    shape = _shape({*free, *mapped}, empty, mapping)
     fields = {
         name: mapped.get(name) or _source(shape.fields.get(name, (name,)), free) for name in (*shape.fields, *ABOUT)
     }
@@ -101,12 +105,12 @@ def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
     )
 
 
-def _shape(columns: set[str], mapping: ColumnMap) -> Shape:
+def _shape(columns: set[str], empty: tuple[str, ...], mapping: ColumnMap) -> Shape:
     for shape, responses in zip(CANONICAL, RESPONSES, strict=True):
         if set(responses) <= mapping.columns.keys():
             return shape
     for shape in SHAPES:
-        if shape.needs <= columns or all(_has(columns, name) for name in shape.needs):
+        if shape.needs <= columns or all(_has(columns, empty, name) for name in shape.needs):
             return shape
     for responses in RESPONSES:
         if missing := [name for name in responses if name not in columns][: len(columns & set(responses))]:
@@ -123,9 +127,9 @@ def _shape(columns: set[str], mapping: ColumnMap) -> Shape:
     )
 
 
-def _has(columns: set[str], name: str) -> bool:
-    """Whether a column is there; `*` stands for any beginning."""
-    return name in columns or (name.startswith("*") and any(column.endswith(name[1:]) for column in columns))
+def _has(columns: set[str], empty: tuple[str, ...], name: str) -> bool:
+    """Whether a column is there; `*` stands for any beginning, and then the column may be empty."""
+    return name in columns or (name[0] == "*" and any(column.endswith(name[1:]) for column in (*columns, *empty)))
 
 
 def _source(alternatives: Alternatives, lower: Mapping[str, str]) -> Source | None:

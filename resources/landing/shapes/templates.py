@@ -13,6 +13,7 @@ END_TOKENS = (
 _STARTS = re.compile(
     r"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)?\s*(?=<\||<start_of_turn>|\[INST\])"
 )
+_FIRST = ("<", "[")
 _ROLES = "system|user|assistant|model|developer|tool|ipython"
 _TURNS = {
     "ChatML": re.compile(rf"<\|im_start\|>({_ROLES})\n"),
@@ -34,14 +35,9 @@ _INSIDE = re.compile(
 def without_end(text: str) -> str:
     """A response without the tokens that end a turn."""
     text = text.rstrip()
-    while text.endswith(END_TOKENS):
+    while text.endswith(END_TOKENS) and not (text.endswith("</s>") and "<s>" in text[1:]):  # HTML's
         text = next(text.removesuffix(end) for end in END_TOKENS if text.endswith(end)).rstrip()
     return text
-
-
-def has_marks(text: str) -> bool:
-    """Whether a template may be in a text; a look that costs little."""
-    return "<|" in text or "[INST]" in text or "<start_of_turn>" in text
 
 
 def templated_messages(text: str) -> list[Message] | None:
@@ -50,7 +46,7 @@ def templated_messages(text: str) -> list[Message] | None:
     Raises:
         ValueError: it begins with one, but is not built like it.
     """
-    start = _STARTS.match(text)
+    start = _STARTS.match(text) if text[:32].lstrip()[:1] in _FIRST else None
     if start is None:
         return None
     body = text[start.end() :]
@@ -69,7 +65,8 @@ def refuse_template(texts: tuple[str, ...]) -> None:
         ValueError: one does.
     """
     for text in texts:
-        if has_marks(text) and (mark := _INSIDE.search(text)):
+        may_hold = "<|" in text or "[INST]" in text or "<start_of_turn>" in text
+        if may_hold and (mark := _INSIDE.search(text)):
             shown = mark.group().strip('\\n" ').removesuffix("\\n")
             raise ValueError(f"turns of a chat template inside a text ({shown[:40]!a}): take the template off")
 
