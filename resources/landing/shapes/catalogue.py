@@ -79,9 +79,7 @@ SHAPES: tuple[Shape, ...] = (
     TRL,
     Shape("OpenAI's preference form", _columns("input", "preferred_output", "non_preferred_output"), {}, openai),
     _renamed("chosen and rejected responses", "chosen_response", "rejected_response"),
-    Shape(
-        "ms-swift", _columns("messages", "rejected_response"), {}, second_answer,
-    ),
+    Shape("ms-swift", _columns("messages", "rejected_response"), {}, second_answer),
     Shape("ms-swift", _columns("messages", "rejected_messages"), {}, second_answer),
     Shape(
         "ms-swift with a history", _columns("response", "rejected_response", "history"),
@@ -90,9 +88,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _renamed("ms-swift", "response", "rejected_response"),
     # Two responses, and who won.
-    Shape(
-        "Chatbot Arena, 55k", OUTCOME_COLUMNS | {"prompt", "response_a", "response_b"}, {}, kaggle,
-    ),
+    Shape("Chatbot Arena, 55k", OUTCOME_COLUMNS | {"prompt", "response_a", "response_b"}, {}, kaggle),
     Shape(
         "Chatbot Arena", _columns("conversation_a", "conversation_b"),
         {"preferred": ("winner",), "annotator": ("judge", "judge_hash")}, arena, reads=_columns("full_conversation"),
@@ -129,8 +125,11 @@ SHAPES: tuple[Shape, ...] = (
           reads=_columns("metadata"), annotator=VOTES),
     Shape("Nectar", _columns("prompt", "answers"), {"prompt": ("prompt",)}, nectar, annotator=GPT4),
     Shape("HelpSteer2", _columns("prompt", GATHERED.lower()), {"prompt": ("prompt",)}, helpsteer2),
-    Shape("summarize_from_feedback", _columns("info", "summaries", "choice"), {"annotator": ("worker",)}, summaries),
-    Shape("summarize_from_feedback", _columns("meta", "responses", "label"), {"annotator": ("worker",)}, summaries),
+    *(
+        Shape("summarize_from_feedback", _columns(about, texts, "worker"), {"annotator": ("worker",)}, summaries,
+              reads=_columns(choice))
+        for about, texts, choice in (("info", "summaries", "choice"), ("meta", "responses", "label"))
+    ),
     # What annotation tools write.
     Shape("Label Studio", _columns("data", "annotations"), {}, label_studio,
           reads=_columns("predictions", "drafts", "meta")),

@@ -8,9 +8,11 @@ from resources.landing.shapes.shape import Fields
 
 
 def with_history(row: Fields) -> Iterable[Fields]:
-    """An instruction or query after turns of earlier rounds, each a question and an answer."""
+    """An instruction or query after earlier rounds, each a question and an answer; a text alone is the prompt."""
     asked = [row[name].strip() for name in ("instruction", "query", "prompt", "input") if _has_text(row.get(name))]
     history = written_value(row["history"], "history") if isinstance(row["history"], str) else row["history"]
+    if isinstance(history, str) and not asked:
+        return [{"prompt": history}]
     if not isinstance(history, list) or not all(isinstance(turn, list) and len(turn) == 2 for turn in history):
         raise ValueError("'history' is no list of rounds, each a question and an answer")
     earlier = [
