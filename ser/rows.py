@@ -143,9 +143,9 @@ def asked_role(value: Any, labelled: bool) -> str | None:
         return None
     role = ASKED_ROLES.get(name.lower())
     if role is None:
-        raise ValueError(f"the role {name[:40]!a} is unknown; allowed are {', '.join(ROLES)}, train and validation")
+        raise ValueError(f"role {name[:40]!a} is unknown; allowed are {', '.join(ROLES)}, train and validation")
     if role in LABEL_ROLES and not labelled:
-        raise ValueError(f"the role {role!r} needs a label, and the row has none")
+        raise ValueError(f"role {role!r} needs a label, and the row has none")
     return role
 
 

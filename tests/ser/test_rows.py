@@ -81,9 +81,9 @@ def test_roles_of_rows():
         "calibration",
     ]
     assert asked_role("train", False) == "train"
-    with pytest.raises(ValueError, match="the role 'seed' needs a label"):
+    with pytest.raises(ValueError, match="role 'seed' needs a label"):
         asked_role("seed", False)
-    with pytest.raises(ValueError, match="the role 'user' is unknown; allowed are seed, calibration, test"):
+    with pytest.raises(ValueError, match="role 'user' is unknown; allowed are seed, calibration, test"):
         asked_role("user", True)
 
 

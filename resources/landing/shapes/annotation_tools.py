@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from resources.landing.shapes.labels import words_beside
 from resources.landing.shapes.rankings import ranked_pairs
 from resources.landing.shapes.shape import RESPONSES, Fields
 
@@ -43,11 +44,22 @@ def _annotation(data: Mapping[str, Any], annotation: Any) -> Iterator[Fields]:
     if isinstance(user, Mapping):
         user = user.get("email") or user.get("id")
     for result in annotation.get("result") or ():
-        value = result.get("value")
-        if isinstance(value, Mapping) and "selected" in value:
-            names = tuple(name.strip() for name in str(result.get("to_name")).split(","))
-            pair = names if len(names) == 2 and set(names) <= data.keys() else _known(data)
-            yield _texts(data, pair) | {"preferred": value["selected"], "annotator": user}
+        names = tuple(name.strip() for name in str(result.get("to_name")).split(","))
+        pair = names if len(names) == 2 and set(names) <= data.keys() else _known(data)
+        side = _chosen_side(result.get("value"), words_beside(*pair))
+        if side is not None:
+            yield _texts(data, pair) | {"preferred": side, "annotator": user}
+
+
+def _chosen_side(value: Any, words: Mapping[str, str]) -> str | None:
+    """What a result says of the two responses: a side of Label Studio's `Pairwise`, or one of `Choices`."""
+    if not isinstance(value, Mapping):
+        return None
+    choices = value.get("choices")
+    if isinstance(choices, list) and len(choices) == 1:
+        return words.get(str(choices[0]).strip().lower())
+    side = value.get("selected")
+    return None if side is None else words.get(side, side)
 
 
 def _texts(data: Mapping[str, Any], pair: tuple[str, ...]) -> Fields:

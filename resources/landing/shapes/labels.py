@@ -31,6 +31,14 @@ _LOOKS = re.compile(
 )
 
 
+_SCORES = re.compile(r"(?:^|[_\W])(?:scores?|ratings?|rewards?)(?:$|[_\W])")
+
+
+def looks_like_score(column: str) -> bool:
+    """Whether a column's name (in small letters) says that it may hold a score of a response."""
+    return _SCORES.search(column) is not None
+
+
 def looks_like_label(column: str) -> bool:
     """Whether a column's name (in small letters) says that it may hold a label."""
     return _LOOKS.search(column) is not None and not column.endswith("_id")

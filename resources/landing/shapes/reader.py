@@ -8,6 +8,7 @@ from typing import Any
 from resources.landing.files import RawRow
 from resources.landing.shapes.labels import TIE, meaning
 from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.shapes.rankings import drawn
 from resources.landing.shapes.recognition import Plan, recognise
 from resources.landing.shapes.runs import gather_runs
 from resources.landing.shapes.settling import settle
@@ -16,6 +17,8 @@ from resources.landing.shapes.templates import refuse_template
 from ser.rows import Comparison, Row, check_row
 
 TIES = "ties, landed without a label"
+_SIDE = 8
+DRAWN = f"lists of many responses: {_SIDE} of each side were drawn"
 _CANONICAL = frozenset(
     (
         "prompt",
@@ -135,7 +138,11 @@ class ShapeReader:
             "group": said.get("group"),
             "role": said.get("role") or self._mapping.role,
         }
-        for better, worse in product(_several(one), _several(other)):
+        ones, others = _several(one), _several(other)
+        if len(ones) * len(others) > _SIDE**2:
+            notes.add(DRAWN)
+            ones, others = drawn(ones, _SIDE), drawn(others, _SIDE)
+        for better, worse in product(ones, others):
             yield Comparison(said.get("prompt"), better, worse, first, names, **about)
 
     def _first(

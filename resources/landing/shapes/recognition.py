@@ -1,18 +1,18 @@
 """Which shape a row's columns have, and where its canonical fields are: worked out once for each set of columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
-from resources.landing.shapes.labels import NAMES, looks_like_label, words_beside
+from resources.landing.shapes.labels import NAMES, looks_like_label, looks_like_score, words_beside
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
 
 ABOUT = ("system", "group", "source", "annotator", "role")
 """Canonical fields that any shape may have under their own names."""
 
-CONTEXT = "a column 'context' was not read: --map prompt=context+prompt joins it with the prompt"
+SCORES = "columns that look like scores of the responses were not read: no label comes from them"
 
 
 _PROMPTS = frozenset(name for names in PROMPT for name in names.split("+"))
@@ -101,14 +101,24 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
         _words(sources, shape, mapping),
         tuple(column for column in rest if looks_like_label(column.strip().lower())),
         tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
-        (*shape.notes, *((CONTEXT,) if "context" in map(str.lower, rest) and "prompt" in sources else ())),
+        (*shape.notes, *_notes(sources, [column.strip().lower() for column in rest])),
     )
+
+
+def _notes(sources: Mapping[str, Source], rest: list[str]) -> Iterator[str]:
+    """What to tell of columns that are not read."""
+    if "context" in rest and (prompt := sources.get("prompt")):
+        yield f"a column 'context' was not read: --map prompt=context+{prompt.names} joins it with the prompt"
+    if "response_a" in sources and "preferred" not in sources and any(map(looks_like_score, rest)):
+        yield SCORES
 
 
 def _shape(columns: set[str], empty: tuple[str, ...], mapping: ColumnMap) -> Shape:
     for shape, responses in zip(CANONICAL, RESPONSES, strict=True):
         if set(responses) <= mapping.columns.keys():
             return shape
+    if {*RESPONSES[0], *RESPONSES[1]} <= columns:
+        raise ValueError("has both 'chosen' and 'response_a', which belong to two forms: say which with --map")
     for shape in SHAPES:
         if shape.needs <= columns or all(_has(columns, empty, name) for name in shape.needs):
             return shape

@@ -185,6 +185,19 @@ JUDGED: dict[str, tuple[Mapping[str, Any], list[Pair]]] = {
         task(pairwise("left", 1, "response_a,response_b"), pair_id="f", **AB),
         [Pair("Best soup?", "Lentil.", "No idea.", annotator="1")],
     ),
+    "Label Studio, choices": (
+        task(
+            {
+                "id": 1,
+                "completed_by": 3,
+                "result": [
+                    {"type": "choices", "from_name": "better", "to_name": "prompt", "value": {"choices": ["answer2"]}},
+                    {"type": "choices", "from_name": "topic", "to_name": "prompt", "value": {"choices": ["food"]}},
+                ],
+            }
+        ),
+        [Pair("Best soup?", "Lentil.", "No idea.", annotator="3")],
+    ),
     "Label Studio, nobody answered": (task(), [TIE]),
     "Label Studio, JSON_MIN": (
         {

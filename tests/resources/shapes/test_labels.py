@@ -62,6 +62,11 @@ def test_a_column_that_looks_like_a_label_and_is_not_read_is_a_reason(column: st
     assert pairs_of({**AB, column: ""}) == [NONE]
 
 
+def test_scores_that_are_not_read_are_said() -> None:
+    reader, _ = reader_of({**AB, "score_a": 1, "score_b": 2}, {**AB, "score_a": 1, "score_b": 2, "preferred": "a"})
+    assert reader.notes == {"columns that look like scores of the responses were not read: no label comes from them": 1}
+
+
 @pytest.mark.parametrize("column", ["label_id", "model_a", "selectivity", "note"])
 def test_other_columns_are_no_labels(column: str) -> None:
     assert pairs_of({**AB, column: 1}) == [NONE]

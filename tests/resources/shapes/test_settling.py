@@ -110,14 +110,15 @@ def test_a_row_is_settled(row: dict[str, Any], expected: Pair | str) -> None:
          "differ in more than answers of the assistant"),
         ({"prompt": [user("x")], "chosen": [user("y"), assistant("a")], "rejected": [user("y"), assistant("b")]},
          "do not begin with the prompt"),
+        ({"prompt": "x", **TEXTS, "response_a": "a", "response_b": "b"}, "has both 'chosen' and 'response_a'"),
         ({"prompt": "x", "chosen": "y"}, "no 'rejected': nothing to compare"),
         ({"prompt": "x", "response_b": "y"}, "no 'response_a': nothing to compare"),
         ({"prompt": "x"}, "no responses: nothing to compare"),
         ({"prompt": "x", "completion": "y", "label": True}, "one response each: nothing to compare"),
         ({"messages": [user("x"), assistant("y")]}, "one response each: nothing to compare"),
-        ({"colour": "x", "shape": "y"}, "the columns 'colour, shape' are no known form of preferences: say which is which"),
-        ({"prompt": "x", **TEXTS, "role": "user"}, "the role 'user' is unknown; allowed are seed"),
-        ({"prompt": "x", "response_a": "a", "response_b": "b", "role": "test"}, "the role 'test' needs a label"),
+        ({"colour": "x", "shape": "y"}, "the columns 'colour, shape' are no known form of preferences: say which"),
+        ({"prompt": "x", **TEXTS, "role": "user"}, "role 'user' is unknown; allowed are seed"),
+        ({"prompt": "x", "response_a": "a", "response_b": "b", "role": "test"}, "role 'test' needs a label"),
     ],
 )  # fmt: skip
 def test_a_row_that_compares_nothing_says_why(row: dict[str, Any], reason: str) -> None:
@@ -130,6 +131,13 @@ def test_every_response_of_one_list_is_compared_with_every_one_of_the_other() ->
     reader, found = reader_of(row)
     assert len(found) == 6 and found.count("equal responses") == 1
     assert reader.shapes == {"TRL standard": 1}
+
+
+def test_of_long_lists_some_responses_are_drawn() -> None:
+    row = {"prompt": "x", "chosen": [f"a{n}" for n in range(100)], "rejected": [f"b{n}" for n in range(100)]}
+    reader, found = reader_of(row)
+    assert len({(pair.pair.response_a, pair.pair.response_b) for pair in found}) == 64  # type: ignore[union-attr]
+    assert reader.notes == {"lists of many responses: 8 of each side were drawn": 1}
 
 
 @pytest.mark.parametrize(
