@@ -8,6 +8,7 @@ from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
 from resources.landing.shapes.labels import NAMES, looks_like_label, looks_like_score, words_beside
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
+from ser.rows import quoted
 
 ABOUT = ("system", "group", "source", "annotator", "role")
 """Canonical fields that any shape may have under their own names."""
@@ -39,7 +40,7 @@ class Source:
             return present.get(way[0]) if len(way) == 1 else _inside(present, way)
         values = [value for way in self.parts if (value := _inside(present, way)) is not None]
         if not all(isinstance(value, str) for value in values):
-            raise ValueError(f"the columns {self.names} cannot be joined: they are not all text")
+            raise ValueError(f"the columns {quoted(self.names)} cannot be joined: they are not all text")
         return "\n\n".join(value.strip() for value in values if value.strip())
 
     @property
@@ -99,7 +100,7 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
         sources,
         rest,
         _words(sources, shape, mapping),
-        tuple(column for column in rest if looks_like_label(column.strip().lower())),
+        () if shape.convert else tuple(column for column in rest if looks_like_label(column.strip().lower())),
         tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
         (*shape.notes, *_notes(sources, [column.strip().lower() for column in rest])),
     )
@@ -132,7 +133,7 @@ def _shape(columns: set[str], empty: tuple[str, ...], mapping: ColumnMap) -> Sha
         raise ValueError("one response each: nothing to compare")
     shown = ", ".join(sorted(columns))
     raise ValueError(
-        f"the columns {shown[:300]!r} are no known form of preferences: say which is which with "
+        f"the columns {quoted(shown, 300)} are no known form of preferences: say which is which with "
         "--map prompt=COLUMN,chosen=COLUMN,rejected=COLUMN (or response_a, response_b and preferred)"
     )
 
@@ -164,7 +165,7 @@ def _mapped(name: str, text: str, lower: Mapping[str, str]) -> Source | None:
         ways = [((lower[part],) if part in lower else _dotted(part, lower)) for part in parts]
         source = Source(tuple(way for way in ways if way)) if any(ways) else None
     if source is None and name in ("prompt", *RESPONSES[0], *RESPONSES[1]):
-        raise ValueError(f"no column {text!r}, which --map names as the {name!r}")
+        raise ValueError(f"no column {quoted(text)}, which --map names as the {name!r}")
     return source
 
 

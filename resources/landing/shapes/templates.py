@@ -3,6 +3,7 @@
 import re
 
 from resources.landing.shapes.messages import Message
+from ser.rows import quoted
 
 END_TOKENS = (
     *("<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<|end|>", "<|eom_id|>"),
@@ -68,7 +69,7 @@ def refuse_template(texts: tuple[str, ...]) -> None:
         may_hold = "<|" in text or "[INST]" in text or "<start_of_turn>" in text
         if may_hold and (mark := _INSIDE.search(text)):
             shown = mark.group().strip('\\n" ').removesuffix("\\n")
-            raise ValueError(f"turns of a chat template inside a text ({shown[:40]!a}): take the template off")
+            raise ValueError(f"turns of a chat template inside a text ({quoted(shown)}): take the template off")
 
 
 def _messages(turn: re.Pattern[str], body: str) -> list[Message]:

@@ -56,7 +56,7 @@ def test_a_column_that_looks_like_a_label_and_is_not_read_is_a_reason(column: st
     row = {**AB, column: 1}
     (found,) = pairs_of(row)
     assert isinstance(found, str)
-    assert found.startswith(f"the column '{column}' looks like a label and is not read: --map preferred={column}")
+    assert found.startswith(f"the column '{column}' looks like a label and is not read: name it with --map preferred=")
     assert pairs_of(row, mapping=ColumnMap(unlabelled=True)) == [NONE]
     assert pairs_of({**row, "preferred": "a"}) == [FIRST]
     assert pairs_of({**AB, column: ""}) == [NONE]
