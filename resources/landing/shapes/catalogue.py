@@ -2,7 +2,6 @@
 
 from resources.landing.shapes.annotation_tools import RESPONSE_NAMES, argilla, label_studio
 from resources.landing.shapes.arena import OUTCOME_COLUMNS, arena, kaggle
-from resources.landing.shapes.histories import openai, second_answer, with_history
 from resources.landing.shapes.labels import TIE
 from resources.landing.shapes.rankings import nectar, ultrafeedback, webgpt
 from resources.landing.shapes.runs import GATHERED, helpsteer2
@@ -10,6 +9,7 @@ from resources.landing.shapes.shape import Alternatives, Shape
 from resources.landing.shapes.stackexchange import ANNOTATOR as VOTES
 from resources.landing.shapes.stackexchange import stackexchange
 from resources.landing.shapes.summaries import summaries
+from resources.landing.shapes.trainers import openai, outputs, second_answer, with_history
 
 PROMPT: Alternatives = ("prompt", "instruction+input", "question", "query", "input")
 """What the columns of prompts are called, where a shape does not say it."""
@@ -79,6 +79,8 @@ SHAPES: tuple[Shape, ...] = (
     TRL,
     Shape("OpenAI's preference form", _columns("input", "preferred_output", "non_preferred_output"), {}, openai),
     _renamed("chosen and rejected responses", "chosen_response", "rejected_response"),
+    _renamed("accepted and rejected responses", "accepted", "rejected"),
+    _renamed("stack-exchange-paired", "response_j", "response_k"),
     Shape("ms-swift", _columns("messages", "rejected_response"), {}, second_answer),
     Shape("ms-swift", _columns("messages", "rejected_messages"), {}, second_answer),
     Shape(
@@ -130,6 +132,7 @@ SHAPES: tuple[Shape, ...] = (
               reads=_columns(choice))
         for about, texts, choice in (("info", "summaries", "choice"), ("meta", "responses", "label"))
     ),
+    Shape("alpaca pairs in one column", _columns("instruction", "output"), {"prompt": PROMPT}, outputs),
     # What annotation tools write.
     Shape("Label Studio", _columns("data", "annotations"), {}, label_studio,
           reads=_columns("predictions", "drafts", "meta")),

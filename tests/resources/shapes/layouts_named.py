@@ -119,6 +119,19 @@ NAMED: dict[str, tuple[Mapping[str, Any], list[Pair]]] = {
         [SOUP],
     ),
     "axolotl icr": ({"system": "", "input": "Best soup?", **TEXTS}, [SOUP]),
+    "accepted": ({"input": "Best soup?", "accepted": "Lentil.", "rejected": "No idea.", "ID": "x"}, [SOUP]),
+    "stack-exchange-paired": (
+        {
+            "qid": 1,
+            "question": "Best soup?",
+            "date": "d",
+            "metadata": [],
+            "response_j": "Lentil.",
+            "response_k": "No idea.",
+        },
+        [SOUP],
+    ),
+    "alpaca outputs": ({"instruction": "Best soup?", "input": "", "output": ["Lentil.", "No idea."]}, [SOUP]),
     "Intel Orca": (
         {"system": "Brief.", "question": "Best soup?", **TEXTS},
         [Pair([("system", "Brief."), ("user", "Best soup?")], "Lentil.", "No idea.")],

@@ -109,6 +109,11 @@ def test_a_map_gives_the_role_of_rows_that_name_none() -> None:
     assert [row.role for row in found] == ["test", "seed"]  # type: ignore[union-attr]
 
 
+def test_a_role_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(SerError, match=r"there is no role 'exam'\. Choose from: seed, calibration, test"):
+        ColumnMap(role="exam")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,4 +1,4 @@
-"""Earlier turns in a column of their own: `history` of LLaMA-Factory and ms-swift, `messages` with a second answer."""
+"""What trainers read: `history` of LLaMA-Factory and ms-swift, `messages` with a second answer, OpenAI's `input`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,6 +31,14 @@ def openai(row: Fields) -> Iterable[Fields]:
     if asked.get("tools"):
         raise ValueError("tool calls are not supported")
     return [{"prompt": asked["messages"], "chosen": row["preferred_output"], "rejected": row["non_preferred_output"]}]
+
+
+def outputs(row: Fields) -> Iterable[Fields]:
+    """LLaMA-Factory's older form: a list of the better and the worse output."""
+    both = row["output"]
+    if not isinstance(both, list) or len(both) != 2 or not all(isinstance(text, str) for text in both):
+        raise ValueError("one response each: nothing to compare")
+    return [{"chosen": both[0], "rejected": both[1]}]
 
 
 def second_answer(row: Fields) -> Iterable[Fields]:
