@@ -132,6 +132,12 @@ def name_of(column: str, value: Any) -> str | None:
     return value.strip() or None
 
 
+def quoted(value: Any, length: int = 40) -> str:
+    """What a file says, short and in plain quotes, so that reasons which differ only in it can be counted as one."""
+    text = ascii(str(value)[:length])[1:-1].replace("\\'", "").replace("'", "").replace('"', "")
+    return f"'{text}'"
+
+
 def asked_role(value: Any, labelled: bool) -> str | None:
     """What a row, or a command, asks to be used for.
 
@@ -143,9 +149,9 @@ def asked_role(value: Any, labelled: bool) -> str | None:
         return None
     role = ASKED_ROLES.get(name.lower())
     if role is None:
-        raise ValueError(f"the role {name[:40]!a} is unknown; allowed are {', '.join(ROLES)}, train and validation")
+        raise ValueError(f"role {quoted(name)} is unknown; allowed are {', '.join(ROLES)}, train and validation")
     if role in LABEL_ROLES and not labelled:
-        raise ValueError(f"the role {role!r} needs a label, and the row has none")
+        raise ValueError(f"role {role!r} needs a label, and the row has none")
     return role
 
 

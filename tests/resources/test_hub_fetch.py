@@ -52,7 +52,7 @@ def test_shards_are_read_in_order(tmp_path: Path) -> None:
     write_files(tmp_path / "hub", dataset, shards)
     done = fetch(dataset, tmp_path / "to", limit=10, hub=str(tmp_path / "hub"))
     rows = (tmp_path / "to" / done.file).read_text().splitlines()
-    assert [json.loads(row)["id"] for row in rows] == ["id0", "id1", "id2"]
+    assert [json.loads(row)["group"] for row in rows] == ["id0", "id1", "id2"]
 
 
 def test_the_second_time_nothing_is_read_and_nothing_lands_twice(tmp_path: Path) -> None:

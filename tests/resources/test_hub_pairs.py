@@ -8,7 +8,7 @@ import pytest
 
 from resources.landing.hub.catalogue import HUB_DATASETS
 from resources.landing.hub.fetch import Fetched, fetch
-from resources.landing.hub.stackexchange import PAIRS_PER_QUESTION
+from resources.landing.shapes.rankings import PAIRS_PER_RANKING
 from tests.hub import (
     SUMMARIZE_COMMIT,
     hh_row,
@@ -41,15 +41,16 @@ def test_hh_rlhf(tmp_path: Path) -> None:
     }
     done, rows = fetched(tmp_path, "hh-rlhf", files, subset="helpful-base", split="test")
     assert (done.rows, done.pairs) == (5, 3)
-    assert done.skipped == {"no answer in the transcript": 1, "the prompts of chosen and rejected differ": 1}
-    prompt = "\n\nHuman: hello\n\nAssistant: go on\n\nHuman: and then?\n\nAssistant:"
+    assert done.skipped == {
+        "no prompt, and the responses share no beginning: name its column with --map prompt=COLUMN": 1,
+        "the two conversations share no turn of the user: there is no prompt": 1,
+    }
+    turns = [("user", "hello"), ("assistant", "go on"), ("user", "and then?")]
     assert rows[0] == {
-        "id": "test/0", "source": "hh-rlhf/helpful-base", "prompt": prompt, "chosen": " fine \n\nthanks",
-        "rejected": " no", "group": rows[0]["group"],
+        "id": "test/0", "source": "hh-rlhf/helpful-base", "annotator": None, "chosen": "fine \n\nthanks",
+        "rejected": "no", "prompt": [{"role": role, "content": text} for role, text in turns],
     }  # fmt: skip
     assert [row["id"] for row in rows] == ["test/0", "test/2", "test/4"]
-    # A conversation and its first turn alone are one group; another conversation is another.
-    assert rows[0]["group"] == rows[2]["group"] != rows[1]["group"]
     zone = landing(tmp_path / "data")
     landed = zone.land([zone.folder("hh-rlhf") / done.file], "hh-rlhf")
     assert (landed.read, landed.landed, landed.labelled, landed.quarantined) == (3, 3, 3, 0)
@@ -70,11 +71,15 @@ def test_ultrafeedback(tmp_path: Path) -> None:
         "data/test_prefs-00000-of-00001.parquet": [ultrafeedback_row(8)],
     }
     done, rows = fetched(tmp_path, "ultrafeedback", files)
-    assert (done.split, done.rows, done.pairs) == ("train_prefs", 4, 1)
-    assert done.skipped == {"equal scores": 1, "no messages": 1, "the prompts of chosen and rejected differ": 1}
-    assert rows == [
+    assert (done.split, done.rows, done.pairs) == ("train_prefs", 4, 2)
+    assert done.skipped == {
+        "no 'chosen': nothing to compare": 1,
+        "the two conversations share no turn of the user: there is no prompt": 1,
+    }
+    assert ["chosen" in row for row in rows] == [True, False]  # equal scores prefer nothing
+    assert rows[:1] == [
         {
-            "id": "id1", "source": "ultrafeedback", "prompt": [{"content": "question 1", "role": "user"}],
+            "id": "train_prefs/0", "source": "ultrafeedback", "prompt": [{"content": "question 1", "role": "user"}],
             "chosen": "good 1", "rejected": "bad 1", "annotator": "gpt-4", "group": "id1",
             "score_chosen": 8.5, "score_rejected": 6.0,
         }
@@ -94,20 +99,21 @@ def test_summarize(tmp_path: Path) -> None:
     ]
     files = {"data/train-00000-of-00001-abcdef.parquet": rows_in}
     done, rows = fetched(tmp_path, "summarize", files, revision=SUMMARIZE_COMMIT)
-    assert (done.revision, done.rows, done.pairs) == (SUMMARIZE_COMMIT, 5, 3)
-    assert done.skipped == {"no choice between two summaries": 1, "no text to summarize": 1}
+    assert (done.revision, done.rows, done.pairs) == (SUMMARIZE_COMMIT, 5, 4)
+    assert done.skipped == {"no text to summarize": 1}
     prompt = "SUBREDDIT: r/tifu\n\nTITLE: title 1\n\nPOST: post 1\n\nTL;DR:"
     assert rows[0] == {
         "id": "train/0", "source": "summarize", "prompt": [{"role": "user", "content": prompt}],
-        "chosen": " summary 1 one", "rejected": " summary 1 zero", "annotator": "w1", "group": "t3_1",
-        "batch": "batch3", "split": "train",
+        "chosen": "summary 1 one", "rejected": "summary 1 zero", "annotator": "w1", "group": "t3_1",
+        "batch": "batch3", "split": "train", "extra": {"confidence": None},
     }  # fmt: skip
-    assert (rows[1]["chosen"], rows[1]["annotator"], rows[1]["group"]) == (" summary 1 zero", "w2", "t3_1")
-    assert rows[2]["prompt"][0]["content"] == "TITLE: title 3\n\nARTICLE: news\n\nTL;DR:"
+    assert (rows[1]["chosen"], rows[1]["annotator"], rows[1]["group"]) == ("summary 1 zero", "w2", "t3_1")
+    assert rows[2]["response_a"][:9] == "summary 2" and "chosen" not in rows[2]
+    assert rows[3]["prompt"][0]["content"] == "TITLE: title 3\n\nARTICLE: news\n\nTL;DR:"
     zone = landing(tmp_path / "data")
     landed = zone.land([zone.folder("summarize") / done.file], "summarize")
     # Two workers who disagree about one pair are both kept.
-    assert (landed.landed, landed.labels_added, landed.labelled, landed.quarantined) == (3, 1, 2, 0)
+    assert (landed.landed, landed.labels_added, landed.labelled, landed.quarantined) == (4, 1, 2, 0)
 
 
 def test_stackexchange(tmp_path: Path) -> None:
@@ -115,17 +121,17 @@ def test_stackexchange(tmp_path: Path) -> None:
     rows_in = [question_row(1, [3, -1], question), question_row(2, [2, 2]), question_row(3, [0, 1, 2, 3, 4])]
     files = {"data/pets.stackexchange.com/train-00000-of-00001.parquet": rows_in}
     done, rows = fetched(tmp_path, "stackexchange", files, subset="pets.stackexchange.com")
-    assert (done.rows, done.pairs) == (3, 1 + PAIRS_PER_QUESTION)
-    assert done.skipped == {"no two answers with different scores": 1}
+    assert (done.rows, done.pairs) == (3, 2 + PAIRS_PER_RANKING)
+    assert ["chosen" in row for row in rows] == [True, False, *[True] * PAIRS_PER_RANKING]
     url = "https://pets.stackexchange.com/questions/1"
     assert rows[0] == {
         "id": f"{url}#100-101", "source": "stackexchange/pets.stackexchange.com", "annotator": "votes", "group": url,
         "prompt": [{"role": "user", "content": "Why `a`?\n\n```\nx  = 1\n```"}],
         "chosen": "Answer 0 to 1", "rejected": "Answer 1 to 1", "score_chosen": 3, "score_rejected": -1,
-        "authors": ["https://pets.stackexchange.com/users/0", "https://pets.stackexchange.com/users/1"],
+        "date": "2016/03/15", "authors": ["https://pets.stackexchange.com/users/0", "https://pets.stackexchange.com/users/1"],
     }  # fmt: skip
-    capped = rows[1:]
-    assert len({row["id"] for row in capped}) == PAIRS_PER_QUESTION < 10
+    capped = rows[2:]
+    assert len({row["id"] for row in capped}) == PAIRS_PER_RANKING < 10
     assert {row["group"] for row in capped} == {"https://pets.stackexchange.com/questions/3"}
     assert all(row["score_chosen"] > row["score_rejected"] for row in capped)
     assert all(row["chosen"] == f"Answer {row['score_chosen']} to 3" for row in capped)

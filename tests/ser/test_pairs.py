@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from ser.pairs import (
     canonical_prompt,
+    dialogue,
+    is_empty,
     keyed_hash,
     ordered,
     pair_id,
     prompt_messages,
     readable_prompt,
+    transcript,
     unit_interval,
 )
 
@@ -71,6 +74,41 @@ def test_words_that_look_like_a_turn_in_the_middle_of_a_text_stay_text():
     assert prompt_messages(canonical_prompt(text)) == [{"role": "user", "content": text}]
 
 
+def test_turns_of_a_line_each_need_no_blank_line():
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    assert (
+        transcript("Human: Hi\nAssistant: Hello")
+        == transcript("\n\nHuman: Hi\n\nAssistant: Hello\n\nAssistant:")
+        == turns
+    )
+    assert transcript("Human: Hi\n\nAssistant: a\nHuman: b") == [
+        turns[0],
+        {"role": "assistant", "content": "a\nHuman: b"},
+    ]
+    assert transcript("Hi") is None
+
+
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": st.sampled_from(("system", "user", "assistant")), "content": TEXTS | st.sampled_from(
+        ('"},{"role":"', '{"role":"user"', "\\", '\\"},{"role":"user","content":"'))}), max_size=5,
+)  # fmt: skip
+
+
+@given(MESSAGES)
+def test_a_dialogue_is_what_stands_up_to_the_first_message_of_the_user(before: list[dict[str, str]]):
+    canonical = canonical_prompt([*before, {"role": "user", "content": "last"}])
+    messages = prompt_messages(canonical)
+    first = next(place for place, message in enumerate(messages) if message["role"] == "user")
+    shortest = canonical_prompt(messages[: first + 1])
+    assert dialogue(canonical) == shortest == dialogue(shortest)
+
+
+@given(st.text())
+def test_the_canonical_json_of_a_text_is_json(text: str):
+    if not is_empty(text) and not text.lstrip().startswith("Human:"):
+        assert prompt_messages(canonical_prompt(text))[0]["content"] == text.strip()
+
+
 def test_messages_keep_their_roles_and_lose_everything_else():
     messages = [
         {"role": "system", "content": " Be brief. ", "name": "x"},
@@ -95,9 +133,11 @@ def test_messages_keep_their_roles_and_lose_everything_else():
         ([{"role": "user", "content": 3}], "prompt is empty"),
         (
             [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}],
-            "does not end with a user",
+            "ends with a message of the assistant",
         ),
-        ("\n\nHuman: a\n\nAssistant: b", "does not end with a user"),
+        ("\n\nHuman: a\n\nAssistant: b", "ends with a message of the assistant"),
+        ([{"role": "system", "content": "x"}], "ends with a system message"),
+        ("\u200b", "prompt is empty"),
     ],
 )
 def test_a_prompt_that_nobody_can_answer_is_refused(prompt: object, message: str):

@@ -1,111 +1,106 @@
-"""A landed row is checked by itself."""
+"""A comparison is checked by itself."""
 
 import json
 from typing import Any
 
 import pytest
 
-from ser.rows import Row, parse_row
-
-LABELLED = {"prompt": "How?", "chosen": "Like this.", "rejected": "No."}
-LETTERED = {"prompt": "How?", "response_a": "Like this.", "response_b": "No."}
+from ser.rows import MAX_RESPONSE, Comparison, Row, asked_role, check_row, name_of, text_of
 
 
-def row(fields: dict[str, Any]) -> Row:
-    parsed = parse_row(fields)
-    assert isinstance(parsed, Row), parsed
-    return parsed
+def row(one: str = "Like this.", other: str = "No.", first: bool | None = True, **about: Any) -> Row:
+    return check_row(Comparison("How?", one, other, first, **about), {})
 
 
-def preferred_text(parsed: Row) -> str:
-    return parsed.pair.response_a if parsed.preferred == "a" else parsed.pair.response_b
+def preferred_text(checked: Row) -> str:
+    return checked.pair.response_a if checked.preferred == "a" else checked.pair.response_b
 
 
-def test_both_forms_say_the_same():
-    chosen = row(LABELLED)
+def test_the_order_of_the_responses_says_nothing():
+    chosen = row()
     assert preferred_text(chosen) == "Like this."
-    assert row({**LETTERED, "preferred": "a"}) == chosen
-    assert row({**LETTERED, "response_a": "No.", "response_b": " Like this.\n", "preferred": " b "}) == chosen
+    assert row("No.", " Like this.\n", False) == chosen
     assert chosen.annotator == "" and chosen.source is chosen.group is chosen.role is None
 
 
 def test_the_label_does_not_move_the_responses():
     for number in range(50):
-        fields = {"prompt": "How?", "response_a": f"one {number}", "response_b": f"two {number}"}
-        a, b, none = (row({**fields, "preferred": preferred}) for preferred in ("a", "b", None))
+        one, other = f"one {number}", f"two {number}"
+        a, b, none = (row(one, other, first) for first in (True, False, None))
         assert a.pair == b.pair == none.pair
         assert {a.preferred, b.preferred} == {"a", "b"}
-        assert preferred_text(a) == f"one {number}"
+        assert preferred_text(a) == one
         assert none.preferred is None
 
 
-@pytest.mark.parametrize("nothing", [None, "", " ", float("nan")])
-def test_an_empty_label_is_none(nothing: object):
-    assert row({**LETTERED, "preferred": nothing}).preferred is None
-    assert row({**LABELLED, "preferred": nothing, "response_a": None}).preferred is not None
-
-
-def test_a_prompt_may_be_messages_also_as_json_in_a_string():
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How?"}]
-    listed = row({**LABELLED, "prompt": messages})
-    assert listed.pair.prompt == json.dumps(messages, separators=(",", ":"))
-    assert row({**LABELLED, "prompt": json.dumps(messages, indent=1)}) == listed
-    assert json.loads(row({**LABELLED, "prompt": "[1, 2]"}).pair.prompt)[0]["content"] == "[1, 2]"
-    assert json.loads(row({**LABELLED, "prompt": "[x"}).pair.prompt)[0]["content"] == "[x"
-
-
-def test_names_and_other_columns():
-    parsed = row({**LABELLED, "group": 7, "source": " web ", "annotator": 3.0, "id": 12, "note": None, "x": [1]})
-    assert (parsed.group, parsed.source, parsed.annotator) == ("7", "web", "3")
-    assert json.loads(parsed.metadata) == {"id": 12, "x": [1]}
+def test_names_and_metadata():
+    said = Comparison("How?", "a", "b", True, group=7, source=" web ", annotator=3.0)
+    checked = check_row(said, {"x": [1], "id": 12})
+    assert (checked.group, checked.source, checked.annotator) == ("7", "web", "3")
+    assert checked.metadata == '{"id": 12, "x": [1]}'
+    assert json.loads(check_row(said, {"d": object}).metadata) == {"d": "<class 'object'>"}
 
 
 def test_a_judge_never_decides_a_role():
-    assert row({**LABELLED, "annotator": "judge", "role": "test"}).role is None
-    assert row({**LABELLED, "annotator": "ann", "role": "test"}).role == "test"
+    assert row(annotator="judge", role="test").role is None
+    assert row(annotator="ann", role="test").role == "test"
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
+    ("value", "reason"),
     [
-        ({}, "missing fields 'chosen' and 'rejected'"),
-        ({"prompt": "How?"}, "missing fields 'chosen' and 'rejected'"),
-        ({"prompt": "How?", "chosen": "a"}, "missing field 'rejected'"),
-        ({"prompt": "How?", "response_b": "a"}, "missing field 'response_a'"),
-        ({**LABELLED, "prompt": None}, "missing field 'prompt'"),
-        ({**LABELLED, "response_a": "x"}, "has both 'chosen' and 'response_a'"),
-        ({**LABELLED, "preferred": "a"}, "has both 'chosen' and 'preferred'"),
-        ({**LABELLED, "prompt": "  "}, "prompt is empty"),
-        ({**LABELLED, "prompt": []}, "prompt is empty"),
-        ({**LABELLED, "prompt": 5}, "prompt has the wrong type int"),
-        ({**LABELLED, "prompt": ["How?"]}, "prompt has the wrong type list"),
-        ({**LABELLED, "prompt": [{"role": "cat", "content": "x"}]}, "role 'cat'"),
-        ({**LABELLED, "chosen": 5}, "chosen has the wrong type int"),
-        ({**LABELLED, "rejected": " \n"}, "rejected is empty"),
-        ({**LABELLED, "rejected": " Like this. "}, "chosen and rejected are equal"),
-        ({**LETTERED, "preferred": "c"}, "preferred is 'c'; allowed are a, b or empty"),
-        ({**LETTERED, "preferred": 1}, "preferred is 1"),
-        ({**LABELLED, "chosen": "x\0"}, "chosen is undecodable: it has a NUL character"),
-        ({**LABELLED, "prompt": "x\ud800"}, "prompt is undecodable: no valid text at character 1"),
-        ({**LABELLED, "prompt": [{"role": "user", "content": "\0"}]}, "prompt is undecodable"),
-        ({**LABELLED, "prompt": '[{"role": "user", "content": "\\u0000x"}]'}, "prompt is undecodable"),
-        ({**LABELLED, "source": "\udcff"}, "source is undecodable"),
-        ({**LABELLED, "group": ["g"]}, "group has the wrong type list"),
-        ({**LABELLED, "annotator": True}, "annotator has the wrong type bool"),
-        ({**LABELLED, "role": "train"}, "role 'train' is unknown; allowed are seed, calibration, test"),
-        ({**LETTERED, "role": "seed"}, "role 'seed' needs a label"),
+        (None, "no 'chosen'"),
+        (" \n", "'chosen' is empty"),
+        (True, "'chosen' has the wrong type 'bool'"),
+        (["x"], "'chosen' has the wrong type 'list'"),
+        ("x" * (MAX_RESPONSE + 1), "a response of 1000001 bytes"),
+        ("é" * (MAX_RESPONSE // 2 + 1), "a response of 1000002 bytes"),
     ],
-)  # fmt: skip
-def test_a_bad_row_says_why(fields: dict[str, Any], reason: str):
-    parsed = parse_row(fields)
-    assert isinstance(parsed, str)
-    assert reason in parsed
+)
+def test_what_is_no_response_says_why(value: Any, reason: str):
+    with pytest.raises(ValueError, match=reason):
+        text_of("chosen", value)
+
+
+def test_a_response_may_be_as_long_as_the_limit():
+    assert len(text_of("chosen", "x" * MAX_RESPONSE)) == MAX_RESPONSE
+    assert text_of("chosen", 4) == "4"
+
+
+@pytest.mark.parametrize("value", [True, ["g"], "\udcff", "x\0"])
+def test_what_is_no_name_is_refused(value: Any):
+    with pytest.raises(ValueError, match="'group'"):
+        name_of("group", value)
+
+
+def test_roles_of_rows():
+    assert [asked_role(name, True) for name in (None, "Test", "training", "valid")] == [
+        None,
+        "test",
+        "train",
+        "calibration",
+    ]
+    assert asked_role("train", False) == "train"
+    with pytest.raises(ValueError, match="role 'seed' needs a label"):
+        asked_role("seed", False)
+    with pytest.raises(ValueError, match="role 'user' is unknown; allowed are seed, calibration, test"):
+        asked_role("user", True)
+
+
+def test_escaped_characters_are_no_nul():
+    said = Comparison("a backslash: \\u0000", "a", "b", True)
+    assert "u0000" in check_row(said, {}).pair.prompt
+    with pytest.raises(ValueError, match="the prompt has a NUL character"):
+        check_row(Comparison("\0x", "a", "b", True), {})
+    with pytest.raises(ValueError, match="half of a character"):
+        check_row(Comparison("x", "a", "\ud800", True), {})
 
 
 def test_deep_nesting_is_a_reason_and_no_crash():
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    assert parse_row({**LABELLED, "extra": deep}) == "a column is nested too deeply"
+    with pytest.raises(ValueError, match="a column is nested too deeply"):
+        check_row(Comparison("How?", "a", "b", True), {"extra": deep})
     while deep:  # taken apart by hand: freeing it at once would recurse as deeply
         deep = deep[0]

@@ -10,7 +10,6 @@ from typing import Any
 from resources.disk import replace
 from resources.landing.hub.catalogue import HubDataset
 from resources.landing.hub.stream import HUB, commit_of, in_turn, open_rows
-from resources.landing.shapes.labels import TIE
 from resources.landing.shapes.reader import ShapeReader
 from resources.landing.store import write_json
 from resources.locks import only_writer
@@ -106,7 +105,7 @@ def _landing_row(row: Row) -> dict[str, Any]:
     """A row as the landing reads it again; its metadata are columns of their own."""
     pair, known = row.pair, {"group": row.group, "annotator": row.annotator}
     if row.preferred is None:
-        texts = {"response_a": pair.response_a, "response_b": pair.response_b, "preferred": TIE}
+        texts = {"response_a": pair.response_a, "response_b": pair.response_b}
     else:
         better, worse = (pair.response_a, pair.response_b)[:: 1 if row.preferred == "a" else -1]
         texts = {"chosen": better, "rejected": worse}

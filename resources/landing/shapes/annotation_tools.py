@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from resources.landing.shapes.labels import words_beside
 from resources.landing.shapes.rankings import ranked_pairs
 from resources.landing.shapes.shape import RESPONSES, Fields
 
@@ -43,11 +44,22 @@ def _annotation(data: Mapping[str, Any], annotation: Any) -> Iterator[Fields]:
     if isinstance(user, Mapping):
         user = user.get("email") or user.get("id")
     for result in annotation.get("result") or ():
-        value = result.get("value")
-        if isinstance(value, Mapping) and "selected" in value:
-            names = tuple(name.strip() for name in str(result.get("to_name")).split(","))
-            pair = names if len(names) == 2 and set(names) <= data.keys() else _known(data)
-            yield _texts(data, pair) | {"preferred": value["selected"], "annotator": user}
+        names = tuple(name.strip() for name in str(result.get("to_name")).split(","))
+        pair = names if len(names) == 2 and set(names) <= data.keys() else _known(data)
+        side = _chosen_side(result.get("value"), words_beside(*pair))
+        if side is not None:
+            yield _texts(data, pair) | {"preferred": side, "annotator": user}
+
+
+def _chosen_side(value: Any, words: Mapping[str, str]) -> str | None:
+    """What a result says of the two responses: a side of Label Studio's `Pairwise`, or one of `Choices`."""
+    if not isinstance(value, Mapping):
+        return None
+    choices = value.get("choices")
+    if isinstance(choices, list) and len(choices) == 1:
+        return words.get(str(choices[0]).strip().lower())
+    side = value.get("selected")
+    return None if side is None else words.get(side, side)
 
 
 def _texts(data: Mapping[str, Any], pair: tuple[str, ...]) -> Fields:
@@ -85,7 +97,7 @@ def _answers(row: Fields) -> dict[str, list[tuple[Any, Any]]]:
                 for value, user, status in zip(values, users, states, strict=False)
                 if _submitted({"status": status})
             ]
-        elif f"{column}-suggestion" in row:
+        elif any("value" in answer and "status" in answer for answer in _listed(values)):
             found[column] = [
                 (answer["value"], answer.get("user_id")) for answer in _listed(values) if _submitted(answer)
             ]
@@ -94,7 +106,7 @@ def _answers(row: Fields) -> dict[str, list[tuple[Any, Any]]]:
 
 def _listed(values: Any) -> list[Mapping[str, Any]]:
     """The answers of a column of Argilla 1, which a table may hold as a dictionary of lists."""
-    if isinstance(values, Mapping):
+    if isinstance(values, Mapping) and all(isinstance(items, list) for items in values.values()):
         return [dict(zip(values, answer, strict=True)) for answer in zip(*values.values(), strict=False)]
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
 

@@ -2,7 +2,6 @@
 
 from resources.landing.shapes.annotation_tools import RESPONSE_NAMES, argilla, label_studio
 from resources.landing.shapes.arena import OUTCOME_COLUMNS, arena, kaggle
-from resources.landing.shapes.histories import openai, second_answer, with_history
 from resources.landing.shapes.labels import TIE
 from resources.landing.shapes.rankings import nectar, ultrafeedback, webgpt
 from resources.landing.shapes.runs import GATHERED, helpsteer2
@@ -10,6 +9,7 @@ from resources.landing.shapes.shape import Alternatives, Shape
 from resources.landing.shapes.stackexchange import ANNOTATOR as VOTES
 from resources.landing.shapes.stackexchange import stackexchange
 from resources.landing.shapes.summaries import summaries
+from resources.landing.shapes.trainers import openai, outputs, second_answer, with_history
 
 PROMPT: Alternatives = ("prompt", "instruction+input", "question", "query", "input")
 """What the columns of prompts are called, where a shape does not say it."""
@@ -79,9 +79,9 @@ SHAPES: tuple[Shape, ...] = (
     TRL,
     Shape("OpenAI's preference form", _columns("input", "preferred_output", "non_preferred_output"), {}, openai),
     _renamed("chosen and rejected responses", "chosen_response", "rejected_response"),
-    Shape(
-        "ms-swift", _columns("messages", "rejected_response"), {}, second_answer,
-    ),
+    _renamed("accepted and rejected responses", "accepted", "rejected"),
+    _renamed("stack-exchange-paired", "response_j", "response_k"),
+    Shape("ms-swift", _columns("messages", "rejected_response"), {}, second_answer),
     Shape("ms-swift", _columns("messages", "rejected_messages"), {}, second_answer),
     Shape(
         "ms-swift with a history", _columns("response", "rejected_response", "history"),
@@ -90,9 +90,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _renamed("ms-swift", "response", "rejected_response"),
     # Two responses, and who won.
-    Shape(
-        "Chatbot Arena, 55k", OUTCOME_COLUMNS | {"prompt", "response_a", "response_b"}, {}, kaggle,
-    ),
+    Shape("Chatbot Arena, 55k", OUTCOME_COLUMNS | {"prompt", "response_a", "response_b"}, {}, kaggle),
     Shape(
         "Chatbot Arena", _columns("conversation_a", "conversation_b"),
         {"preferred": ("winner",), "annotator": ("judge", "judge_hash")}, arena, reads=_columns("full_conversation"),
@@ -129,8 +127,12 @@ SHAPES: tuple[Shape, ...] = (
           reads=_columns("metadata"), annotator=VOTES),
     Shape("Nectar", _columns("prompt", "answers"), {"prompt": ("prompt",)}, nectar, annotator=GPT4),
     Shape("HelpSteer2", _columns("prompt", GATHERED.lower()), {"prompt": ("prompt",)}, helpsteer2),
-    Shape("summarize_from_feedback", _columns("info", "summaries", "choice"), {"annotator": ("worker",)}, summaries),
-    Shape("summarize_from_feedback", _columns("meta", "responses", "label"), {"annotator": ("worker",)}, summaries),
+    *(
+        Shape("summarize_from_feedback", _columns(about, texts, "worker"), {"annotator": ("worker",)}, summaries,
+              reads=_columns(choice))
+        for about, texts, choice in (("info", "summaries", "choice"), ("meta", "responses", "label"))
+    ),
+    Shape("alpaca pairs in one column", _columns("instruction", "output"), {"prompt": PROMPT}, outputs),
     # What annotation tools write.
     Shape("Label Studio", _columns("data", "annotations"), {}, label_studio,
           reads=_columns("predictions", "drafts", "meta")),

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ser.rows import quoted
+
 TIE = "tie"
 
 NAMES = (
@@ -29,6 +31,14 @@ _LOOKS = re.compile(
     r"(?:^|[_\W])(?:labels?|winners?|preferences?|preferred|prefers?|better|best|choices?|chosen|selected|selection"
     r"|verdict|judge?ments?|votes?|gold|target|ranks?|rankings?|rejected)(?:$|[_\W])"
 )
+
+
+_SCORES = re.compile(r"(?:^|[_\W])(?:scores?|ratings?|rewards?)(?:$|[_\W])")
+
+
+def looks_like_score(column: str) -> bool:
+    """Whether a column's name (in small letters) says that it may hold a score of a response."""
+    return _SCORES.search(column) is not None
 
 
 def looks_like_label(column: str) -> bool:
@@ -59,8 +69,9 @@ def meaning(column: str, value: Any, words: Mapping[str, str]) -> str | None:
         return None
     if word in _AMBIGUOUS:
         raise ValueError(f"{column!r} says {word!r}, which could mean either response: say which, --values 0=a,1=b")
-    shown = str(value)[:40]
-    raise ValueError(f"{column!r} says {shown!a}: it may say a, b or tie; say what it means, --values WORD=a,WORD=b")
+    raise ValueError(
+        f"{column!r} says {quoted(value)}: it may say a, b or tie; say what it means, --values WORD=a,WORD=b"
+    )
 
 
 def _word(value: Any) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ser.errors import SerError
+from ser.rows import ASKED_ROLES
 
 FIELDS = (
     *("prompt", "chosen", "rejected", "response_a", "response_b", "preferred"),
@@ -29,6 +30,15 @@ class ColumnMap:
     values: Mapping[str, str] = field(default_factory=dict)
     role: str | None = None
     unlabelled: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the role.
+
+        Raises:
+            SerError: there is none of that name.
+        """
+        if self.role is not None and self.role.strip().lower() not in ASKED_ROLES:
+            raise SerError(f"--role: there is no role {self.role!r}. Choose from: {', '.join(ASKED_ROLES)}.")
 
 
 def parse_columns(text: str) -> dict[str, str]:

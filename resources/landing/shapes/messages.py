@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ser.rows import quoted
+
 Message = dict[str, str]
 
 _ROLES = {
@@ -43,13 +45,16 @@ def plain_messages(messages: Sequence[Any], where: str) -> list[Message]:
     """
     return [
         message
-        if len(message) == 2 and type(message.get("content")) is str and message.get("role") in _PLAIN_ROLES
+        if type(message) is dict
+        and len(message) == 2
+        and type(message.get("content")) is str
+        and message.get("role") in _PLAIN_ROLES
         else _plain(message, where)
         for message in messages
     ]
 
 
-_PLAIN_ROLES = frozenset(("system", "user", "assistant"))
+_PLAIN_ROLES = ("user", "assistant", "system")
 
 
 def written_value(text: str, where: str) -> Any:
@@ -78,12 +83,12 @@ def _plain(message: Any, where: str) -> Message:
             raise ValueError(_NO_TOOLS)
         raise ValueError(f"{where!r} is no list of messages with 'role' and 'content'")
     role = message["role"] if "role" in message else message["from"]
-    name = role.strip().lower() if isinstance(role, str) else role
+    name = role.strip().lower() if isinstance(role, str) else ""
     if name in _TOOLS or any(message.get(call) for call in _TOOL_CALLS):
         raise ValueError(_NO_TOOLS)
-    known = _ROLES.get(name) if isinstance(name, str) else None
+    known = _ROLES.get(name)
     if known is None:
-        raise ValueError(f"{where!r} has a message of the unknown role {str(role)[:40]!a}")
+        raise ValueError(f"{where!r} has a message of the unknown role {quoted(role)}")
     return {"role": known, "content": _text(message["content"] if "content" in message else message["value"], where)}
 
 
@@ -111,4 +116,4 @@ def _part(part: Any, where: str) -> str:
         raise ValueError(_NO_TOOLS)
     if word:
         raise ValueError(f"{word} parts are not supported: only text is")
-    raise ValueError(f"{where!r} has a message with a part that is no text: {str(kind)[:40]!a}")
+    raise ValueError(f"{where!r} has a message with a part that is no text: {quoted(kind)}")

@@ -11,6 +11,8 @@ from ser.pairs import keyed_hash
 PAIRS_PER_RANKING = 4
 """More would let a few prompts with many answers be most of the data set."""
 
+_ANSWERS_COMPARED = 16
+
 
 def ranked_pairs(prompt: Any, answers: Sequence[tuple[Any, Any]]) -> list[Fields]:
     """At most PAIRS_PER_RANKING pairs of answers of different scores, as canonical fields without the prompt.
@@ -23,7 +25,7 @@ def ranked_pairs(prompt: Any, answers: Sequence[tuple[Any, Any]]) -> list[Fields
     Raises:
         ValueError: no two answers differ.
     """
-    scored = [(answer, score) for answer, score in answers if answer is not None and score is not None]
+    scored = [(answer, _number(score)) for answer, score in answers if answer is not None and score is not None]
     if len(scored) < 2:
         raise ValueError("fewer than two answers with a score: nothing to compare")
     (one, first), (other, second) = scored[:2]
@@ -31,11 +33,17 @@ def ranked_pairs(prompt: Any, answers: Sequence[tuple[Any, Any]]) -> list[Fields
         return [{"response_a": one, "response_b": other, "preferred": TIE}]
     about = keyed_hash("prompt", _text(prompt))
     named = [(keyed_hash("answer", _text(answer)), answer, score) for answer, score in scored]
+    named = sorted(named)[:_ANSWERS_COMPARED]
     pairs = [(one, other) for one, other in combinations(named, 2) if one[2] != other[2] and one[0] != other[0]]
     if not pairs:
         raise ValueError("no two answers with different scores: nothing to compare")
     pairs.sort(key=lambda two: keyed_hash("answers", about, *sorted((two[0][0], two[1][0]))))
     return [_pair(*two) for two in pairs[:PAIRS_PER_RANKING]]
+
+
+def drawn(responses: list[Any], count: int) -> list[Any]:
+    """At most `count` of the responses, drawn by a hash of their texts."""
+    return sorted(responses, key=lambda response: keyed_hash("answer", _text(response)))[:count]
 
 
 def ultrafeedback(row: Fields) -> Iterable[Fields]:
@@ -57,6 +65,15 @@ def nectar(row: Fields) -> Iterable[Fields]:
 def webgpt(row: Fields) -> Iterable[Fields]:
     """openai/webgpt_comparisons: two answers with scores of opposite sign, zero for a tie."""
     return ranked_pairs("", [(row["answer_0"], row["score_0"]), (row["answer_1"], row["score_1"])])
+
+
+def _number(score: Any) -> float:
+    if isinstance(score, bool) or not isinstance(score, (int, float, str)):
+        raise ValueError("a score is no number: nothing to compare")
+    try:
+        return float(score)
+    except ValueError:
+        raise ValueError("a score is no number: nothing to compare") from None
 
 
 def _pair(one: tuple[str, Any, Any], other: tuple[str, Any, Any]) -> Fields:

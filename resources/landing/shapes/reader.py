@@ -8,14 +8,17 @@ from typing import Any
 from resources.landing.files import RawRow
 from resources.landing.shapes.labels import TIE, meaning
 from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.shapes.rankings import drawn
 from resources.landing.shapes.recognition import Plan, recognise
 from resources.landing.shapes.runs import gather_runs
 from resources.landing.shapes.settling import settle
 from resources.landing.shapes.shape import RESPONSES, Fields
 from resources.landing.shapes.templates import refuse_template
-from ser.rows import Comparison, Row, check_row
+from ser.rows import Comparison, Row, check_row, quoted
 
 TIES = "ties, landed without a label"
+_SIDE = 8
+DRAWN = f"lists of many responses: {_SIDE} of each side were drawn"
 _CANONICAL = frozenset(
     (
         "prompt",
@@ -64,23 +67,23 @@ class ShapeReader:
 
     def read(self, fields: Mapping[str, Any]) -> list[Row | str]:
         """The checked rows of one raw row's fields (column to value), or the reason why there is none."""
-        present = {name: value for name, value in fields.items() if value is not None and value == value}
         notes: set[str] = set()
         try:
-            plan = self._plan(tuple(present))
+            present = {name: value for name, value in fields.items() if value is not None and value == value}
+            plan = self._plan(present, fields)
             for column, reason in plan.no_text:
                 if present[column] not in _EMPTY:
                     raise ValueError(reason)
             metadata = {name: present[name] for name in plan.rest}
             found, words = self._pairs(plan, present, metadata, notes)
         except ValueError as problem:
-            return [str(problem)]
+            return [_shown(str(problem))]
         except RecursionError:
             return ["a column is nested too deeply"]
         if words is not None:
             self.shapes[words] += 1
             self.notes.update(notes)
-            self.notes.update(plan.notes)
+            self.notes.update(map(_shown, plan.notes))
         return found
 
     def _pairs(
@@ -91,29 +94,34 @@ class ShapeReader:
         words = None
         for said in _said(plan, present):
             extra = {name: value for name, value in said.items() if name not in _CANONICAL}
+            if isinstance(said.get("source"), (list, dict, bool)):  # no name of a domain
+                extra["source"] = said.pop("source")
             for comparison in self._comparisons(plan, said, present, notes):
                 try:
                     form = settle(comparison, said.get("system"), notes)
                     row = check_row(comparison, {**metadata, **extra} if extra else metadata)
                     refuse_template((row.pair.prompt, row.pair.response_a, row.pair.response_b))
                 except ValueError as problem:
-                    found.append(str(problem))
+                    found.append(_shown(str(problem)))
                 else:
                     found.append(row)
                     words = words or self._word(plan, *form)
         return found, words
 
-    def _plan(self, columns: tuple[str, ...]) -> Plan:
-        plan = self._plans.get(columns)
+    def _plan(self, present: Mapping[str, Any], fields: Mapping[str, Any]) -> Plan:
+        columns = tuple(present)
+        key = columns if len(present) == len(fields) else (*columns, "", *fields)
+        plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.clear()
-            self.columns += [name for name in columns if name not in self.columns][: _COLUMNS_KEPT - len(self.columns)]
+            new = [name for name in map(_shown, fields) if name not in self.columns]
+            self.columns += new[: _COLUMNS_KEPT - len(self.columns)]
             try:
-                plan = recognise(columns, self._mapping)
+                plan = recognise(columns, tuple(name for name in fields if name not in present), self._mapping)
             except ValueError as problem:
                 plan = str(problem)
-            self._plans[columns] = plan
+            self._plans[key] = plan
         if isinstance(plan, str):
             raise ValueError(plan)
         return plan
@@ -131,7 +139,11 @@ class ShapeReader:
             "group": said.get("group"),
             "role": said.get("role") or self._mapping.role,
         }
-        for better, worse in product(_several(one), _several(other)):
+        ones, others = _several(one), _several(other)
+        if len(ones) * len(others) > _SIDE**2:
+            notes.add(DRAWN)
+            ones, others = drawn(ones, _SIDE), drawn(others, _SIDE)
+        for better, worse in product(ones, others):
             yield Comparison(said.get("prompt"), better, worse, first, names, **about)
 
     def _first(
@@ -157,8 +169,8 @@ class ShapeReader:
         unread = next((name for name in plan.unread if str(present[name]).strip()), None)
         if unread is not None and not self._mapping.unlabelled:
             raise ValueError(
-                f"the column {unread!r} looks like a label and is not read: "
-                f"--map preferred={unread} --values WORD=a,WORD=b, or --unlabelled"
+                f"the column {quoted(unread)} looks like a label and is not read: name it with "
+                "--map preferred=COLUMN --values WORD=a,WORD=b, or say --unlabelled"
             )
         return None
 
@@ -192,6 +204,11 @@ def _said(plan: Plan, present: Mapping[str, Any]) -> Iterable[Fields]:
         return [{**fields, **converted} for converted in plan.shape.convert(row)]
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"it has the columns of {plan.shape.name!r}, but is not built like it") from error
+
+
+def _shown(text: str) -> str:
+    """A text that may hold what a file says, as one that can be written as UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _several(value: Any) -> list[Any]:

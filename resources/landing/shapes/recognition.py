@@ -1,18 +1,19 @@
 """Which shape a row's columns have, and where its canonical fields are: worked out once for each set of columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
-from resources.landing.shapes.labels import NAMES, looks_like_label, words_beside
+from resources.landing.shapes.labels import NAMES, looks_like_label, looks_like_score, words_beside
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
+from ser.rows import quoted
 
 ABOUT = ("system", "group", "source", "annotator", "role")
 """Canonical fields that any shape may have under their own names."""
 
-CONTEXT = "a column 'context' was not read: --map prompt=context+prompt joins it with the prompt"
+SCORES = "columns that look like scores of the responses were not read: no label comes from them"
 
 
 _PROMPTS = frozenset(name for names in PROMPT for name in names.split("+"))
@@ -35,10 +36,11 @@ class Source:
     def value(self, present: Mapping[str, Any]) -> Any:
         """The value, or None where there is none."""
         if len(self.parts) == 1:
-            return _inside(present, self.parts[0])
+            way = self.parts[0]
+            return present.get(way[0]) if len(way) == 1 else _inside(present, way)
         values = [value for way in self.parts if (value := _inside(present, way)) is not None]
         if not all(isinstance(value, str) for value in values):
-            raise ValueError(f"the columns {self.names} cannot be joined: they are not all text")
+            raise ValueError(f"the columns {quoted(self.names)} cannot be joined: they are not all text")
         return "\n\n".join(value.strip() for value in values if value.strip())
 
     @property
@@ -64,8 +66,11 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
+def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnMap) -> Plan:
     """The plan for rows whose columns with a value are `columns`.
+
+    Args:
+        empty: the columns without one; some shapes are known by a column that may be empty.
 
     Raises:
         ValueError: no shape has them; the message says which columns there are, and what to do.
@@ -76,7 +81,7 @@ def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
     mapped = {name: source for name, text in mapping.columns.items() if (source := _mapped(name, text, lower))}
     taken = {way[0] for source in mapped.values() for way in source.parts}
     free = {name: column for name, column in lower.items() if column not in taken}
-    shape = _shape({*free, *mapped}, mapping)
+    shape = _shape({*free, *mapped}, empty, mapping)
     fields = {
         name: mapped.get(name) or _source(shape.fields.get(name, (name,)), free) for name in (*shape.fields, *ABOUT)
     }
@@ -95,18 +100,28 @@ def recognise(columns: tuple[str, ...], mapping: ColumnMap) -> Plan:
         sources,
         rest,
         _words(sources, shape, mapping),
-        tuple(column for column in rest if looks_like_label(column.strip().lower())),
+        () if shape.convert else tuple(column for column in rest if looks_like_label(column.strip().lower())),
         tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
-        (*shape.notes, *((CONTEXT,) if "context" in map(str.lower, rest) and "prompt" in sources else ())),
+        (*shape.notes, *_notes(sources, [column.strip().lower() for column in rest])),
     )
 
 
-def _shape(columns: set[str], mapping: ColumnMap) -> Shape:
+def _notes(sources: Mapping[str, Source], rest: list[str]) -> Iterator[str]:
+    """What to tell of columns that are not read."""
+    if "context" in rest and (prompt := sources.get("prompt")):
+        yield f"a column 'context' was not read: --map prompt=context+{prompt.names} joins it with the prompt"
+    if "response_a" in sources and "preferred" not in sources and any(map(looks_like_score, rest)):
+        yield SCORES
+
+
+def _shape(columns: set[str], empty: tuple[str, ...], mapping: ColumnMap) -> Shape:
     for shape, responses in zip(CANONICAL, RESPONSES, strict=True):
         if set(responses) <= mapping.columns.keys():
             return shape
+    if {*RESPONSES[0], *RESPONSES[1]} <= columns:
+        raise ValueError("has both 'chosen' and 'response_a', which belong to two forms: say which with --map")
     for shape in SHAPES:
-        if shape.needs <= columns or all(_has(columns, name) for name in shape.needs):
+        if shape.needs <= columns or all(_has(columns, empty, name) for name in shape.needs):
             return shape
     for responses in RESPONSES:
         if missing := [name for name in responses if name not in columns][: len(columns & set(responses))]:
@@ -118,14 +133,14 @@ def _shape(columns: set[str], mapping: ColumnMap) -> Shape:
         raise ValueError("one response each: nothing to compare")
     shown = ", ".join(sorted(columns))
     raise ValueError(
-        f"the columns {shown[:300]!r} are no known form of preferences: say which is which with "
+        f"the columns {quoted(shown, 300)} are no known form of preferences: say which is which with "
         "--map prompt=COLUMN,chosen=COLUMN,rejected=COLUMN (or response_a, response_b and preferred)"
     )
 
 
-def _has(columns: set[str], name: str) -> bool:
-    """Whether a column is there; `*` stands for any beginning."""
-    return name in columns or (name.startswith("*") and any(column.endswith(name[1:]) for column in columns))
+def _has(columns: set[str], empty: tuple[str, ...], name: str) -> bool:
+    """Whether a column is there; `*` stands for any beginning, and then the column may be empty."""
+    return name in columns or (name[0] == "*" and any(column.endswith(name[1:]) for column in (*columns, *empty)))
 
 
 def _source(alternatives: Alternatives, lower: Mapping[str, str]) -> Source | None:
@@ -150,7 +165,7 @@ def _mapped(name: str, text: str, lower: Mapping[str, str]) -> Source | None:
         ways = [((lower[part],) if part in lower else _dotted(part, lower)) for part in parts]
         source = Source(tuple(way for way in ways if way)) if any(ways) else None
     if source is None and name in ("prompt", *RESPONSES[0], *RESPONSES[1]):
-        raise ValueError(f"no column {text!r}, which --map names as the {name!r}")
+        raise ValueError(f"no column {quoted(text)}, which --map names as the {name!r}")
     return source
 
 

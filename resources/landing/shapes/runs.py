@@ -10,18 +10,23 @@ from resources.landing.shapes.shape import Fields
 
 SCORES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 GATHERED = "responses of rows that follow each other"
+_NEEDED = frozenset(("prompt", "response", "helpfulness", "correctness"))
 _LONGEST = 32
 
 
 def gather_runs(rows: Iterable[RawRow]) -> Iterator[RawRow]:
     """The rows, those of scored responses to one prompt gathered into one row each; all others as they are."""
     run: list[RawRow] = []
+    prompt: Any = None
     for row in rows:
-        if run and (not _scored(row) or row.fields["prompt"] != _prompt(run) or len(run) == _LONGEST):  # type: ignore[index]
+        fields = row.fields or {}
+        scored = "helpfulness" in fields and fields.keys() >= _NEEDED
+        if run and (not scored or fields["prompt"] != prompt or len(run) == _LONGEST):
             yield _gathered(run)
             run = []
-        if _scored(row):
+        if scored:
             run.append(row)
+            prompt = fields["prompt"]
         else:
             yield row
     if run:
@@ -31,22 +36,6 @@ def gather_runs(rows: Iterable[RawRow]) -> Iterator[RawRow]:
 def helpsteer2(row: Fields) -> Iterable[Fields]:
     """nvidia/HelpSteer2: the more helpful response is the better one."""
     return ranked_pairs(row["prompt"], row[GATHERED])
-
-
-def _scored(row: RawRow) -> bool:
-    fields = row.fields
-    return (
-        fields is not None
-        and "helpfulness" in fields
-        and "correctness" in fields
-        and "prompt" in fields
-        and "response" in fields
-    )
-
-
-def _prompt(run: list[RawRow]) -> Any:
-    fields = run[0].fields
-    return fields and fields["prompt"]
 
 
 def _gathered(run: list[RawRow]) -> RawRow:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from resources.landing.shapes.messages import Message, is_message, plain_messages, written_value
-from resources.landing.shapes.templates import END_TOKENS, has_marks, templated_messages, without_end
+from resources.landing.shapes.templates import END_TOKENS, templated_messages, without_end
 from ser.pairs import is_empty, transcript
 from ser.rows import Comparison
 
@@ -51,7 +51,7 @@ def _said(value: Any, where: str, notes: set[str]) -> str | list[Message] | None
     if isinstance(value, str):
         return _text(value, where, notes)
     if isinstance(value, list):
-        return plain_messages(value, where) if value else None
+        return _without_empty_system(plain_messages(value, where))
     if value is None:
         return None
     if is_message(value):
@@ -61,17 +61,24 @@ def _said(value: Any, where: str, notes: set[str]) -> str | list[Message] | None
     return str(value)
 
 
-def _text(text: str, where: str, notes: set[str]) -> str | list[Message]:
+def _text(text: str, where: str, notes: set[str]) -> str | list[Message] | None:
     value = written_value(text, where)
     if not isinstance(value, str):
         return plain_messages(value if isinstance(value, list) else [value], where)
-    if has_marks(text) and (messages := templated_messages(text)):
+    if messages := templated_messages(text):
         notes.add(TEMPLATE_PARSED)
-        return messages
+        return _without_empty_system(messages)
     if where != "prompt" and text.rstrip().endswith(END_TOKENS):
         notes.add(ENDS_TAKEN_OFF)
         return without_end(text)
     return text
+
+
+def _without_empty_system(messages: list[Message]) -> list[Message] | None:
+    """The messages, if there are any, without a system message that says nothing."""
+    if messages and messages[0]["role"] == "system" and is_empty(messages[0]["content"]):
+        messages = messages[1:]
+    return messages or None
 
 
 def _listed(said: str | list[Message]) -> list[Message]:

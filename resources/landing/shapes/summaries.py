@@ -15,16 +15,17 @@ _PARTS = (
 
 def summaries(row: Fields) -> Iterable[Fields]:
     """The one pair of a row; a post with all its summaries is one group."""
-    about, texts, choice = (row[old] if old in row else row[new] for old, new in _NAMES)
-    if choice not in (0, 1) or not isinstance(texts, list) or len(texts) != 2:
+    about, texts, choice = (row.get(old, row.get(new)) for old, new in _NAMES)
+    if choice not in (0, 1, None) or not isinstance(texts, list) or len(texts) != 2:
         raise ValueError("no choice between two summaries: nothing to compare")
-    if not (about.get("post") or about.get("article")):
+    if not isinstance(about, dict) or not (about.get("post") or about.get("article")):
         raise ValueError("no text to summarize")
     return [
         {
             "prompt": [{"role": "user", "content": _prompt(about)}],
-            "chosen": texts[choice].get("text"),
-            "rejected": texts[1 - choice].get("text"),
+            "response_a": texts[0].get("text"),
+            "response_b": texts[1].get("text"),
+            "preferred": None if choice is None else "ab"[choice],
             "group": about.get("id"),
         }
     ]

@@ -3,6 +3,7 @@
 import re
 
 from resources.landing.shapes.messages import Message
+from ser.rows import quoted
 
 END_TOKENS = (
     *("<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<|end|>", "<|eom_id|>"),
@@ -13,6 +14,7 @@ END_TOKENS = (
 _STARTS = re.compile(
     r"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)?\s*(?=<\||<start_of_turn>|\[INST\])"
 )
+_FIRST = ("<", "[")
 _ROLES = "system|user|assistant|model|developer|tool|ipython"
 _TURNS = {
     "ChatML": re.compile(rf"<\|im_start\|>({_ROLES})\n"),
@@ -34,14 +36,9 @@ _INSIDE = re.compile(
 def without_end(text: str) -> str:
     """A response without the tokens that end a turn."""
     text = text.rstrip()
-    while text.endswith(END_TOKENS):
+    while text.endswith(END_TOKENS) and not (text.endswith("</s>") and "<s>" in text[1:]):  # HTML's
         text = next(text.removesuffix(end) for end in END_TOKENS if text.endswith(end)).rstrip()
     return text
-
-
-def has_marks(text: str) -> bool:
-    """Whether a template may be in a text; a look that costs little."""
-    return "<|" in text or "[INST]" in text or "<start_of_turn>" in text
 
 
 def templated_messages(text: str) -> list[Message] | None:
@@ -50,7 +47,7 @@ def templated_messages(text: str) -> list[Message] | None:
     Raises:
         ValueError: it begins with one, but is not built like it.
     """
-    start = _STARTS.match(text)
+    start = _STARTS.match(text) if text[:32].lstrip()[:1] in _FIRST else None
     if start is None:
         return None
     body = text[start.end() :]
@@ -69,9 +66,10 @@ def refuse_template(texts: tuple[str, ...]) -> None:
         ValueError: one does.
     """
     for text in texts:
-        if has_marks(text) and (mark := _INSIDE.search(text)):
+        may_hold = "<|" in text or "[INST]" in text or "<start_of_turn>" in text
+        if may_hold and (mark := _INSIDE.search(text)):
             shown = mark.group().strip('\\n" ').removesuffix("\\n")
-            raise ValueError(f"turns of a chat template inside a text ({shown[:40]!a}): take the template off")
+            raise ValueError(f"turns of a chat template inside a text ({quoted(shown)}): take the template off")
 
 
 def _messages(turn: re.Pattern[str], body: str) -> list[Message]:

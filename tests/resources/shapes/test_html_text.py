@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.landing.hub.html_text import html_text
+from resources.landing.shapes.html_text import html_text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Earlier turns in a column of their own: `history` of LLaMA-Factory and ms-swift, `messages` with a second answer."""
+"""What trainers read: `history` of LLaMA-Factory and ms-swift, `messages` with a second answer, OpenAI's `input`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,9 +8,11 @@ from resources.landing.shapes.shape import Fields
 
 
 def with_history(row: Fields) -> Iterable[Fields]:
-    """An instruction or query after turns of earlier rounds, each a question and an answer."""
+    """An instruction or query after earlier rounds, each a question and an answer; a text alone is the prompt."""
     asked = [row[name].strip() for name in ("instruction", "query", "prompt", "input") if _has_text(row.get(name))]
     history = written_value(row["history"], "history") if isinstance(row["history"], str) else row["history"]
+    if isinstance(history, str) and not asked:
+        return [{"prompt": history}]
     if not isinstance(history, list) or not all(isinstance(turn, list) and len(turn) == 2 for turn in history):
         raise ValueError("'history' is no list of rounds, each a question and an answer")
     earlier = [
@@ -29,6 +31,14 @@ def openai(row: Fields) -> Iterable[Fields]:
     if asked.get("tools"):
         raise ValueError("tool calls are not supported")
     return [{"prompt": asked["messages"], "chosen": row["preferred_output"], "rejected": row["non_preferred_output"]}]
+
+
+def outputs(row: Fields) -> Iterable[Fields]:
+    """LLaMA-Factory's older form: a list of the better and the worse output."""
+    both = row["output"]
+    if not isinstance(both, list) or len(both) != 2 or not all(isinstance(text, str) for text in both):
+        raise ValueError("one response each: nothing to compare")
+    return [{"chosen": both[0], "rejected": both[1]}]
 
 
 def second_answer(row: Fields) -> Iterable[Fields]:

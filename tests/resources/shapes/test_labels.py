@@ -1,0 +1,136 @@
+"""What the words of a label's column mean, and a label that nobody reads."""
+
+from typing import Any
+
+import pytest
+
+from resources.landing.shapes.mapping import ColumnMap, parse_columns, parse_values
+from ser.errors import SerError
+from tests.resources.shapes.reading import Pair, pairs_of, reader_of
+
+AB = {"prompt": "Best soup?", "response_a": "Lentil.", "response_b": "No idea."}
+FIRST = Pair("Best soup?", "Lentil.", "No idea.")
+SECOND = Pair("Best soup?", "No idea.", "Lentil.")
+NONE = Pair("Best soup?", "Lentil.", "No idea.", labelled=False)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *((word, FIRST) for word in ("a", "A", "a ", "response_a", "model_a", "Left")),
+        *((word, SECOND) for word in ("b", " B", "response_b", "model_b", "right")),
+        *((word, NONE) for word in ("tie", "both", "neither", "tie (bothbad)", "equal", "draw", "none", "", " ", None)),
+    ],
+)
+@pytest.mark.parametrize("column", ["preferred", "winner", "label"])
+def test_known_words_are_read(column: str, word: str | None, expected: Pair) -> None:
+    assert pairs_of({**AB, column: word}) == [expected]
+
+
+def test_ties_are_counted_and_empty_labels_are_not() -> None:
+    reader, _ = reader_of(*({**AB, "preferred": word} for word in ("tie", "both", "", None, "a")))
+    assert reader.notes == {"ties, landed without a label": 2}
+
+
+@pytest.mark.parametrize("word", [0, 1, True, "1", "true", 1.0])
+def test_a_number_beside_letters_could_mean_either(word: Any) -> None:
+    (found,) = pairs_of({**AB, "preferred": word})
+    assert isinstance(found, str) and "could mean either response: say which, --values 0=a,1=b" in found
+
+
+def test_a_number_beside_numbers_is_clear() -> None:
+    for one, other in (("1", "2"), ("0", "1")):
+        row = {"prompt": "Best soup?", f"response_{one}": "Lentil.", f"response_{other}": "No idea."}
+        assert pairs_of({**row, "preferred": int(one)}, {**row, "winner": other}) == [FIRST, SECOND]
+        assert pairs_of({**row, "choice": f"response_{one}"}) == [FIRST]
+
+
+@pytest.mark.parametrize("word", ["chosen", ["a"], {"x": 1}, "the first"])
+def test_nonsense_is_named(word: Any) -> None:
+    (found,) = pairs_of({**AB, "preferred": word})
+    assert isinstance(found, str) and found.startswith("'preferred' says") and "--values WORD=a,WORD=b" in found
+
+
+@pytest.mark.parametrize("column", ["human_label", "gold", "rater_preference", "votes", "is_better", "rank"])
+def test_a_column_that_looks_like_a_label_and_is_not_read_is_a_reason(column: str) -> None:
+    row = {**AB, column: 1}
+    (found,) = pairs_of(row)
+    assert isinstance(found, str)
+    assert found.startswith(f"the column '{column}' looks like a label and is not read: name it with --map preferred=")
+    assert pairs_of(row, mapping=ColumnMap(unlabelled=True)) == [NONE]
+    assert pairs_of({**row, "preferred": "a"}) == [FIRST]
+    assert pairs_of({**AB, column: ""}) == [NONE]
+
+
+def test_scores_that_are_not_read_are_said() -> None:
+    reader, _ = reader_of({**AB, "score_a": 1, "score_b": 2}, {**AB, "score_a": 1, "score_b": 2, "preferred": "a"})
+    assert reader.notes == {"columns that look like scores of the responses were not read: no label comes from them": 1}
+
+
+@pytest.mark.parametrize("column", ["label_id", "model_a", "selectivity", "note"])
+def test_other_columns_are_no_labels(column: str) -> None:
+    assert pairs_of({**AB, column: 1}) == [NONE]
+
+
+def test_a_label_that_is_unclear_may_be_left_unread() -> None:
+    row = {**AB, "label": 1}
+    assert pairs_of(row, mapping=ColumnMap(unlabelled=True)) == [NONE]
+    assert pairs_of(row, mapping=ColumnMap(values={"1": "b"})) == [SECOND]
+    assert pairs_of({**AB, "label": True}, mapping=ColumnMap(values={"TRUE": "a"})) == [FIRST]
+
+
+def test_a_map_names_other_columns() -> None:
+    row = {"Ask": "Best", "More": "soup?", "x": "Lentil.", "y": "No idea.", "won": "first", "who": "ann", "set": "test"}
+    columns = parse_columns("prompt=ask+more,response_a=x,response_b=y,preferred=won,annotator=who,role=set")
+    mapping = ColumnMap(columns, parse_values("first=a, second=b"))
+    _, (found,) = reader_of(row, mapping=mapping)
+    assert (found.annotator, found.role, found.metadata) == ("ann", "test", "{}")  # type: ignore[union-attr]
+    assert pairs_of(row, {**row, "won": "second"}, mapping=mapping) == [
+        Pair("Best\n\nsoup?", "Lentil.", "No idea.", annotator="ann"),
+        Pair("Best\n\nsoup?", "No idea.", "Lentil.", annotator="ann"),
+    ]
+
+
+def test_a_map_wins_over_the_catalogue() -> None:
+    row = {"prompt": "old", "context": "Best", "question": "soup?", "chosen": "No idea.", "rejected": "Lentil."}
+    mapping = ColumnMap(parse_columns("prompt=context+question,chosen=rejected,rejected=chosen"))
+    assert pairs_of(row, mapping=mapping) == [Pair("Best\n\nsoup?", "Lentil.", "No idea.")]
+    assert pairs_of({"text": "x"}, mapping=mapping) == [
+        "no column 'context+question', which --map names as the 'prompt'"
+    ]
+    nested = {"row": {"ask": "Best soup?", "good": "Lentil.", "bad": "No idea."}}
+    inside = ColumnMap(parse_columns("prompt=row.ask,chosen=row.good,rejected=row.bad"))
+    assert pairs_of(nested, mapping=inside) == [FIRST]
+
+
+def test_a_map_gives_the_role_of_rows_that_name_none() -> None:
+    rows = [{**AB, "preferred": "a"}, {**AB, "preferred": "a", "role": "seed"}]
+    _, found = reader_of(*rows, mapping=ColumnMap(role="test"))
+    assert [row.role for row in found] == ["test", "seed"]  # type: ignore[union-attr]
+
+
+def test_a_role_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(SerError, match=r"there is no role 'exam'\. Choose from: seed, calibration, test"):
+        ColumnMap(role="exam")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prompt", "'prompt' is no assignment"),
+        ("prompt=", "'prompt=' is no assignment"),
+        ("question=prompt", "there is no field 'question'. Choose from: prompt, chosen"),
+        ("prompt=a,prompt=b", "'prompt' is named twice"),
+        ("chosen=a", "chosen and rejected belong together"),
+        ("chosen=a,rejected=b,response_a=c,response_b=d", "either chosen and rejected, or response_a"),
+    ],
+)
+def test_a_map_that_cannot_be_read_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(SerError, match=message):
+        parse_columns(text)
+
+
+def test_values_that_mean_nothing_are_an_error() -> None:
+    assert parse_values("model_a=a,model_b=b,same=tie") == {"model_a": "a", "model_b": "b", "same": "tie"}
+    with pytest.raises(SerError, match="x=c means nothing; a word means a, b, tie"):
+        parse_values("x=c")
