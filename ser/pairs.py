@@ -98,3 +98,9 @@ def _transcript(text: str) -> list[dict[str, str]]:
         {"role": "user" if name == "Human" else "assistant", "content": content}
         for name, content in zip(names, contents, strict=True)
     ]
+
+
+def longer_wins(response_a: str, response_b: str, preferred: str) -> float:
+    """Whether the response with more characters is the preferred one: 1 or 0, and a half where both have as many."""
+    chosen, rejected = (response_a, response_b) if preferred == "a" else (response_b, response_a)
+    return 0.5 if len(chosen) == len(rejected) else float(len(chosen) > len(rejected))
