@@ -72,4 +72,4 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg
         "judge_labels": splits.part("judge.parquet"),
     }
     artifact = work.make("controls/judge_rm", "train_judge", spec, inputs)
-    yield materialized(artifact, {"accuracy": artifact.summary["accuracy"]["value"]})
+    yield materialized(artifact, {name: artifact.summary[name]["value"] for name in ("accuracy", "longer_wins")})

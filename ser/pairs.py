@@ -127,3 +127,9 @@ def ordered(identity: str, one: str, other: str) -> tuple[str, str]:
 def _asked(text: str) -> list[dict[str, str]]:
     """The messages of a string prompt."""
     return transcript(text) or [{"role": "user", "content": text}]
+
+
+def longer_wins(response_a: str, response_b: str, preferred: str) -> float:
+    """Whether the response with more characters is the preferred one: 1 or 0, and a half where both have as many."""
+    chosen, rejected = (response_a, response_b) if preferred == "a" else (response_b, response_a)
+    return 0.5 if len(chosen) == len(rejected) else float(len(chosen) > len(rejected))

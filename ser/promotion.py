@@ -31,7 +31,7 @@ def promote(
         if sum(candidate["correct"]) > sum(best["correct"]):
             best = candidate
     if not gate.shown and not anyway:
-        verdict, why = GATE_NOT_SHOWN, f"seed RM: {gate.words}"
+        verdict, why = GATE_NOT_SHOWN, f"no loop was run: the seed RM is {gate.words}"
     elif best is seed:
         verdict, why = "not_shown", _why_seed(seed, len(candidates) - 1)
     else:

@@ -23,7 +23,7 @@ def suspicions(accuracy: Mapping[str, Any], longer_wins: Mapping[str, Any], n_hu
     beyond_chance = longer_wins["ci_low"] > 0.5 or longer_wins["ci_high"] < 0.5
     if beyond_chance and accuracy["value"] <= right:
         found.append(
-            f'{accuracy["value"]:.1%} is no better than "the {rule} response wins" ({right:.1%}): '
-            "it may have learnt no more than length"
+            f'{accuracy["value"]:.1%} is no better than "the {rule} response wins" ({right:.1%}), '
+            "a rule that needs no model: look at what it has learnt"
         )
     return [words.replace("%", " %") for words in found]

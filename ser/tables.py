@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ser.database import open_database, pattern
-from ser.pairs import keyed_hash
+from ser.pairs import keyed_hash, longer_wins
 from ser.sorting import in_order
 
 ROWS = 4096
@@ -126,18 +126,13 @@ def groups(*paths: Path) -> dict[str, str]:
 
 
 def longer_is_preferred(*paths: Path) -> dict[str, float]:
-    """Of each pair of labelled tables whether its longer response, in characters, is the preferred one.
-
-    1 for yes, 0 for no, and a half where both are equally long.
-    """
+    """Of each pair of labelled tables whether the longer response is the preferred one (`ser.pairs.longer_wins`)."""
     columns = ["pair_id", "response_a", "response_b", "preferred"]
-    found = {}
-    for path in paths:
-        for row in read(path, columns=columns):
-            ahead = len(row["response_a"]) - len(row["response_b"])
-            ahead = ahead if row["preferred"] == "a" else -ahead
-            found[row["pair_id"]] = 0.5 if ahead == 0 else float(ahead > 0)
-    return found
+    return {
+        row["pair_id"]: longer_wins(row["response_a"], row["response_b"], row["preferred"])
+        for path in paths
+        for row in read(path, columns=columns)
+    }
 
 
 def right(heldout: Path, split: str) -> dict[str, bool]:

@@ -45,8 +45,9 @@ def evaluation_rows(record: RunRecord) -> list[dict[str, Any]]:
                 for name, measured in metrics.items():
                     rows.append(_metric(artifact, model.version, split, name, measured))
     judge = record.artifacts.get("controls/judge_rm")
-    if judge is not None and "accuracy" in judge.summary:
-        rows.append(_metric(judge, judge.version, "test", "accuracy", judge.summary["accuracy"]))
+    if judge is not None:
+        names = ("accuracy", "longer_wins")
+        rows += [_metric(judge, judge.version, "test", name, judge.summary[name]) for name in names]
     return _unique([*rows, *_policy_metrics(record)], "artifact", "rm_version", "split", "metric")
 
 
@@ -94,9 +95,8 @@ def _policy_metrics(record: RunRecord) -> Iterator[dict[str, Any]]:
         return
     version, summary = _reward_model_of(policy) or policy.version, judged.summary
     yield _metric(judged, version, "test", "win_rate", summary["win_rate"])
-    accuracy = summary.get("judge", {}).get("accuracy")
-    if accuracy is not None:
-        yield _metric(judged, version, "test", "judge_accuracy", accuracy)
+    for name in ("accuracy", "longer_wins"):
+        yield _metric(judged, version, "test", f"judge_{name}", summary["judge"][name])
     for name in ("win", "tie", "loss", "mean_base_reward", "mean_policy_reward"):
         if name in summary:
             yield _metric(judged, version, "test", name, {"value": summary[name], "n": summary["n"]})

@@ -95,8 +95,8 @@ def verdict(data: ReportData) -> list[str]:
         return ["No reward model was promoted: the run did not come that far."]
     if data.gate_is_closed:
         return [
-            f"No loop was run, and the seed reward model stays. {_reason(promoted)}",
-            "It can be exported all the same (`ser export rm`); `ser run --anyway` runs the loops in spite of it.",
+            f"{promoted['why'][0].upper()}{promoted['why'][1:]}.",
+            "This model stays, and can be exported (`ser export rm`); `ser run --anyway` runs the loops all the same.",
         ]
     if promoted["loop"] == 0:
         return [f"The seed reward model stays: self-training is not shown to help here. {_reason(promoted)}"]
@@ -131,10 +131,11 @@ def suspicion_words(data: ReportData) -> list[str]:
 def policy_words(data: ReportData) -> list[str]:
     """What the judge says of the policy, with how far the judge can be trusted."""
     metrics = data.policy["metrics"] if data.policy else {}
-    rate, judge = metrics.get("win_rate"), metrics.get("judge_accuracy")
+    rate, judge, longer = (metrics.get(name) for name in ("win_rate", "judge_accuracy", "judge_longer_wins"))
     if rate is None or rate["value"] is None:
         return []
     trust = f"; the judge itself is right on {percent(judge['value'])} of pairs" if judge else ""
+    trust += f" (where the longer wins on {percent(longer['value'])})" if longer else ""
     said = [
         f"Win rate of the policy against its base model, a tie as half a win: {percent(rate['value'])} "
         f"({percent(rate['ci_low'])} to {percent(rate['ci_high'])}, {rate['n']} prompts){trust}."

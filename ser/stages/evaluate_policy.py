@@ -45,7 +45,8 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
     """Write `judged.parquet`: greedy responses of base and policy, their rewards, judge scores and the outcome.
 
     `inputs`: `backbone`, `policy` and `reward_model` (folders), `test` (labelled table), `judge`
-    (folder with `fold_0/rm`, `fold_1/rm` and `judge.json`: {"offsets": [o0, o1], "accuracy": {...}}).
+    (folder with `fold_0/rm`, `fold_1/rm` and `judge.json`: {"offsets": [o0, o1], "accuracy": {...},
+    "longer_wins": {...}}).
     Rewards are raw and come from the RM that PPO optimised. A judge score is sigmoid(judge's reward - offset of
     its fold). An unfinished response is scored as if an end token followed.
     """
@@ -81,7 +82,7 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
         "tie_band": spec.judging.tie_band,
         "prompts_cut": sum(tokens > 0 for tokens in cut),
         "tokens_cut": sum(cut),
-        "judge": {"accuracy": judge["accuracy"], "cross_fitted": True},
+        "judge": {"accuracy": judge["accuracy"], "longer_wins": judge["longer_wins"], "cross_fitted": True},
     }
 
 

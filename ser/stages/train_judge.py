@@ -12,6 +12,7 @@ from ser.backbone import load_tokenizer
 from ser.errors import SerError
 from ser.heldout import accuracy, correct_margin
 from ser.kept import Journal, keep_as
+from ser.pairs import longer_wins
 from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
 from ser.reward_model import RewardModel
@@ -21,6 +22,7 @@ from ser.scoring import Scored, score
 from ser.stages.specs import TrainJudgeSpec
 from ser.stages.train_reward_model import gather
 from ser.states import PairStates
+from ser.stats import share
 
 FOLDS = (0, 1)
 
@@ -58,8 +60,11 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
         margins |= fold_margins
         offsets.append(offset)
     tied = tables.groups(*inputs["pairs"])
+    groups = [tied[pair_id] for pair_id in margins]
+    longer = {row["pair_id"]: longer_wins(row["response_a"], row["response_b"], row["preferred"]) for row in rows}
     result = {
-        "accuracy": accuracy(list(margins.values()), [tied[pair_id] for pair_id in margins]),
+        "accuracy": accuracy(list(margins.values()), groups),
+        "longer_wins": share([longer[pair_id] for pair_id in margins], groups),
         "labels": "judge" if own else "human",
         "offsets": offsets,
         "n": len(margins),

@@ -25,6 +25,7 @@ PAIR_TIMES = pa.schema([("pair_id", pa.string()), ("landed_at", pa.timestamp("us
 LABEL_TIMES = PAIR_TIMES.append(pa.field("annotator", pa.string()))
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 JUDGE = share([1.0] * 15 + [0.0] * 5, list("abcdefghijklmnopqrst"))
+COIN = share([1.0] * 10 + [0.0] * 10, list("abcdefghijklmnopqrst"))
 JUDGED = pa.schema(
     [(name, pa.string()) for name in ("pair_id", "prompt", "base_response", "policy_response")]
     + [(name, pa.float64()) for name in ("base_reward", "policy_reward", "judge_base", "judge_policy")]
@@ -220,7 +221,7 @@ def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")
         "n": len(outcomes), **{name: outcomes.count(name) for name in ("win", "tie", "loss")},
         "win_rate": share(worth, [f"t{k}" for k in range(len(outcomes))]),
         "mean_base_reward": 0.4, "mean_policy_reward": 0.55,
-        "judge": {"accuracy": JUDGE, "cross_fitted": True},
+        "judge": {"accuracy": JUDGE, "longer_wins": COIN, "cross_fitted": True},
     }  # fmt: skip
     made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0)
     evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **made_of("v-ppo", "policy"))
@@ -254,7 +255,7 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
             {"promoted_loop": 1, "rm_version": "v-rm-1", "verdict": "not_shown",
              "why": "loop 1: 100.0% of 2 calibration pairs"},
         ),
-        artifact(root, "controls/judge_rm", "v-judge", {"accuracy": JUDGE, "n": 20}),
+        artifact(root, "controls/judge_rm", "v-judge", {"accuracy": JUDGE, "longer_wins": COIN, "n": 20}),
         *policy(root),
     ]  # fmt: skip
     names = {
@@ -265,3 +266,17 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
         **changes,
     }
     return RunRecord(**names, artifacts={one.key: one for one in made})
+
+
+def behind_a_closed_gate(root: Path, decided_on: str = "v-held-0") -> RunRecord:
+    """The same run, had its seed RM not been shown to be better than a coin: its loops are those of an earlier one.
+
+    `decided_on` is the version of the scores that the promotion was decided on.
+    """
+    promotion = artifact(
+        root, "evolved_rm", "v-closed",
+        {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "gate_not_shown",
+         "why": "no loop was run: the seed RM is not shown to be better than a coin"},
+        inputs={"heldout": [{"version": decided_on, "file": "heldout.parquet", "sha256": digest_of(decided_on)}]},
+    )  # fmt: skip
+    return with_artifacts(record(root), promotion)

@@ -6,12 +6,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from audit_fakes import SNAPSHOT, artifact, record
+from audit_fakes import SNAPSHOT, artifact, behind_a_closed_gate, record
 from rich.console import Console
 
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import RunRecord, sync
-from resources.reporting.report import percent, render_report, summary_rows, summary_table, verdict
+from resources.reporting.report import percent, render_report, summary_rows, summary_table, suspicion_words, verdict
 from resources.reporting.report_data import ReportData, gather
 from ser.errors import SerError
 
@@ -96,6 +96,34 @@ def test_a_seed_that_stays_and_a_run_without_promotion(tmp_path: Path) -> None:
     unfinished = {key: one for key, one in run.artifacts.items() if key in ("landed_pairs", "seed_rm")}
     html = page(tmp_path, replace(run, recipe="robust", artifacts=unfinished))
     assert "No reward model was promoted" in html and "The policy" not in html
+
+
+def test_a_closed_gate_is_told_in_its_own_words_and_nothing_is_said_of_loops(tmp_path: Path) -> None:
+    run = behind_a_closed_gate(tmp_path)
+    found = data(tmp_path, run)
+    assert verdict(found)[0] == "No loop was run: the seed RM is not shown to be better than a coin."
+    assert [row[0] for row in summary_rows(found)] == ["longer wins", "seed", "loop 1 (not run)", "promoted: seed"]
+    text = text_of(page(tmp_path, run))
+    assert "ser run --anyway" in text and "Loop 1: what was kept" not in text and "The policy" not in text
+
+
+def test_a_suspicion_is_said_on_the_page_and_in_the_terminal(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    assert suspicion_words(found) == []
+    seed = found.seed
+    assert seed is not None
+    seed |= {"test_accuracy": 1.0, "test_ci_low": 0.9, "n_human": 28}
+    words = "Suspicious, seed: 100 % from 28 labels: look for a shortcut, e.g. a length or a marker."
+    assert suspicion_words(found) == [words]
+
+
+def test_the_table_fits_into_a_terminal(tmp_path: Path) -> None:
+    sync(AuditDatabase(tmp_path / "audit.duckdb"), record(tmp_path))
+    console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
+    console.print(summary_table(tmp_path / "audit.duckdb", SNAPSHOT, "paper"))
+    shown = console.export_text()
+    assert "…" not in shown and all(len(line) <= 80 for line in shown.splitlines())
+    assert re.search(r"longer wins +50.0 % +15.0 to 85.0", shown)
 
 
 def test_real_data_is_not_called_simulated_and_an_unknown_vault_is_said(tmp_path: Path) -> None:

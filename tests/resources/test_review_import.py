@@ -44,7 +44,7 @@ def write_csv(path: Path, rows: list[dict[str, str]], columns: list[str] = COLUM
 
 
 def labels(zone: Landing, tmp_path: Path) -> list[tuple[str, str, str]]:
-    """(pair, annotator, label) of every answer that has landed; the pairs that have one are seed, unless it is a tie."""
+    """(pair, annotator, label) of every answer that has landed; their pairs are seed, unless they are a tie."""
     used = roles(zone, "demo", tmp_path / "out")
     tables = snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")
     kept = [row for row in tables["labels"] if row["origin"] == "review"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.stats import design_effect, gain, share, wilson
+from ser.stats import design_effect, gain, needed_above_half, share, wilson
 
 
 def test_wilson_agrees_with_published_values() -> None:
@@ -109,3 +109,26 @@ def test_intervals_of_tied_pairs_hold_what_they_promise() -> None:
         clustered += not measured["ci_low"] <= 0.5 <= measured["ci_high"]
     assert plain / 1500 > 0.15
     assert 0.03 < clustered / 1500 < 0.075
+
+
+@pytest.mark.parametrize("right", [0.55, 0.6, 0.68, 0.75, 0.85])
+def test_as_many_pairs_as_are_needed_show_it_in_four_cases_of_five(right: float) -> None:
+    n = needed_above_half(right)
+    assert n is not None
+    draw = random.Random(0)
+    shown = sum(wilson(sum(draw.random() < right for _ in range(n)), n)[0] > 0.5 for _ in range(2000))
+    assert 0.74 < shown / 2000 < 0.86  # at few pairs the power of a count jumps by several points
+
+
+@given(st.floats(0.5001, 1), st.floats(0.5001, 1), st.floats(1, 20))
+def test_the_better_the_fewer_are_needed(one: float, other: float, effect: float) -> None:
+    needed = [needed_above_half(right, effect) for right in sorted((one, other))]
+    assert needed[0] is not None and needed[1] is not None
+    assert needed[0] >= needed[1] >= 4
+    alone = needed_above_half(one)
+    assert alone is not None and needed_above_half(one, effect) >= alone  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("right", [0.0, 0.3, 0.5])
+def test_no_number_shows_that_a_coin_is_better_than_a_coin(right: float) -> None:
+    assert needed_above_half(right) is None

@@ -152,6 +152,21 @@ def test_a_snapshot_that_is_run_by_hand_is_not_requested(folder: Path, data_root
     assert "nothing new since" in reason(tick(done.cursor))
 
 
+@pytest.mark.parametrize(("verdict", "complete"), [("gate_not_shown", True), ("not_shown", False)])
+def test_a_run_that_ended_at_the_gate_is_complete_and_one_without_its_policy_is_not(
+    folder: Path, data_root: Path, verdict: str, complete: bool
+) -> None:
+    write_jsonl(folder / "a.jsonl", labelled_rows(3))
+    snapshot = Landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
+    store = ArtifactStore(data_root / "artifacts", in_process)
+    made = store.build("evolved_rm", "v1", lambda out: {"verdict": verdict}, {}, silent)
+    Heads(data_root, snapshot, load_settings(), store).set(made)
+    if complete:
+        assert f"{snapshot} has been run already" in reason(tick())
+    else:
+        assert requested(tick()) == [snapshot]
+
+
 def test_a_run_whose_last_artifact_is_damaged_is_run_again(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
     snapshot = Landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot

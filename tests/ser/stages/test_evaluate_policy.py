@@ -29,6 +29,7 @@ SPEC = EvaluatePolicySpec(
     reward_offset=0.0,
 )
 ACCURACY = {"value": 0.7, "ci_low": 0.6, "ci_high": 0.8, "n": 50}
+COIN = {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 96}
 OFFSETS = [0.5, -0.25]
 
 
@@ -48,7 +49,9 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     rm = reward_model(tiny_backbone, folder / "rm", 1)
     for fold in (0, 1):
         reward_model(tiny_backbone, folder / "judge" / f"fold_{fold}" / "rm", 5 + fold)
-    (folder / "judge" / "judge.json").write_text(json.dumps({"offsets": OFFSETS, "accuracy": ACCURACY}))
+    (folder / "judge" / "judge.json").write_text(
+        json.dumps({"offsets": OFFSETS, "accuracy": ACCURACY, "longer_wins": COIN})
+    )
     policy = Policy.new(tiny_backbone, rm, Lora(r=4, top=1.0), "float32", 0)
     for parameter in policy.trainable().values():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -79,7 +82,7 @@ def test_the_summary_counts_what_the_table_says(judged: tuple[dict, list[dict]])
     for name in ("win", "tie", "loss"):
         assert summary[name] == sum(row["outcome"] == name for row in rows)
     assert summary["win_rate"]["value"] == (summary["win"] + summary["tie"] / 2) / 9
-    assert summary["judge"] == {"accuracy": ACCURACY, "cross_fitted": True}
+    assert summary["judge"] == {"accuracy": ACCURACY, "longer_wins": COIN, "cross_fitted": True}
     mean = sum(row["policy_reward"] for row in rows) / 9
     assert summary["mean_policy_reward"] == pytest.approx(mean, abs=1e-6)
     assert {judge_fold(row["prompt"], None) for row in rows} == {0, 1}
