@@ -176,7 +176,7 @@ def _shared_turns(one: list[Message], other: list[Message], notes: set[str]) -> 
     shared = 0
     while shared < min(len(one), len(other)) - 1 and _same(one[shared], other[shared]):
         shared += 1
-    if len(one) == len(other) == shared + 1 and one[-1]["role"] == other[-1]["role"] == "assistant":
+    if shared and len(one) == len(other) == shared + 1 and one[-1]["role"] == other[-1]["role"] == "assistant":
         return one[:-1], one[-1]["content"], other[-1]["content"]
     while shared and one[shared - 1]["role"] != "user":
         shared -= 1
