@@ -66,7 +66,7 @@ def _texts(data: Mapping[str, Any], pair: tuple[str, ...]) -> Fields:
     """The canonical fields of a record's texts, with its other columns."""
     prompt = next((name for name in PROMPTS if data.get(name) is not None and name not in pair), None)
     if prompt is None:
-        raise ValueError("no column with the prompt: name it with --map prompt=COLUMN")
+        raise ValueError("no prompt under a known name (prompt, instruction, question, …)")
     rest = {name: value for name, value in data.items() if name not in (prompt, *pair)}
     return {**rest, "prompt": data[prompt], "response_a": data[pair[0]], "response_b": data[pair[1]]}
 

@@ -29,7 +29,7 @@ class _Text(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._blocks: list[str] = []
         self._open: list[str] = []
-        self._code = False
+        self._code = self._item = False
         self._unseen = 0
 
     def text(self) -> str:
@@ -51,7 +51,8 @@ class _Text(HTMLParser):
         elif tag in _BLOCKS and not (tag == "p" and self._at_item()):
             self._end_block()
             self._code = tag == "pre"
-            if tag == "li":
+            self._item = tag == "li"
+            if self._item:
                 self._open.append(_ITEM)
 
     def handle_endtag(self, tag: str) -> None:
@@ -68,7 +69,7 @@ class _Text(HTMLParser):
 
     def _at_item(self) -> bool:
         """Whether nothing but the mark of a list item is open."""
-        return "".join(self._open).strip() == _ITEM.strip()
+        return self._item and "".join(self._open).strip() == _ITEM.strip()
 
     def _end_block(self) -> None:
         """Close the block in hand; a code block that was never closed ends here too."""
@@ -80,4 +81,4 @@ class _Text(HTMLParser):
         if block and not self._at_item():
             self._blocks.append(block)
         self._open.clear()
-        self._code = False
+        self._code = self._item = False

@@ -71,7 +71,7 @@ def _number(score: Any) -> float:
     if isinstance(score, bool) or not isinstance(score, (int, float, str)):
         raise ValueError("a score is no number: nothing to compare")
     try:
-        return float(score)
+        return float(score) if isinstance(score, str) else score
     except ValueError:
         raise ValueError("a score is no number: nothing to compare") from None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from resources.landing.files import RawRow
 from resources.landing.shapes.labels import TIE, meaning
-from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.shapes.mapping import FIELDS, ColumnMap
 from resources.landing.shapes.rankings import drawn
 from resources.landing.shapes.recognition import Plan, recognise
 from resources.landing.shapes.runs import gather_runs
@@ -19,21 +19,7 @@ from ser.rows import Comparison, Row, check_row, quoted
 TIES = "ties, landed without a label"
 _SIDE = 8
 DRAWN = f"lists of many responses: {_SIDE} of each side were drawn"
-_CANONICAL = frozenset(
-    (
-        "prompt",
-        "chosen",
-        "rejected",
-        "response_a",
-        "response_b",
-        "preferred",
-        "system",
-        "group",
-        "source",
-        "annotator",
-        "role",
-    )
-)
+_CANONICAL = frozenset(FIELDS) - {"id"}
 _EMPTY: tuple[Any, ...] = ("", "[]", "null", [], {}, False)
 _PLANS_KEPT = 4096
 _COLUMNS_KEPT = 500
@@ -201,7 +187,8 @@ def _said(plan: Plan, present: Mapping[str, Any]) -> Iterable[Fields]:
         return [fields]
     row = {name: present[column] for name, column in plan.lower.items()}
     try:
-        return [{**fields, **converted} for converted in plan.shape.convert(row)]
+        mapped = {name: fields[name] for name in plan.mapped}
+        return [{**fields, **converted, **mapped} for converted in plan.shape.convert(row)]
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"it has the columns of {plan.shape.name!r}, but is not built like it") from error
 

@@ -15,7 +15,6 @@ ABOUT = ("system", "group", "source", "annotator", "role")
 
 SCORES = "columns that look like scores of the responses were not read: no label comes from them"
 
-
 _PROMPTS = frozenset(name for names in PROMPT for name in names.split("+"))
 _ONE_RESPONSE = frozenset(("completion", "response", "output", "answer", "messages", "conversations", "text"))
 _VERDICTS = frozenset(("label", "kto_tag", "score", "rating"))
@@ -55,8 +54,10 @@ class Plan:
 
     shape: Shape
     lower: Mapping[str, str] | None
-    """Column to its name in small letters, where any differs."""
+    """Name in small letters to column, for the code of a shape."""
     fields: Mapping[str, Source] = field(default_factory=dict)
+    mapped: tuple[str, ...] = ()
+    """Fields that the user's map names: they win over what the code of a shape says."""
     rest: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
@@ -82,14 +83,9 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
     taken = {way[0] for source in mapped.values() for way in source.parts}
     free = {name: column for name, column in lower.items() if column not in taken}
     shape = _shape({*free, *mapped}, empty, mapping)
-    fields = {
-        name: mapped.get(name) or _source(shape.fields.get(name, (name,)), free) for name in (*shape.fields, *ABOUT)
-    }
-    if "id" in mapped:
-        fields["id"] = mapped["id"]
-    sources = {name: source for name, source in fields.items() if source}
-    label = mapped.get("preferred") or (None if shape.convert else _label(shape, free, sources))
-    if label:
+    found = {name: _source(shape.fields.get(name, (name,)), free) for name in (*shape.fields, *ABOUT)}
+    sources = {name: source for name, source in found.items() if source} | mapped
+    if not shape.convert and (label := _label(free, sources)):
         sources["preferred"] = label
     read = {way[0] for source in sources.values() for way in source.parts}
     reads = shape.reads | shape.needs if shape.convert else shape.reads
@@ -98,6 +94,7 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
         shape,
         lower if shape.convert else None,
         sources,
+        tuple(mapped),
         rest,
         _words(sources, shape, mapping),
         () if shape.convert else tuple(column for column in rest if looks_like_label(column.strip().lower())),
@@ -174,7 +171,7 @@ def _dotted(part: str, lower: Mapping[str, str]) -> tuple[str, ...] | None:
     return (lower[first], *others) if others and first in lower else None
 
 
-def _label(shape: Shape, lower: Mapping[str, str], sources: Mapping[str, Source]) -> Source | None:
+def _label(lower: Mapping[str, str], sources: Mapping[str, Source]) -> Source | None:
     """The column that says which of two responses is better."""
     if "response_a" not in sources or "preferred" in sources:
         return sources.get("preferred")

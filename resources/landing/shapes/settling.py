@@ -21,9 +21,6 @@ TURNS_JOINED = (
 PROMPT_IGNORED = "a column 'prompt' that is none of the shared turns was not read"
 
 
-_DIFFERENT_SYSTEM = "the column 'system' and the system message of the prompt differ"
-
-
 def settle(said: Comparison, system: Any, notes: set[str]) -> tuple[str, str]:
     """Bring the prompt and the responses of a row into the form that is checked: messages or a text, and two texts.
 
@@ -88,6 +85,7 @@ def _listed(said: str | list[Message]) -> list[Message]:
 def _settle_texts(
     said: Comparison, prompt: str | list[Message] | None, one: str, other: str, notes: set[str]
 ) -> tuple[str, str]:
+    """Settle two texts, which may be transcripts, begin with the prompt, or hold it as their shared beginning."""
     if "Human:" in one[:12] and "Human:" in other[:12] and (turns := _transcripts(one, other)):
         return TRANSCRIPTS, _settle_messages(said, prompt, *turns, notes)
     origin = EXPLICIT
@@ -146,7 +144,11 @@ def _settle_messages(
     if isinstance(asked, list):
         one, other = _after(asked, one), _after(asked, other)
     said.prompt, said.one, said.other = _shared_turns(one, other, notes)
-    if isinstance(asked, str) and not any(_same_text(turn["content"], asked) for turn in said.prompt):
+    if (
+        isinstance(asked, str)
+        and not is_empty(asked)
+        and not any(_same_text(turn["content"], asked) for turn in said.prompt)
+    ):
         notes.add(PROMPT_IGNORED)
     return FROM_TURNS if whole else EXPLICIT
 
@@ -174,7 +176,7 @@ def _shared_turns(one: list[Message], other: list[Message], notes: set[str]) -> 
     shared = 0
     while shared < min(len(one), len(other)) - 1 and _same(one[shared], other[shared]):
         shared += 1
-    if len(one) == len(other) == shared + 1 and one[-1]["role"] == other[-1]["role"] == "assistant":
+    if shared and len(one) == len(other) == shared + 1 and one[-1]["role"] == other[-1]["role"] == "assistant":
         return one[:-1], one[-1]["content"], other[-1]["content"]
     while shared and one[shared - 1]["role"] != "user":
         shared -= 1
@@ -206,7 +208,7 @@ def _put_system(said: Comparison, system: str | list[Message] | None) -> None:
     if prompt[0]["role"] != "system":
         said.prompt = [{"role": "system", "content": system}, *prompt]
     elif not _same_text(prompt[0]["content"], system):
-        raise ValueError(_DIFFERENT_SYSTEM)
+        raise ValueError("the column 'system' and the system message of the prompt differ")
 
 
 def _same(one: Message, other: Message) -> bool:

@@ -134,3 +134,13 @@ def test_values_that_mean_nothing_are_an_error() -> None:
     assert parse_values("model_a=a,model_b=b,same=tie") == {"model_a": "a", "model_b": "b", "same": "tie"}
     with pytest.raises(SerError, match="x=c means nothing; a word means a, b, tie"):
         parse_values("x=c")
+
+
+def test_a_map_wins_over_the_code_of_a_shape() -> None:
+    conversations = {
+        f"conversation_{side}": [{"role": "user", "content": "Best soup?"}, {"role": "assistant", "content": text}]
+        for side, text in (("a", "Lentil."), ("b", "No idea."))
+    }
+    mapping = ColumnMap({"preferred": "vote", "annotator": "who"}, {"first": "a"})
+    row = {**conversations, "winner": "model_b", "vote": "first", "who": "ann"}
+    assert pairs_of(row, mapping=mapping) == [Pair("Best soup?", "Lentil.", "No idea.", annotator="ann")]

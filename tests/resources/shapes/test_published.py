@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resources.landing.shapes.catalogue import SHAPES
 from resources.landing.shapes.rankings import PAIRS_PER_RANKING
@@ -109,3 +111,24 @@ def test_a_broken_value_is_a_row_or_a_reason(name: str) -> None:
         for broken in BROKEN:
             for found in pairs_of({**row, column: broken}):
                 assert isinstance(found, Pair) or (found and len(found) < 700)
+
+
+COLUMNS = sorted({column for row, _ in LAYOUTS.values() for column in row})
+WORDS = ("", "a", "x", " ", "\0", "\ud800", "[", "Human: x\nAssistant: y", "<|im_start|>user\nx", "[INST] x", "</s>")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from((*WORDS, "user", "assistant", "system")),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.fixed_dictionaries({"role": st.sampled_from(("user", "assistant", "system")), "content": inner})
+        | st.dictionaries(
+            st.sampled_from(("from", "value", "status", "text", "type", "rank", "selected")), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(LAYOUTS)), st.dictionaries(st.sampled_from(COLUMNS), VALUES, min_size=1, max_size=4))
+def test_whatever_a_row_holds_it_is_a_row_or_a_reason(name: str, changed: dict[str, Any]) -> None:
+    for found in pairs_of(LAYOUTS[name][0] | changed, changed):
+        assert isinstance(found, Pair) or found.encode()

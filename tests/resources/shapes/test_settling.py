@@ -111,6 +111,7 @@ def test_a_row_is_settled(row: dict[str, Any], expected: Pair | str) -> None:
         ({"prompt": [user("x")], "chosen": [user("y"), assistant("a")], "rejected": [user("y"), assistant("b")]},
          "do not begin with the prompt"),
         ({"prompt": "x", **TEXTS, "response_a": "a", "response_b": "b"}, "has both 'chosen' and 'response_a'"),
+        ({"prompt": [], "chosen": assistant("a"), "rejected": assistant("b"), "system": "x"}, "there is no prompt"),
         ({"prompt": "x", "chosen": "y"}, "no 'rejected': nothing to compare"),
         ({"prompt": "x", "response_b": "y"}, "no 'response_a': nothing to compare"),
         ({"prompt": "x"}, "no responses: nothing to compare"),
