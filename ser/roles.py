@@ -11,7 +11,12 @@ Role = Literal["seed", "calibration", "test", "pool", "unused"]
 ROLES: tuple[Role, ...] = ("seed", "calibration", "test", "pool", "unused")
 TRAIN = "train"
 """What a row may ask for beside a role: to be trained on, as seed or as pool."""
-ASKED = (*ROLES, TRAIN)
+ASKED_ROLES: dict[str, str] = {
+    **dict(zip(ROLES, ROLES, strict=True)),
+    **dict.fromkeys((TRAIN, "training"), TRAIN),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "calibration"),
+}
+"""What the column `role` may say, in any case: our roles, and the names of published splits."""
 LABEL_ROLES: frozenset[str] = frozenset({"seed", "calibration", "test"})
 """Roles that only a pair with a human label can have."""
 

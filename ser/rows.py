@@ -6,23 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ser.pairs import Pair, canonical_prompt, is_empty, ordered, pair_id
-from ser.roles import LABEL_ROLES, ROLES
+from ser.roles import ASKED_ROLES, LABEL_ROLES, ROLES
 
 JUDGE = "judge"
 """The annotator whose labels train the judge of the policies; they are never human labels."""
 
 MAX_RESPONSE = 10**6
 """Bytes of a response beyond which no model could be meant for it."""
-
-TRAIN = "train"
-"""What a published split for training asks for: seed or pool, by the draw."""
-
-ASKED_ROLES: dict[str, str] = {
-    **dict(zip(ROLES, ROLES, strict=True)),
-    **dict.fromkeys((TRAIN, "training"), TRAIN),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "calibration"),
-}
-"""What the column `role` may say, in any case: our roles, and the names of published splits."""
 
 _METADATA = json.JSONEncoder(default=str).encode
 

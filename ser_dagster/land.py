@@ -10,7 +10,6 @@ from typing import Any
 from resources.landing.hub.catalogue import HUB_DATASETS
 from resources.landing.shapes.mapping import ColumnMap, parse_columns, parse_values
 from ser.errors import SerError
-from ser.roles import ASKED
 
 FILES = "JSON, CSV, parquet or arrow, compressed or not, or a folder of datasets.save_to_disk"
 LIMIT = 10_000
@@ -27,7 +26,9 @@ def add_parser(commands: Any) -> None:
     land.add_argument("--dataset", help="the dataset; made if it is new; with --hub, by default its name")
     land.add_argument("--map", metavar="FIELD=COLUMN,…", help="what the columns are, e.g. prompt=question+context")
     land.add_argument("--values", metavar="FROM=TO,…", help="what the label column says, to a, b or tie")
-    land.add_argument("--role", choices=ASKED, help="what every row that names no role is used for")
+    land.add_argument(
+        "--role", help="what every row that names no role is used for: seed, calibration, test, pool, unused or train"
+    )
     land.add_argument("--unlabelled", action="store_true", help="no labels, although a column looks like one")
     land.add_argument("--dry-run", action="store_true", help="write nothing; show counts, reasons and two pairs")
     land.add_argument("--json", action="store_true", help="print one JSON document")

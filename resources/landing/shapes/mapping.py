@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ser.errors import SerError
-from ser.rows import ASKED_ROLES
+from ser.roles import ASKED_ROLES
 
 FIELDS = (
     *("prompt", "chosen", "rejected", "response_a", "response_b", "preferred"),
