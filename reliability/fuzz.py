@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from reliability.layouts import decompressed
 from reliability.mutations import accident
 from resources.landing.files import RawRow, UnreadableError, read_rows
-from resources.landing.zone import Landed, Landing
+from resources.landing.landed import Landed
+from resources.landing.zone import Landing
 from resources.settings import Settings
 
 AT_ONCE = 500

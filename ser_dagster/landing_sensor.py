@@ -101,6 +101,9 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
         found = _judge(zone, store, settings, dataset, _settled(zone, dataset, done))
         if found.settled is not None:
             found = replace(found, settled=f"{found.settled} {zone.created(dataset)}")
+        if waits := zone.unread(dataset):
+            named = ", ".join(f"{name} ({reason})" for name, reason in waits.items())
+            found = replace(found, reason=f"{found.reason}; not read: {named}")
         return found if unread is None else replace(found, reason=f"{found.reason}; {unread}", failure=unread)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and stops nothing else
         return Look(f"could not land or be looked at: {_words(error)}", settled=done, failure=error)
@@ -109,8 +112,7 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
 def _settled(zone: Landing, dataset: str, done: str | None) -> str | None:
     """The snapshot that was last settled: none of a dataset that was forgotten since, and has landed again."""
     snapshot, _, created = (done or "").partition(" ")
-    # Entries of earlier versions do not say when the dataset was made.
-    return snapshot if snapshot and created in ("", zone.created(dataset)) else None
+    return snapshot if snapshot and created == zone.created(dataset) else None
 
 
 def _words(error: Exception) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from resources.landing.landed import Landed
 from resources.landing.stage import FileReport
-from resources.landing.zone import Landed
 from ser.role_assignment import Assignment
 
 _REASONS = 8

@@ -23,6 +23,7 @@ from ser.errors import SerError
 from ser.promotion import GATE_NOT_SHOWN
 from ser_dagster.home import fail_ownerless_runs, instance, register
 from ser_dagster.jobs import MAX_RETRIES
+from ser_dagster.landing_words import landing_lines
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 
@@ -72,11 +73,20 @@ def _snapshot(settings: Settings, dataset: str | None) -> str:
             raise SerError(f"name the dataset with --dataset: {named}.")
         dataset = known[0]
     if dataset in known:
-        try:
-            zone.land_waiting(dataset)
-        except NotAllLandedError as error:
-            print(f"ser: {error}", file=sys.stderr)
+        _land_waiting(zone, dataset)
     return zone.current_snapshot(dataset)
+
+
+def _land_waiting(zone: Landing, dataset: str) -> None:
+    """Land what waits in the dataset's folder, and say what came of it, and what waits unread."""
+    try:
+        done = zone.land_waiting(dataset)
+        for line in landing_lines(done) if done else ():
+            print(f"ser: {line}", file=sys.stderr)
+    except NotAllLandedError as error:
+        print(f"ser: {error}", file=sys.stderr)
+    for name, reason in zone.unread(dataset).items():
+        print(f"ser: {dataset}: {name} was not read and waits: {reason}", file=sys.stderr)
 
 
 def _execute(

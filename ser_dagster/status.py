@@ -15,19 +15,30 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+NUMBERS = ("pairs", "labelled", "unlabelled")
+ROLES = ("seed", "calibration", "test", "pool", "vault")
+
+
 def status() -> dict[str, Any]:
     """Every dataset with its snapshot and counts, every run with how far it came, and the contents of the store.
 
-    `misplaced` says what lies in the landing folder and never lands.
+    `misplaced` says what lies in the landing folder and never lands, `unread` of which files there nothing could land.
     """
     root = data_root()
     zone = Landing(root, load_settings())
     runs = [_run(Workshop(root, settings, snapshot, terminal=True)) for snapshot, settings in known_runs(root)]
     datasets = [{"dataset": name, **zone.counts(name)} for name in zone.datasets()]
+    for row in datasets:
+        row["roles"] = zone.roles(row["snapshot"]).counts
     return {
         "data_root": str(root),
         "datasets": datasets,
         "misplaced": misplaced(root),
+        "unread": [
+            {"dataset": name, "file": file, "reason": reason}
+            for name in zone.folders()
+            for file, reason in zone.unread(name).items()
+        ],
         "runs": runs,
         "store": store_summary(root),
     }
@@ -56,9 +67,10 @@ def print_status(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console()
-    landed = Table("dataset", "snapshot", "pairs", "labelled", "unlabelled", title="Landed")
+    landed = Table("dataset", "snapshot", *NUMBERS, *ROLES, title="Landed, and what it is used for")
     for row in found["datasets"]:
-        landed.add_row(*(str(row[name]) for name in ("dataset", "snapshot", "pairs", "labelled", "unlabelled")))
+        numbers = (f"{row[name]:,}" for name in NUMBERS)
+        landed.add_row(row["dataset"], row["snapshot"], *numbers, *(f"{row['roles'][name]:,}" for name in ROLES))
     runs = Table("snapshot", "settings", "recipe", "state", "promoted", "win rate", title="Runs")
     for row in found["runs"]:
         made = "pruned" if row["pruned"] else f"{len(row['made'])} artifacts"
@@ -70,6 +82,9 @@ def print_status(found: dict[str, Any]) -> None:
         rate = "" if row["win_rate"] is None else f"{row['win_rate']:.1%}"
         runs.add_row(row["snapshot"], row["settings"], row["recipe"], state, promoted, rate)
     console.print(landed if found["datasets"] else "Nothing has landed yet: ser land FILE --dataset NAME")
+    for row in found["unread"]:
+        line = f"{row['dataset']}: {row['file']} was not read: {row['reason']}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for line in found["misplaced"]:
         console.print(f"Passed over: {line}", markup=False, highlight=False, soft_wrap=True)
     if found["runs"]:

@@ -44,6 +44,7 @@ class FileReport:
     shapes: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     columns: list[str] = field(default_factory=list)
+    pairs: int = 0
     unread: str | None = None
     """Why the file could not be read at all."""
 
@@ -83,12 +84,12 @@ def stage(
     for number, (path, report) in enumerate(zip(files, staged.reports, strict=True)):
         target = folder / f"rows-{number:06d}.parquet"
         shapes = ShapeReader(mapping)
-        rows = _staged_rows(shapes.parse(reader(path, report.format.append)), number, staged.rows, origin)
+        rows = _staged_rows(shapes.parse(reader(path, report.format.append)), report, number, staged.rows, origin)
         try:
             count = _write(rows, target)
         except UnreadableError as error:
             target.unlink(missing_ok=True)
-            report.unread = str(error)
+            report.unread, report.pairs = str(error), 0
             continue
         report.shapes, report.notes, report.columns = shapes.shapes, shapes.notes, shapes.columns
         if not count:
@@ -123,11 +124,15 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _staged_rows(
-    parsed: Iterable[tuple[RawRow, Row | str]], file: int, start: int, origin: Origin
+    parsed: Iterable[tuple[RawRow, Row | str]], report: FileReport, file: int, start: int, origin: Origin
 ) -> Iterator[dict[str, Any]]:
     for seq, (raw, row) in enumerate(parsed, start):
         shown = {"seq": seq, "file": file, "line": raw.line, "raw": raw.raw, "raw_base64": raw.raw_base64}
-        yield shown | ({"reason": row} if isinstance(row, str) else _pair(row, origin))
+        if isinstance(row, str):
+            yield shown | {"reason": row}
+        else:
+            report.pairs += 1
+            yield shown | _pair(row, origin)
 
 
 def _pair(row: Row, origin: Origin) -> dict[str, Any]:

@@ -140,17 +140,28 @@ class DatasetStore:
         if not any(self.folder.parent.iterdir()):
             self.folder.parent.rmdir()
 
-    def remember(self, mark: list[Any], digest: str, notes: str) -> None:
-        """Note in the folder `notes` that the content `digest` has landed, from a file with this fingerprint."""
+    def remember(self, mark: list[Any], digest: str, notes: str, unread: str | None) -> None:
+        """Note in the folder `notes` that the content `digest` was landed, from a file with this fingerprint.
+
+        Args:
+            unread: why nothing of it could land.
+        """
         path = self.folder / notes / f"{digest}.json"
-        seen = _seen(path)
-        if mark not in seen:
-            others = [known for known in seen if known[:3] != mark[:3]]
-            write_json(path, {"digest": digest, "seen": [*others, mark]})
+        note = _note(path)
+        if mark not in note["seen"] or note["unread"] != unread:
+            others = [known for known in note["seen"] if known[:3] != mark[:3]]
+            write_json(path, {"digest": digest, "seen": [*others, mark], "unread": unread})
+
+    def unread(self, files: Iterable[Path], notes: str) -> dict[str, str]:
+        """Those of `files` of which nothing could land, by name, and why."""
+        known = map(_note, (self.folder / notes).glob("*.json"))
+        reasons = {tuple(mark): note["unread"] for note in known if note["unread"] for mark in note["seen"]}
+        marks = {file.name: tuple(fingerprint(file)) for file in files} if reasons else {}
+        return {name: reasons[mark] for name, mark in marks.items() if mark in reasons}
 
     def unfamiliar(self, files: Iterable[Path], notes: str) -> list[Path]:
         """Those of `files` that were not there, under this name and with this content, at any landing so far."""
-        seen = {tuple(mark) for note in (self.folder / notes).glob("*.json") for mark in _seen(note)}
+        seen = {tuple(mark) for note in (self.folder / notes).glob("*.json") for mark in _note(note)["seen"]}
         return [file for file in files if tuple(fingerprint(file)) not in seen]
 
     def not_landed(self, files: Iterable[Path], notes: str) -> tuple[list[Path], dict[Path, OSError]]:
@@ -168,7 +179,7 @@ class DatasetStore:
                 unread[file] = error
                 continue
             if digest in landed:
-                self.remember(mark, digest, notes)
+                self.remember(mark, digest, notes, _note(self.folder / notes / f"{digest}.json")["unread"])
             else:
                 waiting.append(file)
         return waiting, unread
@@ -189,12 +200,12 @@ class DatasetStore:
         )
 
 
-def _seen(note: Path) -> list[list[Any]]:
-    """The fingerprints in a note; a damaged one has none, and is written again when the file has been read again."""
+def _note(path: Path) -> dict[str, Any]:
+    """What a note says; a damaged one says nothing, and is written again when the file has been read again."""
     try:
-        return json.loads(note.read_text())["seen"]
+        return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
-        return []
+        return {"seen": [], "unread": None}
 
 
 def fingerprint(file: Path) -> list[Any]:

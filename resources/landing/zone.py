@@ -1,16 +1,10 @@
 """The landing zone: the only door for pairs and labels; what has landed is never changed or lost."""
 
-import hashlib
-import shutil
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from resources.landing.files import files_of, read_rows
+from resources.landing.files import read_rows
 from resources.landing.folders import (
     DATASET_NAME,
     Arrivals,
@@ -19,47 +13,18 @@ from resources.landing.folders import (
     dataset_folders,
     finished,
 )
-from resources.landing.merge import Merge
+from resources.landing.landed import Landed, checked_files, land_files, notes_folder, preview_files
 from resources.landing.quarantine import Quarantine
 from resources.landing.shapes.mapping import ColumnMap
-from resources.landing.snapshots import assign_snapshot, find_pairs, snapshot_contents, touched_pairs, write_tables
-from resources.landing.stage import FileReport, Origin, Reader, Staged, stage
-from resources.landing.store import PARTS, DatasetStore, fingerprint
+from resources.landing.snapshots import assign_snapshot, find_pairs, touched_pairs, write_tables
+from resources.landing.stage import Origin, Reader
+from resources.landing.store import DatasetStore
 from resources.settings import Settings
 from ser.errors import SerError
 from ser.pairs import Pair
 from ser.role_assignment import Assignment
 
-_SHOWN = 2
-"""Pairs that a preview shows."""
-
 _NAMES = "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
-
-
-@dataclass(frozen=True)
-class Landed:
-    """What a landing did, in rows (read = landed + duplicates + quarantined), and pairs of its snapshot.
-
-    Rows are pairs once rankings are expanded; a row without a pair is one. A file that cannot be read has no rows and
-    stands in `files` with the reason. `snapshot` is None while the dataset has none: nothing has landed.
-    """
-
-    dataset: str
-    snapshot: str | None
-    read: int
-    landed: int
-    labels_added: int
-    duplicates: int
-    quarantined: int
-    labelled: int
-    unlabelled: int
-    reasons: list[dict[str, Any]]
-    files: list[FileReport]
-
-    @property
-    def nothing(self) -> bool:
-        """Whether no row landed, and none was there already."""
-        return not self.landed and not self.duplicates
 
 
 class Landing:
@@ -86,10 +51,11 @@ class Landing:
             SerError: before anything lands: bad name, no such file, a directory that is no saved data set.
         """
         store = self._store(dataset)
-        files = [file for path in files for file in _checked(Path(path))]
+        checked = checked_files(files)
+        mapping = self.mapping(dataset) if mapping is None else mapping
         new = not store.folder.parent.exists()
         with store.lock():
-            done = self._land(store, files, self.mapping(dataset) if mapping is None else mapping, reader, origin)
+            done = land_files(store, Quarantine(self._root, dataset), checked, mapping, reader, origin)
             if new and done.snapshot is None:
                 store.abandon()
         return done
@@ -97,19 +63,12 @@ class Landing:
     def preview(
         self, files: Sequence[Path], dataset: str, mapping: ColumnMap
     ) -> tuple[Landed, list[tuple[Pair, str | None]]]:
-        """What `land` would do, and the first two pairs. Nothing is written.
+        """What `land` would do, and the first pairs with their labels. Nothing is written.
 
         Raises:
             SerError: as `land`.
         """
-        store = self._store(dataset)
-        files = [file for path in files for file in _checked(Path(path))]
-        before = store.contents(store.current())
-        with tempfile.TemporaryDirectory() as folder:
-            staged = stage(files, Path(folder), mapping)
-            with Merge(staged, _known(store), datetime.now(UTC)) as merge:
-                done = _landed(store, store.current(), before, staged, merge)
-            return done, staged.first_pairs(_SHOWN)
+        return preview_files(self._store(dataset), checked_files(files), mapping)
 
     def mapping(self, dataset: str) -> ColumnMap:
         """What the settings say of a dataset's columns."""
@@ -129,11 +88,12 @@ class Landing:
         found, links = finished(store.folder.parent)
         if not found and not links:
             return None
+        quarantine = Quarantine(self._root, dataset)
         with store.lock():
             for link in links:
-                Quarantine(self._root, dataset).add_link(link)
-            files, unread = store.not_landed(found, _notes(mapping))
-            done = self._land(store, files, mapping) if files else None
+                quarantine.add_link(link)
+            files, unread = store.not_landed(found, notes_folder(mapping))
+            done = land_files(store, quarantine, files, mapping) if files else None
         if unread:
             raise NotAllLandedError(dataset, unread)
         return done
@@ -150,8 +110,13 @@ class Landing:
         """When what `land_waiting` would look at was put in place; None if there is nothing."""
         store, quarantine = self._store(dataset), Quarantine(self._root, dataset)
         files, links = finished(store.folder.parent)
-        unfamiliar = store.unfamiliar(files, _notes(self.mapping(dataset)))
+        unfamiliar = store.unfamiliar(files, notes_folder(self.mapping(dataset)))
         return arrivals(unfamiliar, [link for link in links if not quarantine.has_link(link)])
+
+    def unread(self, dataset: str) -> dict[str, str]:
+        """The files in the dataset's folder of which nothing could land, and why: they wait for a hand."""
+        store = self._store(dataset)
+        return store.unread(finished(store.folder.parent)[0], notes_folder(self.mapping(dataset)))
 
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
@@ -244,90 +209,3 @@ class Landing:
         if not DATASET_NAME.fullmatch(dataset):
             raise SerError(f"{dataset!r} cannot be the name of a dataset.\n{_NAMES}")
         return DatasetStore(self._root, dataset)
-
-    def _land(
-        self,
-        store: DatasetStore,
-        files: Sequence[Path],
-        mapping: ColumnMap,
-        reader: Reader = read_rows,
-        origin: Origin = "landed",
-    ) -> Landed:
-        """Land checked files under the lock."""
-        known = _known(store)  # damage stops a landing before it writes anything
-        quarantine = Quarantine(self._root, store.dataset)
-        store.sweep()
-        quarantine.sweep()
-        marks = [fingerprint(path) for path in files]  # before reading: a file may change
-        with _scratch(store.folder / "staging") as folder:
-            staged = stage(files, folder, mapping, reader, origin)
-            for path, report in zip(files, staged.reports, strict=True):
-                if report.unread:
-                    quarantine.add_file(path, report.unread)
-            with Merge(staged, known, datetime.now(UTC)) as merge:
-                done = self._merge(store, staged, merge, quarantine)
-        for mark, digest in zip(marks, staged.digests, strict=True):
-            store.remember(mark, digest, _notes(mapping))
-        return done
-
-    def _merge(self, store: DatasetStore, staged: Staged, merge: Merge, quarantine: Quarantine) -> Landed:
-        quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
-        contents, snapshot = store.contents(store.current()), store.current()
-        gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
-        if any(gained.values()):
-            contents = snapshot_contents(store, {kind: contents["parts"][kind] + gained[kind] for kind in PARTS})
-            snapshot = f"{store.dataset}-{contents['digest'][:12]}"
-            store.commit(snapshot, contents, merge.landed_at.isoformat())
-        return _landed(store, snapshot, contents, staged, merge)
-
-
-def _landed(
-    store: DatasetStore, snapshot: str | None, contents: dict[str, Any], staged: Staged, merge: Merge
-) -> Landed:
-    counts = merge.counts
-    return Landed(
-        store.dataset, snapshot, staged.rows, counts.landed, counts.labels_added, counts.duplicates,
-        counts.quarantined, contents["labelled"], contents["pairs"] - contents["labelled"],
-        merge.reasons(), staged.reports,
-    )  # fmt: skip
-
-
-def _notes(mapping: ColumnMap) -> str:
-    """Where it is noted which files have landed: under another map the same file says something else."""
-    if mapping == ColumnMap():
-        return "files"
-    return f"files-{hashlib.sha256(repr(mapping).encode()).hexdigest()[:12]}"
-
-
-def _known(store: DatasetStore) -> dict[str, list[Path]]:
-    """The parts of the current snapshot, by kind.
-
-    Raises:
-        SerError: a part, or what else is known of the dataset, is damaged or gone.
-    """
-    store.about()
-    parts = store.contents(store.current())["parts"]
-    return {kind: store.files(kind, parts) for kind in PARTS}
-
-
-def _checked(path: Path) -> list[Path]:
-    """The files of a path, which can be opened."""
-    try:
-        files = files_of(path)
-        for file in files:
-            file.open("rb").close()
-        return files
-    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """An empty folder, removed afterwards (or by the next landing, if this one is killed)."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

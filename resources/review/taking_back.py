@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from resources.landing.files import RawRow
+from resources.landing.landed import Landed
 from resources.landing.shapes.mapping import ColumnMap
-from resources.landing.zone import Landed, Landing
+from resources.landing.zone import Landing
 from resources.review.answers import read_answers
 from ser.errors import SerError
 from ser.pairs import Pair, prompt_messages

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.landing.zone import Landed, Landing
+from resources.landing.landed import Landed
+from resources.landing.zone import Landing
 from resources.settings import Settings
 from ser.progress import silent
 from ser.specs import Roles

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from landing_fakes import jsonl, landing, pair, snapshot
 
-from resources.landing import zone as module
+from resources.landing import landed as module
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -1,0 +1,164 @@
+"""One landing: files, as they are, become parts of a dataset and its next snapshot."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from resources.landing.files import files_of, read_rows
+from resources.landing.merge import Merge
+from resources.landing.quarantine import Quarantine
+from resources.landing.shapes.mapping import ColumnMap
+from resources.landing.snapshots import snapshot_contents
+from resources.landing.stage import FileReport, Origin, Reader, Staged, stage
+from resources.landing.store import PARTS, DatasetStore, fingerprint
+from ser.errors import SerError
+from ser.pairs import Pair
+
+_SHOWN = 2
+"""Pairs that a preview shows."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a landing did, in rows (read = landed + duplicates + quarantined), and pairs of its snapshot.
+
+    Rows are pairs once rankings are expanded; a row without a pair is one. A file that cannot be read has no rows and
+    stands in `files` with the reason. `snapshot` is None while the dataset has none: nothing has landed.
+    """
+
+    dataset: str
+    snapshot: str | None
+    read: int
+    landed: int
+    labels_added: int
+    duplicates: int
+    quarantined: int
+    labelled: int
+    unlabelled: int
+    reasons: list[dict[str, Any]]
+    files: list[FileReport]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no row landed, and none was there already."""
+        return not self.landed and not self.duplicates
+
+
+def checked_files(paths: Sequence[Path]) -> list[Path]:
+    """The files that are meant, each of which can be opened.
+
+    Raises:
+        SerError: one cannot be, or is a directory that is no saved data set.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        try:
+            for file in files_of(path):
+                file.open("rb").close()
+                files.append(file)
+        except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error
+    return files
+
+
+def land_files(
+    store: DatasetStore,
+    quarantine: Quarantine,
+    files: Sequence[Path],
+    mapping: ColumnMap,
+    reader: Reader = read_rows,
+    origin: Origin = "landed",
+) -> Landed:
+    """Land files as one landing. Only under the lock of the store.
+
+    Raises:
+        SerError: what landed before is damaged; nothing is written.
+    """
+    known = _known(store)
+    store.sweep()
+    quarantine.sweep()
+    marks = [fingerprint(path) for path in files]  # before reading: a file may change
+    with _scratch(store.folder / "staging") as folder:
+        staged = stage(files, folder, mapping, reader, origin)
+        for path, report in zip(files, staged.reports, strict=True):
+            if report.unread:
+                quarantine.add_file(path, report.unread)
+        with Merge(staged, known, datetime.now(UTC)) as merge:
+            done = _merge(store, staged, merge, quarantine)
+    for mark, digest, report in zip(marks, staged.digests, staged.reports, strict=True):
+        no_pair = None if report.pairs else f"no row is a pair: ser quarantine --dataset {store.dataset}"
+        store.remember(mark, digest, notes_folder(mapping), report.unread or no_pair)
+    return done
+
+
+def preview_files(
+    store: DatasetStore, files: Sequence[Path], mapping: ColumnMap
+) -> tuple[Landed, list[tuple[Pair, str | None]]]:
+    """What landing these files would do, and the first pairs with their labels. Nothing is written.
+
+    Raises:
+        SerError: what landed before is damaged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        staged = stage(files, Path(folder), mapping)
+        with Merge(staged, _known(store), datetime.now(UTC)) as merge:
+            done = _landed(store, store.current(), store.contents(store.current()), staged, merge)
+        return done, staged.first_pairs(_SHOWN)
+
+
+def _merge(store: DatasetStore, staged: Staged, merge: Merge, quarantine: Quarantine) -> Landed:
+    quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
+    contents, snapshot = store.contents(store.current()), store.current()
+    gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
+    if any(gained.values()):
+        contents = snapshot_contents(store, {kind: contents["parts"][kind] + gained[kind] for kind in PARTS})
+        snapshot = f"{store.dataset}-{contents['digest'][:12]}"
+        store.commit(snapshot, contents, merge.landed_at.isoformat())
+    return _landed(store, snapshot, contents, staged, merge)
+
+
+def _landed(
+    store: DatasetStore, snapshot: str | None, contents: dict[str, Any], staged: Staged, merge: Merge
+) -> Landed:
+    counts = merge.counts
+    return Landed(
+        store.dataset, snapshot, staged.rows, counts.landed, counts.labels_added, counts.duplicates,
+        counts.quarantined, contents["labelled"], contents["pairs"] - contents["labelled"],
+        merge.reasons(), staged.reports,
+    )  # fmt: skip
+
+
+def notes_folder(mapping: ColumnMap) -> str:
+    """Where it is noted which files have landed: under another map the same file says something else."""
+    if mapping == ColumnMap():
+        return "files"
+    return f"files-{hashlib.sha256(repr(mapping).encode()).hexdigest()[:12]}"
+
+
+def _known(store: DatasetStore) -> dict[str, list[Path]]:
+    """The parts of the current snapshot, by kind.
+
+    Raises:
+        SerError: a part, or what else is known of the dataset, is damaged or gone.
+    """
+    store.about()
+    parts = store.contents(store.current())["parts"]
+    return {kind: store.files(kind, parts) for kind in PARTS}
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder, removed afterwards (or by the next landing, if this one is killed)."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
