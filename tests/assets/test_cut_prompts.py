@@ -1,10 +1,9 @@
-"""Prompts that do not fit are cut, and whoever runs the chain is told how many."""
+"""What does not fit the model is cut or left out by the run, and whoever runs the chain is told how many."""
 
-import shutil
 from pathlib import Path
 
-from resources.settings import load_settings
-from resources.workshop import Workshop
+import pytest
+
 from ser import tables
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -12,41 +11,46 @@ from tests.pairs import labelled_rows, write_jsonl
 LONG = " ".join(["please"] * 300)
 
 
-def test_what_was_cut_is_counted_in_the_results_and_said_once(data_root: Path, tmp_path: Path) -> None:
+def test_what_was_cut_or_left_out_is_counted_and_said_once(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "ser.toml").write_text("loops = 1\nsft = true\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
     rows = labelled_rows(300)
     for row in rows[::3]:
         row["prompt"] = f"{LONG} {row['prompt']}"
+    for row in rows[1::20]:
+        row["chosen"] = f"{LONG} {row['chosen']}"
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", rows))
     result, work = chain.materialize(data_root, snapshot)
     assert result.success
-    splits = work.heads.get("splits").path
+    splits, encoded = work.heads.get("splits"), work.heads.get("encoded_pairs")
+    roles = ("seed", "calibration", "test", "pool")
 
-    def long(*roles: str) -> int:
-        return sum(LONG in row["prompt"] for role in roles for row in tables.read(splits / f"{role}.parquet"))
+    def count(role: str, column: str, fits: bool = True) -> int:
+        both = {name: table.path / f"{role}.parquet" for name, table in (("split", splits), ("kept", encoded))}
+        kept = {row["pair_id"] for row in tables.read(both["kept"], ["pair_id"])}
+        return sum(
+            any(LONG in row[name] for name in column.split()) and (row["pair_id"] in kept) == fits
+            for row in tables.read(both["split"])
+        )
 
-    told = {
-        event.asset_key.to_user_string(): event.materialization.metadata
-        for event in result.get_asset_materialization_events()
-        if event.asset_key
-    }
-    expected = {
-        "seed_rm": long("seed", "calibration", "test"), "loop_1/self_labels": long("pool"), "backbone": long("seed"),
-    }  # fmt: skip
-    assert {key: told[key]["prompts_cut"].value for key in expected} == expected
-    assert min(expected.values()) > 0
-    assert all(told[key]["tokens_cut"].value > 150 * expected[key] for key in expected)
+    told = encoded.summary
+    assert {role: told[f"{role}_prompts_cut"] for role in roles} == {role: count(role, "prompt") for role in roles}
+    either = "response_a response_b"
+    assert {role: told[f"{role}_left_out"] for role in roles} == {role: count(role, either, False) for role in roles}
+    assert told["left_out"] == 15 == tables.count(encoded.path / "left_out.parquet")
+    assert sum(told[role] for role in roles) == 285
+    assert told["pool_tokens_cut"] > 150 * told["pool_prompts_cut"] > 0
+    assert work.heads.get("backbone").summary["left_out"] == told["seed_left_out"]
     assert chain.summary(work, "ppo_policy")["prompts_cut"] > 0
     assert chain.summary(work, "policy_evaluation")["prompts_cut"] > 0
 
-    shutil.rmtree(data_root / "artifacts" / "trunk" / "pool")
-    warned: list[str] = []
-    again = Workshop(data_root, load_settings(), snapshot, log_warning=warned.append)
-    again.trunk("pool")
-    again.trunk("pool")
-    tokens = told["loop_1/self_labels"]["tokens_cut"].value
-    pairs = tables.count(splits / "pool.parquet")
-    assert warned == [
-        f"trunk/pool: {long('pool')} of {pairs} prompts were cut from the left, by {tokens:,} tokens, "
-        "to fit beside their responses into encoding.max_length 128."
+    warnings = [
+        str(event.message)
+        for event in result.all_events
+        if event.step_key == "encoded_pairs" and "max_length" in str(event.message)
     ]
+    said = capsys.readouterr().err
+    assert warnings or said.count("15 of 300 pairs are left out: their responses do not fit") == 1
+    in_audit = chain.summary(work, "loop_1/self_labels")["n_pool"]
+    assert in_audit == told["pool"]

@@ -15,6 +15,7 @@ EXPECTED = """
 backbone: splits
 controls/full_label_rm: seed_rm
 controls/judge_rm: evolved_rm
+encoded_pairs: backbone
 evolved_rm: loop_1/retrained_rm loop_2/retrained_rm seed_rm
 landed_pairs:
 loop_1/filtered_pairs: loop_1/status_report
@@ -31,7 +32,7 @@ policy_evaluation: controls/judge_rm ppo_policy
 ppo_policy: evolved_rm
 report: audit_sync
 audit_sync: evolved_rm policy_evaluation
-seed_rm: backbone
+seed_rm: encoded_pairs
 splits: landed_pairs
 """
 
@@ -69,12 +70,12 @@ def test_the_graph_is_the_figure_of_the_design() -> None:
     assert {f"{key.asset_key.to_user_string()}:{key.name}" for key in nodes.asset_check_keys} == CHECKS
 
 
-def test_without_sft_the_seed_rm_stands_on_the_splits() -> None:
+def test_without_sft_the_splits_are_encoded() -> None:
     assets, _ = graph(Settings(loops=1))
     nodes = dg.Definitions(
         assets=assets, resources={"ser": dg.ResourceDefinition.none_resource()}
     ).resolve_asset_graph()
-    assert nodes.get(dg.AssetKey("seed_rm")).parent_keys == {dg.AssetKey("splits")}
+    assert nodes.get(dg.AssetKey("encoded_pairs")).parent_keys == {dg.AssetKey("splits")}
     assert not nodes.has(dg.AssetKey("backbone"))
 
 
@@ -137,8 +138,8 @@ def test_too_few_labels_say_how_many_are_needed(data_root: Path, tmp_path: Path)
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "few.jsonl", labelled_rows(40)))
     result, _ = chain.materialize(data_root, snapshot)
     failed = [event for event in result.all_events if event.is_step_failure]
-    assert [event.step_key for event in failed] == ["splits"]
-    assert "at least 16 are needed" in str(failed[0].step_failure_data.error)
+    assert [event.step_key for event in failed] == ["encoded_pairs"]
+    assert "at least 16 are needed.\nLand more labelled pairs, or set roles." in str(failed[0].step_failure_data.error)
 
 
 def test_max_pairs_takes_whole_prompts_and_keeps_the_roles(

@@ -84,6 +84,8 @@ def test_label_columns_of_any_name_never_reach_a_stage(tmp_path: Path, monkeypat
     names = ("label", "winner", "gold", "human_preference", "chosen_index", "is_a_better")
     labelled = [row | dict.fromkeys(names, f"SECRET-{i % 2}") for i, row in enumerate(plain)]
     clean = run(tmp_path / "clean", tmp_path / "files", monkeypatch, human + plain)
+    with (tmp_path / "ser.toml").open("a") as file:  # else such rows are refused
+        file.write("[landing.tiny]\nunlabelled = true\n")
     marked = run(tmp_path / "marked", tmp_path / "files", monkeypatch, human + labelled)
     assert everything(marked) == everything(clean)
     for key in ("splits", "trunk/pool", "loop_1/self_labels", "loop_1/filtered_pairs"):

@@ -139,8 +139,7 @@ def test_labels_of_several_annotators(tmp_path: Path):
     done = zone.land([jsonl(tmp_path / "in.jsonl", rows)], "demo")
     assert numbers(done) == (9, 5, 4, 2, 2, 0, 1)  # two votes for each: no label
     tables = snapshot(zone, done.snapshot, tmp_path / "out")
-    assert [label["annotator"].partition(" ")[0] for label in tables["labels"]] == ["ann", "ben", "unnamed", "unnamed"]
-    assert [label["annotator"].partition("/")[2] for label in tables["labels"][2:]] == ["1", "2"]
+    assert [label["annotator"] for label in tables["labels"]] == ["ann", "ben", "unnamed a/1", "unnamed b/1"]
     assert tables["labels"][0]["preferred"] != tables["labels"][1]["preferred"]
     reasons = {row["line"]: row["reason"] for row in quarantined(tmp_path)}
     assert set(reasons) == {4, 9}
@@ -168,7 +167,7 @@ def test_files_that_wait_are_landed_once(tmp_path: Path):
     assert zone.land_waiting("demo") is None
     jsonl(folder / "a.jsonl", [pair(4), pair(5)])
     done = zone.land_waiting("demo")
-    assert done and (done.read, done.landed, done.labels_added) == (2, 2, 1)
+    assert done and (done.read, done.landed, done.duplicates) == (2, 1, 1)
     (folder / "empty.jsonl").touch()
     done = zone.land_waiting("demo")
     assert done and (done.read, done.nothing, done.files[0].unread) == (0, True, "empty file")

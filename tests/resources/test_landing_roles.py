@@ -235,6 +235,10 @@ def test_unnamed_raters_of_one_file_vote(tmp_path: Path):
     assert (done.read, done.landed, done.labels_added, done.quarantined) == (5, 5, 3, 0)
     again = land(zone, tmp_path, votes)
     assert (again.landed, again.duplicates, again.snapshot) == (0, 5, done.snapshot)
+    more = land(zone, tmp_path, [*votes, pair(1, "a"), pair(2, "b"), pair(2, "b")], "more")
+    assert (more.duplicates, more.labels_added, zone.roles(more.snapshot).undecided) == (5, 3, 0)
+    zone = landing(tmp_path / "anew")
+    land(zone, tmp_path, votes)
     assert done.labelled == 1
     assigned = zone.roles(done.snapshot)
     assert (assigned.disputed, assigned.undecided, assigned.labelled.labelled) == (2, 1, 1)
@@ -253,3 +257,20 @@ def test_one_annotator_who_says_both_is_quarantined_and_two_who_disagree_are_not
     assert (done.landed, done.labels_added, done.quarantined) == (2, 1, 1)
     assert quarantined(tmp_path)[0]["reason"] == "the label contradicts an earlier one by annotator 'ann'"
     assert zone.roles(done.snapshot).undecided == 1
+
+
+def test_flipping_the_labels_of_the_vault_changes_no_other_table(tmp_path: Path):
+    rows = [pair(i, "ab"[i % 2]) for i in range(200)]
+    made = []
+    for flipped in (False, True):
+        zone = landing(tmp_path / str(flipped))
+        if flipped:
+            pool = {key for key, role in made[0][0].items() if role == "pool"}
+            rows = [row | {"preferred": "ba"[i % 2]} if identity(i) in pool else row for i, row in enumerate(rows)]
+        land(zone, tmp_path / str(flipped), rows)
+        folder = splits(zone, "demo", tmp_path / str(flipped) / "out")
+        files = {name: (folder / f"{name}.parquet").read_bytes() for name in ("seed", "calibration", "test", "pool")}
+        vault = (folder / "vault.parquet").read_bytes()
+        made.append((roles(zone, "demo", tmp_path / str(flipped) / "again"), files, vault))
+    assert made[0][:2] == made[1][:2]
+    assert made[0][2] != made[1][2]

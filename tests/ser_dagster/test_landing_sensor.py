@@ -1,6 +1,5 @@
 """What is put into a landing folder lands once it is quiet, and each new snapshot is requested once."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -196,12 +195,6 @@ def test_a_dataset_that_was_forgotten_is_new_when_it_lands_again(folder: Path, d
     second = tick(cursor)
     assert requested(second) == requested(first) == [current(data_root)]
     assert "nothing new since" in reason(tick(second.cursor))
-
-
-def test_a_cursor_of_an_earlier_version_still_counts(folder: Path, data_root: Path) -> None:
-    write_jsonl(folder / "a.jsonl", labelled_rows(3))
-    tick()
-    assert "nothing new since" in reason(tick(json.dumps({"tiny": current(data_root)})))
 
 
 def test_every_dataset_gets_its_own_run(folder: Path, data_root: Path) -> None:
