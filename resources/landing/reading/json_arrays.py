@@ -180,7 +180,7 @@ class _Elements:
         why, line = explain(fault, window.text), window.line(getattr(fault, "pos", window.position))
         if len(window.text) - window.position > rows.MAX_LINE:
             why = f"an object of over {rows.MAX_LINE} characters; its beginning is kept"
-        key = self._key or _first_key(window.text[window.position :][:_LONGEST_KEY])
+        key = self._key or _first_key(window.text[window.position : window.position + _LONGEST_KEY])
         raw = window.pass_over(re.compile(rf",[ \t\r\n]*(?=\{{[ \t\r\n]*{re.escape(key)})") if key else None)
         if window.peek():
             return text_row(self._number, raw, None, f"{why}, line {line}")
