@@ -13,7 +13,8 @@ from resources.landing.reading.rows import HEAD, RawRow, UnreadableError, text_r
 LISTS = ("data", "rows", "examples", "instances", "train", "test", "validation")
 """Names under which the rows of a file stand when it is one object."""
 
-_PIECE = 2**20
+_PIECE = 2**16
+"""Characters; what a fault costs grows with it, as its line is counted from where the part in hand begins."""
 _SPACES = " \t\r\n"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _OBJECTS = re.compile(r"\[\s*\{")
