@@ -10,7 +10,16 @@ from resources.landing.reading.arrow_rows import arrow_rows, parquet_rows
 from resources.landing.reading.compressed import Source
 from resources.landing.reading.csv_rows import chosen_rows, table_rows
 from resources.landing.reading.json_rows import json_rows
-from resources.landing.reading.kinds import FORMATS, Kind, accepted, certain_kind, kind_of_name, method_of, refuse
+from resources.landing.reading.kinds import (
+    FORMATS,
+    PARQUET_MARK,
+    Kind,
+    accepted,
+    certain_kind,
+    kind_of_name,
+    method_of,
+    refuse,
+)
 from resources.landing.reading.rows import RawRow, Tell, UnreadableError
 from resources.landing.reading.saved_datasets import files_of
 from resources.landing.reading.text import open_text
@@ -33,7 +42,7 @@ def read_rows(path: Path, tell: Tell = ignore) -> Iterator[RawRow]:
     Raises:
         UnreadableError: not a readable file of its format. Rows may have been yielded before.
     """
-    usual = "\t" if ".tsv" in path.suffixes else ","
+    usual = "\t" if ".tsv" in path.name.lower() else ","
 
     def table(source: Source, tell: Tell) -> Iterator[RawRow]:
         with open_text(source, "", tell, spreadsheet=True) as text:
@@ -42,7 +51,7 @@ def read_rows(path: Path, tell: Tell = ignore) -> Iterator[RawRow]:
     return _read(path, tell, table)
 
 
-def read_columns(path: Path, names: Collection[str], needed: Collection[str], tell: Tell = ignore) -> Iterator[RawRow]:
+def read_columns(path: Path, names: Collection[str], needed: Collection[str]) -> Iterator[RawRow]:
     """The same for a reader of these columns alone: in a table of text the others may be broken in any way.
 
     Args:
@@ -56,7 +65,7 @@ def read_columns(path: Path, names: Collection[str], needed: Collection[str], te
         with open_text(source, "", tell, spreadsheet=True) as text:
             yield from chosen_rows(text, names, needed, tell)
 
-    return _read(path, tell, table)
+    return _read(path, ignore, table)
 
 
 def _read(path: Path, tell: Tell, table: _TableReader) -> Iterator[RawRow]:
@@ -104,7 +113,7 @@ def _recognise(path: Path, kind: Kind, promised: str | None, tell: Tell) -> tupl
     certain = certain_kind(head)
     if certain is not None and certain is not kind:
         tell(f"a {certain} file, in spite of its name")
-    elif certain is None and kind is Kind.PARQUET:
+    elif certain is None and kind is Kind.PARQUET and not head.startswith(PARQUET_MARK):
         raise UnreadableError("not a parquet file, although its name says so")
     elif method is None and promised is not None and certain is None:
         raise UnreadableError(f"not compressed with {promised}, although its name says so")

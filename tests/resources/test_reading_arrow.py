@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from reading_fakes import read, zstd
 
 from resources.landing.files import UnreadableError
+from ser.errors import SerError
 
 
 def as_parquet(table: pa.Table, path: Path) -> None:
@@ -143,3 +145,11 @@ def test_no_copy_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UnreadableError):
         read(tmp_path / "cut.parquet.gz", data[:-9])
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_full_disk_is_not_the_fault_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_parquet(pa.table({"prompt": ["q"]}), tmp_path / "in.parquet")
+    data = (tmp_path / "in.parquet").read_bytes()
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda buffering: io.FileIO("/dev/full", "r+"))
+    with pytest.raises(SerError, match="No space left on device"):
+        read(tmp_path / "in.parquet.gz", data)

@@ -98,6 +98,11 @@ def test_what_pandas_writes(tmp_path: Path) -> None:
     assert read(tmp_path / "plain.tsv", (tmp_path / "in.tsv.zst").read_bytes()).fields == FIELDS
 
 
+def test_a_header_that_begins_as_another_format_does(tmp_path: Path) -> None:
+    for name in ("PAR1", "BZhour", "ARROW1", "version", "PK"):
+        assert read(tmp_path / "in.csv", f"{name}\nx\n").fields == [{name: "x"}]
+
+
 def test_empty_rows_and_cells_of_a_spreadsheet_are_nothing(tmp_path: Path) -> None:
     found = read(tmp_path / "in.csv", "\n\nprompt;chosen;;\nq;y;;\n;;;\n \nq;y;;;;\nq;y;x;;z\n")
     assert found.fields == [{"prompt": "q", "chosen": "y"}, {"prompt": "q", "chosen": "y"}, None]

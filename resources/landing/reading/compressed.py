@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import IO, cast
 import pyarrow as pa
 
 from resources.landing.reading.rows import HEAD
+from ser.errors import SerError
 
 _BLOCK = 2**18
 
@@ -40,16 +40,33 @@ class Source:
 
     @contextmanager
     def open_seekable(self) -> Iterator[IO[bytes]]:
-        """The same for a reader that moves about in the file: a decompressed copy, which no crash leaves behind."""
+        """The same for a reader that moves about in the file: a decompressed copy, which no crash leaves behind.
+
+        Raises:
+            SerError: there is no room for the copy.
+        """
         if self.method is None:
             with self.path.open("rb") as file:
                 yield file
             return
-        with tempfile.TemporaryFile() as copy:
+        with tempfile.TemporaryFile(buffering=0) as copy:
             with self.open() as stream:
-                shutil.copyfileobj(stream, copy, _BLOCK)
+                while block := stream.read(_BLOCK):
+                    self._write(copy, block)
             copy.seek(0)
             yield copy
+
+    def _write(self, copy: IO[bytes], block: bytes) -> None:
+        left = memoryview(block)
+        try:
+            while left:
+                left = left[copy.write(left) :]
+        except OSError as error:  # not the fault of the file that is read
+            where = tempfile.gettempdir()
+            raise SerError(
+                f"{self.path} cannot be decompressed in {where}: {error.strerror}.\n"
+                "Nothing has landed; make room there, or set TMPDIR to another folder."
+            ) from error
 
     def head(self) -> bytes:
         """The first bytes."""

@@ -13,7 +13,8 @@ from resources.landing.reading.rows import HEAD, RawRow, UnreadableError, text_r
 LISTS = ("data", "rows", "examples", "instances", "train", "test", "validation")
 """Names under which the rows of a file stand when it is one object."""
 
-_PIECE = 2**20
+_PIECE = 2**16
+"""Characters; what a fault costs grows with it, as its line is counted from where the part in hand begins."""
 _SPACES = " \t\r\n"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _OBJECTS = re.compile(r"\[\s*\{")
@@ -180,7 +181,7 @@ class _Elements:
         why, line = explain(fault, window.text), window.line(getattr(fault, "pos", window.position))
         if len(window.text) - window.position > rows.MAX_LINE:
             why = f"an object of over {rows.MAX_LINE} characters; its beginning is kept"
-        key = self._key or _first_key(window.text[window.position :][:_LONGEST_KEY])
+        key = self._key or _first_key(window.text[window.position : window.position + _LONGEST_KEY])
         raw = window.pass_over(re.compile(rf",[ \t\r\n]*(?=\{{[ \t\r\n]*{re.escape(key)})") if key else None)
         if window.peek():
             return text_row(self._number, raw, None, f"{why}, line {line}")

@@ -74,8 +74,9 @@ class _Broken:
     """Lines that are not one object each."""
 
     def __init__(self, lines: _Lines, tell: Tell):
-        self._lines, self._tell = lines, tell
-        self._told = False
+        self._lines, self._tell, self._told = lines, tell, False
+        self._usual = 1
+        """Lines that the last object went over, besides its first."""
         self._closed_until = 0
         """Before this line no object over several lines is looked for: one that was broken reached as far."""
 
@@ -102,7 +103,7 @@ class _Broken:
         number = self._lines.number
         if not is_open(fault, beginning) or number < self._closed_until:
             return None
-        text, taken, wanted = beginning + "\n", list[str](), 1
+        text, taken, wanted = beginning + "\n", list[str](), self._usual
         while more := self._take(wanted):
             taken += more
             text += "".join(more)
@@ -119,6 +120,7 @@ class _Broken:
             if not self._told:
                 self._told = True
                 self._tell("objects over several lines")
+            self._usual = used
             return _Joined(value, text[:end], text[end:].partition("\n")[0])
         self._closed_until = number + text.count("\n", 0, getattr(fault, "pos", len(text)))
         self._lines.give_back(taken)

@@ -31,10 +31,11 @@ COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 """Endings of compressed files, and the method."""
 
 _CERTAIN = (
-    (re.compile(rb"PAR1"), Kind.PARQUET),
+    (re.compile(rb"PAR1\x15"), Kind.PARQUET),  # the mark, and the number with which the first header begins
     (re.compile(rb"ARROW1\0\0"), Kind.ARROW),
     (re.compile(rb"\xff{4}...\0..\0\0", re.DOTALL), Kind.ARROW),  # a stream: its mark, and two small numbers
 )
+PARQUET_MARK = b"PAR1"
 _METHODS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 """A zstd frame without data, with which some tools begin a file."""
@@ -45,7 +46,7 @@ _REFUSED = (
     (b"%PDF-", "a PDF document, not data"),
     (b"SQLite format 3\0", "an SQLite database: export the table as CSV"),
     (b"\xfd7zXZ\0", "compressed with xz: decompress it, or use gzip or zstd"),
-    (b"BZh", "compressed with bzip2: decompress it, or use gzip or zstd"),
+    (b"BZh91AY&SY", "compressed with bzip2: decompress it, or use gzip or zstd"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it and name the files in it"),
     (b"\xff\xfe\0\0", "text in UTF-32: save it as UTF-8"),
     (b"\0\0\xfe\xff", "text in UTF-32: save it as UTF-8"),
