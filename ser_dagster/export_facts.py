@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from assets.evolved import finished_models
+from assets.gate import is_closed, seed_gate
 from resources.artifacts import Artifact
 from resources.audit.record import made_from, model_of
 from resources.exports.labels import KeptLabels, LoopLabels
@@ -102,6 +103,11 @@ def policy(work: Workshop) -> tuple[Artifact, dict[str, Any]]:
         SerError: the run trained none, or its backbone is no longer what it was.
     """
     artifact = work.heads.find("ppo_policy")
+    if is_closed(work):
+        raise SerError(
+            f"the run on {work.snapshot} has no policy: its seed RM is {seed_gate(work).words}.\n"
+            "`ser run --anyway` trains one all the same."
+        )
     if artifact is None:
         raise SerError(f"the run on {work.snapshot} has no policy. Run `ser run` without --no-policy first.")
     told = ("episodes", "prompts", "first_mean_reward", "mean_reward", "kl")

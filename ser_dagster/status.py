@@ -46,7 +46,8 @@ def status() -> dict[str, Any]:
 
 def _run(work: Workshop) -> dict[str, Any]:
     promotion = work.find("evolved_rm")
-    evaluation = work.find("policy_evaluation")
+    behind_the_gate = promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
+    evaluation = None if behind_the_gate else work.find("policy_evaluation")  # or it is an earlier run's
     return {
         "snapshot": work.snapshot,
         "settings": work.settings.digest,

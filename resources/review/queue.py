@@ -10,6 +10,7 @@ from resources.review.files import write_queue
 from resources.review.ranking import ScoredLoop, rank
 from resources.workshop import Workshop
 from ser.errors import SerError
+from ser.promotion import GATE_NOT_SHOWN
 from ser.specs import Thresholds
 
 
@@ -46,16 +47,22 @@ def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) 
 
 def _latest_run(root: Path, snapshot: str) -> tuple[Workshop, list[ScoredLoop]]:
     """The last run of the snapshot that has labelled its pool, and the loops that did."""
-    settings = [settings for name, settings in known_runs(root) if name == snapshot]
-    for one in reversed(settings):
-        work = Workshop(root, one, snapshot)
+    runs = [Workshop(root, settings, name) for name, settings in known_runs(root) if name == snapshot]
+    for work in reversed(runs):
         if loops := _scored_loops(work):
             return work, loops
     dataset = snapshot.rpartition("-")[0]
+    ended = runs and _ended_at_the_gate(runs[-1])
+    why = "because the run ended at its gate (see ser report)" if ended else "yet"
     raise SerError(
-        f"the pool of {snapshot}, the current snapshot of {dataset}, has not been labelled yet.\n"
-        f"Run: ser run --dataset {dataset}"
+        f"the pool of {snapshot}, the current snapshot of {dataset}, has not been labelled {why}.\n"
+        f"Run: ser run --dataset {dataset}{' --anyway' if ended else ''}"
     )
+
+
+def _ended_at_the_gate(work: Workshop) -> bool:
+    promotion = work.heads.find("evolved_rm")
+    return promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
 
 
 def _scored_loops(work: Workshop) -> list[ScoredLoop]:

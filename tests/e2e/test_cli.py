@@ -163,7 +163,7 @@ def test_a_wrong_argument_is_exit_code_2(project: Path) -> None:
 
 def test_a_wrong_setting_names_the_nearest(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SER_LOPS", "2")
-    assert "Did you mean 'loops'?" in ser("run", code=1)
+    assert "SER_LOPS: unknown setting 'lops'. Did you mean SER_LOOPS?" in ser("run", code=1)
 
 
 def test_a_backbone_that_is_nowhere_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

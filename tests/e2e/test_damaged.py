@@ -69,7 +69,7 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
     whole = status()["runs"]
     assert whole[0]["promoted_loop"] is not None
     name = damage(root, "evolved_rm")
-    assert status()["runs"] == [whole[0] | {"promoted_loop": None}]
+    assert status()["runs"] == [whole[0] | {"promoted_loop": None, "verdict": None, "gate": None}]
     assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
 
 

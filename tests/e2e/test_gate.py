@@ -114,12 +114,24 @@ def test_the_seed_model_can_be_exported(closed: Closed, capsys: pytest.CaptureFi
     assert "not shown to be better than a coin" in (tmp_path / "rm" / "README.md").read_text()
     assert main(["export", "labels", "--to", str(tmp_path / "labels.jsonl")]) == 1
     assert "no loop of the run" in capsys.readouterr().err
+    assert main(["export", "policy", "--to", str(tmp_path / "policy")]) == 1
+    assert "has no policy: its seed RM is not shown to be" in capsys.readouterr().err
 
 
-def test_what_is_asked_for_of_a_loop_that_was_not_run_says_why(closed: Closed) -> None:
+def test_what_is_asked_for_of_a_loop_that_was_not_run_says_why(
+    closed: Closed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["review", "export"]) == 1
+    assert "because the run ended at its gate" in (error := capsys.readouterr().err)
+    assert error.endswith("Run: ser run --dataset tiny --anyway\n")
     result, _ = on_demand(closed.work.root, closed.work.snapshot, "loop_1/ppo_policy")
     failure = next(event for event in result.all_events if event.is_step_failure)
     assert "loop 1 has no reward model: the seed RM is not shown to be" in str(failure.step_failure_data.error)
+
+
+def test_the_audit_can_be_brought_up_alone_as_after_a_failed_run(closed: Closed) -> None:
+    result, _ = on_demand(closed.work.root, closed.work.snapshot, "audit_sync", "report")
+    assert result.success and chain.outcomes(result) == {"audit_sync": "made", "report": "made"}
 
 
 def test_who_goes_on_anyway_gets_the_loops(closed: Closed, capsys: pytest.CaptureFixture[str]) -> None:
