@@ -11,7 +11,8 @@ _ROLES = ("system", "user", "assistant")
 _TURNS = re.compile(r"\n\n(Human|Assistant):")
 _CLOSE_TURNS = re.compile(r"\n(Human|Assistant):")
 _NAMES = {"Human": "user", "Assistant": "assistant"}
-_NOTHING_SEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\ufeff \t\r\n"
+_SPACES = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+_NOTHING_SEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\ufeff" + _SPACES
 """What a text may hold without anything to be seen; alone it is as good as empty."""
 
 
@@ -97,7 +98,7 @@ def transcript(text: str) -> list[dict[str, str]] | None:
 
 def is_empty(text: str) -> bool:
     """Whether nothing of a text can be seen."""
-    return not text or not text.strip(_NOTHING_SEEN)
+    return not text.strip(_NOTHING_SEEN)
 
 
 def prompt_messages(prompt: str) -> list[dict[str, str]]:

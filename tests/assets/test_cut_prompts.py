@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from resources.audit.database import query
+from resources.reporter import Reporter
 from ser import tables
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -12,8 +14,10 @@ LONG = " ".join(["please"] * 300)
 
 
 def test_what_was_cut_or_left_out_is_counted_and_said_once(
-    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Reporter, "warn", lambda reporter, text: said.append(text))
     (tmp_path / "ser.toml").write_text("loops = 1\nsft = true\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
     rows = labelled_rows(300)
     for row in rows[::3]:
@@ -45,12 +49,9 @@ def test_what_was_cut_or_left_out_is_counted_and_said_once(
     assert chain.summary(work, "ppo_policy")["prompts_cut"] > 0
     assert chain.summary(work, "policy_evaluation")["prompts_cut"] > 0
 
-    warnings = [
-        str(event.message)
-        for event in result.all_events
-        if event.step_key == "encoded_pairs" and "max_length" in str(event.message)
-    ]
-    said = capsys.readouterr().err
-    assert warnings or said.count("15 of 300 pairs are left out: their responses do not fit") == 1
-    in_audit = chain.summary(work, "loop_1/self_labels")["n_pool"]
-    assert in_audit == told["pool"]
+    cut = sum(told[f"{role}_prompts_cut"] for role in roles)
+    assert said[0] == "15 of 300 pairs are left out: their responses do not fit into encoding.max_length 128."
+    assert said[1].startswith(f"{cut} of 285 prompts were cut from the left, by ")
+    assert chain.summary(work, "loop_1/self_labels")["n_pool"] == told["pool"]
+    audited = query(data_root / "audit.duckdb", "SELECT role, count(*) FROM roles GROUP BY ALL")[1]
+    assert dict(audited) == {role: told[role] for role in roles} | {"unused": 15}

@@ -197,8 +197,8 @@ def test_roles_that_contradict_are_not_used_and_counted(tmp_path: Path):
     done = land(zone, tmp_path, rows)
     assert (done.landed, done.quarantined) == (2, 2)
     why = {row["line"]: row["reason"] for row in quarantined(tmp_path)}
-    assert why[3] == "the role 'test' needs a label, and the row has none"
-    assert why[4].startswith("the role 'gold' is unknown")
+    assert why[3] == "role 'test' needs a label, and the row has none"
+    assert why[4].startswith("role 'gold' is unknown")
     assert (role_of(zone, tmp_path, 1), role_of(zone, tmp_path, 2)) == ("test", "unused")
     assert zone.roles(zone.current_snapshot("demo")).contradictions == 1
     stricter = land(zone, tmp_path, [pair(1, role="unused", group="g")], "again")
