@@ -11,6 +11,7 @@ from bench.accuracy import accuracy
 from bench.bookkeeping import bookkeeping, growth
 from bench.comparisons import curves, loops, scoring, training
 from bench.graph import graph
+from bench.landing import landing
 from bench.measure import Comparison, table
 from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
@@ -26,9 +27,9 @@ ROUNDS = 5
 EPISODES = 8
 """Of a rollout of PPO."""
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "labelling", "graph")
+SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph")
 """Sections that `--quick` leaves out unless they are named."""
-ONCE = ("padding", "accuracy", "curves", "bookkeeping", "labelling")
+ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling")
 """Sections in which nothing takes turns."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -79,6 +80,10 @@ def _bookkeeping(quick: bool) -> str:
     return bookkeeping((2_000, 20_000) if quick else (100_000, 1_000_000), loops=12, patience=2.0)
 
 
+def _landing(quick: bool) -> str:
+    return landing((2_000, 20_000) if quick else (100_000, 1_000_000))
+
+
 def _labelling(quick: bool) -> str:
     return growth("bench.labelling_steps", (500, 5_000) if quick else (4_000, 40_000))
 
@@ -122,6 +127,7 @@ SECTIONS = {
     "ppo": _ppo,
     "graph": _graph,
     "bookkeeping": _bookkeeping,
+    "landing": _landing,
     "labelling": _labelling,
     "utilisation": _utilisation,
 }
@@ -134,7 +140,7 @@ def write(section: str, measured: str) -> None:
     after = rest.split(end)[1]
     day = datetime.now(UTC).date().isoformat()
     rounds = "" if section in ONCE else f", {ROUNDS} rounds"
-    arithmetic = "" if section in ("padding", "accuracy") else f"{default_compute().dtype}; "
+    arithmetic = "" if section in ("padding", "accuracy", "landing") else f"{default_compute().dtype}; "
     about = f"{machine()}; {versions()}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
 
