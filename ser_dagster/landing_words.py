@@ -32,10 +32,10 @@ def _file_lines(file: FileReport) -> Iterator[str]:
     if file.unread:
         yield f"{file.name} was not read: {file.unread}"
         return
-    said = [*file.format, *(f"{rows:,} rows as {shape}" for shape, rows in file.shapes.most_common())]
+    said = [*file.format, *(f"{rows:,} rows as {shape}" for shape, rows in file.shapes.items())]
     if said:
         yield f"{file.name}: read {'; '.join(said)}."
-    for note, rows in file.notes.most_common():
+    for note, rows in file.notes.items():
         yield f"  {rows:,} x {note}"
     if not file.shapes and file.columns:
         more = ", …" if len(file.columns) > _COLUMNS else ""

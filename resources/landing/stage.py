@@ -1,6 +1,5 @@
 """The first step of a landing: every row is checked by itself and laid into one staging table."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -41,8 +40,8 @@ class FileReport:
 
     name: str
     format: list[str] = field(default_factory=list)
-    shapes: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
+    shapes: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
     pairs: int = 0
     unread: str | None = None
@@ -91,7 +90,8 @@ def stage(
             target.unlink(missing_ok=True)
             report.unread, report.pairs = str(error), 0
             continue
-        report.shapes, report.notes, report.columns = shapes.shapes, shapes.notes, shapes.columns
+        report.shapes, report.notes = dict(shapes.shapes.most_common()), dict(shapes.notes.most_common())
+        report.columns = shapes.columns
         if not count:
             target.unlink()
             report.unread = "no rows in the file" if path.stat().st_size else "empty file"
