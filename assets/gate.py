@@ -1,7 +1,6 @@
 """The gate after the seed RM: while it is closed no loop is run, and no policy or judge is trained."""
 
 from resources.workshop import Workshop
-from ser import tables
 from ser.gate import SeedData, describe_gate, is_shown
 from ser.specs import Gate
 
@@ -9,12 +8,12 @@ from ser.specs import Gate
 def seed_gate(work: Workshop) -> Gate:
     """Whether the seed RM is shown to be better than a coin, and if not, what would show it."""
     splits, seed = work.heads.get("splits").summary, work.heads.get("seed_rm").summary
-    limit, pairs = work.settings.roles.max_pairs, tables.count(work.heads.get("landed_pairs").path / "pairs.parquet")
     held_out = work.heads.get("seed_rm.heldout").summary["metrics"]["calibration"]["accuracy"]
     data = SeedData(
         labels=seed["n_human"],
         held_back=splits["vault"],
-        left_out=0 if limit is None else max(0, pairs - limit),
+        left_out=splits["beyond_max_pairs"],
+        not_scored=splits["beyond_heldout_max"],
         first_loss=seed["first_loss"],
         last_loss=seed["last_loss"],
     )

@@ -43,11 +43,11 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
     before = model_of(k - 1)
     options = _options(k, "self_labels", before, HEAVY_POOL)
 
-    @dg.asset(**options, code_version=code_version("ser.stages.label"), output_required=k > 1)
+    @dg.asset(**options, code_version=code_version("ser.stages.label"), output_required=False)
     def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
-        """The pool, labelled by the reward model of the loop before; nothing in loop 1 when the gate is closed."""
+        """The pool, labelled by the reward model of the loop before; nothing behind a closed gate."""
         work = ser.workshop(context)
-        if k == 1 and is_closed(work):
+        if is_closed(work):
             context.log.info(why_skipped(work, "loop is run"))
             return
         heldout = work.heads.get(f"{before}.heldout")

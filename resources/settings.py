@@ -7,10 +7,11 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
+from resources.landing.shapes.mapping import ColumnMap
 from ser.errors import SerError
 from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Roles, Spec, Thresholds
 
@@ -53,6 +54,14 @@ class LandedColumns(Spec):
     values: dict[str, str] = Field({}, description="what the label column says, to a, b or tie")
     role: str | None = Field(None, description="the role of every row that names none")
     unlabelled: bool = Field(False, description="land without labels although a column looks like one")
+
+    @model_validator(mode="after")
+    def _readable(self) -> "LandedColumns":
+        try:
+            ColumnMap(self.map, self.values, self.role, self.unlabelled)
+        except SerError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class Settings(Spec):
@@ -218,8 +227,12 @@ def _explain(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> 
 def _fields(place: Sequence[str]) -> list[str]:
     """The settings that exist in the section at `place`."""
     model: type[BaseModel] = Settings
-    for part in place:
+    parts = iter(place)
+    for part in parts:
         annotation: Any = model.model_fields[part].annotation
-        kinds = (annotation,) if isinstance(annotation, type) else annotation.__args__
+        if get_origin(annotation) is dict:  # a name of the user's own comes next
+            annotation = get_args(annotation)[1]
+            next(parts, None)
+        kinds = (annotation,) if isinstance(annotation, type) else get_args(annotation)
         model = next(kind for kind in kinds if issubclass(kind, BaseModel))
     return sorted(model.model_fields)

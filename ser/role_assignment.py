@@ -8,6 +8,7 @@ tie that comes later can only move them towards the test.
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from ser.roles import DRAW, Fractions, Labelled, decide_fractions
 from ser.specs import Roles
@@ -26,17 +27,24 @@ CREATE TEMP TABLE tie AS SELECT DISTINCT dialogue_key AS one, group_key AS other
 INSERT INTO tie SELECT other, one FROM tie;
 """
 
-# The root is the least key that a chain of ties leads to. It is passed along ties and then jumps to its own root, so
-# that long chains need few rounds.
-_NEARER = """
-CREATE OR REPLACE TEMP TABLE nearer AS SELECT c.key, least(c.root, min(n.root)) AS root
-  FROM component c LEFT JOIN tie t ON t.one = c.key LEFT JOIN component n ON n.key = t.other
-  GROUP BY c.key, c.root;
-CREATE OR REPLACE TEMP TABLE jumped AS SELECT a.key, b.root FROM nearer a JOIN nearer b ON b.key = a.root;
+# Every root with a smaller neighbour hooks itself to the least of them, and hooks of hooks are followed to their end.
+# Roots without a smaller neighbour are no neighbours of each other: at least half of the tied roots go in each round.
+_HOOKS = """
+CREATE OR REPLACE TEMP TABLE hook AS SELECT a.root, min(b.root) AS target
+  FROM tie t JOIN component a ON a.key = t.one JOIN component b ON b.key = t.other
+  WHERE b.root < a.root GROUP BY a.root;
+"""
+_FOLLOW = """
+CREATE OR REPLACE TEMP TABLE hook AS SELECT h.root, coalesce(n.target, h.target) AS target
+  FROM hook h LEFT JOIN hook n ON n.root = h.target;
+"""
+_ROOTS = """
+CREATE OR REPLACE TEMP TABLE component AS SELECT key, coalesce(h.target, c.root) AS root
+  FROM component c LEFT JOIN hook h ON h.root = c.root;
 """
 
 _VOTES = """
-CREATE TEMP TABLE vote AS SELECT pair_id,
+CREATE TEMP TABLE vote AS SELECT pair_id, count(*) FILTER (origin = 'landed') AS votes,
     coalesce(sum(points) FILTER (origin = 'landed'), 0) AS landed,
     coalesce(sum(points) FILTER (origin = 'review'), 0) AS review,
     min(points) < max(points) AS disputed
@@ -44,23 +52,28 @@ CREATE TEMP TABLE vote AS SELECT pair_id,
 CREATE TEMP TABLE rooted AS SELECT p.pair_id, p.asked, coalesce(c.root, p.dialogue_key) AS root,
     coalesce(p.group_key, p.dialogue_key) AS unit
   FROM placed p LEFT JOIN component c ON c.key = p.dialogue_key;
-CREATE TEMP TABLE used AS SELECT root FROM (
-    SELECT root, sum(n) OVER (ORDER BY sha256('max_pairs:' || root), root) AS up_to
-    FROM (SELECT root, count(*) AS n FROM rooted GROUP BY root) WHERE n <= {max_pairs})
-  WHERE up_to <= {max_pairs};
-CREATE TEMP TABLE known AS SELECT r.*, coalesce(v.landed, 0) AS landed, coalesce(v.review, 0) AS review,
-    coalesce(v.disputed, false) AS disputed
+"""
+
+_UNITS_BY_HASH = """
+SELECT root, count(*) FROM rooted GROUP BY root ORDER BY sha256('max_pairs:' || root), root
+"""
+
+# `votes` decides what a pair may be used for, and never what the votes say: the vault's labels can be flipped.
+_KNOWN = """
+CREATE TEMP TABLE known AS SELECT r.*, coalesce(v.votes, 0) AS votes, coalesce(v.landed, 0) AS landed,
+    coalesce(v.review, 0) AS review, coalesce(v.disputed, false) AS disputed
   FROM rooted r SEMI JOIN used USING (root) LEFT JOIN vote v USING (pair_id);
 """
 
 _LABELLED = """
-SELECT count(*), count(*) FILTER (landed <> 0), count(*) FILTER (landed <> 0 AND asked IS NULL),
-  count(*) FILTER (landed <> 0 AND asked = 'test'), count(*) FILTER (landed <> 0 AND asked = 'calibration') FROM known
+SELECT count(*), count(*) FILTER (votes > 0), count(*) FILTER (votes > 0 AND asked IS NULL),
+  count(*) FILTER (votes > 0 AND asked = 'train'), count(*) FILTER (votes > 0 AND asked = 'test'),
+  count(*) FILTER (votes > 0 AND asked = 'calibration') FROM known
 """
 
 _PURPOSES = """
 CREATE TEMP TABLE purpose AS
-WITH size AS (SELECT root, count(*) AS n, bool_or(landed <> 0) AS labelled,
+WITH size AS (SELECT root, count(*) AS n, bool_or(votes > 0) AS labelled,
       bool_or(asked = 'test') AS test, bool_or(asked = 'calibration') AS calibration,
       bool_or(asked IN ('seed', 'pool', 'train')) AS train FROM known GROUP BY root),
   drawn AS (SELECT root, min({draw}) AS first FROM (SELECT DISTINCT root, unit FROM known) GROUP BY root),
@@ -133,12 +146,16 @@ class Assignment:
         """What a person should know of this draw, a sentence each."""
         pairs = self.labelled.pairs
         said = {
-            f"raters disagree on {_pairs(self.disputed)}: the majority decides; {_pairs(self.undecided)} without a "
-            "majority count as unlabelled.": self.disputed,
+            f"raters disagree on {_pairs(self.disputed)}: the majority decides (a review before it); "
+            f"{_pairs(self.undecided)} without one have no label.": self.disputed,
             f"{_pairs(self.contradictions)} asked for a role that contradicts what the group or prompt is used for: "
             "unused.": self.contradictions,
-            f"one group has {self.largest_unit:,} of {pairs:,} pairs, which all get one role: see whether the column "
-            "`group` says what belongs together.": pairs >= 100 and self.largest_unit > LARGE_UNIT * pairs,
+            f"{self.largest_unit:,} of {pairs:,} pairs share a group or a first message, and so all get one role.": (
+                pairs >= 100 and self.largest_unit > LARGE_UNIT * pairs
+            ),
+            f"{_pairs(self.beyond_max_pairs)} beyond roles.max_pairs: unused.": self.beyond_max_pairs,
+            f"{_pairs(self.beyond_heldout_max)} beyond roles.heldout_max: unused.": self.beyond_heldout_max,
+            "the test set is what asks for that role: none is drawn.": self.fractions.test == 0 < self.counts["test"],
         }
         return [sentence for sentence, due in said.items() if due]
 
@@ -152,8 +169,10 @@ def assign_roles(con: duckdb.DuckDBPyConnection, roles: Roles) -> Assignment:
     """
     con.execute(_UNITS)
     _connect(con)
-    unlimited = max(1, con.execute("SELECT count(*) FROM placed").fetchall()[0][0])
-    con.execute(_VOTES.format(max_pairs=roles.max_pairs or unlimited))
+    unlimited = max(1, _count(con, "placed"))
+    con.execute(_VOTES)
+    _choose_used(con, roles.max_pairs)
+    con.execute(_KNOWN)
     labelled = Labelled(*con.execute(_LABELLED).fetchall()[0])
     fractions = decide_fractions(roles, labelled)
     con.execute(
@@ -172,13 +191,32 @@ def _pairs(number: int) -> str:
 
 
 def _connect(con: duckdb.DuckDBPyConnection) -> None:
-    changed = con.execute("SELECT count(*) FROM tie").fetchall()[0][0]
-    while changed:
-        con.execute(_NEARER)
-        changed = con.execute(
-            "SELECT count(*) FROM jumped j JOIN component c USING (key) WHERE j.root <> c.root"
-        ).fetchall()[0][0]
-        con.execute("CREATE OR REPLACE TEMP TABLE component AS FROM jumped")
+    """Let every key's root be the least key that a chain of ties leads to."""
+    con.execute(_HOOKS)
+    while _count(con, "hook"):
+        while _count(con, "hook h JOIN hook n ON n.root = h.target"):
+            con.execute(_FOLLOW)
+        con.execute(_ROOTS)
+        con.execute(_HOOKS)
+
+
+def _count(con: duckdb.DuckDBPyConnection, rows: str) -> int:
+    return con.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
+
+
+def _choose_used(con: duckdb.DuckDBPyConnection, max_pairs: int | None) -> None:
+    """Make the table `used`: whole units in the order of a hash, each that still fits."""
+    con.execute("CREATE TEMP TABLE used AS SELECT DISTINCT root FROM rooted")
+    if max_pairs is None:
+        return
+    left, beyond = max_pairs, []
+    for root, pairs in con.execute(_UNITS_BY_HASH).fetchall():
+        if pairs <= left:
+            left -= pairs
+        else:
+            beyond.append(root)
+    con.register("beyond", pa.table({"root": pa.array(beyond, pa.string())}))
+    con.execute("DELETE FROM used WHERE root IN (SELECT root FROM beyond)")
 
 
 def _assignment(con: duckdb.DuckDBPyConnection, fractions: Fractions, labelled: Labelled) -> Assignment:

@@ -22,8 +22,8 @@ LABEL_ROLES: frozenset[str] = frozenset({"seed", "calibration", "test"})
 
 MIN_PAIRS = 16
 """Pairs of a role below which training, calibrating or testing would be noise."""
-MIN_SEED = 20
-"""Seed pairs that a simulation aims at where 15 % of its labels would be fewer."""
+MIN_SEED = 28
+"""Seed pairs that a simulation aims at where 15 % of its labels are fewer: a draw then seldom gives less than 16."""
 
 TEST_FRACTION = 0.25
 CALIBRATION_PAIRS = 100
@@ -39,14 +39,16 @@ class Labelled:
 
     Attributes:
         pairs: all that are used.
-        labelled: with a label that was landed (a tied vote is none, and a review's does not count).
+        labelled: with a vote that was landed, whatever it says (a review's does not count).
         drawn: labelled pairs that ask for no role.
+        asked_train: labelled pairs that ask to be trained on.
         asked_test, asked_calibration: labelled pairs that ask for these roles.
     """
 
     pairs: int
     labelled: int
     drawn: int
+    asked_train: int
     asked_test: int
     asked_calibration: int
 
@@ -79,7 +81,7 @@ def decide_fractions(roles: Roles, labelled: Labelled) -> Fractions:
     calibration = min(calibration, 1 - test)
     unlabelled = labelled.pairs - labelled.labelled
     simulated = unlabelled < REAL_POOL * labelled.pairs
-    training = labelled.drawn * (1 - test - calibration)
+    training = labelled.drawn * (1 - test - calibration) + labelled.asked_train
     seed = max(SIMULATED_SEED, min(0.5, MIN_SEED / training)) if training > 0 else SIMULATED_SEED
     return Fractions(test, calibration, _first(roles.seed_fraction, seed if simulated else 1.0), simulated)
 

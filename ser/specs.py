@@ -75,7 +75,7 @@ class Roles(Spec):
                 raise ValueError(f"fold {self.fold} must be i/n with n of at least 2 and i from 0 to n - 1")
             if self.test_fraction is not None:
                 raise ValueError(f"test_fraction and fold {self.fold} contradict: a fold's test set is 1/{folds}")
-        if (self.test_fraction or 0) + (self.calibration_fraction or 0) >= 1:
+        if (self.test_fraction or self.fold_fraction or 0) + (self.calibration_fraction or 0) >= 1:
             raise ValueError("test_fraction and calibration_fraction leave nothing to train on")
         return self
 

@@ -75,8 +75,7 @@ def forget(dataset: str) -> Forgotten:
     store = DatasetStore(root, dataset)
     with store.lock(), ExitStack() as owned:
         run = {path.name for path in (root / "heads").glob(f"{dataset}-*") if _is_of(path.name, dataset)}
-        current = store.current()
-        for snapshot in sorted(run | ({current} if current else set())):
+        for snapshot in sorted(run | store.snapshots()):
             owned.enter_context(own_snapshot(root, snapshot, "of ser forget"))
         return _forget(root, store, run)
 

@@ -50,9 +50,9 @@ def role_lines(assignment: Assignment) -> Iterator[str]:
         f"  {counts['seed']:,} seed, {counts['calibration']:,} calibration, {counts['test']:,} test, "
         f"{counts['pool']:,} pool ({counts['vault']:,} with a label, in the vault){unused}"
     )
-    if assignment.fractions.simulated and assignment.labelled.pairs:
+    if assignment.fractions.simulated and counts["vault"]:
         yield (
-            "  A simulation: nearly all pairs are labelled, so the labels of the pool are kept in the vault, and only "
+            "  A simulation: nearly all pairs are labelled, so the labels of the pool are kept in the vault, and "
             f"{assignment.fractions.seed:.0%} of those for training are seed (roles.seed_fraction)."
         )
     yield from (f"  {sentence}" for sentence in assignment.oddities())

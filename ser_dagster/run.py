@@ -23,7 +23,7 @@ from ser.errors import SerError
 from ser.promotion import GATE_NOT_SHOWN
 from ser_dagster.home import fail_ownerless_runs, instance, register
 from ser_dagster.jobs import MAX_RETRIES
-from ser_dagster.landing_words import landing_lines
+from ser_dagster.landing_words import landing_lines, role_lines
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 
@@ -87,6 +87,9 @@ def _land_waiting(zone: Landing, dataset: str) -> None:
         print(f"ser: {error}", file=sys.stderr)
     for name, reason in zone.unread(dataset).items():
         print(f"ser: {dataset}: {name} was not read and waits: {reason}", file=sys.stderr)
+    if dataset in zone.datasets():
+        for line in role_lines(zone.roles(zone.current_snapshot(dataset))):
+            print(f"ser: {dataset}: {line.strip()}", file=sys.stderr)
 
 
 def _execute(

@@ -9,6 +9,7 @@ from resources.locks import is_owned
 from resources.settings import data_root, load_settings
 from resources.store_contents import store_summary
 from resources.workshop import Workshop
+from ser.errors import SerError
 from ser.promotion import GATE_NOT_SHOWN
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def status() -> dict[str, Any]:
     root = data_root()
     zone = Landing(root, load_settings())
     runs = [_run(Workshop(root, settings, snapshot, terminal=True)) for snapshot, settings in known_runs(root)]
-    datasets = [{"dataset": name, **zone.counts(name)} for name in zone.datasets()]
-    for row in datasets:
-        row["roles"] = zone.roles(row["snapshot"]).counts
+    datasets = [_dataset(zone, name) for name in zone.datasets()]
     return {
         "data_root": str(root),
         "datasets": datasets,
@@ -42,6 +41,15 @@ def status() -> dict[str, Any]:
         "runs": runs,
         "store": store_summary(root),
     }
+
+
+def _dataset(zone: Landing, name: str) -> dict[str, Any]:
+    """A dataset's snapshot, counts and roles; of one that is damaged only what is wrong with it."""
+    try:
+        counts = zone.counts(name)
+        return {"dataset": name, **counts, "roles": zone.roles(counts["snapshot"]).counts}
+    except SerError as error:
+        return {"dataset": name, "damage": str(error)}
 
 
 def _run(work: Workshop) -> dict[str, Any]:
@@ -70,6 +78,9 @@ def print_status(found: dict[str, Any]) -> None:
     console = Console()
     landed = Table("dataset", "snapshot", *NUMBERS, *ROLES, title="Landed, and what it is used for")
     for row in found["datasets"]:
+        if "damage" in row:
+            console.print(row["damage"], markup=False, highlight=False, soft_wrap=True)
+            continue
         numbers = (f"{row[name]:,}" for name in NUMBERS)
         landed.add_row(row["dataset"], row["snapshot"], *numbers, *(f"{row['roles'][name]:,}" for name in ROLES))
     runs = Table("snapshot", "settings", "recipe", "state", "promoted", "win rate", title="Runs")

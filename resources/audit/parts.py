@@ -82,16 +82,16 @@ def _roles(record: RunRecord) -> Iterator[Part]:
     splits, encoded = record.artifacts.get("splits"), record.artifacts.get("encoded_pairs")
     if splits is None:
         return
-    kept, rows = "role", f"{_parquet(splits.path / 'roles.parquet')} r"
+    kept, rows = "role, in_vault", f"{_parquet(splits.path / 'roles.parquet')} r"
     if encoded is not None:
-        kept = "if(o.pair_id IS NULL, role, 'unused')"
+        kept = "if(o.pair_id IS NULL, role, 'unused') AS role, in_vault AND o.pair_id IS NULL AS in_vault"
         rows += f" LEFT JOIN {_parquet(encoded.path / 'left_out.parquet')} o USING (pair_id)"
     yield Part(
         "roles",
         "roles",
         _of_run(record),
         f"SELECT {literal(record.snapshot)} AS snapshot, {literal(record.recipe)} AS recipe, pair_id, "
-        f"{kept} AS role, in_vault FROM {rows}",
+        f"{kept} FROM {rows}",
     )
 
 

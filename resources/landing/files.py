@@ -41,6 +41,7 @@ def read_rows(path: Path, tell: Tell = ignore) -> Iterator[RawRow]:
 
     Raises:
         UnreadableError: not a readable file of its format. Rows may have been yielded before.
+        OSError: the disk failed.
     """
     usual = "\t" if ".tsv" in path.name.lower() else ","
 
@@ -83,6 +84,8 @@ def _read(path: Path, tell: Tell, table: _TableReader) -> Iterator[RawRow]:
         else:
             yield from _columns(source, kind, tell)
     except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, which may pass, and not the file's
         raise UnreadableError(f"cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
 
 

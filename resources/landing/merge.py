@@ -17,19 +17,21 @@ from ser.sorting import in_order
 
 _BATCH = 1024
 
-# A vote that nobody signs is named by what it says and by its place among the votes of its file that say so: rows that
-# repeat in a file are votes, and landing a file again, or one that holds its rows too, adds none.
+# A vote that nobody signs is named by its file and its place among the file's votes on the pair: landing the file again
+# adds none, and rows that repeat are votes.
 _SETUP = f"""
 CREATE TABLE candidate AS SELECT seq, pair_id, preferred, role,
-    CASE WHEN preferred IS NULL OR annotator <> '' THEN annotator ELSE 'unnamed ' || preferred || '/'
-      || row_number() OVER (PARTITION BY file, pair_id, preferred, annotator ORDER BY seq) END AS annotator
-  FROM staged WHERE reason IS NULL;
+    CASE WHEN preferred IS NULL OR annotator <> '' THEN annotator ELSE 'unnamed ' || f.digest || '/'
+      || row_number() OVER (PARTITION BY file, pair_id, preferred IS NULL, annotator ORDER BY seq) END AS annotator
+  FROM staged JOIN file_digest f USING (file) WHERE reason IS NULL;
 CREATE TABLE rejected AS SELECT seq, reason FROM staged WHERE reason IS NOT NULL;
 CREATE TABLE known_label AS SELECT pair_id, preferred, annotator FROM known_labels
   UNION ALL SELECT pair_id, preferred, '{JUDGE}' FROM known_judge_labels;
 CREATE TABLE first_label AS SELECT pair_id, annotator, min(seq) AS seq, arg_min(preferred, seq) AS preferred
   FROM candidate WHERE preferred IS NOT NULL GROUP BY ALL;
-INSERT INTO rejected SELECT c.seq, 'the label contradicts an earlier one by annotator ''' || c.annotator || ''''
+INSERT INTO rejected SELECT c.seq, CASE WHEN c.annotator LIKE 'unnamed ____________/%'
+    THEN 'this file landed before with another label for this pair: ser forget the dataset, and land it anew'
+    ELSE 'the label contradicts an earlier one by annotator ''' || c.annotator || '''' END
   FROM candidate c JOIN first_label f USING (pair_id, annotator)
     LEFT JOIN known_label k USING (pair_id, annotator)
   WHERE c.preferred <> coalesce(k.preferred, f.preferred);
@@ -102,6 +104,9 @@ class Merge:
         self._folder = staged.folder
         self._con = open_database(self._folder / "spill")
         add_view(self._con, "staged", staged.tables(), SCHEMA)
+        digests = [digest[:12] for digest in staged.digests]
+        numbers = pa.array(range(len(digests)), pa.int64())
+        self._con.register("file_digest", pa.table({"file": numbers, "digest": pa.array(digests, pa.string())}))
         for kind, files in known.items():
             add_view(self._con, f"known_{kind}", files, PARTS[kind])
         self._con.execute(_SETUP)

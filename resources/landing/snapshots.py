@@ -29,7 +29,8 @@ SELECT pair_id, prompt, response_a, response_b, source, "group", dialogue, asked
 FROM pairs LEFT JOIN asked USING (pair_id)
 """
 
-# The identity of a pair covers its texts. Lengths stand before free texts: no two contents read the same.
+# The identity of a pair covers its texts. Lengths stand before free texts: no two contents read the same. Of votes that
+# nobody signs it counts how many there are, and not from which files.
 _CONTENT = """
 SELECT 'pair ' || pair_id || ' ' || coalesce(asked, '-')
     || ' ' || coalesce(strlen(source) || ':' || source, '-')
@@ -37,9 +38,9 @@ SELECT 'pair ' || pair_id || ' ' || coalesce(asked, '-')
     pair_id AS place, '' AS annotator, 0 AS kind
   FROM pairs LEFT JOIN asked USING (pair_id)
 UNION ALL
-SELECT 'label ' || pair_id || ' ' || preferred || ' ' || origin || ' ' || strlen(annotator) || ':' || annotator,
-    pair_id, annotator, 1
-  FROM labels
+SELECT 'label ' || pair_id || ' ' || preferred || ' ' || origin || ' ' || strlen(who) || ':' || who,
+    pair_id, who || preferred, 1
+  FROM (SELECT *, if(regexp_full_match(annotator, 'unnamed [0-9a-f]{12}/[0-9]+'), '', annotator) AS who FROM labels)
 UNION ALL
 SELECT 'judge ' || pair_id || ' ' || preferred, pair_id, annotator, 2 FROM judge_labels
 ORDER BY kind, place, annotator

@@ -88,7 +88,13 @@ class DatasetStore:
         """
         if snapshot is None:
             return {"parts": {kind: [] for kind in PARTS}, "pairs": 0, "labelled": 0}
-        return read_json(self.folder / "snapshots" / f"{snapshot}.json", _BACKUP)
+        contents = read_json(self.folder / "snapshots" / f"{snapshot}.json", _BACKUP)
+        if contents["parts"].keys() != PARTS.keys():
+            raise SerError(
+                f"dataset {self.dataset!r} was landed by another version of ser-dagster, which this one cannot read.\n"
+                f"Keep its files, run ser forget {self.dataset}, and land them again."
+            )
+        return contents
 
     def files(self, kind: str, parts: Mapping[str, Sequence[str]]) -> list[Path]:
         """The parquet files of all parts of one kind, whose bytes are what their names say.

@@ -53,10 +53,9 @@ class Landing:
         store = self._store(dataset)
         checked = checked_files(files)
         mapping = self.mapping(dataset) if mapping is None else mapping
-        new = not store.folder.parent.exists()
         with store.lock():
             done = land_files(store, Quarantine(self._root, dataset), checked, mapping, reader, origin)
-            if new and done.snapshot is None:
+            if done.snapshot is None and not any(finished(store.folder.parent)):
                 store.abandon()
         return done
 

@@ -51,7 +51,7 @@ SELECT max(abs(p_a - p_b)) AS widest FROM self_labels WHERE snapshot = $s AND re
 _EXAMPLES = """
 SELECT l.*, p.prompt, p.response_a, p.response_b, v.preferred AS vault
 FROM self_labels l JOIN pairs p USING (pair_id)
-LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.pair_id = l.pair_id
+LEFT JOIN vault_choice v ON v.snapshot = l.snapshot AND v.recipe = l.recipe AND v.pair_id = l.pair_id
 WHERE l.snapshot = $s AND l.recipe = $r AND l.loop = $loop
 QUALIFY row_number() OVER (PARTITION BY l.kept ORDER BY l.confidence DESC, l.pair_id) <= 3
 ORDER BY l.kept DESC, l.confidence DESC, l.pair_id"""

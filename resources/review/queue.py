@@ -66,8 +66,10 @@ def _ended_at_the_gate(work: Workshop) -> bool:
 
 
 def _scored_loops(work: Workshop) -> list[ScoredLoop]:
-    """The loops whose status is decided; heads after one that converged are an earlier run's."""
+    """The loops whose status is decided; heads after one that converged, or a closed gate, are an earlier run's."""
     loops: list[ScoredLoop] = []
+    if _ended_at_the_gate(work):
+        return loops
     for loop in range(1, work.settings.loops + 1):
         labels, report = work.heads.find(f"loop_{loop}/self_labels"), work.heads.find(f"loop_{loop}/status_report")
         if labels is None or report is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from landing_fakes import files_in, jsonl, landing, numbers, pair, quarantined, snapshot, table
 
+from resources.disk import file_digest
 from ser.errors import SerError
 from ser.pairs import canonical_prompt, pair_id
 
@@ -139,7 +140,8 @@ def test_labels_of_several_annotators(tmp_path: Path):
     done = zone.land([jsonl(tmp_path / "in.jsonl", rows)], "demo")
     assert numbers(done) == (9, 5, 4, 2, 2, 0, 1)  # two votes for each: no label
     tables = snapshot(zone, done.snapshot, tmp_path / "out")
-    assert [label["annotator"] for label in tables["labels"]] == ["ann", "ben", "unnamed a/1", "unnamed b/1"]
+    unnamed = [f"unnamed {file_digest(tmp_path / 'in.jsonl')[:12]}/{place}" for place in (1, 2)]
+    assert [label["annotator"] for label in tables["labels"]] == ["ann", "ben", *unnamed]
     assert tables["labels"][0]["preferred"] != tables["labels"][1]["preferred"]
     reasons = {row["line"]: row["reason"] for row in quarantined(tmp_path)}
     assert set(reasons) == {4, 9}
@@ -167,7 +169,7 @@ def test_files_that_wait_are_landed_once(tmp_path: Path):
     assert zone.land_waiting("demo") is None
     jsonl(folder / "a.jsonl", [pair(4), pair(5)])
     done = zone.land_waiting("demo")
-    assert done and (done.read, done.landed, done.duplicates) == (2, 1, 1)
+    assert done and (done.read, done.landed, done.labels_added) == (2, 2, 1)
     (folder / "empty.jsonl").touch()
     done = zone.land_waiting("demo")
     assert done and (done.read, done.nothing, done.files[0].unread) == (0, True, "empty file")

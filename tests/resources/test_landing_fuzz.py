@@ -13,7 +13,7 @@ def test_every_row_of_damaged_files_is_accounted_for(tmp_path: Path):
     found = fuzz(tmp_path, 300, seed=0)
     assert found.files == 300
     assert found.rows["read"] == found.rows["landed"] + found.rows["duplicates"] + found.rows["quarantined"]
-    assert min(found.rows.values()) > 20
+    assert min(found.rows.values()) > 10
     assert len(found.kinds) == 21 and min(found.kinds.values()) == 14
 
 

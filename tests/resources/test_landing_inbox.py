@@ -35,7 +35,7 @@ def test_each_file_is_fetched_once_and_again_when_it_was_replaced(
     [copy] = fetch("memory://inbox", tmp_path)
     assert copy.name.endswith("-a.jsonl")
     done = zone.land_waiting("demo")
-    assert (done.landed, done.duplicates) == (1, 2)
+    assert (done.landed, done.labels_added) == (3, 2)
 
 
 def test_unfinished_files_and_folders_that_are_no_dataset_stay_there(

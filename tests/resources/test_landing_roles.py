@@ -4,6 +4,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +14,9 @@ from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, sp
 
 from resources.landing.zone import Landing
 from ser.pairs import canonical_prompt, dialogue, keyed_hash, pair_id
+from ser.role_assignment import assign_roles
 from ser.roles import draw_unit
+from ser.specs import Roles
 
 
 def land(zone: Landing, tmp_path: Path, rows: list[dict[str, Any]], name: str = "in"):
@@ -212,7 +216,32 @@ def test_a_long_chain_of_groups_and_prompts_is_one(tmp_path: Path):
     land(zone, tmp_path, rows)
     found = roles(zone, "demo", tmp_path / "out").values()
     assert len({"train" if role in ("seed", "pool") else role for role in found}) == 1
-    assert "one group has 120 of 120 pairs" in " ".join(zone.roles(zone.current_snapshot("demo")).oddities())
+    assert "120 of 120 pairs share a group or a first message" in " ".join(
+        zone.roles(zone.current_snapshot("demo")).oddities()
+    )
+
+
+def test_a_very_long_chain_takes_few_rounds() -> None:
+    rows = [(f"{i + j}", f"g{i}") for i in range(20_000) for j in (0, 1)]
+    with duckdb.connect() as con:
+        table = pa.table({"pair_id": [str(i) for i in range(len(rows))], "dialogue": [row[0] for row in rows],
+                          "group": [row[1] for row in rows], "asked": pa.nulls(len(rows), pa.string())})  # fmt: skip
+        con.register("pair", table)
+        con.register("label", pa.table({"pair_id": ["0"], "preferred": ["a"], "origin": ["landed"]}))
+        assigned = assign_roles(con, Roles())
+    assert assigned.largest_unit == 40_000
+
+
+def test_votes_of_the_vault_change_no_role_whatever_they_say(tmp_path: Path):
+    made = []
+    for name, second in (("same", "a"), ("even", "b")):
+        zone = landing(tmp_path / name)
+        pool = {key for key, role in made[0].items() if role == "pool"} if made else {identity(i) for i in range(300)}
+        rows = [pair(i, "a", annotator="x") for i in range(300)]
+        rows += [pair(i, second if identity(i) in pool and made else "a", annotator="y") for i in range(300)]
+        land(zone, tmp_path / name, rows)
+        made.append(roles(zone, "demo", tmp_path / name / "out"))
+    assert made[0] == made[1]
 
 
 def test_max_pairs_and_heldout_max(tmp_path: Path):
@@ -235,13 +264,13 @@ def test_unnamed_raters_of_one_file_vote(tmp_path: Path):
     assert (done.read, done.landed, done.labels_added, done.quarantined) == (5, 5, 3, 0)
     again = land(zone, tmp_path, votes)
     assert (again.landed, again.duplicates, again.snapshot) == (0, 5, done.snapshot)
-    more = land(zone, tmp_path, [*votes, pair(1, "a"), pair(2, "b"), pair(2, "b")], "more")
-    assert (more.duplicates, more.labels_added, zone.roles(more.snapshot).undecided) == (5, 3, 0)
-    zone = landing(tmp_path / "anew")
-    land(zone, tmp_path, votes)
     assert done.labelled == 1
+    another = landing(tmp_path / "another")
+    for number, label in enumerate("abb"):
+        last = land(another, tmp_path, [pair(1, label, rater=number)], str(number))
+    assert (last.labels_added, another.roles(last.snapshot).undecided) == (1, 0)
     assigned = zone.roles(done.snapshot)
-    assert (assigned.disputed, assigned.undecided, assigned.labelled.labelled) == (2, 1, 1)
+    assert (assigned.disputed, assigned.undecided, assigned.labelled.labelled) == (2, 1, 2)
     tables = splits(zone, "demo", tmp_path / "out", test_fraction=0, calibration_fraction=0, seed_fraction=1)
     kept = pq.read_table(tables / "seed.parquet").to_pylist()
     one = kept[0]

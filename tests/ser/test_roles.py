@@ -9,9 +9,11 @@ from ser.roles import Labelled, decide_fractions, draw_unit
 from ser.specs import Roles
 
 
-def labelled(drawn: int, unlabelled: int = 0, asked_test: int = 0, asked_calibration: int = 0) -> Labelled:
-    known = drawn + asked_test + asked_calibration
-    return Labelled(known + unlabelled, known, drawn, asked_test, asked_calibration)
+def labelled(
+    drawn: int, unlabelled: int = 0, asked_test: int = 0, asked_calibration: int = 0, asked_train: int = 0
+) -> Labelled:
+    known = drawn + asked_train + asked_test + asked_calibration
+    return Labelled(known + unlabelled, known, drawn, asked_train, asked_test, asked_calibration)
 
 
 @pytest.mark.parametrize(("labels", "calibration"), [(100, 0.25), (298, 0.25), (500, 0.2), (1000, 0.1), (90_000, 0.1)])
@@ -29,8 +31,10 @@ def test_every_training_label_is_seed_as_soon_as_there_is_a_real_pool() -> None:
 
 def test_a_small_simulation_has_a_seed_that_can_be_trained_on() -> None:
     fractions = decide_fractions(Roles(), labelled(100))
-    assert fractions.seed * 100 * (1 - fractions.test - fractions.calibration) == pytest.approx(20)
-    assert decide_fractions(Roles(), labelled(298)).seed == 0.15
+    assert fractions.seed * 100 * (1 - fractions.test - fractions.calibration) == pytest.approx(25)
+    assert decide_fractions(Roles(), labelled(200)).seed == pytest.approx(0.28)
+    assert decide_fractions(Roles(), labelled(400)).seed == 0.15
+    assert decide_fractions(Roles(), labelled(40, asked_train=1000)).seed == 0.15
 
 
 def test_a_published_test_set_stays_as_it_is() -> None:
@@ -42,7 +46,7 @@ def test_a_published_test_set_stays_as_it_is() -> None:
 
 
 @given(
-    st.builds(labelled, *(st.integers(0, 5000) for _ in range(4))),
+    st.builds(labelled, *(st.integers(0, 5000) for _ in range(5))),
     st.builds(Roles, test_fraction=st.none() | st.floats(0, 0.9), fold=st.none())
     | st.builds(Roles, fold=st.sampled_from(["0/2", "1/2", "4/5"])),
 )
@@ -67,6 +71,7 @@ def test_a_draw_is_even_and_another_number_draws_anew() -> None:
         ({"fold": "0/1"}, "at least 2"),
         ({"fold": "one"}, "pattern"),
         ({"fold": "0/4", "test_fraction": 0.2}, "contradict"),
+        ({"fold": "0/2", "calibration_fraction": 0.6}, "nothing to train on"),
         ({"test_fraction": 0.6, "calibration_fraction": 0.5}, "nothing to train on"),
     ],
 )

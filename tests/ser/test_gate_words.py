@@ -4,7 +4,7 @@ from ser.gate import SeedData, describe_gate
 from ser.specs import Gate
 from ser.stats import needed_above_half, share
 
-BLAMELESS = SeedData(labels=800, held_back=0, left_out=0, first_loss=0.7, last_loss=0.3)
+BLAMELESS = SeedData(labels=800, held_back=0, left_out=0, not_scored=0, first_loss=0.7, last_loss=0.3)
 
 
 def gate(right: int, n: int, copies: int = 1, **seed: float) -> Gate:
@@ -40,17 +40,24 @@ def test_an_open_gate_asks_for_nothing() -> None:
     assert found.words == "shown to be better than a coin with 100 calibration pairs (80 %, 95 % interval 71 to 87 %)"
 
 
-def test_near_one_half_more_pairs_would_not_help_and_it_says_what_to_look_at() -> None:
+def test_so_few_pairs_that_they_cannot_tell_ask_for_more() -> None:
     found = gate(11, 22)
+    assert (found.shown, found.needed) == (False, needed_above_half(0.65))
+    assert "so few cannot tell: about 84 would show a model that is 65 % right" in found.words.replace("%", " %")
+
+
+def test_near_one_half_more_pairs_would_not_help_and_it_says_what_to_look_at() -> None:
+    found = gate(110, 220)
     assert (found.shown, found.needed) == (False, None)
     assert "more pairs of this kind would not show it" in found.words
     assert "look at the labels" in found.words and "learnt does not carry over" in found.words
-    assert "the loss of its training did not fall" in gate(11, 22, last_loss=0.7).words
+    assert "the loss of its training did not fall" in gate(110, 220, last_loss=0.7).words
 
 
 def test_a_setting_is_named_where_it_is_to_blame_and_nowhere_else() -> None:
-    assert not any(name in gate(11, 22).words for name in ("max_pairs", "seed_fraction", "seed labels"))
+    assert not any(name in gate(110, 220).words for name in ("max_pairs", "seed_fraction", "seed labels"))
     assert "max_pairs leaves out 1,200 landed pairs" in gate(15, 22, left_out=1200).words
-    assert "max_pairs leaves out 1,200 landed pairs" in gate(11, 22, left_out=1200).words
-    words = gate(11, 22, labels=31, held_back=170).words
+    assert "max_pairs leaves out 1,200 landed pairs" in gate(110, 220, left_out=1200).words
+    assert "heldout_max leaves out 40 held-out pairs" in gate(15, 22, not_scored=40).words
+    words = gate(110, 220, labels=31, held_back=170).words
     assert "its 31 seed labels (170 more wait in the vault: roles.seed_fraction) may be too few" in words
