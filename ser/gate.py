@@ -58,7 +58,7 @@ def _what_would_show_it(needed: int | None, cannot_tell: bool, seed: SeedData) -
     more = f"; roles.max_pairs leaves out {seed.left_out:,} landed pairs: raise it" if seed.left_out else ""
     more += f"; roles.heldout_max leaves out {seed.not_scored:,} held-out pairs: raise it" if seed.not_scored else ""
     if cannot_tell:
-        return f"so few cannot tell: about {needed:,} would show a model that is {USEFUL:.0%} right{more}"
+        return f"so few cannot tell: about {needed:,} would show a model that is {100 * USEFUL:.0f} % right{more}"
     if needed is not None:
         return f"about {needed:,} are needed to show an accuracy like this{more}"
     if seed.last_loss < seed.first_loss:

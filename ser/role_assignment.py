@@ -67,31 +67,33 @@ CREATE TEMP TABLE known AS SELECT r.*, coalesce(v.votes, 0) AS votes, coalesce(v
 
 _LABELLED = """
 SELECT count(*), count(*) FILTER (votes > 0), count(*) FILTER (votes > 0 AND asked IS NULL),
-  count(*) FILTER (votes > 0 AND asked = 'train'), count(*) FILTER (votes > 0 AND asked = 'test'),
-  count(*) FILTER (votes > 0 AND asked = 'calibration') FROM known
+  count(*) FILTER (votes > 0 AND asked = 'train'), count(*) FILTER (votes > 0 AND asked = 'test') FROM known
 """
 
 _PURPOSES = """
 CREATE TEMP TABLE purpose AS
 WITH size AS (SELECT root, count(*) AS n, bool_or(votes > 0) AS labelled,
       bool_or(asked = 'test') AS test, bool_or(asked = 'calibration') AS calibration,
-      bool_or(asked IN ('seed', 'pool', 'train')) AS train FROM known GROUP BY root),
+      bool_or(asked IN ('seed', 'pool')) AS train, bool_or(asked = 'train') AS no_test FROM known GROUP BY root),
   drawn AS (SELECT root, min({draw}) AS first FROM (SELECT DISTINCT root, unit FROM known) GROUP BY root),
-  place AS (SELECT root, (first - {shift} + 1) % 1 AS place FROM drawn)
+  place AS (SELECT root, (first - {shift} + 1) % 1 AS drawn FROM drawn),
+  placed AS (SELECT *, CASE WHEN no_test THEN {test} + drawn * (1 - {test}) ELSE drawn END AS place
+    FROM size JOIN place USING (root))
 SELECT root, n,
   CASE WHEN test THEN 'test' WHEN calibration THEN 'calibration' WHEN train OR NOT labelled THEN 'train'
     WHEN place < {test} THEN 'test' WHEN place < {test} + {calibration} THEN 'calibration' ELSE 'train' END AS purpose,
   CASE WHEN place < {test} + {calibration} THEN place / ({test} + {calibration})
     ELSE (place - {test} - {calibration}) / nullif(1 - {test} - {calibration}, 0) END < {seed} AS is_seed
-FROM size JOIN place USING (root)
+FROM placed
 """
 
 _ROLES = """
 CREATE TEMP TABLE decided AS SELECT pair_id, root, asked, disputed, landed, review,
   CASE WHEN asked = 'unused' THEN 'unused'
     WHEN review <> 0 THEN CASE purpose WHEN 'train' THEN 'seed' ELSE 'unused' END
-    WHEN purpose <> CASE WHEN asked IN ('seed', 'pool', 'train') THEN 'train' ELSE coalesce(asked, purpose) END
-      THEN 'unused'
+    WHEN asked = 'train' AND purpose = 'test' THEN 'unused'
+    WHEN purpose <> CASE WHEN asked IN ('seed', 'pool') THEN 'train' WHEN asked = 'train' THEN purpose
+      ELSE coalesce(asked, purpose) END THEN 'unused'
     WHEN asked IN ('seed', 'pool', 'calibration', 'test')
       THEN CASE WHEN asked <> 'pool' AND landed = 0 THEN 'unused' ELSE asked END
     WHEN purpose <> 'train' THEN CASE landed WHEN 0 THEN 'unused' ELSE purpose END
@@ -155,7 +157,10 @@ class Assignment:
             ),
             f"{_pairs(self.beyond_max_pairs)} beyond roles.max_pairs: unused.": self.beyond_max_pairs,
             f"{_pairs(self.beyond_heldout_max)} beyond roles.heldout_max: unused.": self.beyond_heldout_max,
-            "the test set is what asks for that role: none is drawn.": self.fractions.test == 0 < self.counts["test"],
+            f"{_pairs(self.labelled.asked_test)} asked to be tested with, and others are drawn beside them; "
+            "roles.test_fraction = 0 leaves a published test set alone.": (
+                self.labelled.asked_test and self.counts["test"] > self.labelled.asked_test
+            ),
         }
         return [sentence for sentence, due in said.items() if due]
 

@@ -41,8 +41,8 @@ class Labelled:
         pairs: all that are used.
         labelled: with a vote that was landed, whatever it says (a review's does not count).
         drawn: labelled pairs that ask for no role.
-        asked_train: labelled pairs that ask to be trained on.
-        asked_test, asked_calibration: labelled pairs that ask for these roles.
+        asked_train: labelled pairs of a published split for training: drawn for anything but the test.
+        asked_test: labelled pairs that ask to be tested with.
     """
 
     pairs: int
@@ -50,7 +50,6 @@ class Labelled:
     drawn: int
     asked_train: int
     asked_test: int
-    asked_calibration: int
 
 
 @dataclass(frozen=True)
@@ -67,21 +66,14 @@ class Fractions:
 
 
 def decide_fractions(roles: Roles, labelled: Labelled) -> Fractions:
-    """The shares of the draw; a set value always wins.
-
-    A published test or calibration set of at least MIN_PAIRS pairs stays as it is: none is drawn beside it.
-    """
-    test = _first(roles.test_fraction, roles.fold_fraction, 0.0 if labelled.asked_test >= MIN_PAIRS else TEST_FRACTION)
-    calibration = _first(
-        roles.calibration_fraction,
-        0.0
-        if labelled.asked_calibration >= MIN_PAIRS
-        else min(0.25, max(0.10, CALIBRATION_PAIRS / (labelled.drawn or 1))),
-    )
-    calibration = min(calibration, 1 - test)
+    """The shares of the draw; a set value always wins."""
+    drawn = labelled.drawn + labelled.asked_train
+    test = _first(roles.test_fraction, roles.fold_fraction, TEST_FRACTION)
+    aimed_at = min(0.25, max(0.10, CALIBRATION_PAIRS / max(1, drawn)))
+    calibration = min(_first(roles.calibration_fraction, aimed_at), 1 - test)
     unlabelled = labelled.pairs - labelled.labelled
     simulated = unlabelled < REAL_POOL * labelled.pairs
-    training = labelled.drawn * (1 - test - calibration) + labelled.asked_train
+    training = drawn - labelled.drawn * test - drawn * calibration
     seed = max(SIMULATED_SEED, min(0.5, MIN_SEED / training)) if training > 0 else SIMULATED_SEED
     return Fractions(test, calibration, _first(roles.seed_fraction, seed if simulated else 1.0), simulated)
 

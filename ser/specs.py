@@ -40,7 +40,7 @@ class Roles(Spec):
 
     draw: int = Field(0, ge=0, description="another number draws other test, calibration and seed pairs")
     test_fraction: float | None = Field(
-        None, ge=0, lt=1, description="share of labelled groups for testing; default 0.25, or 0 where rows ask for it"
+        None, ge=0, lt=1, description="share of labelled groups for testing; default 0.25"
     )
     calibration_fraction: float | None = Field(
         None, ge=0, lt=1, description="share of labelled groups; default 100 pairs, within 0.10 and 0.25"

@@ -55,7 +55,7 @@ def test_an_asset_whose_inputs_are_not_made_says_what_to_make(data_root: Path, l
     result, _ = on_demand(data_root, landed, "seed_rm")
     assert not result.success
     failure = next(event for event in result.all_events if event.is_step_failure)
-    assert "splits has not been made for this snapshot" in str(failure.step_failure_data.error)
+    assert "encoded_pairs has not been made for this snapshot" in str(failure.step_failure_data.error)
 
 
 def test_settings_that_are_edited_during_a_run_hold_from_the_next_one(

@@ -86,7 +86,7 @@ def history(snapshot: str) -> list[list[dict[str, Any]]]:
     """What the audit says of a snapshot."""
     queries = [
         f"SELECT * FROM {table} WHERE snapshot = '{snapshot}' ORDER BY ALL"
-        for table in ("snapshots", "self_labels", "status_reports", "heads")
+        for table in ("roles", "self_labels", "status_reports", "heads")
     ] + [
         f"SELECT * EXCLUDE (path, promoted, why) FROM reward_models WHERE snapshot = '{snapshot}' ORDER BY ALL",
         "SELECT * FROM heldout_scores ORDER BY ALL",
@@ -128,7 +128,7 @@ def test_of_an_old_snapshot_the_promoted_model_and_records_stay(root: Path, snap
     heads = work_on(root, oldest).heads
     pool = heads.find("trunk/pool")
     assert pool is not None and pool.pruned
-    assert pool.manifest["inputs"]["pairs"]["version"] == heads.find("splits").version  # type: ignore[union-attr]
+    assert pool.manifest["inputs"]["encoded"]["version"] == heads.find("encoded_pairs").version  # type: ignore[union-attr]
     with pytest.raises(SerError, match=r"trunk/pool \w+ was pruned.*Materialise trunk/pool again"):
         heads.get("trunk/pool")
     kept = {path.name for path in (root / "artifacts").rglob(".pruned-*/*")}

@@ -183,11 +183,25 @@ def test_a_role_column_overrides_the_draw(tmp_path: Path):
     assert len(snapshot(zone, zone.current_snapshot("demo"), tmp_path / "out")["labels"]) == 6
 
 
-def test_a_published_test_set_stays_alone(tmp_path: Path):
-    zone = landing(tmp_path)
+def test_published_splits_land_in_their_roles(tmp_path: Path):
+    zone = landing(tmp_path, test_fraction=0)
     land(zone, tmp_path, [*(pair(i, role="test") for i in range(60)), *(pair(i) for i in range(100, 500))])
     assert counts(zone)["test"] == 60
     assert counts(zone)["calibration"] == pytest.approx(100, abs=25)
+    beside = landing(tmp_path).roles(zone.current_snapshot("demo"))
+    assert beside.counts["test"] == pytest.approx(160, abs=25)
+    assert "60 pairs asked to be tested with, and others are drawn beside them" in " ".join(beside.oddities())
+
+
+def test_a_published_split_for_training_is_calibrated_with_and_never_tested_with(tmp_path: Path):
+    zone = landing(tmp_path)
+    land(
+        zone, tmp_path, [*(pair(i, role="test") for i in range(60)), *(pair(i, role="train") for i in range(100, 500))]
+    )
+    found = counts(zone)
+    assert (found["test"], found["unused"]) == (60, 0)
+    assert found["calibration"] == pytest.approx(100, abs=25)
+    assert found["seed"] == pytest.approx(0.15 * 300, abs=20)
 
 
 def test_roles_that_contradict_are_not_used_and_counted(tmp_path: Path):

@@ -43,7 +43,7 @@ def test_an_open_gate_asks_for_nothing() -> None:
 def test_so_few_pairs_that_they_cannot_tell_ask_for_more() -> None:
     found = gate(11, 22)
     assert (found.shown, found.needed) == (False, needed_above_half(0.65))
-    assert "so few cannot tell: about 84 would show a model that is 65 % right" in found.words.replace("%", " %")
+    assert "so few cannot tell: about 85 would show a model that is 65 % right" in found.words
 
 
 def test_near_one_half_more_pairs_would_not_help_and_it_says_what_to_look_at() -> None:

@@ -153,14 +153,16 @@ def test_a_published_split_lands_in_its_role(ser: Ser, tmp_path: Path) -> None:
     _, out, _ = ser(
         "land", write_jsonl(tmp_path / "test.jsonl", rows[200:]), "--dataset", "d", "--role", "test", "--json"
     )
-    assert json.loads(out)["roles"]["test"] == 100
+    assert json.loads(out)["roles"]["test"] > 100
+    (tmp_path / "ser.toml").write_text("[roles]\ntest_fraction = 0\n")
+    assert json.loads(ser("status", "--json")[1])["datasets"][0]["roles"]["test"] == 100
 
 
 def test_a_seed_share_that_changes_is_said_with_what_keeps_it(ser: Ser, tmp_path: Path) -> None:
     rows = labelled_rows(200)
     ser("land", write_jsonl(tmp_path / "some.jsonl", rows[:100]), "--dataset", "d")
     more = write_jsonl(tmp_path / "pile.jsonl", unlabelled(rows[100:]))
-    assert "The seed's share changes from 40% to 100%" in ser("land", more, "--dataset", "d")[1]
+    assert "The seed's share changes from 50% to 100%" in ser("land", more, "--dataset", "d")[1]
     (tmp_path / "ser.toml").write_text("[roles]\nseed_fraction = 0.4\n")
     rest = write_jsonl(tmp_path / "rest.jsonl", unlabelled(labelled_rows(50, seed=9)))
     assert "share changes" not in ser("land", rest, "--dataset", "d")[1]
