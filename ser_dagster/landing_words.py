@@ -1,4 +1,4 @@
-"""What came of a landing, in words: for the terminal, for the sensor's log, and as JSON."""
+"""What came of a landing, in words, for the terminal, and as JSON."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -32,9 +32,11 @@ def _file_lines(file: FileReport) -> Iterator[str]:
     if file.unread:
         yield f"{file.name} was not read: {file.unread}"
         return
-    said = [*file.format, *(f"{rows:,} rows as {shape}" for shape, rows in file.shapes.items())]
+    said = [*(f"{rows:,} rows read as {shape}" for shape, rows in file.shapes.items()), *file.format]
+    if file.pairs:
+        said.append(f"{file.labelled:,} of {file.pairs:,} pairs with a label")
     if said:
-        yield f"{file.name}: read {'; '.join(said)}."
+        yield f"{file.name}: {'; '.join(said)}."
     for note, rows in file.notes.items():
         yield f"  {rows:,} x {note}"
     if not file.shapes and file.columns:

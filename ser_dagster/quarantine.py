@@ -33,16 +33,24 @@ def quarantine_command(parsed: argparse.Namespace) -> None:
         print(f"Nothing of {dataset!r} is in quarantine.")
         return
     for one in reasons:
-        print(f"{one.rows:,} x {one.reason}")
+        what = "file" if one.whole_files else "row"
+        print(_printable(f"{one.rows:,} {what}{'' if one.rows == 1 else 's'}: {one.reason}"))
         for row in one.examples:
-            place = row["file"] if row["line"] is None else f"{row['file']}, line {row['line']:,}"
-            print(f"    {place}: {textwrap.shorten(row['raw'] or row.get('copy') or '', _WIDTH, placeholder=' …')}")
-        print(f"  {remedy(one.reason)}")
+            place = row["file"] if one.whole_files else f"{row['file']}, line {row['line']:,}"
+            shown = textwrap.shorten(row["raw"] or row.get("copy") or "", _WIDTH, placeholder=" …")
+            print(_printable(f"    {place}: {shown}"))
+        print(f"  {remedy(one.reason, one.whole_files)}")
     print(f"All of them, with their whole text: {held.folder}")
 
 
 def _entry(one: Reasons) -> dict[str, Any]:
-    return {"reason": one.reason, "rows": one.rows, "remedy": remedy(one.reason), "examples": one.examples}
+    about = {"reason": one.reason, "files" if one.whole_files else "rows": one.rows}
+    return about | {"remedy": remedy(one.reason, one.whole_files), "examples": one.examples}
+
+
+def _printable(text: str) -> str:
+    """A line that a terminal shows and does not obey."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _only_dataset(named: str | None) -> str:

@@ -70,10 +70,12 @@ _REJECTED = """
 SELECT seq, s.file AS number, s.line, s.raw, s.raw_base64, r.reason FROM staged s JOIN rejected r USING (seq)
 """
 
-# What differs from row to row stands in quotes or is a number; the first such row is shown.
+# What differs from row to row stands in quotes or is a number; the first such row is shown. What a label says is not
+# folded: whoever maps one word has to know the others.
 _REASONS = """
 SELECT arg_min(reason, seq) AS reason, count(*) AS rows FROM rejected
-GROUP BY regexp_replace(reason, $variable, '…', 'g') ORDER BY rows DESC, min(seq)
+GROUP BY CASE WHEN reason LIKE '% says %' THEN reason ELSE regexp_replace(reason, $variable, '…', 'g') END
+ORDER BY rows DESC, min(seq)
 """
 
 

@@ -17,9 +17,10 @@ _EXAMPLES = 3
 
 @dataclass
 class Reasons:
-    """Rows of one reason, in the words of the first of them, and a few of the rows."""
+    """Rows, or whole files, of one reason, in the words of the first of them, and a few of them."""
 
     reason: str
+    whole_files: bool
     rows: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -56,11 +57,12 @@ class Quarantine:
 
     def reasons(self) -> list[Reasons]:
         """All that is held, by reason, the most frequent first."""
-        found: dict[str, Reasons] = {}
+        found: dict[tuple[str, bool], Reasons] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
             with path.open(encoding="utf-8") as lines:
                 for row in map(json.loads, lines):
-                    one = found.setdefault(fold(row["reason"]), Reasons(row["reason"]))
+                    whole = row["line"] is None
+                    one = found.setdefault((fold(row["reason"]), whole), Reasons(row["reason"], whole))
                     one.rows += 1
                     if len(one.examples) < _EXAMPLES:
                         one.examples.append(row)

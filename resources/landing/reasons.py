@@ -5,20 +5,23 @@ import re
 VARIABLE = r"""'[^']*'|"[^"]*"|[0-9][0-9,.]*"""
 """What differs from row to row in one reason: it stands in quotes, or is a number."""
 
+_MAP = "Say what the columns are: ser land FILE --dataset NAME --map FIELD=COLUMN,… --values FROM=TO,…, tried with --dry-run."
 _REMEDIES = (
-    (r"are equal", "Nothing can be learned from two equal responses: leave such rows out."),
     (r"contradicts", "One annotator gave two labels: keep the right one. Others need other names in `annotator`."),
-    (r"--map|--values|looks like a label|missing field|no known shape", "Say what the columns are: "
-     "ser land FILE --dataset NAME --map FIELD=COLUMN,… --values FROM=TO,…, tried with --dry-run."),
-    (r"JSON|Python", "Write the rows with json.dumps, one a line, or save them as parquet."),
-    (r"undecodable|UTF-8", "Save the file as UTF-8, and land it again."),
-    (r"tool", "Leave conversations with tool calls out: reward models here read text only."),
-    (r"image|audio|video", "Leave such rows out: reward models here read text only."),
+    (r"landed before", "Run ser forget DATASET, and land its files again with the right --map and --values."),
+    (r"equal responses", "Nothing can be learned from two equal responses: leave such rows out."),
+    (r"tool calls|parts are not supported|a part that is no text", "Leave such rows out: only text is read here."),
+    (r"^role ", "Write seed, calibration, test, pool, unused, train or validation, or leave the role out."),
+    (r"could mean either|may say a, b or tie|looks like a label|nothing to compare|no known form|under a known name"
+     r"|--map|wrong type|no list of|not built like", _MAP),
     (r"template", "Give the messages themselves, not text that is already in a chat template."),
-    (r"is empty|without text|too long|over 1 MB|could be meant", "Mend or leave out these rows."),
-    (r"role", "Use one of seed, calibration, test, pool, unused, train, or leave the role out."),
+    (r"malformed JSON|JSON", "Write the rows with json.dumps, one a line, or save them as parquet."),
+    (r"malformed CSV|columns, the header", "Quote cells with commas or line breaks, or save the table as parquet."),
+    (r"undecodable|not UTF-8|lone surrogate|NUL", "Save the text as UTF-8, without what is no text."),
+    (r"is empty|no text|without text|ends with|could be meant", "Mend these rows, or leave them out."),
 )  # fmt: skip
 _OTHERWISE = "Mend these rows in a file of their own, and land it: what has landed is not landed twice."
+_FILE = "Mend the file as its reason says, and land it again; or take it away."
 
 
 def fold(reason: str) -> str:
@@ -26,6 +29,8 @@ def fold(reason: str) -> str:
     return re.sub(VARIABLE, "…", reason)
 
 
-def remedy(reason: str) -> str:
-    """What would mend rows of this reason."""
+def remedy(reason: str, whole_file: bool) -> str:
+    """What would mend rows, or a whole file, of this reason."""
+    if whole_file:
+        return _FILE
     return next((words for pattern, words in _REMEDIES if re.search(pattern, reason)), _OTHERWISE)

@@ -44,6 +44,8 @@ class FileReport:
     notes: dict[str, int] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
     pairs: int = 0
+    labelled: int = 0
+    """Of those pairs."""
     unread: str | None = None
     """Why the file could not be read at all."""
 
@@ -88,7 +90,7 @@ def stage(
             count = _write(rows, target)
         except UnreadableError as error:
             target.unlink(missing_ok=True)
-            report.unread, report.pairs = str(error), 0
+            report.unread, report.pairs, report.labelled = str(error), 0, 0
             continue
         report.shapes, report.notes = dict(shapes.shapes.most_common()), dict(shapes.notes.most_common())
         report.columns = shapes.columns
@@ -132,6 +134,7 @@ def _staged_rows(
             yield shown | {"reason": row}
         else:
             report.pairs += 1
+            report.labelled += row.preferred is not None
             yield shown | _pair(row, origin)
 
 

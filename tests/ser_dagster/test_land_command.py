@@ -80,7 +80,9 @@ def test_nothing_landed_is_a_failure_with_its_reasons_and_no_dataset(ser: Ser, t
 def test_a_map_on_the_command_line_and_one_in_the_settings_say_the_same(ser: Ser, tmp_path: Path) -> None:
     code, out, _ = ser("land", answers(tmp_path), "--dataset", "one", "--map", MAP, "--values", VALUES)
     assert code == 0
-    assert "30 rows as" in out and "10 x ties, landed without a label" in out
+    assert (
+        "30 rows read as" in out and "20 of 30 pairs with a label" in out and "10 x ties, landed without a label" in out
+    )
     (tmp_path / "ser.toml").write_text(
         '[landing.two]\nmap = { prompt = "context+question", response_a = "left", response_b = "right", '
         'preferred = "best" }\nvalues = { first = "a", second = "b", same = "tie" }\n'
