@@ -46,6 +46,8 @@ def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
         SplitSpec(roles=work.settings.roles),
         {name: landed.part(f"{name}.parquet") for name in ("pairs", "labels", "judge_labels")},
     )
+    for note in artifact.summary["notes"]:
+        work.progress("splits").warn(note)
     return materialized(artifact)
 
 

@@ -12,6 +12,7 @@ from resources.artifacts import ArtifactStore
 from resources.heads import Heads
 from resources.landing.folders import Arrivals, NotAllLandedError, links_out
 from resources.landing.inbox import fetch
+from resources.landing.landed import Landed
 from resources.landing.misplaced import misplaced
 from resources.landing.zone import Landing
 from resources.launchers import in_own_process
@@ -20,6 +21,7 @@ from resources.settings import Automation, Settings, data_root, load_settings
 from ser.errors import SerError
 from ser.promotion import GATE_NOT_SHOWN
 from ser_dagster.jobs import Job
+from ser_dagster.landing_words import summary_line
 
 PATIENCE = 10
 """Quiet periods after which files land although others keep coming."""
@@ -97,10 +99,12 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
         wait = None if arrivals is None else _wait(settings.automation, arrivals)
         if wait is not None:
             return Look(wait, settled=done)
-        unread = None if arrivals is None else _land(zone, dataset)
+        landed, unread = (None, None) if arrivals is None else _land(zone, dataset)
         found = _judge(zone, store, settings, dataset, _settled(zone, dataset, done))
         if found.settled is not None:
             found = replace(found, settled=f"{found.settled} {zone.created(dataset)}")
+        if landed is not None:
+            found = replace(found, reason=f"{summary_line(landed)}; {found.reason}")
         if waits := zone.unread(dataset):
             named = ", ".join(f"{name} ({reason})" for name, reason in waits.items())
             found = replace(found, reason=f"{found.reason}; not read: {named}")
@@ -130,13 +134,12 @@ def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
     return None
 
 
-def _land(zone: Landing, dataset: str) -> NotAllLandedError | None:
+def _land(zone: Landing, dataset: str) -> tuple[Landed | None, NotAllLandedError | None]:
     """Land what waits for a dataset; what keeps a file from it keeps the others neither from landing nor from a run."""
     try:
-        zone.land_waiting(dataset)
+        return zone.land_waiting(dataset), None
     except NotAllLandedError as error:
-        return error
-    return None
+        return None, error
 
 
 def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:

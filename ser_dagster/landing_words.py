@@ -16,16 +16,21 @@ def landing_lines(done: Landed) -> Iterator[str]:
     """What was read and what became of it, the reasons with their counts, each unread file by name."""
     for file in done.files:
         yield from _file_lines(file)
-    yield (
-        f"{done.dataset}: read {done.read:,} rows: {done.landed:,} landed, {done.duplicates:,} duplicates, "
-        f"{done.quarantined:,} quarantined; {done.labels_added:,} labels added to known pairs."
-    )
+    yield f"{done.dataset}: {summary_line(done)}."
     for reason in done.reasons[:_REASONS]:
         yield f"  {reason['rows']:,} x {reason['reason']}"
     if len(done.reasons) > _REASONS:
         yield f"  and {len(done.reasons) - _REASONS} more reasons"
     if done.quarantined:
         yield f"  What was quarantined, and what would mend it: ser quarantine --dataset {done.dataset}"
+
+
+def summary_line(done: Landed) -> str:
+    """What became of the rows, in one sentence."""
+    return (
+        f"read {done.read:,} rows: {done.landed:,} landed, {done.duplicates:,} duplicates, "
+        f"{done.quarantined:,} quarantined; {done.labels_added:,} labels added to known pairs"
+    )
 
 
 def _file_lines(file: FileReport) -> Iterator[str]:

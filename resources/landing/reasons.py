@@ -5,7 +5,7 @@ import re
 VARIABLE = r"""'[^']*'|"[^"]*"|[0-9][0-9,.]*"""
 """What differs from row to row in one reason: it stands in quotes, or is a number."""
 
-_MAP = "Say what the columns are: ser land FILE --dataset NAME --map FIELD=COLUMN,… --values FROM=TO,…, tried with --dry-run."
+_MAP = "Say what the columns are: ser land FILE --dataset NAME --map FIELD=COLUMN,… --values FROM=TO,… --dry-run."
 _REMEDIES = (
     (r"contradicts", "One annotator gave two labels: keep the right one. Others need other names in `annotator`."),
     (r"landed before", "Run ser forget DATASET, and land its files again with the right --map and --values."),

@@ -70,4 +70,5 @@ def _summary(assignment: Assignment) -> dict[str, Any]:
         "simulated": simulated,
         **{f"{name}_fraction": value for name, value in fractions.items()},
         **{name: getattr(assignment, name) for name in oddities},
+        "notes": assignment.oddities(),
     }

@@ -95,7 +95,7 @@ def test_labels_that_come_later_for_known_pairs_make_a_new_snapshot(folder: Path
     second = tick(first.cursor)
     assert requested(first) != requested(second) == [current(data_root)]
     assert counts(data_root) == (2, 4)
-    write_jsonl(folder / "again.jsonl", rows[1:2])  # a file that says nothing new
+    write_jsonl(folder / "again.jsonl", unlabelled(rows[1:2]))  # a file that says nothing new
     assert "nothing new since" in reason(tick(second.cursor))
 
 
