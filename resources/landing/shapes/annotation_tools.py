@@ -45,11 +45,14 @@ def _annotation(data: Mapping[str, Any], annotation: Any) -> Iterator[Fields]:
         user = user.get("email") or user.get("id")
     pairs: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
     for result in annotation.get("result") or ():
+        said = _chosen(result.get("value"))
+        if said in (None, "", []):
+            continue
         names = tuple(name.strip() for name in str(result.get("to_name")).split(","))
         pair = names if len(names) == 2 and set(names) <= data.keys() else _known(data)
-        pairs.setdefault(pair, []).append((str(result.get("from_name")), _chosen(result.get("value"))))
-    for pair, said in pairs.items():
-        answers = Answers(tuple(said), words_beside(*pair))
+        pairs.setdefault(pair, []).append((str(result.get("from_name")), said))
+    for pair, answered in pairs.items():
+        answers = Answers(tuple(answered), words_beside(*pair))
         yield _texts(data, pair) | {"preferred": answers, "annotator": user}
 
 

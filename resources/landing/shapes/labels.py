@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _WHOLE = re.compile(r"([-+]?\d+)\.0+")
 _SAYS_MORE = (" wins", " won", " is better")
 _NUMBERS_SHOWN = 7
+_LONGEST_LABEL = 60
 
 _LOOKS = re.compile(
     r"(?:^|[_\W])(?:labels?|winners?|preferences?|preferred|prefers?|better|best|choices?|chosen|selected|selection"
@@ -72,6 +73,8 @@ def may_say_side(column: str) -> bool:
 
 def says_side(column: str, value: Any, words: Mapping[str, str]) -> bool:
     """Whether a value reads like a label, whatever its column is called; a number does beside a person's name only."""
+    if isinstance(value, (str, list)) and len(value) > _LONGEST_LABEL:
+        return False
     word = word_of(value)
     for more in _SAYS_MORE:
         word = word.removesuffix(more)

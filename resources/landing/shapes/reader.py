@@ -99,7 +99,7 @@ class ShapeReader:
             except ValueError:
                 continue
             if source and label is not None:
-                self._look.note(source.names, word_of(label))
+                self._look.note(plan.label, word_of(label))
             for column in plan.labels:
                 self._look.note(column, word_of(present[column]))
         optional = {name: text for name, text in self._mapping.columns.items() if name not in _REQUIRED}

@@ -9,6 +9,7 @@ from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
 from resources.landing.shapes.labels import (
     NAMES,
     is_number,
+    looks_like_label,
     looks_like_score,
     may_say_side,
     numbers_beside,
@@ -83,10 +84,14 @@ class Plan:
     """What numbers mean too, if the file shows it."""
     models: tuple[str, ...] = ()
     """The columns that name the model of each response."""
+    label: str = "preferred"
+    """The column of the label that is read."""
     labels: tuple[str, ...] = ()
     """Columns of labels beside the one that is read."""
-    unread: tuple[tuple[str, str], ...] = ()
-    """Columns that may hold a label and are not read, each with its name in small letters."""
+    unread: tuple[str, ...] = ()
+    """Columns that look like a label and are not read."""
+    doubtful: tuple[tuple[str, str], ...] = ()
+    """Columns whose values may read like a label, each with its name in small letters."""
     no_text: tuple[tuple[str, str], ...] = ()
     """Columns that a model for text cannot follow, unless they are empty, and the reason."""
     notes: tuple[str, ...] = ()
@@ -127,7 +132,9 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
         words,
         numbers,
         next((tuple(lower[name] for name in names) for names in _MODELS if lower.keys() >= {*names}), ()),
+        sources["preferred"].names if "preferred" in sources else "preferred",
         () if "preferred" in mapped else tuple(column for column, name in named if name in NAMES),
+        () if shape.convert else tuple(column for column, name in named if looks_like_label(name)),
         () if shape.convert else tuple((column, name) for column, name in named if may_say_side(name)),
         tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
         (*shape.notes, *_notes(sources, [name for _, name in named])),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.landing.shapes.first_look import FirstLook
-from resources.landing.shapes.labels import TIE, Answers, looks_like_label, meaning, says_side, word_of
+from resources.landing.shapes.labels import TIE, Answers, meaning, says_side, word_of
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.recognition import Plan
 from resources.landing.shapes.shape import RESPONSES, Fields
@@ -50,13 +50,12 @@ class Sides:
     def _side(self, plan: Plan, value: Any, present: Mapping[str, Any]) -> str | None:
         if value is None:
             return None
-        source = plan.fields.get("preferred")
         try:
             if isinstance(value, Answers):
                 return _answered({**value.words, **plan.words}, value.said)
-            return self._meaning(plan, source.names if source else "preferred", value, present)
+            return self._meaning(plan, plan.label, value, present)
         except ValueError:
-            named = isinstance(value, Answers) or (source is not None and source.names != "preferred")
+            named = isinstance(value, Answers) or plan.label != "preferred"
             if self._mapping.unlabelled and named and "preferred" not in self._mapping.columns:
                 return None
             raise
@@ -76,20 +75,22 @@ class Sides:
         except ValueError:
             return
         if other is not None and other != side:
-            names = f"{plan.fields['preferred'].names!r} and {column!r}" if "preferred" in plan.fields else repr(column)
-            raise ValueError(f"the labels {names} disagree: say which to read, --map preferred=COLUMN")
+            raise ValueError(
+                f"the labels {plan.label!r} and {column!r} disagree: say which to read, --map preferred=COLUMN"
+            )
 
     def _refuse_unread(self, plan: Plan, present: Mapping[str, Any]) -> None:
         """Refuse a row without a label that may have one in a column that is not read."""
         if self._mapping.unlabelled:
             return
-        for column, name in plan.unread:
-            value = present[column]
-            if (looks_like_label(name) and str(value).strip()) or says_side(name, value, plan.words):
-                raise ValueError(
-                    f"the column {quoted(column)} looks like a label and is not read: name it with "
-                    "--map preferred=COLUMN --values WORD=a,WORD=b, or say --unlabelled"
-                )
+        unread = next((name for name in plan.unread if str(present[name]).strip()), None) or next(
+            (column for column, name in plan.doubtful if says_side(name, present[column], plan.words)), None
+        )
+        if unread is not None:
+            raise ValueError(
+                f"the column {quoted(unread)} looks like a label and is not read: name it with "
+                "--map preferred=COLUMN --values WORD=a,WORD=b, or say --unlabelled"
+            )
 
 
 def _model(plan: Plan, column: str, word: str, present: Mapping[str, Any]) -> str | None:

@@ -56,7 +56,9 @@ def test_nonsense_is_named(word: Any) -> None:
     assert isinstance(found, str) and found.startswith("'preferred' says") and "--values WORD=a,WORD=b" in found
 
 
-@pytest.mark.parametrize("column", ["human_label", "gold", "rater_preference", "votes", "is_better", "rank"])
+@pytest.mark.parametrize(
+    "column", ["human_label", "gold", "rater_preference", "votes", "is_better", "rank", "task_label"]
+)
 def test_a_column_that_looks_like_a_label_and_is_not_read_is_a_reason(column: str) -> None:
     row = {**AB, column: 1}
     (found,) = pairs_of(row)

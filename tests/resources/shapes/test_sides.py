@@ -110,6 +110,8 @@ def test_an_answer_in_label_studio_that_cannot_be_read_is_refused() -> None:
     for one in (result("n", choices=["1"]), result("stars", rating=4), result("why", text=["Salty."])):
         (found,) = pairs_of(annotated(one))
         assert isinstance(found, str) and f"to '{one['from_name']}' could not be read" in found
+    for one in ({"type": "relation", "from_id": "x"}, result("best", choices=[]), result("why", text=[])):
+        assert pairs_of(annotated(one)) == [NONE]
     commented = annotated(result("why", text=["Salty."]), *pairwise("right", 3)["result"])
     assert pairs_of(commented) == [Pair("Best soup?", "Lentil.", "No idea.", annotator="3")]
     (found,) = pairs_of(annotated(result("x", choices=["answer1"]), result("y", choices=["answer2"])))
