@@ -17,11 +17,13 @@ class FirstLook:
     Attributes:
         columns: the columns in small letters, each as it is written.
         numbers: column of labels to the numbers it says, as words.
+        models: the names of models, in small letters.
     """
 
     def __init__(self) -> None:
         self.columns: dict[str, str] = {}
         self.numbers: defaultdict[str, set[str]] = defaultdict(set)
+        self.models: set[str] = set()
 
     def note(self, column: str, word: str) -> None:
         """Keep a word of a label's column, if it is a number."""

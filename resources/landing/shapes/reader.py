@@ -100,6 +100,7 @@ class ShapeReader:
                 continue
             if source and label is not None:
                 self._look.note(plan.label, word_of(label))
+            self._look.models.update(word_of(present[column]) for column in plan.models)
             for column in plan.labels:
                 self._look.note(column, word_of(present[column]))
         optional = {name: text for name, text in self._mapping.columns.items() if name not in _REQUIRED}

@@ -64,6 +64,8 @@ class Sides:
         if plan.models and (side := _model(plan, column, word_of(value), present)):
             return side
         words = plan.words
+        if plan.models and (name := word_of(value)) in self._look.models and name not in words:
+            raise ValueError(f"{column!r} says {quoted(name)}, a model that is none of the two of its row")
         if plan.numbers and self._look.shows(column, plan.numbers, words):
             words = {**words, **plan.numbers}
         return meaning(column, value, words, self._look.numbers.get(column, ()))

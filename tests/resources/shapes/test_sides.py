@@ -31,6 +31,11 @@ def test_a_name_of_a_model_that_could_mean_either_is_refused(a: str, b: str, win
     assert found == f"'winner' says the name of a model, '{winner.lower()}', which could mean either response"
 
 
+def test_a_winner_that_is_a_model_of_another_row_is_no_word_to_explain() -> None:
+    rows = [{**AB, "model_a": "x1", "model_b": "x2", "winner": "x3"}, {**AB, "model_a": "x3", "model_b": "x2"}]
+    assert pairs_of(*rows) == ["'winner' says 'x3', a model that is none of the two of its row", NONE]
+
+
 def test_labels_of_a_reward_model_are_labels_only_if_the_user_says_so() -> None:
     row, _ = NAMED["what ser exports"]
     reader, found = reader_of(row)
