@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from resources.landing.shapes.labels import words_beside
+from resources.landing.shapes.labels import Answers, words_beside
 from resources.landing.shapes.rankings import ranked_pairs
 from resources.landing.shapes.shape import RESPONSES, Fields
 
@@ -28,12 +28,12 @@ def label_studio(row: Fields) -> Iterable[Fields]:
 def argilla(row: Fields) -> Iterable[Fields]:
     """An exported record, of Argilla 1 or 2, flattened or not: a pair for each user who answered."""
     texts = row["fields"] if isinstance(row.get("fields"), Mapping) else row
-    found = [
-        fields
-        for answers in _answers(row).values()
-        for value, user in answers
-        for fields in _argilla_answer(texts, value, user)
-    ]
+    people: dict[Any, list[tuple[str, Any]]] = {}
+    for question, answers in _answers(row).items():
+        for place, (value, user) in enumerate(answers):
+            if value is not None:
+                people.setdefault((user, place if user is None else None), []).append((question, value))
+    found = [fields for (user, _), said in people.items() for fields in _argilla_answers(texts, said, user)]
     return found or [_texts(texts, _known(texts))]
 
 
@@ -43,23 +43,27 @@ def _annotation(data: Mapping[str, Any], annotation: Any) -> Iterator[Fields]:
     user = annotation.get("completed_by")
     if isinstance(user, Mapping):
         user = user.get("email") or user.get("id")
+    pairs: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
     for result in annotation.get("result") or ():
+        said = _chosen(result.get("value"))
+        if said in (None, "", []):
+            continue
         names = tuple(name.strip() for name in str(result.get("to_name")).split(","))
         pair = names if len(names) == 2 and set(names) <= data.keys() else _known(data)
-        side = _chosen_side(result.get("value"), words_beside(*pair))
-        if side is not None:
-            yield _texts(data, pair) | {"preferred": side, "annotator": user}
+        pairs.setdefault(pair, []).append((str(result.get("from_name")), said))
+    for pair, answered in pairs.items():
+        answers = Answers(tuple(answered), words_beside(*pair))
+        yield _texts(data, pair) | {"preferred": answers, "annotator": user}
 
 
-def _chosen_side(value: Any, words: Mapping[str, str]) -> str | None:
-    """What a result says of the two responses: a side of Label Studio's `Pairwise`, or one of `Choices`."""
+def _chosen(value: Any) -> Any:
+    """What a result says: the side of Label Studio's `Pairwise`, the one of its `Choices`, or anything else."""
     if not isinstance(value, Mapping):
-        return None
+        return value
     choices = value.get("choices")
     if isinstance(choices, list) and len(choices) == 1:
-        return words.get(str(choices[0]).strip().lower())
-    side = value.get("selected")
-    return None if side is None else words.get(side, side)
+        return choices[0]
+    return value.get("selected", next(iter(value.values()), None))
 
 
 def _texts(data: Mapping[str, Any], pair: tuple[str, ...]) -> Fields:
@@ -115,20 +119,28 @@ def _submitted(answer: Mapping[str, Any]) -> bool:
     return answer.get("status") in (None, "submitted")
 
 
-def _argilla_answer(texts: Mapping[str, Any], value: Any, user: Any) -> Iterator[Fields]:
-    """The pairs of one answer: a ranking of fields, or a word for one of two."""
-    if isinstance(value, Mapping) and isinstance(value.get("rank"), list):
-        value = _listed(value)
-    if isinstance(value, list) and value:
-        ranks = [
-            (item["value"], -item["rank"]) if isinstance(item, Mapping) else (item, -place)
-            for place, item in enumerate(value)
-        ]
-        names = [(name if name in texts else name.replace("-", "_"), rank) for name, rank in ranks]
-        for pair in ranked_pairs(_texts(texts, (names[0][0], names[-1][0]))["prompt"], names):
+def _argilla_answers(texts: Mapping[str, Any], said: list[tuple[str, Any]], user: Any) -> Iterator[Fields]:
+    """The pairs of what one person answered: of a ranking of fields, or of a word for one of two."""
+    ranking = next((ranks for _, value in said if (ranks := _ranks(texts, value))), None)
+    if ranking:
+        for pair in ranked_pairs(_texts(texts, (ranking[0][0], ranking[-1][0]))["prompt"], ranking):
             one, other = (pair.get(name) or pair[letter] for name, letter in zip(*RESPONSES, strict=True))
             yield _texts(texts, (one, other)) | {"preferred": pair.get("preferred", "a"), "annotator": user}
-    elif isinstance(value, str):
-        pair_names = _known(texts)
-        side = {pair_names[0]: "a", pair_names[1]: "b"}.get(value, value)
-        yield _texts(texts, pair_names) | {"preferred": side, "annotator": user}
+        return
+    pair_names = _known(texts)
+    answers = Answers(tuple(said), words_beside(*pair_names))
+    yield _texts(texts, pair_names) | {"preferred": answers, "annotator": user}
+
+
+def _ranks(texts: Mapping[str, Any], value: Any) -> list[tuple[str, Any]]:
+    """Fields with their ranks, higher is better; none if an answer ranks no fields."""
+    if isinstance(value, Mapping) and isinstance(value.get("rank"), list):
+        value = _listed(value)
+    if not isinstance(value, list) or len(value) < 2:
+        return []
+    ranks = [
+        (item["value"], -item["rank"]) if isinstance(item, Mapping) else (item, -place)
+        for place, item in enumerate(value)
+    ]
+    names = [(name if name in texts else str(name).replace("-", "_"), rank) for name, rank in ranks]
+    return names if all(name in texts for name, _ in names) else []

@@ -16,6 +16,11 @@ PROMPT: Alternatives = ("prompt", "instruction+input", "question", "query", "inp
 
 GPT4 = "gpt-4"
 
+MACHINE = (
+    "labels of a reward model were not read, only its pairs: "
+    "--map chosen=chosen,rejected=rejected,prompt=prompt takes them as labels"
+)
+
 _SCORES: dict[str, Alternatives] = {
     "score_chosen": ("score_chosen", "chosen_score", "chosen-rating", "chosen_rating"),
     "score_rejected": ("score_rejected", "rejected_score", "rejected-rating", "rejected_rating"),
@@ -62,8 +67,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "labels that ser exported",
         _columns("prompt", "chosen", "rejected", "pair_id", "loop", "rm_version", "confidence", "rule"),
-        {**TRL.fields, "annotator": ("rm_version",)},
-        notes=("labels of a reward model, which is their annotator: no people's labels",),
+        TRL.fields, labelled=False, notes=(MACHINE,),
     ),
     _chosen("ShareGPT pairs", "conversations", prompt=("conversations",)),
     Shape(
@@ -76,6 +80,7 @@ SHAPES: tuple[Shape, ...] = (
     _chosen("messages with two answers", "messages", prompt=("messages",)),
     _chosen("RewardBench", "chosen_model", "rejected_model", "subset", source="subset"),
     _chosen("RewardBench 2", "num_correct", "num_incorrect", "subset", source="subset"),
+    _chosen("Math-Step-DPO", "prompt", "initial_reason_steps", prompt=("prompt+initial_reason_steps",)),
     TRL,
     Shape("OpenAI's preference form", _columns("input", "preferred_output", "non_preferred_output"), {}, openai),
     _renamed("chosen and rejected responses", "chosen_response", "rejected_response"),
@@ -111,12 +116,12 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _with_values(
         _two("PKU-SafeRLHF", "response_0", "response_1", "better_response_id", preferred="better_response_id"),
-        {},
+        {"0": "a", "1": "b"},
         "the better response is the more helpful one; 'safer_response_id' was not read",
     ),
     _with_values(
         _two("alpaca_farm", "output_1", "output_2", "preference", preferred="preference"),
-        {"0": TIE, "1.5": TIE},
+        {"1.5": TIE},
     ),
     # Several answers with scores or ranks.
     Shape("WebGPT comparisons", _columns("question", "answer_0", "answer_1", "score_0", "score_1"),

@@ -32,13 +32,15 @@ class ColumnMap:
     unlabelled: bool = False
 
     def __post_init__(self) -> None:
-        """Check the role.
+        """Check what is said.
 
         Raises:
-            SerError: there is none of that name.
+            SerError: a field, a meaning or a role does not exist, or the fields do not belong together.
         """
+        _check_columns(self.columns, "map")
+        _check_values(self.values, "values")
         if self.role is not None and self.role.strip().lower() not in ASKED_ROLES:
-            raise SerError(f"--role: there is no role {self.role!r}. Choose from: {', '.join(ASKED_ROLES)}.")
+            raise SerError(f"role: there is no role {self.role!r}. Choose from: {', '.join(ASKED_ROLES)}.")
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -48,14 +50,7 @@ def parse_columns(text: str) -> dict[str, str]:
         SerError: it is not written so, or names a field that does not exist.
     """
     columns = _assignments(text, "--map", "prompt=question,response_a=answer_1")
-    for name in columns:
-        if name not in FIELDS:
-            raise SerError(f"--map: there is no field {name!r}. Choose from: {', '.join(FIELDS)}.")
-    if {"chosen", "rejected"} & columns.keys() and {"response_a", "response_b"} & columns.keys():
-        raise SerError("--map: name either chosen and rejected, or response_a and response_b (with preferred).")
-    for one, other in (("chosen", "rejected"), ("response_a", "response_b")):
-        if (one in columns) != (other in columns):
-            raise SerError(f"--map: {one} and {other} belong together; name a column for both.")
+    _check_columns(columns, "--map")
     return columns
 
 
@@ -66,10 +61,25 @@ def parse_values(text: str) -> dict[str, str]:
         SerError: it is not written so, or a meaning is another.
     """
     values = _assignments(text, "--values", "model_a=a,model_b=b")
+    _check_values(values, "--values")
+    return values
+
+
+def _check_columns(columns: Mapping[str, str], option: str) -> None:
+    for name in columns:
+        if name not in FIELDS:
+            raise SerError(f"{option}: there is no field {name!r}. Choose from: {', '.join(FIELDS)}.")
+    if {"chosen", "rejected"} & columns.keys() and {"response_a", "response_b"} & columns.keys():
+        raise SerError(f"{option}: name either chosen and rejected, or response_a and response_b (with preferred).")
+    for one, other in (("chosen", "rejected"), ("response_a", "response_b")):
+        if (one in columns) != (other in columns):
+            raise SerError(f"{option}: {one} and {other} belong together; name a column for both.")
+
+
+def _check_values(values: Mapping[str, str], option: str) -> None:
     for word, meaning in values.items():
         if meaning not in MEANINGS:
-            raise SerError(f"--values: {word}={meaning} means nothing; a word means {', '.join(MEANINGS)}.")
-    return values
+            raise SerError(f"{option}: {word}={meaning} means nothing; a word means {', '.join(MEANINGS)}.")
 
 
 def _assignments(text: str, option: str, example: str) -> dict[str, str]:

@@ -6,19 +6,22 @@ from itertools import product
 from typing import Any
 
 from resources.landing.files import RawRow
-from resources.landing.shapes.labels import TIE, meaning
+from resources.landing.shapes.first_look import FirstLook, first_rows
+from resources.landing.shapes.labels import word_of
 from resources.landing.shapes.mapping import FIELDS, ColumnMap
+from resources.landing.shapes.other_prompts import other_prompt
 from resources.landing.shapes.rankings import drawn
-from resources.landing.shapes.recognition import Plan, recognise
+from resources.landing.shapes.recognition import Plan, mapped_source, recognise, small
 from resources.landing.shapes.runs import gather_runs
 from resources.landing.shapes.settling import settle
 from resources.landing.shapes.shape import RESPONSES, Fields
+from resources.landing.shapes.sides import Sides
 from resources.landing.shapes.templates import refuse_template
 from ser.rows import Comparison, Row, check_row, quoted
 
-TIES = "ties, landed without a label"
 _SIDE = 8
 DRAWN = f"lists of many responses: {_SIDE} of each side were drawn"
+_REQUIRED = ("prompt", *RESPONSES[0], *RESPONSES[1])
 _CANONICAL = frozenset(FIELDS) - {"id"}
 _EMPTY: tuple[Any, ...] = ("", "[]", "null", [], {}, False)
 _PLANS_KEPT = 4096
@@ -41,10 +44,15 @@ class ShapeReader:
         self._mapping = mapping or ColumnMap()
         self._plans: dict[tuple[str, ...], Plan | str] = {}
         self._words: dict[tuple[str, str, str], str] = {}
+        self._look = FirstLook()
+        self._sides = Sides(self._mapping, self._look)
+        self._refused: str | None = None
 
     def parse(self, rows: Iterable[RawRow]) -> Iterator[tuple[RawRow, Row | str]]:
         """A checked row for each pair of each raw row, or the reason why it has none."""
-        for raw in gather_runs(rows):
+        first, every = first_rows(gather_runs(rows))
+        self._look_at(first)
+        for raw in every:
             if raw.fields is None:
                 yield raw, raw.reason or "no row"
                 continue
@@ -52,16 +60,21 @@ class ShapeReader:
                 yield raw, found
 
     def read(self, fields: Mapping[str, Any]) -> list[Row | str]:
-        """The checked rows of one raw row's fields (column to value), or the reason why there is none."""
+        """The checked rows of one raw row's fields (column to value), or the reason why there is none.
+
+        Numbers as labels are read after a look at the first rows only, which is what `parse` does.
+        """
         notes: set[str] = set()
         try:
-            present = {name: value for name, value in fields.items() if value is not None and value == value}
+            if self._refused:
+                raise ValueError(self._refused)
+            present = _present(fields)
             plan = self._plan(present, fields)
             for column, reason in plan.no_text:
                 if present[column] not in _EMPTY:
                     raise ValueError(reason)
             metadata = {name: present[name] for name in plan.rest}
-            found, words = self._pairs(plan, present, metadata, notes)
+            found, words = self._pairs(plan, present, fields, metadata, notes)
         except ValueError as problem:
             return [_shown(str(problem))]
         except RecursionError:
@@ -72,8 +85,36 @@ class ShapeReader:
             self.notes.update(map(_shown, plan.notes))
         return found
 
+    def _look_at(self, rows: Iterable[RawRow]) -> None:
+        """See which columns there are, and what numbers the labels say."""
+        for raw in rows:
+            fields = raw.fields or {}
+            if self._mapping.columns:
+                self._look.columns.update(small(fields))
+            present = _present(fields)
+            try:
+                plan = self._plan(present, fields)
+                source = plan.fields.get("preferred")
+                label = source.value(present) if source else None
+            except ValueError:
+                continue
+            if source and label is not None:
+                self._look.note(plan.label, word_of(label))
+            self._look.models.update(word_of(present[column]) for column in plan.models)
+            for column in plan.labels:
+                self._look.note(column, word_of(present[column]))
+        optional = {name: text for name, text in self._mapping.columns.items() if name not in _REQUIRED}
+        for name, text in optional.items():
+            if self._look.columns and mapped_source(name, text, self._look.columns) is None:
+                self._refused = f"no column {quoted(text)}, which --map names as the {name!r}"
+
     def _pairs(
-        self, plan: Plan, present: Mapping[str, Any], metadata: dict[str, Any], notes: set[str]
+        self,
+        plan: Plan,
+        present: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        metadata: dict[str, Any],
+        notes: set[str],
     ) -> tuple[list[Row | str], str | None]:
         """The pairs of a row, or the reasons why they are none, and what it was read as if any is a pair."""
         found: list[Row | str] = []
@@ -84,7 +125,7 @@ class ShapeReader:
                 extra["source"] = said.pop("source")
             for comparison in self._comparisons(plan, said, present, notes):
                 try:
-                    form = settle(comparison, said.get("system"), notes)
+                    form = settle(comparison, said.get("system"), notes, lambda: other_prompt(plan, present, fields))
                     row = check_row(comparison, {**metadata, **extra} if extra else metadata)
                     refuse_template((row.pair.prompt, row.pair.response_a, row.pair.response_b))
                 except ValueError as problem:
@@ -118,7 +159,7 @@ class ShapeReader:
         """The comparisons of one or several responses with one or several others."""
         names = RESPONSES[0] if "chosen" in said or "rejected" in said else RESPONSES[1]
         one, other = (said.get(name) for name in names)
-        first = self._first(plan, said, present, names, notes)
+        first = self._sides.first(plan, said, present, names, notes)
         about = {
             "annotator": said.get("annotator") or (None if first is None else plan.shape.annotator),
             "source": said.get("source"),
@@ -132,52 +173,17 @@ class ShapeReader:
         for better, worse in product(ones, others):
             yield Comparison(said.get("prompt"), better, worse, first, names, **about)
 
-    def _first(
-        self, plan: Plan, said: Fields, present: Mapping[str, Any], names: tuple[str, str], notes: set[str]
-    ) -> bool | None:
-        """Whether the first response is the better one; None: nobody says so.
-
-        Raises:
-            ValueError: the label says nothing that is known, or stands in a column that is not read.
-        """
-        if names == RESPONSES[0]:
-            score = said.get("score_chosen")
-            if (score is None or score != said.get("score_rejected")) and said.get("preferred") != TIE:
-                return True
-            notes.add(TIES)
-            return None
-        side = self._side(plan, said.get("preferred"))
-        if side == TIE:
-            notes.add(TIES)
-            return None
-        if side is not None:
-            return side == "a"
-        unread = next((name for name in plan.unread if str(present[name]).strip()), None)
-        if unread is not None and not self._mapping.unlabelled:
-            raise ValueError(
-                f"the column {quoted(unread)} looks like a label and is not read: name it with "
-                "--map preferred=COLUMN --values WORD=a,WORD=b, or say --unlabelled"
-            )
-        return None
-
-    def _side(self, plan: Plan, value: Any) -> str | None:
-        if value is None:
-            return None
-        source = plan.fields.get("preferred")
-        column = source.names if source else "preferred"
-        try:
-            return meaning(column, value, plan.words)
-        except ValueError:
-            if self._mapping.unlabelled and column != "preferred" and "preferred" not in self._mapping.columns:
-                return None
-            raise
-
     def _word(self, plan: Plan, form: str, origin: str) -> str:
         key = (plan.shape.name, form, origin)
         if key not in self._words:
             name = f"{plan.shape.name} {form}" if plan.shape.name == "TRL" else plan.shape.name
             self._words[key] = name + origin
         return self._words[key]
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns with a value."""
+    return {name: value for name, value in fields.items() if value is not None and value == value}
 
 
 def _said(plan: Plan, present: Mapping[str, Any]) -> Iterable[Fields]:

@@ -1,11 +1,21 @@
 """Which shape a row's columns have, and where its canonical fields are: worked out once for each set of columns."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
-from resources.landing.shapes.labels import NAMES, looks_like_label, looks_like_score, words_beside
+from resources.landing.shapes.labels import (
+    NAMES,
+    is_number,
+    looks_like_label,
+    looks_like_score,
+    may_say_side,
+    numbers_beside,
+    word_of,
+    words_beside,
+)
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
 from ser.rows import quoted
@@ -13,14 +23,22 @@ from ser.rows import quoted
 ABOUT = ("system", "group", "source", "annotator", "role")
 """Canonical fields that any shape may have under their own names."""
 
+_SYSTEM: Alternatives = ("system", "system_prompt")
+
 SCORES = "columns that look like scores of the responses were not read: no label comes from them"
+
+_BESIDE_PROMPTS = ("context", "passage", "document", "history", "conversation")
+_MODELS = (("model_a", "model_b"), ("model_1", "model_2"), ("model1", "model2"))
 
 _PROMPTS = frozenset(name for names in PROMPT for name in names.split("+"))
 _ONE_RESPONSE = frozenset(("completion", "response", "output", "answer", "messages", "conversations", "text"))
 _VERDICTS = frozenset(("label", "kto_tag", "score", "rating"))
 _NO_TEXT = {
     "tools": "tool calls are not supported",
-    **dict.fromkeys(("image", "images"), "image parts are not supported: only text is"),
+    **dict.fromkeys(
+        ("image", "images", "image_path", "image_paths", "image_url", "image_urls"),
+        "image parts are not supported: only text is",
+    ),
     **dict.fromkeys(("audio", "audios"), "audio parts are not supported: only text is"),
     **dict.fromkeys(("video", "videos"), "video parts are not supported: only text is"),
 }
@@ -59,9 +77,21 @@ class Plan:
     mapped: tuple[str, ...] = ()
     """Fields that the user's map names: they win over what the code of a shape says."""
     rest: tuple[str, ...] = ()
+    prompts: frozenset[str] = frozenset()
+    """Columns in small letters that hold a prompt, if a row has them."""
     words: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """What numbers mean too, if the file shows it."""
+    models: tuple[str, ...] = ()
+    """The columns that name the model of each response."""
+    label: str = "preferred"
+    """The column of the label that is read."""
+    labels: tuple[str, ...] = ()
+    """Columns of labels beside the one that is read."""
     unread: tuple[str, ...] = ()
     """Columns that look like a label and are not read."""
+    doubtful: tuple[tuple[str, str], ...] = ()
+    """Columns whose values may read like a label, each with its name in small letters."""
     no_text: tuple[tuple[str, str], ...] = ()
     """Columns that a model for text cannot follow, unless they are empty, and the reason."""
     notes: tuple[str, ...] = ()
@@ -76,37 +106,63 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
     Raises:
         ValueError: no shape has them; the message says which columns there are, and what to do.
     """
-    lower = {column.strip().lower(): column for column in reversed(columns)} | {
-        column: column for column in columns if column == column.strip().lower()
-    }
-    mapped = {name: source for name, text in mapping.columns.items() if (source := _mapped(name, text, lower))}
+    lower = small(columns)
+    mapped = {name: source for name, text in mapping.columns.items() if (source := mapped_source(name, text, lower))}
     taken = {way[0] for source in mapped.values() for way in source.parts}
     free = {name: column for name, column in lower.items() if column not in taken}
     shape = _shape({*free, *mapped}, empty, mapping)
-    found = {name: _source(shape.fields.get(name, (name,)), free) for name in (*shape.fields, *ABOUT)}
+    about = {**{name: _SYSTEM if name == "system" else (name,) for name in ABOUT}, **shape.fields}
+    found = {name: _source(alternatives, free) for name, alternatives in about.items()}
     sources = {name: source for name, source in found.items() if source} | mapped
     if not shape.convert and (label := _label(free, sources)):
         sources["preferred"] = label
     read = {way[0] for source in sources.values() for way in source.parts}
     reads = shape.reads | shape.needs if shape.convert else shape.reads
-    rest = tuple(column for column in columns if column not in read and column.strip().lower() not in reads)
+    names = {column: column.strip().lower() for column in columns if column not in read}
+    rest = tuple(column for column, name in names.items() if not {name, underscored(name)} & reads)
+    named = tuple((column, names[column]) for column in rest)
+    words, numbers = _words(sources, shape, mapping)
     return Plan(
         shape,
         lower if shape.convert else None,
         sources,
         tuple(mapped),
         rest,
-        _words(sources, shape, mapping),
-        () if shape.convert else tuple(column for column in rest if looks_like_label(column.strip().lower())),
+        _prompts(shape),
+        words,
+        numbers,
+        next((tuple(lower[name] for name in names) for names in _MODELS if lower.keys() >= {*names}), ()),
+        sources["preferred"].names if "preferred" in sources else "preferred",
+        () if "preferred" in mapped else tuple(column for column, name in named if name in NAMES),
+        () if shape.convert else tuple(column for column, name in named if looks_like_label(name)),
+        () if shape.convert else tuple((column, name) for column, name in named if may_say_side(name)),
         tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
-        (*shape.notes, *_notes(sources, [column.strip().lower() for column in rest])),
+        (*shape.notes, *_notes(sources, [name for _, name in named])),
     )
+
+
+def small(columns: Iterable[str]) -> dict[str, str]:
+    """Name in small letters to column, also with underscores for the spaces and dashes in it."""
+    exact = {column.strip().lower(): column for column in reversed(tuple(columns))}
+    exact |= {column: column for column in columns if column in exact}
+    return {underscored(name): column for name, column in exact.items()} | exact
+
+
+def underscored(name: str) -> str:
+    """A name with underscores for the spaces and dashes in it."""
+    return re.sub(r"[ -]+", "_", name)
+
+
+def _prompts(shape: Shape) -> frozenset[str]:
+    own = shape.fields.get("prompt", ())
+    return _PROMPTS | {part.split(".")[0] for names in own for part in names.split("+")}
 
 
 def _notes(sources: Mapping[str, Source], rest: list[str]) -> Iterator[str]:
     """What to tell of columns that are not read."""
-    if "context" in rest and (prompt := sources.get("prompt")):
-        yield f"a column 'context' was not read: --map prompt=context+{prompt.names} joins it with the prompt"
+    for name in _BESIDE_PROMPTS:
+        if name in rest and (prompt := sources.get("prompt")):
+            yield f"a column {name!r} was not read: --map prompt={name}+{prompt.names} joins it with the prompt"
     if "response_a" in sources and "preferred" not in sources and any(map(looks_like_score, rest)):
         yield SCORES
 
@@ -123,7 +179,7 @@ def _shape(columns: set[str], empty: tuple[str, ...], mapping: ColumnMap) -> Sha
     for responses in RESPONSES:
         if missing := [name for name in responses if name not in columns][: len(columns & set(responses))]:
             raise ValueError(f"no {missing[0]!r}: nothing to compare")
-    others = columns - {*_PROMPTS, *ABOUT, "id"}
+    others = {underscored(name) for name in columns} - {*_PROMPTS, *ABOUT, "id"}
     if not others:
         raise ValueError("no responses: nothing to compare")
     if len(others - _ONE_RESPONSE) < len(others) and len({*others} - _VERDICTS) == 1:
@@ -149,7 +205,7 @@ def _source(alternatives: Alternatives, lower: Mapping[str, str]) -> Source | No
     return None
 
 
-def _mapped(name: str, text: str, lower: Mapping[str, str]) -> Source | None:
+def mapped_source(name: str, text: str, lower: Mapping[str, str]) -> Source | None:
     """The columns that a map names, which may hold `+` and `.` in their own names.
 
     Raises:
@@ -179,10 +235,16 @@ def _label(lower: Mapping[str, str], sources: Mapping[str, Source]) -> Source | 
     return _source(tuple(name for name in NAMES if name in lower and lower[name] not in read), lower)
 
 
-def _words(sources: Mapping[str, Source], shape: Shape, mapping: ColumnMap) -> Mapping[str, str]:
+def _words(
+    sources: Mapping[str, Source], shape: Shape, mapping: ColumnMap
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What words mean, and what numbers mean if the file shows it: not where somebody says what numbers mean."""
     names = [sources[name].names if name in sources else name for name in RESPONSES[1]]
-    beside = words_beside(names[0], names[1])
-    return {**beside, **shape.values, **{word.strip().lower(): side for word, side in mapping.values.items()}}
+    label = sources["preferred"].names.strip().lower() if "preferred" in sources else None
+    declared = shape.values if label in shape.fields.get("preferred", ()) else {}
+    said = {word_of(word): side for word, side in mapping.values.items()}
+    known = "1" in declared or any(map(is_number, said))
+    return {**words_beside(names[0], names[1]), **declared, **said}, {} if known else numbers_beside(names[0], names[1])
 
 
 def _inside(present: Mapping[str, Any], way: tuple[str, ...]) -> Any:

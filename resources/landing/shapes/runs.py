@@ -35,6 +35,8 @@ def gather_runs(rows: Iterable[RawRow]) -> Iterator[RawRow]:
 
 def helpsteer2(row: Fields) -> Iterable[Fields]:
     """nvidia/HelpSteer2: the more helpful response is the better one."""
+    if len(row[GATHERED]) < 2:
+        raise ValueError("one response to this prompt: rows of one prompt must follow each other")
     return ranked_pairs(row["prompt"], row[GATHERED])
 
 

@@ -1,9 +1,18 @@
 """From a prompt and two responses, each as text, messages or transcript, to one prompt and two texts."""
 
+from collections.abc import Callable
 from typing import Any
 
 from resources.landing.shapes.messages import Message, is_message, plain_messages, written_value
-from resources.landing.shapes.templates import END_TOKENS, templated_messages, without_end
+from resources.landing.shapes.templates import (
+    END_TOKENS,
+    FIRST_OF_NAMES,
+    MARK,
+    begins_with_names,
+    marked_messages,
+    templated_messages,
+    without_end,
+)
 from ser.pairs import is_empty, transcript
 from ser.rows import Comparison
 
@@ -15,14 +24,18 @@ FROM_BEGINNING = ", prompt taken from the shared beginning"
 REPEATED = "the prompt repeated in the responses was taken off"
 ENDS_TAKEN_OFF = "tokens that end a turn were taken off the end of responses"
 TEMPLATE_PARSED = "text in a chat template was parsed into messages"
+NAMES_KEPT = "texts that begin with a name of a turn (### Instruction:, USER:) were kept as they are"
 TURNS_JOINED = (
     "conversations that differ before their last answer: the turns that differ became one text, with their names"
 )
 PROMPT_IGNORED = "a column 'prompt' that is none of the shared turns was not read"
 
 
-def settle(said: Comparison, system: Any, notes: set[str]) -> tuple[str, str]:
+def settle(said: Comparison, system: Any, notes: set[str], other_prompt: Callable[[], str | None]) -> tuple[str, str]:
     """Bring the prompt and the responses of a row into the form that is checked: messages or a text, and two texts.
+
+    Args:
+        other_prompt: says why the beginning that two texts share cannot be the prompt, if it cannot.
 
     Returns:
         What the responses were read as, and where the prompt was taken from.
@@ -33,7 +46,7 @@ def settle(said: Comparison, system: Any, notes: set[str]) -> tuple[str, str]:
     prompt = _said(said.prompt, "prompt", notes)
     one, other = _said(said.one, said.names[0], notes), _said(said.other, said.names[1], notes)
     if isinstance(one, str) and isinstance(other, str):
-        form, origin = _settle_texts(said, prompt, one, other, notes)
+        form, origin = _settle_texts(said, prompt, one, other, notes, other_prompt)
     elif one is None or other is None:
         raise ValueError(f"no {said.names[one is not None]!r}: nothing to compare")
     else:
@@ -62,9 +75,12 @@ def _text(text: str, where: str, notes: set[str]) -> str | list[Message] | None:
     value = written_value(text, where)
     if not isinstance(value, str):
         return plain_messages(value if isinstance(value, list) else [value], where)
-    if messages := templated_messages(text):
+    messages = templated_messages(text)
+    if messages or (where == "prompt" and MARK in text and (messages := marked_messages(text))):
         notes.add(TEMPLATE_PARSED)
         return _without_empty_system(messages)
+    if text[:1] in FIRST_OF_NAMES and begins_with_names(text):
+        notes.add(NAMES_KEPT)
     if where != "prompt" and text.rstrip().endswith(END_TOKENS):
         notes.add(ENDS_TAKEN_OFF)
         return without_end(text)
@@ -83,13 +99,20 @@ def _listed(said: str | list[Message]) -> list[Message]:
 
 
 def _settle_texts(
-    said: Comparison, prompt: str | list[Message] | None, one: str, other: str, notes: set[str]
+    said: Comparison,
+    prompt: str | list[Message] | None,
+    one: str,
+    other: str,
+    notes: set[str],
+    other_prompt: Callable[[], str | None],
 ) -> tuple[str, str]:
     """Settle two texts, which may be transcripts, begin with the prompt, or hold it as their shared beginning."""
     if "Human:" in one[:12] and "Human:" in other[:12] and (turns := _transcripts(one, other)):
         return TRANSCRIPTS, _settle_messages(said, prompt, *turns, notes)
     origin = EXPLICIT
     if prompt is None:
+        if reason := other_prompt():
+            raise ValueError(reason)
         prompt, origin = _shared_beginning(one, other), FROM_BEGINNING
         one, other = (text.strip()[len(prompt) :] for text in (one, other))
     elif isinstance(prompt, str) and is_empty(prompt):

@@ -26,6 +26,7 @@ class Shape:
         values: what the label's column says, beside the words that everybody understands.
         annotator: who gave the labels, where the shape says it.
         notes: what to tell of every row.
+        labelled: False if better and worse are no label of a person's.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Shape:
     values: Mapping[str, str] = field(default_factory=dict)
     annotator: str | None = None
     notes: tuple[str, ...] = ()
+    labelled: bool = True

@@ -30,7 +30,16 @@ _INSIDE = re.compile(
     r"|<start_of_turn>(?:user|model)(?:\\n|\s)"
     r"|(?:^|\\n|[\n\"])<\|(?:system|user|assistant)\|>(?:\\n|\s)"
     r"|\[INST\][^\[]*\[/INST\]"
+    r"|<extra_id_\d|<\|prompter\|>|<\|START_OF_TURN_TOKEN\|>|<\|header_start\|>"
+    r"|<｜(?:User|Assistant)｜>|<reserved_10[67]>"
 )
+_MAY_HOLD = ("<|", "[INST]", "<start_of_turn>", "<extra_id_", "<｜", "<reserved_10")
+_MARKED = re.compile(r"\s*<extra_id_1>(User|Assistant)\n")
+MARK = "<extra_id_1>"
+"""What begins a turn inside the prompts of HelpSteer2."""
+FIRST_OF_NAMES = "#BU \n\t"
+"""What a text begins with that may begin with names."""
+_NAMES = ("### Instruction:", "### Human:", "Below is an instruction that describes a task")
 
 
 def without_end(text: str) -> str:
@@ -59,6 +68,24 @@ def templated_messages(text: str) -> list[Message] | None:
     return None
 
 
+def marked_messages(text: str) -> list[Message]:
+    """The messages of a prompt with several turns that has a MARK, as HelpSteer2 publishes it.
+
+    Raises:
+        ValueError: its turns do not follow each other.
+    """
+    first, *others = _MARKED.split(text)
+    turns = [("User", first)] if first.strip() else []
+    turns += zip(others[::2], others[1::2], strict=True)
+    return _plain([(name.lower(), content) for name, content in turns])
+
+
+def begins_with_names(text: str) -> bool:
+    """Whether a text begins with names of turns that are plain words, which it may have of its own."""
+    text = text.lstrip()
+    return text.startswith(_NAMES) or (text.startswith("USER:") and "ASSISTANT:" in text)
+
+
 def refuse_template(texts: tuple[str, ...]) -> None:
     """Refuse texts that hold turns of a chat template: a model would read a conversation inside the conversation.
 
@@ -66,7 +93,7 @@ def refuse_template(texts: tuple[str, ...]) -> None:
         ValueError: one does.
     """
     for text in texts:
-        may_hold = "<|" in text or "[INST]" in text or "<start_of_turn>" in text
+        may_hold = ("<" in text or "[INST]" in text) and any(start in text for start in _MAY_HOLD)
         if may_hold and (mark := _INSIDE.search(text)):
             shown = mark.group().strip('\\n" ').removesuffix("\\n")
             raise ValueError(f"turns of a chat template inside a text ({quoted(shown)}): take the template off")

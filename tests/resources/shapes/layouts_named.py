@@ -100,6 +100,18 @@ NAMED: dict[str, tuple[Mapping[str, Any], list[Pair]]] = {
             )
         ],
     ),
+    "Math-Step-DPO": (
+        {
+            "dataset": "gsm8k",
+            "prompt": "How many soups?",
+            "initial_reason_steps": "Step 1: Count them.\nStep 2:",
+            **TEXTS,
+            "full_chosen": "x",
+            "full_rejected": "y",
+            "answer": "2",
+        },
+        [Pair("How many soups?\n\nStep 1: Count them.\nStep 2:", "Lentil.", "No idea.")],
+    ),
     "ms-swift messages": ({"messages": [USER, GOOD], "rejected_response": "No idea."}, [SOUP]),
     "ms-swift rejected messages": ({"messages": [USER, GOOD], "rejected_messages": [USER, BAD]}, [SOUP]),
     "ms-swift query": (
@@ -202,6 +214,6 @@ NAMED: dict[str, tuple[Mapping[str, Any], list[Pair]]] = {
             "source": None,
             "snapshot": "s",
         },
-        [Pair("Best soup?", "Lentil.", "No idea.", annotator="rm-1")],
+        [TIE],
     ),
 }

@@ -1,5 +1,6 @@
 """What the words of a label's column mean, and a label that nobody reads."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -32,17 +33,21 @@ def test_ties_are_counted_and_empty_labels_are_not() -> None:
     assert reader.notes == {"ties, landed without a label": 2}
 
 
-@pytest.mark.parametrize("word", [0, 1, True, "1", "true", 1.0])
-def test_a_number_beside_letters_could_mean_either(word: Any) -> None:
-    (found,) = pairs_of({**AB, "preferred": word})
-    assert isinstance(found, str) and "could mean either response: say which, --values 0=a,1=b" in found
-
-
-def test_a_number_beside_numbers_is_clear() -> None:
-    for one, other in (("1", "2"), ("0", "1")):
-        row = {"prompt": "Best soup?", f"response_{one}": "Lentil.", f"response_{other}": "No idea."}
-        assert pairs_of({**row, "preferred": int(one)}, {**row, "winner": other}) == [FIRST, SECOND]
-        assert pairs_of({**row, "choice": f"response_{one}"}) == [FIRST]
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ((0, 1), "0=a,1=b"),
+        (("1", 0.0), "0=a,1=b"),
+        ((True, False), "true=a,false=b"),
+        (("true",), "true=a,false=b"),
+        ((2,), "2=a or 2=b"),
+        ((5, 3, 1), "1=a,3=tie,5=b"),
+        (range(10), "NUMBER=a,NUMBER=b"),
+    ],
+)
+def test_a_number_beside_letters_could_mean_either(words: Iterable[Any], hint: str) -> None:
+    for found in pairs_of(*({**AB, "preferred": word} for word in words)):
+        assert isinstance(found, str) and found.endswith(f"could mean either response: say which, --values {hint}")
 
 
 @pytest.mark.parametrize("word", ["chosen", ["a"], {"x": 1}, "the first"])
@@ -51,7 +56,9 @@ def test_nonsense_is_named(word: Any) -> None:
     assert isinstance(found, str) and found.startswith("'preferred' says") and "--values WORD=a,WORD=b" in found
 
 
-@pytest.mark.parametrize("column", ["human_label", "gold", "rater_preference", "votes", "is_better", "rank"])
+@pytest.mark.parametrize(
+    "column", ["human_label", "gold", "rater_preference", "votes", "is_better", "rank", "task_label"]
+)
 def test_a_column_that_looks_like_a_label_and_is_not_read_is_a_reason(column: str) -> None:
     row = {**AB, column: 1}
     (found,) = pairs_of(row)
@@ -103,6 +110,14 @@ def test_a_map_wins_over_the_catalogue() -> None:
     assert pairs_of(nested, mapping=inside) == [FIRST]
 
 
+@pytest.mark.parametrize("field", ["preferred", "annotator", "group", "source", "system", "id", "role"])
+def test_a_mapped_column_that_no_row_has_refuses_every_row(field: str) -> None:
+    rows = [{**AB, "preferred": "a", "who": None}, {**AB, "preferred": "b"}]
+    reason = f"no column 'outcom', which --map names as the '{field}'"
+    assert pairs_of(*rows, mapping=ColumnMap({field: "outcom"})) == [reason, reason]
+    assert pairs_of(*rows, mapping=ColumnMap({"annotator": "who"})) == [FIRST, SECOND]
+
+
 def test_a_map_gives_the_role_of_rows_that_name_none() -> None:
     rows = [{**AB, "preferred": "a"}, {**AB, "preferred": "a", "role": "seed"}]
     _, found = reader_of(*rows, mapping=ColumnMap(role="test"))
@@ -112,6 +127,20 @@ def test_a_map_gives_the_role_of_rows_that_name_none() -> None:
 def test_a_role_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(SerError, match=r"there is no role 'exam'\. Choose from: seed, calibration, test"):
         ColumnMap(role="exam")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"columns": {"question": "x"}}, "^map: there is no field 'question'"),
+        ({"columns": {"chosen": "x"}}, "^map: chosen and rejected belong together"),
+        ({"values": {"x": "response_a"}}, "^values: x=response_a means nothing"),
+        ({"role": "exam"}, "^role: there is no role"),
+    ],
+)
+def test_a_map_of_the_settings_is_checked_like_one_of_the_command_line(said: dict[str, Any], message: str) -> None:
+    with pytest.raises(SerError, match=message):
+        ColumnMap(**said)
 
 
 @pytest.mark.parametrize(

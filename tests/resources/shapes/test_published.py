@@ -44,7 +44,7 @@ def test_helpsteer2_scores_responses_in_rows_that_follow_each_other() -> None:
     tied = [scored("Lentil.", 2, "Which?"), scored("No idea.", 2, "Which?")]
     assert pairs_of(*HELPSTEER2, lone, *tied) == [
         SOUP,
-        "fewer than two answers with a score: nothing to compare",
+        "one response to this prompt: rows of one prompt must follow each other",
         Pair("Which?", "Lentil.", "No idea.", labelled=False),
     ]
 
@@ -95,7 +95,10 @@ def test_what_was_read_is_said() -> None:
     assert said("TRL conversational, implicit")[0] == ["TRL conversational, prompt taken from the shared turns"]
     assert said("TRL standard, implicit")[0] == ["TRL standard, prompt taken from the shared beginning"]
     assert said("hh-rlhf")[0] == ["TRL as transcripts, prompt taken from the shared turns"]
-    assert said("what ser exports")[1] == ["labels of a reward model, which is their annotator: no people's labels"]
+    assert said("what ser exports")[1] == [
+        "labels of a reward model were not read, only its pairs: "
+        "--map chosen=chosen,rejected=rejected,prompt=prompt takes them as labels"
+    ]
     assert "'safer_response_id' was not read" in said("PKU-SafeRLHF")[1][0]
     assert said("HelpSteer3, a tie")[1] == ["ties, landed without a label"]
 
