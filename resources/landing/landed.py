@@ -139,7 +139,8 @@ def notes_folder(mapping: ColumnMap) -> str:
     """Where it is noted which files have landed: under another map the same file says something else."""
     if mapping == ColumnMap():
         return "files"
-    return f"files-{hashlib.sha256(repr(mapping).encode()).hexdigest()[:12]}"
+    said = sorted(mapping.columns.items()), sorted(mapping.values.items()), mapping.role, mapping.unlabelled
+    return f"files-{hashlib.sha256(repr(said).encode()).hexdigest()[:12]}"
 
 
 def _known(store: DatasetStore) -> dict[str, list[Path]]:
