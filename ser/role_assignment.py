@@ -2,8 +2,8 @@
 
 A unit is what is drawn as one: a `group`, or the dialogue of a pair without one (the prompts that begin with the same
 messages up to the first of the user). Units that share a dialogue are tied, and take the strictest of their draws: a
-tie that comes later can only move them towards the test. Under `roles.fold` that draw is shifted as a whole, so that the
-folds share the units out; there a later tie may move a unit to another fold.
+tie that comes later can only move them towards the test. Under `roles.fold` that draw is shifted as a whole, so that
+the folds share the units out; there a later tie may move a unit to another fold.
 """
 
 from dataclasses import dataclass
