@@ -11,7 +11,12 @@ _REMEDIES = (
     (r"landed before", "Run ser forget DATASET, and land its files again with the right --map and --values."),
     (r"equal responses", "Nothing can be learned from two equal responses: leave such rows out."),
     (r"tool calls|parts are not supported|a part that is no text", "Leave such rows out: only text is read here."),
-    (r"^role ", "Write seed, calibration, test, pool, unused, train or validation, or leave the role out."),
+    (r"^role ", "Write seed, calibration, test, pool, unused, train or validation; or, where the column means "
+     "something else, read no role: ser land FILE --dataset NAME --map role="),
+    (r"^'(system|group|source|annotator)'", "Where the column means something else, read it as none: ser land FILE "
+     "--dataset NAME --map FIELD="),
+    (r"'system' and the system message", "Where the column means something else: ser land FILE --dataset NAME "
+     "--map system="),
     (r"could mean either|may say a, b or tie|looks like a label|nothing to compare|no known form|under a known name"
      r"|--map|wrong type|no list of|not built like", _MAP),
     (r"template", "Give the messages themselves, not text that is already in a chat template."),

@@ -1,11 +1,10 @@
 """Two models in one conversation each with a person, who says which was better (Chatbot Arena, MT-bench)."""
 
-import json
 from collections.abc import Iterable
-from itertools import zip_longest
 from typing import Any
 
 from resources.landing.shapes.labels import TIE
+from resources.landing.shapes.listed_turns import in_turns, listed
 from resources.landing.shapes.messages import plain_messages, written_value
 from resources.landing.shapes.shape import Fields
 
@@ -24,8 +23,8 @@ def kaggle(row: Fields) -> Iterable[Fields]:
     return [
         {
             "prompt": None,
-            "response_a": _interleaved(prompts, one),
-            "response_b": _interleaved(prompts, other),
+            "response_a": in_turns(prompts, one),
+            "response_b": in_turns(prompts, other),
             "preferred": outcome[0] if len(outcome) == 1 else None,
         }
     ]
@@ -46,24 +45,10 @@ def _turns(conversation: Any, column: str, turns: int | None) -> list[dict[str, 
     return messages[: asked[turns]] if turns and turns < len(asked) else messages
 
 
-def _list(text: Any, column: str) -> list[Any]:
+def _list(value: Any, column: str) -> list[Any]:
     """A list of strings that is written as JSON; plain text is a list of one."""
-    if isinstance(text, str) and text.lstrip().startswith("["):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return [text]
-        if isinstance(value, list) and all(item is None or isinstance(item, str) for item in value):
-            return value
-    if isinstance(text, list):
-        return text
-    if not isinstance(text, str):
-        raise ValueError(f"{column!r} has the wrong type {type(text).__name__!r}; it must be text")
-    return [text]
-
-
-def _interleaved(prompts: list[Any], answers: list[Any]) -> list[dict[str, str]]:
-    messages = []
-    for prompt, answer in zip_longest(prompts, answers):
-        messages += [{"role": "user", "content": prompt or ""}, {"role": "assistant", "content": answer or ""}]
-    return messages
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{column!r} has the wrong type {type(value).__name__!r}; it must be text")
+    return listed(value) or [value]

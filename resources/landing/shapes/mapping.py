@@ -14,13 +14,17 @@ FIELDS = (
 
 MEANINGS = ("a", "b", "tie")
 
+_LEFT_OUT = ("system", "id", "group", "source", "annotator", "role")
+"""Fields that a file's column of that name need not be."""
+
 
 @dataclass(frozen=True)
 class ColumnMap:
     """How to read columns with other names than the known ones.
 
     Attributes:
-        columns: canonical field to column of the file; `context+question` joins two columns with a blank line.
+        columns: canonical field to column of the file; `context+question` joins two columns with a blank line; ""
+            reads none, where the column of that name means something else.
         values: what the label column says, to `a`, `b` or `tie`.
         role: of every row that names none.
         unlabelled: a column that looks like a label and is not read is no reason to refuse a row.
@@ -42,9 +46,19 @@ class ColumnMap:
         if self.role is not None and self.role.strip().lower() not in ASKED_ROLES:
             raise SerError(f"role: there is no role {self.role!r}. Choose from: {', '.join(ASKED_ROLES)}.")
 
+    @property
+    def named(self) -> dict[str, str]:
+        """The fields that have a column."""
+        return {name: column for name, column in self.columns.items() if column.strip()}
+
+    @property
+    def left_out(self) -> set[str]:
+        """The fields that are read from no column."""
+        return self.columns.keys() - self.named.keys()
+
 
 def parse_columns(text: str) -> dict[str, str]:
-    """The columns of `prompt=question,response_a=answer_1`.
+    """The columns of `prompt=question,response_a=answer_1,role=`.
 
     Raises:
         SerError: it is not written so, or names a field that does not exist.
@@ -66,9 +80,11 @@ def parse_values(text: str) -> dict[str, str]:
 
 
 def _check_columns(columns: Mapping[str, str], option: str) -> None:
-    for name in columns:
+    for name, column in columns.items():
         if name not in FIELDS:
             raise SerError(f"{option}: there is no field {name!r}. Choose from: {', '.join(FIELDS)}.")
+        if not column.strip() and name not in _LEFT_OUT:
+            raise SerError(f"{option}: {name} needs a column. Only these can be none: {', '.join(_LEFT_OUT)}.")
     if {"chosen", "rejected"} & columns.keys() and {"response_a", "response_b"} & columns.keys():
         raise SerError(f"{option}: name either chosen and rejected, or response_a and response_b (with preferred).")
     for one, other in (("chosen", "rejected"), ("response_a", "response_b")):
@@ -86,7 +102,7 @@ def _assignments(text: str, option: str, example: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in text.split(","):
         name, sign, value = (piece.strip() for piece in part.partition("="))
-        if not (name and sign and value):
+        if not (name and sign):
             raise SerError(f"{option}: {part.strip()!r} is no assignment. Write it as {option} {example}.")
         if name in found:
             raise SerError(f"{option}: {name!r} is named twice. Name it once.")

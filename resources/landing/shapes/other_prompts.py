@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.landing.shapes.messages import is_conversation, is_message
-from resources.landing.shapes.recognition import Plan, underscored
+from resources.landing.shapes.recognition import Plan
+from resources.landing.shapes.sources import underscored
 from ser.rows import quoted
 
 

@@ -11,11 +11,12 @@ from resources.landing.shapes.labels import word_of
 from resources.landing.shapes.mapping import FIELDS, ColumnMap
 from resources.landing.shapes.other_prompts import other_prompt
 from resources.landing.shapes.rankings import drawn
-from resources.landing.shapes.recognition import Plan, mapped_source, recognise, small
+from resources.landing.shapes.recognition import Plan, recognise
 from resources.landing.shapes.runs import gather_runs
 from resources.landing.shapes.settling import settle
 from resources.landing.shapes.shape import RESPONSES, Fields
 from resources.landing.shapes.sides import Sides
+from resources.landing.shapes.sources import mapped_source, small
 from resources.landing.shapes.templates import refuse_template
 from ser.rows import Comparison, Row, check_row, quoted
 
@@ -89,7 +90,7 @@ class ShapeReader:
         """See which columns there are, and what numbers the labels say."""
         for raw in rows:
             fields = raw.fields or {}
-            if self._mapping.columns:
+            if self._mapping.named:
                 self._look.columns.update(small(fields))
             present = _present(fields)
             try:
@@ -103,7 +104,7 @@ class ShapeReader:
             self._look.models.update(word_of(present[column]) for column in plan.models)
             for column in plan.labels:
                 self._look.note(column, word_of(present[column]))
-        optional = {name: text for name, text in self._mapping.columns.items() if name not in _REQUIRED}
+        optional = {name: text for name, text in self._mapping.named.items() if name not in _REQUIRED}
         for name, text in optional.items():
             if self._look.columns and mapped_source(name, text, self._look.columns) is None:
                 self._refused = f"no column {quoted(text)}, which --map names as the {name!r}"

@@ -1,9 +1,7 @@
 """Which shape a row's columns have, and where its canonical fields are: worked out once for each set of columns."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
 from resources.landing.shapes.labels import (
@@ -18,6 +16,7 @@ from resources.landing.shapes.labels import (
 )
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
+from resources.landing.shapes.sources import Source, first_source, mapped_source, small, underscored
 from ser.rows import quoted
 
 ABOUT = ("system", "group", "source", "annotator", "role")
@@ -42,28 +41,6 @@ _NO_TEXT = {
     **dict.fromkeys(("audio", "audios"), "audio parts are not supported: only text is"),
     **dict.fromkeys(("video", "videos"), "video parts are not supported: only text is"),
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a canonical field comes from: columns that are joined, each a way into its value."""
-
-    parts: tuple[tuple[str, ...], ...]
-
-    def value(self, present: Mapping[str, Any]) -> Any:
-        """The value, or None where there is none."""
-        if len(self.parts) == 1:
-            way = self.parts[0]
-            return present.get(way[0]) if len(way) == 1 else _inside(present, way)
-        values = [value for way in self.parts if (value := _inside(present, way)) is not None]
-        if not all(isinstance(value, str) for value in values):
-            raise ValueError(f"the columns {quoted(self.names)} cannot be joined: they are not all text")
-        return "\n\n".join(value.strip() for value in values if value.strip())
-
-    @property
-    def names(self) -> str:
-        """The columns, as `--map` writes them."""
-        return "+".join(".".join(way) for way in self.parts)
 
 
 @dataclass(frozen=True)
@@ -107,12 +84,13 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
         ValueError: no shape has them; the message says which columns there are, and what to do.
     """
     lower = small(columns)
-    mapped = {name: source for name, text in mapping.columns.items() if (source := mapped_source(name, text, lower))}
+    mapped = {name: source for name, text in mapping.named.items() if (source := mapped_source(name, text, lower))}
     taken = {way[0] for source in mapped.values() for way in source.parts}
     free = {name: column for name, column in lower.items() if column not in taken}
     shape = _shape({*free, *mapped}, empty, mapping)
     about = {**{name: _SYSTEM if name == "system" else (name,) for name in ABOUT}, **shape.fields}
-    found = {name: _source(alternatives, free) for name, alternatives in about.items()}
+    about = {name: alternatives for name, alternatives in about.items() if name not in mapping.left_out}
+    found = {name: first_source(alternatives, free) for name, alternatives in about.items()}
     sources = {name: source for name, source in found.items() if source} | mapped
     if not shape.convert and (label := _label(free, sources)):
         sources["preferred"] = label
@@ -139,18 +117,6 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
         tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
         (*shape.notes, *_notes(sources, [name for _, name in named])),
     )
-
-
-def small(columns: Iterable[str]) -> dict[str, str]:
-    """Name in small letters to column, also with underscores for the spaces and dashes in it."""
-    exact = {column.strip().lower(): column for column in reversed(tuple(columns))}
-    exact |= {column: column for column in columns if column in exact}
-    return {underscored(name): column for name, column in exact.items()} | exact
-
-
-def underscored(name: str) -> str:
-    """A name with underscores for the spaces and dashes in it."""
-    return re.sub(r"[ -]+", "_", name)
 
 
 def _prompts(shape: Shape) -> frozenset[str]:
@@ -196,43 +162,12 @@ def _has(columns: set[str], empty: tuple[str, ...], name: str) -> bool:
     return name in columns or (name[0] == "*" and any(column.endswith(name[1:]) for column in (*columns, *empty)))
 
 
-def _source(alternatives: Alternatives, lower: Mapping[str, str]) -> Source | None:
-    """The first alternative whose first column is there, without the columns that are not."""
-    for text in alternatives:
-        ways = [tuple(part.split(".")) for part in text.split("+")]
-        if ways[0][0] in lower:
-            return Source(tuple((lower[way[0]], *way[1:]) for way in ways if way[0] in lower))
-    return None
-
-
-def mapped_source(name: str, text: str, lower: Mapping[str, str]) -> Source | None:
-    """The columns that a map names, which may hold `+` and `.` in their own names.
-
-    Raises:
-        ValueError: a row that has none of them has no prompt or response.
-    """
-    small = text.strip().lower()
-    source = Source(((lower[small],),)) if small in lower else None
-    if source is None:
-        parts = [part.strip().lower() for part in text.split("+")]
-        ways = [((lower[part],) if part in lower else _dotted(part, lower)) for part in parts]
-        source = Source(tuple(way for way in ways if way)) if any(ways) else None
-    if source is None and name in ("prompt", *RESPONSES[0], *RESPONSES[1]):
-        raise ValueError(f"no column {quoted(text)}, which --map names as the {name!r}")
-    return source
-
-
-def _dotted(part: str, lower: Mapping[str, str]) -> tuple[str, ...] | None:
-    first, *others = part.split(".")
-    return (lower[first], *others) if others and first in lower else None
-
-
 def _label(lower: Mapping[str, str], sources: Mapping[str, Source]) -> Source | None:
     """The column that says which of two responses is better."""
     if "response_a" not in sources or "preferred" in sources:
         return sources.get("preferred")
     read = {way[0] for source in sources.values() for way in source.parts}
-    return _source(tuple(name for name in NAMES if name in lower and lower[name] not in read), lower)
+    return first_source(tuple(name for name in NAMES if name in lower and lower[name] not in read), lower)
 
 
 def _words(
@@ -245,12 +180,3 @@ def _words(
     said = {word_of(word): side for word, side in mapping.values.items()}
     known = "1" in declared or any(map(is_number, said))
     return {**words_beside(names[0], names[1]), **declared, **said}, {} if known else numbers_beside(names[0], names[1])
-
-
-def _inside(present: Mapping[str, Any], way: tuple[str, ...]) -> Any:
-    value: Any = present
-    for name in way:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    return value

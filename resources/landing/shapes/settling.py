@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from resources.landing.shapes.beginnings import repeats, shared_beginning
+from resources.landing.shapes.listed_turns import is_listed, listed, listed_turns
 from resources.landing.shapes.messages import Message, is_message, plain_messages, written_value
 from resources.landing.shapes.templates import (
     END_TOKENS,
@@ -20,11 +22,16 @@ STANDARD, CONVERSATIONAL, TRANSCRIPTS = "standard", "conversational", "as transc
 EXPLICIT = ""
 FROM_TURNS = ", prompt taken from the shared turns"
 FROM_BEGINNING = ", prompt taken from the shared beginning"
+FROM_LISTS = ", lists of texts as turns"
 
 REPEATED = "the prompt repeated in the responses was taken off"
 ENDS_TAKEN_OFF = "tokens that end a turn were taken off the end of responses"
 TEMPLATE_PARSED = "text in a chat template was parsed into messages"
 NAMES_KEPT = "texts that begin with a name of a turn (### Instruction:, USER:) were kept as they are"
+LISTS_KEPT = (
+    "responses that are lists of texts, written as one text, were kept as they are: if they are several responses, "
+    "give them as lists (JSON lines, parquet)"
+)
 TURNS_JOINED = (
     "conversations that differ before their last answer: the turns that differ became one text, with their names"
 )
@@ -46,7 +53,9 @@ def settle(said: Comparison, system: Any, notes: set[str], other_prompt: Callabl
     prompt = _said(said.prompt, "prompt", notes)
     one, other = _said(said.one, said.names[0], notes), _said(said.other, said.names[1], notes)
     if isinstance(one, str) and isinstance(other, str):
-        form, origin = _settle_texts(said, prompt, one, other, notes, other_prompt)
+        form, origin = _settle_lists(said, prompt, one, other, notes) or _settle_texts(
+            said, prompt, one, other, notes, other_prompt
+        )
     elif one is None or other is None:
         raise ValueError(f"no {said.names[one is not None]!r}: nothing to compare")
     else:
@@ -94,6 +103,20 @@ def _without_empty_system(messages: list[Message]) -> list[Message] | None:
     return messages or None
 
 
+def _settle_lists(
+    said: Comparison, prompt: str | list[Message] | None, one: str, other: str, notes: set[str]
+) -> tuple[str, str] | None:
+    """Settle lists of texts that are written as text: turns, where the prompt is such a list too."""
+    if not (is_listed(one) and is_listed(other)):
+        return None
+    if isinstance(prompt, str) and is_listed(prompt) and (turns := listed_turns(prompt, one, other)):
+        _settle_messages(said, None, *turns, notes)
+        return CONVERSATIONAL, FROM_LISTS
+    if listed(one) and listed(other):
+        notes.add(LISTS_KEPT)
+    return None
+
+
 def _listed(said: str | list[Message]) -> list[Message]:
     return [{"role": "assistant", "content": said}] if isinstance(said, str) else said
 
@@ -113,11 +136,11 @@ def _settle_texts(
     if prompt is None:
         if reason := other_prompt():
             raise ValueError(reason)
-        prompt, origin = _shared_beginning(one, other), FROM_BEGINNING
+        prompt, origin = shared_beginning(one, other), FROM_BEGINNING
         one, other = (text.strip()[len(prompt) :] for text in (one, other))
     elif isinstance(prompt, str) and is_empty(prompt):
         raise ValueError("the prompt is empty")
-    elif isinstance(prompt, str) and _repeated(prompt.strip(), one.strip(), other.strip()):
+    elif isinstance(prompt, str) and repeats(prompt.strip(), one.strip(), other.strip()):
         notes.add(REPEATED)
         one, other = (text.strip()[len(prompt.strip()) :] for text in (one, other))
     said.prompt, said.one, said.other = prompt, one, other
@@ -130,26 +153,6 @@ def _transcripts(one: str, other: str) -> tuple[list[Message], list[Message]] | 
     if turns[0] and turns[1] and all(any(turn["role"] == "assistant" for turn in each) for each in turns if each):
         return turns[0], turns[1]
     return None
-
-
-def _repeated(prompt: str, one: str, other: str) -> bool:
-    """Whether both responses begin with the prompt, and not with a greeting that happens to be the same."""
-    if not (one.startswith(prompt) and other.startswith(prompt)) or len(prompt) in (len(one), len(other)):
-        return False
-    long_enough = len(prompt.split(maxsplit=1)) > 1 or (not prompt.isascii() and len(prompt) > 3)
-    ends = not prompt[-1].isalnum() or (one[len(prompt)] == other[len(prompt)] == "\n")
-    return long_enough and ends
-
-
-def _shared_beginning(one: str, other: str) -> str:
-    """The words that two texts without a prompt begin with."""
-    one, other = one.strip(), other.strip()
-    differs = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
-    shared = one[:differs]
-    shared = shared[: max(shared.rfind(space) for space in " \n\t") + 1].rstrip()
-    if len(shared.split(maxsplit=1)) < 2:
-        raise ValueError("no prompt, and the responses share no beginning: name its column with --map prompt=COLUMN")
-    return shared
 
 
 def _settle_messages(

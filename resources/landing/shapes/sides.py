@@ -11,6 +11,7 @@ from resources.landing.shapes.shape import RESPONSES, Fields
 from ser.rows import quoted
 
 TIES = "ties, landed without a label"
+AGAINST_SCORES = "the chosen response has the lower score of the two: chosen was believed"
 
 
 class Sides:
@@ -31,11 +32,13 @@ class Sides:
         if not plan.shape.labelled:
             return None
         if names == RESPONSES[0]:
-            score = said.get("score_chosen")
-            if (score is None or score != said.get("score_rejected")) and said.get("preferred") != TIE:
-                return True
-            notes.add(TIES)
-            return None
+            score, other = (_score(said.get(name)) for name in ("score_chosen", "score_rejected"))
+            if (score is not None and score == other) or said.get("preferred") == TIE:
+                notes.add(TIES)
+                return None
+            if score is not None and other is not None and score < other:
+                notes.add(AGAINST_SCORES)
+            return True
         side = self._side(plan, said.get("preferred"), present)
         if side is None:
             self._refuse_unread(plan, present)
@@ -93,6 +96,15 @@ class Sides:
                 f"the column {quoted(unread)} looks like a label and is not read: name it with "
                 "--map preferred=COLUMN --values WORD=a,WORD=b, or say --unlabelled"
             )
+
+
+def _score(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _model(plan: Plan, column: str, word: str, present: Mapping[str, Any]) -> str | None:

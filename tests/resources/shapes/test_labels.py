@@ -1,10 +1,12 @@
 """What the words of a label's column mean, and a label that nobody reads."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from resources.landing.reasons import remedy
 from resources.landing.shapes.mapping import ColumnMap, parse_columns, parse_values
 from ser.errors import SerError
 from tests.resources.shapes.reading import Pair, pairs_of, reader_of
@@ -147,7 +149,8 @@ def test_a_map_of_the_settings_is_checked_like_one_of_the_command_line(said: dic
     ("text", "message"),
     [
         ("prompt", "'prompt' is no assignment"),
-        ("prompt=", "'prompt=' is no assignment"),
+        ("=prompt", "'=prompt' is no assignment"),
+        ("prompt=", "prompt needs a column. Only these can be none: system, id, group, source, annotator, role"),
         ("question=prompt", "there is no field 'question'. Choose from: prompt, chosen"),
         ("prompt=a,prompt=b", "'prompt' is named twice"),
         ("chosen=a", "chosen and rejected belong together"),
@@ -157,6 +160,27 @@ def test_a_map_of_the_settings_is_checked_like_one_of_the_command_line(said: dic
 def test_a_map_that_cannot_be_read_is_an_error(text: str, message: str) -> None:
     with pytest.raises(SerError, match=message):
         parse_columns(text)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [
+        ("role", "user", "role 'user' is unknown"),
+        ("system", False, "'system' has the wrong type 'bool'"),
+        ("group", {"of": 1}, "'group' has the wrong type 'dict'"),
+    ],
+)
+def test_a_column_that_means_something_else_is_read_as_none_when_the_user_says_so(
+    column: str, value: Any, problem: str
+) -> None:
+    row = {"prompt": "Best soup?", "chosen": "Lentil.", "rejected": "No idea.", column: value}
+    (refused,) = pairs_of(row)
+    assert isinstance(refused, str) and refused.startswith(problem)
+    assert f"--map {column}=" in remedy(refused, whole_file=False).replace("FIELD", column)
+    mapping = ColumnMap(parse_columns(f"{column}="))
+    _, (found,) = reader_of(row, mapping=mapping)
+    assert json.loads(found.metadata) == {column: value}  # type: ignore[union-attr]
+    assert pairs_of(row, mapping=mapping) == [Pair("Best soup?", "Lentil.", "No idea.")]
 
 
 def test_values_that_mean_nothing_are_an_error() -> None:

@@ -177,3 +177,44 @@ def test_all_forms_of_a_pair_say_the_same(prompt: str, good: str, bad: str) -> N
     ]
     first, *others = (pairs_of(form) for form in forms)
     assert all(other == first for other in others)
+
+
+TWO_TURNS = [("user", "Best soup?"), ("assistant", "Lentil."), ("user", "And salad?")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "one", "other", "expected"),
+    [
+        ('["Best soup?"]', '["Lentil."]', '["No idea."]', SOUP),
+        (
+            '["Best soup?", "And salad?"]', '["Lentil.", "Lentil."]', '["Lentil.", null]',
+            "'response_b' is empty",
+        ),
+        (
+            '["Best soup?", "And salad?"]', '["Lentil.", "Lentil."]', ' ["Lentil.", "No idea."]\n',
+            Pair(TWO_TURNS, "Lentil.", "No idea."),
+        ),
+        ('["Best soup?"]', '["Lentil.", "x"]', '["No idea."]',
+         Pair('["Best soup?"]', '["Lentil.", "x"]', '["No idea."]')),
+        ("['Best soup?']", "['Lentil.']", '["I don\'t know."]',
+         "the columns hold lists as Python writes them, which is not JSON: save them with json.dumps"),
+        ("Best soup?", "['Lentil.']", "['No idea.']", Pair("Best soup?", "['Lentil.']", "['No idea.']")),
+        ("[draft] Best soup?", "[1] Lentil. [2]", "[1]", Pair("[draft] Best soup?", "[1] Lentil. [2]", "[1]")),
+    ],
+)  # fmt: skip
+def test_lists_of_texts_in_cells_are_the_turns_of_a_conversation(
+    prompt: str, one: str, other: str, expected: Pair | str
+) -> None:
+    row = {"prompt": prompt, "response_a": one, "response_b": other, "preferred": "a"}
+    reader, _ = reader_of(row)
+    assert pairs_of(row) == [expected]
+    if isinstance(expected, Pair) and expected.better == "Lentil.":
+        assert reader.shapes == {"two responses, lists of texts as turns": 1}
+
+
+def test_responses_that_are_lists_of_texts_beside_a_prompt_are_kept_and_said() -> None:
+    row = {"prompt": "Name two soups as JSON", "chosen": '["Lentil", "Leek"]', "rejected": '["Soup"]'}
+    reader, _ = reader_of(row)
+    assert pairs_of(row) == [Pair(row["prompt"], row["chosen"], row["rejected"])]
+    (note,) = reader.notes
+    assert note.startswith("responses that are lists of texts, written as one text, were kept as they are")

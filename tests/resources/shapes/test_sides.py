@@ -136,3 +136,21 @@ def test_a_comment_in_argilla_is_no_answer() -> None:
     for answers in ({"comment": "Too salty."}, {"stars": 1}, {"stars": 2, "comment": "Salty."}, {"tags": ["x"]}):
         (found,) = pairs_of(argilla(**answers))
         assert isinstance(found, str) and f"'{next(iter(answers))}'" in found and "could not be read" in found
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "note"),
+    [
+        (8.0, 3.0, None),
+        (3.0, 8.0, "the chosen response has the lower score of the two: chosen was believed"),
+        ("3", "8.5", "the chosen response has the lower score of the two: chosen was believed"),
+        (3, "3.0", "ties, landed without a label"),
+        ("low", "high", None),
+        (None, 8, None),
+    ],
+)
+def test_a_score_that_speaks_against_chosen_is_said(chosen: Any, rejected: Any, note: str | None) -> None:
+    row = {"prompt": "Best soup?", "chosen": "Lentil.", "rejected": "No idea."}
+    reader, (found,) = reader_of(row | {"score_chosen": chosen, "score_rejected": rejected})
+    assert list(reader.notes) == ([] if note is None else [note])
+    assert (found.preferred is None) == (note is not None and note.startswith("ties"))  # type: ignore[union-attr]
