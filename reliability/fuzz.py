@@ -100,7 +100,7 @@ def _rows(path: Path, written: int | None) -> int:
         return 0
     assert written is None or len(rows) == written, f"{path.name}: {len(rows)} rows of {written}"
     data = decompressed(path.read_bytes())
-    if data.startswith(b"PAR1\x15") or ".parquet" in path.suffixes:
+    if data.startswith(b"PAR1\x15") or (data.startswith(b"PAR1") and ".parquet" in path.suffixes):
         said = pq.read_metadata(io.BytesIO(data))
         announced = sum(said.row_group(number).num_rows for number in range(said.num_row_groups))
         assert len(rows) == announced, f"{path.name}: {len(rows)} rows of {announced}"
