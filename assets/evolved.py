@@ -5,7 +5,7 @@ import warnings
 
 import dagster as dg
 
-from assets.gate import is_closed, seed_gate
+from assets.gate import is_closed, seed_data, seed_gate
 from assets.results import described
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources.artifacts import Artifact
@@ -59,7 +59,7 @@ def promoted(work: Workshop) -> Artifact:
     spec = PromoteSpec(
         loops=list(range(len(keys))),
         rm_versions=[work.heads.get(key).version for key in keys],
-        gate=seed_gate(work),
+        seed=seed_data(work),
         anyway=work.settings.anyway,
     )
     heldout = [work.heads.get(f"{key}.heldout").part("heldout.parquet") for key in keys]

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,32 +32,52 @@ def show_preview(
     else:
         for line in landing_lines(done):
             print(line)
-        render = _renderer(settings) if pairs else readable_prompt
+        read = _reader(settings) if pairs else _as_written
         for number, (pair, preferred) in enumerate(pairs, start=1):
-            _print_pair(number, pair, preferred, render(pair.prompt))
+            _print_pair(number, preferred, read(pair))
         print("A dry run: nothing was written.")
     if done.nothing:
         raise SerError("nothing would land. The reasons stand above.")
 
 
-def _renderer(settings: Settings) -> Callable[[str], str]:
-    """What turns a prompt into the text that the backbone reads; only its tokenizer is needed for that."""
+def _reader(settings: Settings) -> Callable[[Pair], Iterator[tuple[str, str]]]:
+    """What shows a pair as the backbone reads it; only its tokenizer is needed for that."""
     from resources.tokenizer import load_tokenizer_only
-    from ser.encoding import render_prompt
+    from ser.encoding import TooLongError, encode_pair, render_prompt
 
     try:
         tokenizer = load_tokenizer_only(data_root(), settings.backbone)
     except SerError as error:
         print(f"ser: prompts are shown without the chat template: {error}", file=sys.stderr)
-        return readable_prompt
-    return lambda prompt: render_prompt(tokenizer, prompt)
+        return _as_written
+
+    def as_read(pair: Pair) -> Iterator[tuple[str, str]]:
+        try:
+            tokens = encode_pair(tokenizer, pair, settings.encoding.max_length)
+        except TooLongError as error:
+            yield "left out of a run", str(error)
+            yield "prompt", render_prompt(tokenizer, pair.prompt)
+            yield from list(_as_written(pair))[1:]
+            return
+        if tokens.cut:
+            yield "cut from the left of the prompt", f"{tokens.cut:,} tokens (encoding.max_length)"
+        for name in ("prompt", "response_a", "response_b"):
+            yield name, tokenizer.decode(getattr(tokens, name))
+
+    return as_read
 
 
-def _print_pair(number: int, pair: Pair, preferred: str | None, prompt: str) -> None:
+def _as_written(pair: Pair) -> Iterator[tuple[str, str]]:
+    """The texts of a pair, by name."""
+    yield "prompt", readable_prompt(pair.prompt)
+    yield "response_a", pair.response_a
+    yield "response_b", pair.response_b
+
+
+def _print_pair(number: int, preferred: str | None, texts: Iterable[tuple[str, str]]) -> None:
     label = "no label" if preferred is None else f"response_{preferred} is preferred"
-    print(f"\nPair {number}, {label}. The prompt as the model reads it:")
-    print(_short(prompt))
-    for name, text in (("response_a", pair.response_a), ("response_b", pair.response_b)):
+    print(f"\nPair {number}, {label}. As the model reads it:")
+    for name, text in texts:
         print(f"{name}: {_short(text)}")
 
 

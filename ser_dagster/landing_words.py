@@ -1,6 +1,6 @@
 """What came of a landing, in words, for the terminal, and as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -49,15 +49,19 @@ def _file_lines(file: FileReport) -> Iterator[str]:
         yield f"  its columns: {', '.join(file.columns[:_COLUMNS])}{more}"
 
 
-def role_lines(assignment: Assignment) -> Iterator[str]:
-    """What the pairs of a snapshot are used for, and what a person should know of that."""
-    counts = assignment.counts
+def counts_line(counts: Mapping[str, int]) -> str:
+    """Pairs by role."""
     unused = f", {counts['unused']:,} unused" if counts["unused"] else ""
-    yield (
-        f"  {counts['seed']:,} seed, {counts['calibration']:,} calibration, {counts['test']:,} test, "
+    return (
+        f"{counts['seed']:,} seed, {counts['calibration']:,} calibration, {counts['test']:,} test, "
         f"{counts['pool']:,} pool ({counts['vault']:,} with a label, in the vault){unused}"
     )
-    if assignment.fractions.simulated and counts["vault"]:
+
+
+def role_lines(assignment: Assignment) -> Iterator[str]:
+    """What the pairs of a snapshot are used for, and what a person should know of that."""
+    yield f"  {counts_line(assignment.counts)}"
+    if assignment.fractions.simulated and assignment.counts["vault"]:
         yield (
             "  A simulation: nearly all pairs are labelled, so the labels of the pool are kept in the vault, and "
             f"{assignment.fractions.seed:.0%} of those for training are seed (roles.seed_fraction)."

@@ -1,5 +1,6 @@
 """`ser status`: what has landed, what was made of it, and what the store holds."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from resources.heads import known_runs
@@ -11,13 +12,10 @@ from resources.store_contents import store_summary
 from resources.workshop import Workshop
 from ser.errors import SerError
 from ser.promotion import GATE_NOT_SHOWN
+from ser_dagster.landing_words import counts_line
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-
-NUMBERS = ("pairs", "labelled", "unlabelled")
-ROLES = ("seed", "calibration", "test", "pool", "vault")
 
 
 def status() -> dict[str, Any]:
@@ -71,37 +69,47 @@ def _run(work: Workshop) -> dict[str, Any]:
 
 
 def print_status(found: dict[str, Any]) -> None:
-    """The status for a person."""
+    """The status for a person: whole names, whatever the width of the terminal."""
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
-    landed = Table("dataset", "snapshot", *NUMBERS, *ROLES, title="Landed, and what it is used for")
+    for line in _lines(found):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(_store_table(found["store"]))
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    if not found["datasets"]:
+        yield "Nothing has landed yet: ser land FILE --dataset NAME"
     for row in found["datasets"]:
         if "damage" in row:
-            console.print(row["damage"], markup=False, highlight=False, soft_wrap=True)
+            yield row["damage"]
             continue
-        numbers = (f"{row[name]:,}" for name in NUMBERS)
-        landed.add_row(row["dataset"], row["snapshot"], *numbers, *(f"{row['roles'][name]:,}" for name in ROLES))
-    runs = Table("snapshot", "settings", "recipe", "state", "promoted", "win rate", title="Runs")
-    for row in found["runs"]:
-        made = "pruned" if row["pruned"] else f"{len(row['made'])} artifacts"
-        state = "running" if row["running"] else made
-        loop = row["promoted_loop"]
-        promoted = "not yet" if loop is None else "seed RM" if loop == 0 else f"loop {loop}"
-        if row["verdict"] == GATE_NOT_SHOWN:
-            promoted = "seed RM (gate not shown)"
-        rate = "" if row["win_rate"] is None else f"{row['win_rate']:.1%}"
-        runs.add_row(row["snapshot"], row["settings"], row["recipe"], state, promoted, rate)
-    console.print(landed if found["datasets"] else "Nothing has landed yet: ser land FILE --dataset NAME")
+        pairs, labelled, unlabelled = (f"{row[name]:,}" for name in ("pairs", "labelled", "unlabelled"))
+        yield f"{row['dataset']}: {pairs} pairs, {labelled} labelled, {unlabelled} unlabelled"
+        yield f"  snapshot {row['snapshot']}"
+        yield f"  {counts_line(row['roles'])}"
     for row in found["unread"]:
-        line = f"{row['dataset']}: {row['file']} was not read: {row['reason']}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        yield f"{row['dataset']}: {row['file']} was not read: {row['reason']}"
     for line in found["misplaced"]:
-        console.print(f"Passed over: {line}", markup=False, highlight=False, soft_wrap=True)
-    if found["runs"]:
-        console.print(runs)
-    console.print(_store_table(found["store"]))
+        yield f"Passed over: {line}"
+    for row in found["runs"]:
+        yield f"run on {row['snapshot']}, settings {row['settings']}, recipe {row['recipe']}"
+        yield f"  {_state(row)}"
+
+
+def _state(run: dict[str, Any]) -> str:
+    """How far a run came, and what came of it."""
+    loop = run["promoted_loop"]
+    said = ["running"] if run["running"] else ["pruned"] if run["pruned"] else []
+    said.append(f"{len(run['made'])} artifacts")
+    if run["verdict"] == GATE_NOT_SHOWN:
+        said.append("the gate is closed: the seed RM stays")
+    else:
+        said.append("not finished" if loop is None else f"promoted: {'the seed RM' if loop == 0 else f'loop {loop}'}")
+    if run["win_rate"] is not None:
+        said.append(f"win rate of the policy {run['win_rate']:.1%}".replace("%", " %"))
+    return ", ".join(said)
 
 
 def _store_table(store: dict[str, Any]) -> "Table":

@@ -13,10 +13,11 @@ from resources.landing.folders import (
     dataset_folders,
     finished,
 )
+from resources.landing.known_roles import known_roles
 from resources.landing.landed import Landed, checked_files, land_files, notes_folder, preview_files
 from resources.landing.quarantine import Quarantine
 from resources.landing.shapes.mapping import ColumnMap
-from resources.landing.snapshots import assign_snapshot, find_pairs, touched_pairs, write_tables
+from resources.landing.snapshots import find_pairs, touched_pairs, write_tables
 from resources.landing.stage import Origin, Reader
 from resources.landing.store import DatasetStore
 from resources.settings import Settings
@@ -188,7 +189,7 @@ class Landing:
     def roles(self, snapshot: str) -> Assignment:
         """What the pairs of a snapshot are used for under the settings, in numbers."""
         store = self._store(self.dataset_of(snapshot))
-        return assign_snapshot(store, store.contents(snapshot)["parts"], self._settings.roles)
+        return known_roles(store, snapshot, self._settings.roles)
 
     def created(self, dataset: str) -> str:
         """When a dataset first landed: one that was forgotten and lands again is another."""

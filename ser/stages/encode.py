@@ -3,7 +3,6 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 from ser import tables
 from ser.backbone import check_window, load_tokenizer
 from ser.database import open_database, pattern
-from ser.encoded import count_encoded, read_encoded, write_encoded
+from ser.encoded import write_encoded
 from ser.encoding import EncodedPair, TooLongError, encode_pair
 from ser.errors import SerError
 from ser.pairs import Pair
@@ -24,6 +23,7 @@ from ser.stages.specs import EncodeSpec
 TABLES = {"seed": tables.LABELLED, "calibration": tables.LABELLED, "test": tables.LABELLED, "pool": tables.PAIRS}
 LEFT_OUT = pa.schema([("pair_id", pa.string())])
 _TOLD_EVERY = 1000
+_COUNTED = ("_left_out", "_prompts_cut", "_tokens_cut")
 
 _PURPOSE = {"seed": "train the seed RM", "calibration": "calibrate", "test": "report an accuracy"}
 _REMEDY = {
@@ -39,12 +39,15 @@ def run(spec: EncodeSpec, inputs: Mapping[str, Any], out: Path, progress: Progre
     Writes, per role, `<role>/encoded.parquet` and `<role>.parquet`, the table of the pairs that fit; and
     `left_out.parquet`, the pairs whose responses do not fit into `max_length`.
 
+    The summary counts pairs by role, those left out of each, and what was cut from the left of prompts.
+
     Raises:
         SerError: too few pairs of a role are left; says how many are needed and which setting matters.
     """
     check_window(inputs["backbone"], spec.encoding.max_length)
     tokenizer = load_tokenizer(inputs["backbone"])
     total, done = sum(tables.count(inputs[role]) for role in TABLES), 0
+    counts: Counter[str] = Counter({f"{role}{about}": 0 for role in TABLES for about in ("", *_COUNTED)})
 
     def encoded(role: str) -> Iterator[EncodedPair]:
         nonlocal done
@@ -52,8 +55,13 @@ def run(spec: EncodeSpec, inputs: Mapping[str, Any], out: Path, progress: Progre
             if done % _TOLD_EVERY == 0:
                 progress(done, total, "pairs")
             done += 1
-            with suppress(TooLongError):  # it has no row in what is written, which is counted
-                yield encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
+            try:
+                pair = encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
+            except TooLongError:
+                counts.update({"left_out": 1, f"{role}_left_out": 1})
+                continue
+            counts.update({role: 1, f"{role}_prompts_cut": int(pair.cut > 0), f"{role}_tokens_cut": pair.cut})
+            yield pair
 
     for role, schema in TABLES.items():
         (out / role).mkdir(exist_ok=True)
@@ -62,9 +70,8 @@ def run(spec: EncodeSpec, inputs: Mapping[str, Any], out: Path, progress: Progre
         tables.write(out / f"{role}.parquet", schema, rows)
     left_out = (row for role in TABLES for row in _selected("ANTI", inputs[role], out / role, LEFT_OUT))
     tables.write(out / "left_out.parquet", LEFT_OUT, left_out)
-    summary = _summary(inputs, out)
-    _check(summary, spec)
-    return summary
+    _check(counts, spec)
+    return {"left_out": 0, **counts}
 
 
 def _selected(join: str, pairs: Path, folder: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
@@ -77,18 +84,6 @@ def _selected(join: str, pairs: Path, folder: Path, schema: pa.Schema) -> Iterat
         yield from in_order(rows, ["pair_id"], Path(spill))
 
 
-def _summary(inputs: Mapping[str, Any], out: Path) -> dict[str, Any]:
-    """Pairs by role, how many were left out of each, and what was cut from the left of prompts to make them fit."""
-    counts: Counter[str] = Counter(left_out=0)
-    for role in TABLES:
-        counts[role] = count_encoded(out / role)
-        counts[f"{role}_left_out"] = tables.count(inputs[role]) - counts[role]
-        counts["left_out"] += counts[f"{role}_left_out"]
-        for row in read_encoded(out / role):
-            counts.update({f"{role}_prompts_cut": int(row["cut"] > 0), f"{role}_tokens_cut": row["cut"]})
-    return dict(counts)
-
-
 def _check(summary: Mapping[str, int], spec: EncodeSpec) -> None:
     for role, purpose in _PURPOSE.items():
         if summary[role] < MIN_PAIRS:
@@ -99,4 +94,7 @@ def _check(summary: Mapping[str, int], spec: EncodeSpec) -> None:
                 f"needed.\n{_REMEDY[role]}"
             )
     if summary["pool"] == 0:
-        raise SerError("the pool is empty: there is nothing to self-label. Land pairs without labels.")
+        raise SerError(
+            "the pool is empty: there is nothing to self-label. Land pairs without labels, or set "
+            "roles.seed_fraction below 1."
+        )

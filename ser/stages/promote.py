@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser import tables
+from ser.gate import describe_gate
 from ser.progress import Progress
 from ser.promotion import promote
 from ser.stages.specs import PromoteSpec
@@ -24,8 +25,9 @@ def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
     ]
     tied = tables.groups(inputs["calibration"])
     groups = [tied[pair_id] for pair_id in scored[0]]
-    summary = promote(candidates, groups, spec.gate, anyway=spec.anyway) | {
-        "gate": spec.gate.model_dump(),
+    gate = describe_gate(share(list(scored[0].values()), groups), spec.seed)
+    summary = promote(candidates, groups, gate, anyway=spec.anyway) | {
+        "gate": gate.model_dump(),
         "candidates": [_measured(one, groups) for one in candidates],
     }
     (out / "promotion.json").write_text(json.dumps(summary, sort_keys=True) + "\n")

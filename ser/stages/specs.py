@@ -1,6 +1,7 @@
 """What each stage can be told. Apart from the stages, because the graph builds specs without importing torch."""
 
-from ser.specs import Compute, Encoding, Gate, Judging, Ppo, Roles, Spec, Thresholds, Training
+from ser.gate import SeedData
+from ser.specs import Compute, Encoding, Judging, Ppo, Roles, Spec, Thresholds, Training
 
 
 class EmbeddedBackboneSpec(Spec):
@@ -68,7 +69,8 @@ class PromoteSpec(Spec):
 
     loops: list[int]
     rm_versions: list[str]
-    gate: Gate
+    seed: SeedData
+    """What the gate's words need to know."""
     anyway: bool
 
 

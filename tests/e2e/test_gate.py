@@ -86,7 +86,7 @@ def test_people_read_it_in_the_terminal_and_on_the_page(closed: Closed, capsys: 
         assert f"No loop was run: the seed RM is {gate['words']}." in text and "ser run --anyway" in text
         assert "longer wins" in text and "loop 1 (not run)" in text
         assert "not better than" not in text and "did not help" not in text
-    assert "(gate not" in ser(capsys, "status")
+    assert "the gate is closed" in ser(capsys, "status")
 
 
 def test_the_audit_has_it_and_can_be_rebuilt(closed: Closed, capsys: pytest.CaptureFixture[str]) -> None:

@@ -317,3 +317,22 @@ def test_flipping_the_labels_of_the_vault_changes_no_other_table(tmp_path: Path)
         made.append((roles(zone, "demo", tmp_path / str(flipped) / "again"), files, vault))
     assert made[0][:2] == made[1][:2]
     assert made[0][2] != made[1][2]
+
+
+def test_roles_are_drawn_once_for_each_setting_and_again_where_what_was_kept_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = landing(tmp_path)
+    land(zone, tmp_path, [pair(i) for i in range(60)])
+    snapshot_name = zone.current_snapshot("demo")
+    drawn = zone.roles(snapshot_name)
+    with monkeypatch.context() as patched:
+        patched.setattr("resources.landing.known_roles.assign_snapshot", None)
+        assert landing(tmp_path).roles(snapshot_name) == drawn
+    other = landing(tmp_path, test_fraction=0.5).roles(snapshot_name)
+    assert other.fractions.test == 0.5 and other.counts != drawn.counts
+    kept = list((tmp_path / "landing" / "demo" / ".landed" / "roles").glob("*.json"))
+    assert len(kept) == 2
+    for path in kept:
+        path.write_text(path.read_text().replace("60", "61"))
+    assert zone.roles(snapshot_name) == drawn

@@ -141,12 +141,25 @@ def test_a_dry_run_writes_nothing_and_shows_pairs_as_the_model_reads_them(
     assert code == 0
     assert "preview: read 30 rows: 30 landed" in out
     assert "Pair 1, response_" in out
-    assert "The prompt as the model reads it:\n<|start|>user\nAbout 0.\n\nWhich 0?" in out
+    assert "As the model reads it:\nprompt: <|start|>user\nAbout 0.\n\nWhich 0?" in out
+    assert "response_a: good 0<|end|>" in out or "response_b: good 0<|end|>" in out
     assert out.endswith("A dry run: nothing was written.\n")
     assert not (data_root / "landing").exists() and not (data_root / "quarantine").exists()
     code, out, err = ser("land", answers(tmp_path), "--dry-run", "--json")
     assert (code, json.loads(out)["dry_run"]) == (1, True)
     assert "nothing would land" in err
+
+
+def test_a_dry_run_says_what_is_cut_and_what_does_not_fit(ser: Ser, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "Which? " * 600, "chosen": "yes", "rejected": "no"},
+        {"prompt": "Which?", "chosen": "word " * 600, "rejected": "no"},
+    ]
+    code, out, _ = ser("land", write_jsonl(tmp_path / "long.jsonl", rows), "--dry-run")
+    first, second = out.split("Pair 2")
+    assert code == 0
+    assert "cut from the left of the prompt: " in first and "left out" not in first
+    assert "left out of a run: pair " in second and "does not fit into max_length" in second
 
 
 def test_a_published_split_lands_in_its_role(ser: Ser, tmp_path: Path) -> None:
