@@ -7,10 +7,11 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
+from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from ser.errors import SerError
 from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Roles, Spec, Thresholds
@@ -20,6 +21,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 RESERVED = {"SER_DATA", "SER_CONFIG", "SER_DEBUG"}
 """Environment variables that say where things are, or how much to say; every other `SER_…` variable is a setting."""
+
+
+def _dataset(name: str) -> str:
+    if not DATASET_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be the name of a dataset. {NAMES}")
+    return name
+
+
+DatasetName = Annotated[str, AfterValidator(_dataset)]
 
 
 class Backbone(Spec):
@@ -43,7 +53,7 @@ class Automation(Spec):
     )
     min_new_pairs: int = Field(1, ge=1, description="a run is requested for this many new or newly labelled pairs")
     retries: int = Field(2, ge=0, le=10, description="how often a failed run is run again")
-    cron: dict[str, str] = Field({}, description="dataset to the times (UTC) of its scheduled runs")
+    cron: dict[DatasetName, str] = Field({}, description="dataset to the times (UTC) of its scheduled runs")
     inbox: str | None = Field(None, description="fsspec URI of a folder whose <dataset>/<file>s are fetched to land")
 
 
@@ -83,7 +93,7 @@ class Settings(Spec):
     judging: Judging = Judging()
     controls: Controls = Controls()
     automation: Automation = Automation()
-    landing: dict[str, LandedColumns] = Field({}, description="dataset to what the columns of its files are")
+    landing: dict[DatasetName, LandedColumns] = Field({}, description="dataset to what the columns of its files are")
 
     @property
     def digest(self) -> str:
@@ -204,7 +214,7 @@ def _explain(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> 
         origins: the variable or flag that each place was set by; all other values are of the file.
     """
     problem = error.errors()[0]
-    place = tuple(part for part in problem["loc"] if isinstance(part, str))
+    place = tuple(part for part in problem["loc"] if isinstance(part, str) and part != "[key]")
     key = ".".join(place)
     # A variable may set a whole section; and of a section that is wrong as a whole, it may have set a part.
     named = [name for path, name in origins.items() if path == place[: len(path)] or place == path[: len(place)]]

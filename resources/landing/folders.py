@@ -9,6 +9,8 @@ from pathlib import Path
 from ser.errors import SerError
 
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+NAMES = "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
+"""What the name of a dataset may be, for people."""
 UNFINISHED = re.compile(r"^\.|\.tmp$")
 """Names of files that are still being written."""
 

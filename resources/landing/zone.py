@@ -7,6 +7,7 @@ from typing import Any
 from resources.landing.files import read_rows
 from resources.landing.folders import (
     DATASET_NAME,
+    NAMES,
     Arrivals,
     NotAllLandedError,
     arrivals,
@@ -24,8 +25,6 @@ from resources.settings import Settings
 from ser.errors import SerError
 from ser.pairs import Pair
 from ser.role_assignment import Assignment
-
-_NAMES = "Use up to 64 small letters, digits, '.', '-' and '_', and begin with a letter or digit."
 
 
 class Landing:
@@ -151,7 +150,7 @@ class Landing:
             names = ", ".join(self.datasets()) or "none"
             if not possible:
                 raise SerError(
-                    f"unknown dataset {dataset!r}, which cannot be the name of one. Known: {names}.\n{_NAMES}"
+                    f"unknown dataset {dataset!r}, which cannot be the name of one. Known: {names}.\n{NAMES}"
                 )
             raise SerError(
                 f"unknown dataset {dataset!r}. Known: {names}.\nLand files first: ser land FILE --dataset {dataset}"
@@ -207,5 +206,5 @@ class Landing:
 
     def _store(self, dataset: str) -> DatasetStore:
         if not DATASET_NAME.fullmatch(dataset):
-            raise SerError(f"{dataset!r} cannot be the name of a dataset.\n{_NAMES}")
+            raise SerError(f"{dataset!r} cannot be the name of a dataset.\n{NAMES}")
         return DatasetStore(self._root, dataset)

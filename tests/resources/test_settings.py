@@ -86,6 +86,8 @@ def test_equal_settings_have_equal_digests(ser_toml: Path) -> None:
         ("loops = 'many'", ["'loops' is impossible", "valid integer"]),
         ("recipe = 'magic'", ["'recipe' is impossible", "'paper'"]),
         ("[thresholds]\ntau_low = 0.7", ["'thresholds' is impossible", "tau_low (0.7) must be below tau_high (0.55)"]),
+        ("[landing.Mine]", ["'landing.Mine' is impossible", "cannot be the name of a dataset", "small letters"]),
+        ("[automation.cron]\nMine = '@daily'", ["'automation.cron.Mine' is impossible", "the name of a dataset"]),
         ("loops = ", ["cannot be read", "TOML"]),
     ],
 )
