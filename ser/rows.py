@@ -117,15 +117,15 @@ def name_of(column: str, value: Any) -> str | None:
             value.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{column!r} is no valid text: it has half of a character") from error
-    elif "\0" in value:
+    if "\0" in value:
         raise ValueError(f"{column!r} has a NUL character")
     return value.strip() or None
 
 
 def quoted(value: Any, length: int = 40) -> str:
     """What a file says, short and in plain quotes, so that reasons which differ only in it can be counted as one."""
-    text = ascii(str(value)[:length])[1:-1].replace("\\'", "").replace("'", "").replace('"', "")
-    return f"'{text}'"
+    shown = (sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(value)[:length] if sign not in "'\"")
+    return f"'{''.join(shown)}'"
 
 
 def asked_role(value: Any, labelled: bool) -> str | None:
@@ -139,7 +139,10 @@ def asked_role(value: Any, labelled: bool) -> str | None:
         return None
     role = ASKED_ROLES.get(name.lower())
     if role is None:
-        raise ValueError(f"role {quoted(name)} is unknown; allowed are {', '.join(ROLES)}, train and validation")
+        raise ValueError(
+            f"role {quoted(name)} is unknown; allowed are {', '.join(ROLES)}, train and "
+            "validation; --map role= reads none"
+        )
     if role in LABEL_ROLES and not labelled:
         raise ValueError(f"role {role!r} needs a label, and the row has none")
     return role

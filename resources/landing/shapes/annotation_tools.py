@@ -5,7 +5,7 @@ from typing import Any
 
 from resources.landing.shapes.labels import Answers, words_beside
 from resources.landing.shapes.rankings import ranked_pairs
-from resources.landing.shapes.shape import RESPONSES, Fields
+from resources.landing.shapes.shape import NO_PROMPT, RESPONSES, Fields
 
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "text")
 RESPONSE_NAMES = tuple(
@@ -69,10 +69,9 @@ def _chosen(value: Any) -> Any:
 def _texts(data: Mapping[str, Any], pair: tuple[str, ...]) -> Fields:
     """The canonical fields of a record's texts, with its other columns."""
     prompt = next((name for name in PROMPTS if data.get(name) is not None and name not in pair), None)
-    if prompt is None:
-        raise ValueError("no prompt under a known name (prompt, instruction, question, …)")
     rest = {name: value for name, value in data.items() if name not in (prompt, *pair)}
-    return {**rest, "prompt": data[prompt], "response_a": data[pair[0]], "response_b": data[pair[1]]}
+    asked = NO_PROMPT if prompt is None else data[prompt]
+    return {**rest, "prompt": asked, "response_a": data[pair[0]], "response_b": data[pair[1]]}
 
 
 def _known(data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from resources.landing.shapes.labels import TIE
+from resources.landing.shapes.labels import TIE, word_of
 from resources.landing.shapes.listed_turns import in_turns, listed
 from resources.landing.shapes.messages import plain_messages, written_value
 from resources.landing.shapes.shape import Fields
@@ -19,7 +19,10 @@ def arena(row: Fields) -> Iterable[Fields]:
 def kaggle(row: Fields) -> Iterable[Fields]:
     """The 55k form: prompts and responses as JSON lists in strings, and a column for each outcome."""
     prompts, one, other = (_list(row[name], name) for name in ("prompt", "response_a", "response_b"))
-    outcome = [side for side, name in _OUTCOMES.items() if str(row.get(name)).strip() in ("1", "1.0", "True")]
+    said = {side: word_of(row.get(name)) for side, name in _OUTCOMES.items()}
+    outcome = [side for side, word in said.items() if word in _YES]
+    if len(outcome) > 1 or not set(said.values()) <= {*_YES, *_NO}:
+        raise ValueError("the columns winner_model_a, winner_model_b and winner_tie name no one outcome: write 0 and 1")
     return [
         {
             "prompt": None,
@@ -31,6 +34,7 @@ def kaggle(row: Fields) -> Iterable[Fields]:
 
 
 OUTCOME_COLUMNS = frozenset(("winner_model_a", "winner_model_b", "winner_tie"))
+_YES, _NO = ("1", "true"), ("0", "false", "none", "")
 _OUTCOMES = {"a": "winner_model_a", "b": "winner_model_b", TIE: "winner_tie"}
 _SIDES = {"response_a": "conversation_a", "response_b": "conversation_b"}
 

@@ -22,8 +22,12 @@ MACHINE = (
 )
 
 _SCORES: dict[str, Alternatives] = {
-    "score_chosen": ("score_chosen", "chosen_score", "chosen-rating", "chosen_rating"),
-    "score_rejected": ("score_rejected", "rejected_score", "rejected-rating", "rejected_rating"),
+    f"score_{side}": tuple(
+        name
+        for word in ("score", "rating", "reward")
+        for name in (f"{word}_{side}", f"{side}_{word}", f"{side}-{word}")
+    )
+    for side in ("chosen", "rejected")
 }
 _STRENGTH = {"-3": "a", "-2": "a", "-1": "a", "0": TIE, "1": "b", "2": "b", "3": "b"}
 """How much better the second response is than the first (HelpSteer 2 and 3)."""
@@ -98,7 +102,8 @@ SHAPES: tuple[Shape, ...] = (
     Shape("Chatbot Arena, 55k", OUTCOME_COLUMNS | {"prompt", "response_a", "response_b"}, {}, kaggle),
     Shape(
         "Chatbot Arena", _columns("conversation_a", "conversation_b"),
-        {"preferred": ("winner",), "annotator": ("judge", "judge_hash")}, arena, reads=_columns("full_conversation"),
+        {"preferred": ("winner", "chosen_model_name"), "annotator": ("judge", "judge_hash")}, arena,
+        reads=_columns("full_conversation"),
     ),
     _with_values(
         _two("HelpSteer3", "response1", "response2", "overall_preference", prompt=("context",),

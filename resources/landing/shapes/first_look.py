@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from resources.landing.files import RawRow
+from resources.landing.shapes.beginnings import shared_beginning
 from resources.landing.shapes.labels import is_number
 
 _ROWS = 512
 _CHARACTERS = 16 * 2**20
+_NEARLY_ALL = 0.95
 
 
 class FirstLook:
@@ -18,12 +20,15 @@ class FirstLook:
         columns: the columns in small letters, each as it is written.
         numbers: column of labels to the numbers it says, as words.
         models: the names of models, in small letters.
+        asked: rows of two texts without a prompt; begun: those of them whose texts share a beginning.
     """
 
     def __init__(self) -> None:
         self.columns: dict[str, str] = {}
         self.numbers: defaultdict[str, set[str]] = defaultdict(set)
         self.models: set[str] = set()
+        self.asked = 0
+        self.begun = 0
 
     def note(self, column: str, word: str) -> None:
         """Keep a word of a label's column, if it is a number."""
@@ -42,6 +47,20 @@ class FirstLook:
         """
         seen = self.numbers.get(column)
         return seen is not None and numbers.keys() - {"1"} <= seen and all(w in numbers or w in words for w in seen)
+
+    def note_texts(self, one: str, other: str) -> None:
+        """Keep whether two texts without a prompt begin with one."""
+        self.asked += 1
+        try:
+            shared_beginning(one, other)
+        except ValueError:
+            return
+        self.begun += 1
+
+    @property
+    def begins_with_prompts(self) -> bool:
+        """Whether the beginning that two texts share is a rule of the file, and not the habit of a model."""
+        return not self.begun or self.begun >= _NEARLY_ALL * self.asked
 
 
 def first_rows(rows: Iterator[RawRow]) -> tuple[list[RawRow], Iterable[RawRow]]:

@@ -34,11 +34,11 @@ _NUMBERS_SHOWN = 7
 _LONGEST_LABEL = 60
 
 _LOOKS = re.compile(
-    r"(?:^|[_\W])(?:labels?|winners?|preferences?|preferred|prefers?|better|best|choices?|chosen|selected|selection"
-    r"|verdict|judge?ments?|votes?|gold|target|ranks?|rankings?|rejected|outcome|result|annotation|losers?|worse|worst)"
-    r"(?:$|[_\W])"
+    r"(?:^|[_\W])(?:labels?|winners?|preferences?|preferred|prefers?|prefs?|better|best|choices?|chosen|selected|selection"
+    r"|verdict|judge?ments?|votes?|gold|target|ranks?|rankings?|rejected|outcome|result|annotation|losers?|worse|worst"
+    r"|picks?|wins?)(?:$|[_\W])|^annotations$|^overall_response$"
 )
-_SCORES = re.compile(r"(?:^|[_\W])(?:scores?|ratings?|rewards?)(?:$|[_\W])")
+_SCORES = re.compile(r"(?:^|[_\W])(?:scores?|ratings?|rewards?|upvotes?|likes?)(?:$|[_\W])")
 _ANNOTATOR = re.compile(r"(?:annotator|rater|judge|worker|labell?er|evaluator)[_\W]?\d+")
 _ABOUT = re.compile(
     r"(?:^|[_\W])(?:\w*id|index|source|lang|language|locale|category|type|kind|class|grade|group|domain|split|subset"
@@ -151,6 +151,8 @@ def _numbers_hint(seen: set[str]) -> str:
     numbers = sorted(seen, key=float)
     if len(numbers) > _NUMBERS_SHOWN:
         return "NUMBER=a,NUMBER=b"
+    if numbers == ["0", "1", "2"]:  # a tie is 0 here and 2 there
+        return "NUMBER=a,NUMBER=b,NUMBER=tie"
     if len(numbers) == 1:
         return f"{numbers[0]}=a or {numbers[0]}=b"
     middle = len(numbers) / 2

@@ -25,6 +25,11 @@ def listed(text: str) -> list[str | None] | None:
     return value if ok else None
 
 
+def is_listed_answer(text: str) -> bool:
+    """Whether a text is a list of texts, as JSON or Python write it."""
+    return text.lstrip().startswith(_PYTHON_LIST) or listed(text) is not None
+
+
 def in_turns(prompts: Sequence[Any], answers: Sequence[Any]) -> list[Message]:
     """The conversation of a person's turns and a model's."""
     messages = []

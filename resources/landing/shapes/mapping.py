@@ -1,5 +1,6 @@
 """What the user says about the columns of a file: which is which, and what the label column's words mean."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,8 +15,8 @@ FIELDS = (
 
 MEANINGS = ("a", "b", "tie")
 
-_LEFT_OUT = ("system", "id", "group", "source", "annotator", "role")
-"""Fields that a file's column of that name need not be."""
+_LEFT_OUT = ("prompt", "system", "id", "group", "source", "annotator", "role")
+"""Fields that a file's column of that name need not be; without a prompt, both responses begin with it."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,24 @@ def _check_values(values: Mapping[str, str], option: str) -> None:
 
 def _assignments(text: str, option: str, example: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for part in text.split(","):
-        name, sign, value = (piece.strip() for piece in part.partition("="))
+    for part in _parts(text, option):
+        # A word of a label may hold the sign, and what it means cannot; with fields and columns it is the other way.
+        pieces = part.rpartition("=") if option == "--values" else part.partition("=")
+        name, sign, value = (piece.strip() for piece in pieces)
         if not (name and sign):
             raise SerError(f"{option}: {part.strip()!r} is no assignment. Write it as {option} {example}.")
         if name in found:
             raise SerError(f"{option}: {name!r} is named twice. Name it once.")
         found[name] = value
     return found
+
+
+def _parts(text: str, option: str) -> list[str]:
+    """The assignments between commas; quotation marks keep a comma in a name: `preferred="Which, A or B?"`."""
+    words = shlex.shlex(text, posix=True, punctuation_chars=False)
+    words.whitespace, words.whitespace_split, words.commenters = ",", True, ""
+    words.quotes, words.escape = '"', ""
+    try:
+        return list(words)
+    except ValueError:
+        raise SerError(f"{option}: a quotation mark is not closed. Close it, or leave it out.") from None

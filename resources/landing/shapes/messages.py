@@ -19,7 +19,7 @@ _TOOLS = frozenset(
 )
 _TOOL_CALLS = ("tool_calls", "function_call", "tool_call_id")
 _NO_TOOLS = "tool calls are not supported"
-_REPR = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
+_REPR = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:|\[\s*\{\s*'\w+'\s*:[^\n]*'(?:role|from)'\s*:")
 
 
 def is_message(value: Any) -> bool:

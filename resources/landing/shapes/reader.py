@@ -2,25 +2,33 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import product
 from typing import Any
 
 from resources.landing.files import RawRow
 from resources.landing.shapes.first_look import FirstLook, first_rows
-from resources.landing.shapes.labels import word_of
+from resources.landing.shapes.labels import Answers, word_of
+from resources.landing.shapes.listed_turns import in_turns
 from resources.landing.shapes.mapping import FIELDS, ColumnMap
 from resources.landing.shapes.other_prompts import other_prompt
 from resources.landing.shapes.rankings import drawn
 from resources.landing.shapes.recognition import Plan, recognise
 from resources.landing.shapes.runs import gather_runs
 from resources.landing.shapes.settling import settle
-from resources.landing.shapes.shape import RESPONSES, Fields
-from resources.landing.shapes.sides import Sides
+from resources.landing.shapes.shape import NO_PROMPT, RESPONSES, Fields
+from resources.landing.shapes.sides import TIES, Sides
 from resources.landing.shapes.sources import mapped_source, small
 from resources.landing.shapes.templates import refuse_template
-from ser.rows import Comparison, Row, check_row, quoted
+from ser.roles import ASKED_ROLES, LABEL_ROLES
+from ser.rows import JUDGE, Comparison, Row, check_row, quoted
 
 _SIDE = 8
+_NO_PROMPT = (
+    "no prompt under a known name (prompt, instruction, question, …): name its column, --map prompt=COLUMN "
+    "(data.NAME, or fields.NAME, where it stands inside)"
+)
+JUDGES = "labels of the annotator 'judge' train only the judge of policies: they are no human labels"
 DRAWN = f"lists of many responses: {_SIDE} of each side were drawn"
 _REQUIRED = ("prompt", *RESPONSES[0], *RESPONSES[1])
 _CANONICAL = frozenset(FIELDS) - {"id"}
@@ -84,6 +92,7 @@ class ShapeReader:
             self.shapes[words] += 1
             self.notes.update(notes)
             self.notes.update(map(_shown, plan.notes))
+            self.notes.update(_shown(note) for column, note in plan.text_notes if isinstance(present[column], str))
         return found
 
     def _look_at(self, rows: Iterable[RawRow]) -> None:
@@ -97,6 +106,7 @@ class ShapeReader:
                 plan = self._plan(present, fields)
                 source = plan.fields.get("preferred")
                 label = source.value(present) if source else None
+                self._look_inside(plan, present)
             except ValueError:
                 continue
             if source and label is not None:
@@ -108,6 +118,17 @@ class ShapeReader:
         for name, text in optional.items():
             if self._look.columns and mapped_source(name, text, self._look.columns) is None:
                 self._refused = f"no column {quoted(text)}, which --map names as the {name!r}"
+
+    def _look_inside(self, plan: Plan, present: Mapping[str, Any]) -> None:
+        """See what questions people answered, and whether texts without a prompt begin with one."""
+        if plan.shape.convert is not None:
+            if "preferred" in self._mapping.named:
+                found = [said.get("preferred") for said in _said(plan, present)]
+                self._look.columns |= small(name for one in found if isinstance(one, Answers) for name, _ in one.said)
+        elif "prompt" not in plan.fields:
+            texts = [plan.fields[name].value(present) for names in RESPONSES for name in names if name in plan.fields]
+            if len(texts) == 2 and all(isinstance(text, str) for text in texts):
+                self._look.note_texts(*texts)
 
     def _pairs(
         self,
@@ -121,12 +142,15 @@ class ShapeReader:
         found: list[Row | str] = []
         words = None
         for said in _said(plan, present):
+            if said.get("prompt") is NO_PROMPT:
+                raise ValueError(_NO_PROMPT)
             extra = {name: value for name, value in said.items() if name not in _CANONICAL}
             if isinstance(said.get("source"), (list, dict, bool)):  # no name of a domain
                 extra["source"] = said.pop("source")
             for comparison in self._comparisons(plan, said, present, notes):
                 try:
-                    form = settle(comparison, said.get("system"), notes, lambda: other_prompt(plan, present, fields))
+                    why = partial(other_prompt, plan, present, fields, self._mapping, self._look)
+                    form = settle(comparison, said.get("system"), notes, why)
                     row = check_row(comparison, {**metadata, **extra} if extra else metadata)
                     refuse_template((row.pair.prompt, row.pair.response_a, row.pair.response_b))
                 except ValueError as problem:
@@ -161,18 +185,27 @@ class ShapeReader:
         names = RESPONSES[0] if "chosen" in said or "rejected" in said else RESPONSES[1]
         one, other = (said.get(name) for name in names)
         first = self._sides.first(plan, said, present, names, notes)
+        if first is not None and said.get("annotator") == JUDGE:
+            notes.add(JUDGES)
         about = {
             "annotator": said.get("annotator") or (None if first is None else plan.shape.annotator),
             "source": said.get("source"),
             "group": said.get("group"),
-            "role": said.get("role") or self._mapping.role,
+            "role": said.get("role") or self._role(first is None and TIES in notes),
         }
-        ones, others = _several(one), _several(other)
+        prompt, ones, others = said.get("prompt"), _several(one), _several(other)
+        if isinstance(prompt, list) and _is_texts(prompt) and len(prompt) == len(ones) == len(others):
+            ones, others, prompt = [in_turns(prompt, ones)], [in_turns(prompt, others)], None
         if len(ones) * len(others) > _SIDE**2:
             notes.add(DRAWN)
             ones, others = drawn(ones, _SIDE), drawn(others, _SIDE)
         for better, worse in product(ones, others):
-            yield Comparison(said.get("prompt"), better, worse, first, names, **about)
+            yield Comparison(prompt, better, worse, first, names, **about)
+
+    def _role(self, tied: bool) -> str | None:
+        """What the user asks for all rows; a tie has no label to be tested or trained with."""
+        role = self._mapping.role
+        return "unused" if tied and role and ASKED_ROLES[role.strip().lower()] in LABEL_ROLES else role
 
     def _word(self, plan: Plan, form: str, origin: str) -> str:
         key = (plan.shape.name, form, origin)
@@ -207,4 +240,8 @@ def _shown(text: str) -> str:
 
 def _several(value: Any) -> list[Any]:
     """The responses of a column: a list of texts is several, a list of messages is one."""
-    return value if isinstance(value, list) and value and all(isinstance(item, str) for item in value) else [value]
+    return value if isinstance(value, list) and _is_texts(value) else [value]
+
+
+def _is_texts(values: list[Any]) -> bool:
+    return bool(values) and all(isinstance(value, str) for value in values)

@@ -1,6 +1,6 @@
 """Which shape a row's columns have, and where its canonical fields are: worked out once for each set of columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
@@ -26,8 +26,12 @@ _SYSTEM: Alternatives = ("system", "system_prompt")
 
 SCORES = "columns that look like scores of the responses were not read: no label comes from them"
 
-_BESIDE_PROMPTS = ("context", "passage", "document", "history", "conversation")
-_MODELS = (("model_a", "model_b"), ("model_1", "model_2"), ("model1", "model2"))
+_BEFORE_PROMPTS = ("context", "passage", "document", "history", "conversation", "instruction", "input")
+_BESIDE_PROMPTS = (*_BEFORE_PROMPTS, "question", "query", "prompt")
+_MODELS = (
+    *(("model_a", "model_b"), ("model_1", "model_2"), ("model1", "model2"), ("model_a_name", "model_b_name")),
+    ("generator_1", "generator_2"),
+)
 
 _PROMPTS = frozenset(name for names in PROMPT for name in names.split("+"))
 _ONE_RESPONSE = frozenset(("completion", "response", "output", "answer", "messages", "conversations", "text"))
@@ -72,6 +76,8 @@ class Plan:
     no_text: tuple[tuple[str, str], ...] = ()
     """Columns that a model for text cannot follow, unless they are empty, and the reason."""
     notes: tuple[str, ...] = ()
+    text_notes: tuple[tuple[str, str], ...] = ()
+    """Columns, and what to tell where they hold text."""
 
 
 def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnMap) -> Plan:
@@ -85,13 +91,14 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
     """
     lower = small(columns)
     mapped = {name: source for name, text in mapping.named.items() if (source := mapped_source(name, text, lower))}
-    taken = {way[0] for source in mapped.values() for way in source.parts}
+    taken = {way[0] for source in mapped.values() for way in source.parts if len(way) == 1}
     free = {name: column for name, column in lower.items() if column not in taken}
-    shape = _shape({*free, *mapped}, empty, mapping)
+    shape = _shape({*free, *mapped}, columns, empty, mapping)
     about = {**{name: _SYSTEM if name == "system" else (name,) for name in ABOUT}, **shape.fields}
     about = {name: alternatives for name, alternatives in about.items() if name not in mapping.left_out}
     found = {name: first_source(alternatives, free) for name, alternatives in about.items()}
     sources = {name: source for name, source in found.items() if source} | mapped
+    _refuse_third(sources, mapped, lower)
     if not shape.convert and (label := _label(free, sources)):
         sources["preferred"] = label
     read = {way[0] for source in sources.values() for way in source.parts}
@@ -112,10 +119,11 @@ def recognise(columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnM
         next((tuple(lower[name] for name in names) for names in _MODELS if lower.keys() >= {*names}), ()),
         sources["preferred"].names if "preferred" in sources else "preferred",
         () if "preferred" in mapped else tuple(column for column, name in named if name in NAMES),
-        () if shape.convert else tuple(column for column, name in named if looks_like_label(name)),
-        () if shape.convert else tuple((column, name) for column, name in named if may_say_side(name)),
+        tuple(column for column, name in named if looks_like_label(name)),
+        tuple((column, name) for column, name in named if may_say_side(name)),
         tuple((column, _NO_TEXT[name]) for name, column in lower.items() if name in _NO_TEXT),
-        (*shape.notes, *_notes(sources, [name for _, name in named])),
+        (*shape.notes, *_score_notes(sources, names.values())),
+        tuple(_prompt_notes(sources, named)),
     )
 
 
@@ -124,42 +132,63 @@ def _prompts(shape: Shape) -> frozenset[str]:
     return _PROMPTS | {part.split(".")[0] for names in own for part in names.split("+")}
 
 
-def _notes(sources: Mapping[str, Source], rest: list[str]) -> Iterator[str]:
-    """What to tell of columns that are not read."""
-    for name in _BESIDE_PROMPTS:
-        if name in rest and (prompt := sources.get("prompt")):
-            yield f"a column {name!r} was not read: --map prompt={name}+{prompt.names} joins it with the prompt"
+def _prompt_notes(sources: Mapping[str, Source], named: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """What to tell of columns that may belong to the prompt, and are not read."""
+    if prompt := sources.get("prompt"):
+        for column, name in named:
+            if name in _BESIDE_PROMPTS:
+                both = f"{name}+{prompt.names}" if name in _BEFORE_PROMPTS else f"{prompt.names}+{name}"
+                yield column, f"a column {name!r} was not read: --map prompt={both} joins it with the prompt"
+
+
+def _score_notes(sources: Mapping[str, Source], rest: Iterable[str]) -> Iterator[str]:
     if "response_a" in sources and "preferred" not in sources and any(map(looks_like_score, rest)):
         yield SCORES
 
 
-def _shape(columns: set[str], empty: tuple[str, ...], mapping: ColumnMap) -> Shape:
+def _refuse_third(sources: Mapping[str, Source], mapped: Mapping[str, Source], lower: Mapping[str, str]) -> None:
+    """Refuse more than two responses in columns that are counted, unless the user says which two are meant."""
+    last = sources.get("response_b")
+    if last is None or "response_b" in mapped:
+        return
+    name = last.names.strip().lower()
+    third = {"b": "c", "2": "3", "1": "2"}.get(name[-1:])
+    if third is None or (name[-1] == "1" and not sources["response_a"].names.endswith("0")):
+        return
+    if (column := lower.get(name[:-1] + third)) is not None:
+        raise ValueError(
+            f"a third response, {quoted(column)}: say which two to compare, --map response_a=COLUMN,response_b=COLUMN"
+        )
+
+
+def _shape(names: set[str], columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnMap) -> Shape:
+    """The first shape that the names of columns and mapped fields are enough for; `columns` are as they are written."""
     for shape, responses in zip(CANONICAL, RESPONSES, strict=True):
         if set(responses) <= mapping.columns.keys():
             return shape
-    if {*RESPONSES[0], *RESPONSES[1]} <= columns:
+    if {*RESPONSES[0], *RESPONSES[1]} <= names:
         raise ValueError("has both 'chosen' and 'response_a', which belong to two forms: say which with --map")
     for shape in SHAPES:
-        if shape.needs <= columns or all(_has(columns, empty, name) for name in shape.needs):
+        if shape.needs <= names or all(_has(names, empty, name) for name in shape.needs):
             return shape
     for responses in RESPONSES:
-        if missing := [name for name in responses if name not in columns][: len(columns & set(responses))]:
+        if missing := [name for name in responses if name not in names][: len(names & set(responses))]:
             raise ValueError(f"no {missing[0]!r}: nothing to compare")
-    others = {underscored(name) for name in columns} - {*_PROMPTS, *ABOUT, "id"}
+    others = {underscored(name) for name in names} - {*_PROMPTS, *ABOUT, "id"}
     if not others:
         raise ValueError("no responses: nothing to compare")
     if len(others - _ONE_RESPONSE) < len(others) and len({*others} - _VERDICTS) == 1:
         raise ValueError("one response each: nothing to compare")
-    shown = ", ".join(sorted(columns))
+    shown = ", ".join(columns)
     raise ValueError(
         f"the columns {quoted(shown, 300)} are no known form of preferences: say which is which with "
         "--map prompt=COLUMN,chosen=COLUMN,rejected=COLUMN (or response_a, response_b and preferred)"
     )
 
 
-def _has(columns: set[str], empty: tuple[str, ...], name: str) -> bool:
+def _has(names: set[str], empty: tuple[str, ...], name: str) -> bool:
     """Whether a column is there; `*` stands for any beginning, and then the column may be empty."""
-    return name in columns or (name[0] == "*" and any(column.endswith(name[1:]) for column in (*columns, *empty)))
+    return name in names or (name[0] == "*" and any(other.endswith(name[1:]) for other in (*names, *empty)))
 
 
 def _label(lower: Mapping[str, str], sources: Mapping[str, Source]) -> Source | None:

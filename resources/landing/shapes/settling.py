@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from resources.landing.shapes.beginnings import repeats, shared_beginning
-from resources.landing.shapes.listed_turns import is_listed, listed, listed_turns
+from resources.landing.shapes.listed_turns import is_listed, is_listed_answer, listed_turns
 from resources.landing.shapes.messages import Message, is_message, plain_messages, written_value
 from resources.landing.shapes.templates import (
     END_TOKENS,
@@ -32,6 +32,7 @@ LISTS_KEPT = (
     "responses that are lists of texts, written as one text, were kept as they are: if they are several responses, "
     "give them as lists (JSON lines, parquet)"
 )
+NO_TEXTS = "responses that say only nan, null or None were kept as they are"
 TURNS_JOINED = (
     "conversations that differ before their last answer: the turns that differ became one text, with their names"
 )
@@ -53,6 +54,8 @@ def settle(said: Comparison, system: Any, notes: set[str], other_prompt: Callabl
     prompt = _said(said.prompt, "prompt", notes)
     one, other = _said(said.one, said.names[0], notes), _said(said.other, said.names[1], notes)
     if isinstance(one, str) and isinstance(other, str):
+        if len(one) < 5 or len(other) < 5:
+            notes.update(NO_TEXTS for text in (one, other) if text.strip().lower() in ("nan", "null", "none"))
         form, origin = _settle_lists(said, prompt, one, other, notes) or _settle_texts(
             said, prompt, one, other, notes, other_prompt
         )
@@ -112,7 +115,7 @@ def _settle_lists(
     if isinstance(prompt, str) and is_listed(prompt) and (turns := listed_turns(prompt, one, other)):
         _settle_messages(said, None, *turns, notes)
         return CONVERSATIONAL, FROM_LISTS
-    if listed(one) and listed(other):
+    if is_listed_answer(one) and is_listed_answer(other):
         notes.add(LISTS_KEPT)
     return None
 

@@ -10,6 +10,9 @@ Fields = dict[str, Any]
 Alternatives = tuple[str, ...]
 """Columns in small letters, the first that is there counts: `a+b` joins with a blank line, `a.b` looks into `a`."""
 
+NO_PROMPT = object()
+"""What a shape with code says as the prompt where it finds none: the user may name its column."""
+
 RESPONSES = (("chosen", "rejected"), ("response_a", "response_b"))
 
 

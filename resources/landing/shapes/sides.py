@@ -1,10 +1,19 @@
 """Which response of a row is the better one, as its label says it, or a label that cannot be read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resources.landing.shapes.first_look import FirstLook
-from resources.landing.shapes.labels import TIE, Answers, meaning, says_side, word_of
+from resources.landing.shapes.labels import (
+    NAMES,
+    TIE,
+    Answers,
+    looks_like_label,
+    may_say_side,
+    meaning,
+    says_side,
+    word_of,
+)
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.recognition import Plan
 from resources.landing.shapes.shape import RESPONSES, Fields
@@ -33,7 +42,7 @@ class Sides:
             return None
         if names == RESPONSES[0]:
             score, other = (_score(said.get(name)) for name in ("score_chosen", "score_rejected"))
-            if (score is not None and score == other) or said.get("preferred") == TIE:
+            if (score is not None and score == other) or TIE in (said.get("preferred"), self._beside(plan, present)):
                 notes.add(TIES)
                 return None
             if score is not None and other is not None and score < other:
@@ -50,18 +59,39 @@ class Sides:
             return None
         return {"a": True, "b": False}[side]
 
+    def _beside(self, plan: Plan, present: Mapping[str, Any]) -> str | None:
+        """`tie` where a column beside `chosen` and `rejected` says so.
+
+        Raises:
+            ValueError: it says that the rejected one is the better.
+        """
+        said = {column: word_of(present[column]) for column in plan.labels}
+        for column, word in said.items():
+            if word in ("rejected", "response_rejected"):
+                raise ValueError(f"{column!r} says that the rejected response is the better one: say which with --map")
+        return TIE if any(word.split(" ")[0] == TIE for word in said.values()) else None
+
     def _side(self, plan: Plan, value: Any, present: Mapping[str, Any]) -> str | None:
         if value is None:
             return None
         try:
             if isinstance(value, Answers):
-                return _answered({**value.words, **plan.words}, value.said)
+                asked = self._asked(value.said)
+                others = [one for one in value.said if one not in asked]
+                return _answered({**value.words, **plan.words}, asked, others)
             return self._meaning(plan, plan.label, value, present)
         except ValueError:
             named = isinstance(value, Answers) or plan.label != "preferred"
             if self._mapping.unlabelled and named and "preferred" not in self._mapping.columns:
                 return None
             raise
+
+    def _asked(self, said: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """The answers to the question that compares: the one that the user names, else those that are called so."""
+        wanted = self._mapping.named.get("preferred", "").strip().lower()
+        named = [(question, answer) for question, answer in said if question.strip().lower() == wanted]
+        labels = [one for one in said if looks_like_label(one[0].lower()) or one[0].lower() in NAMES]
+        return named or labels or [one for one in said if may_say_side(one[0].lower())]
 
     def _meaning(self, plan: Plan, column: str, value: Any, present: Mapping[str, Any]) -> str | None:
         if plan.models and (side := _model(plan, column, word_of(value), present)):
@@ -120,15 +150,20 @@ def _model(plan: Plan, column: str, word: str, present: Mapping[str, Any]) -> st
     return sides[0] if sides else None
 
 
-def _answered(words: Mapping[str, str], said: tuple[tuple[str, Any], ...]) -> str | None:
+def _answered(
+    words: Mapping[str, str], asked: Sequence[tuple[str, Any]], others: Sequence[tuple[str, Any]]
+) -> str | None:
     """What the answers of one person say; questions about other things have answers that say no side.
+
+    Args:
+        asked: the answers that may compare; `others` are none.
 
     Raises:
         ValueError: none can be read, or two disagree.
     """
     sides: dict[str, str] = {}
-    unread = []
-    for question, answer in said:
+    unread = list(others)
+    for question, answer in asked:
         try:
             side = meaning(question, answer, words)
         except ValueError:
@@ -136,7 +171,10 @@ def _answered(words: Mapping[str, str], said: tuple[tuple[str, Any], ...]) -> st
         else:
             sides |= {side: question} if side else {}
     if len(sides) > 1:
-        raise ValueError(f"the answers to {' and '.join(quoted(question) for question in sides.values())} disagree")
+        raise ValueError(
+            f"the answers to {' and '.join(quoted(question) for question in sides.values())} disagree: say which to "
+            "read, --map preferred=QUESTION"
+        )
     if sides:
         return next(iter(sides))
     if unread:

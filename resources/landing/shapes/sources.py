@@ -33,7 +33,8 @@ class Source:
 
 def small(columns: Iterable[str]) -> dict[str, str]:
     """Name in small letters to column, also with underscores for the spaces and dashes in it."""
-    exact = {column.strip().lower(): column for column in reversed(tuple(columns))}
+    columns = tuple(columns)
+    exact = {column.strip().lower(): column for column in reversed(columns)}
     exact |= {column: column for column in columns if column in exact}
     return {underscored(name): column for name, column in exact.items()} | exact
 

@@ -37,7 +37,10 @@ def outputs(row: Fields) -> Iterable[Fields]:
     """LLaMA-Factory's older form: a list of the better and the worse output."""
     both = row["output"]
     if not isinstance(both, list) or len(both) != 2 or not all(isinstance(text, str) for text in both):
-        raise ValueError("one response each: nothing to compare")
+        raise ValueError(
+            "'output' is no list of two texts: nothing to compare; if another column has the other response, name "
+            "both, --map chosen=COLUMN,rejected=COLUMN"
+        )
     return [{"chosen": both[0], "rejected": both[1]}]
 
 

@@ -150,7 +150,8 @@ def test_a_map_of_the_settings_is_checked_like_one_of_the_command_line(said: dic
     [
         ("prompt", "'prompt' is no assignment"),
         ("=prompt", "'=prompt' is no assignment"),
-        ("prompt=", "prompt needs a column. Only these can be none: system, id, group, source, annotator, role"),
+        ("preferred=", "preferred needs a column. Only these can be none: prompt, system, id, group, source"),
+        ('preferred="Which', "a quotation mark is not closed"),
         ("question=prompt", "there is no field 'question'. Choose from: prompt, chosen"),
         ("prompt=a,prompt=b", "'prompt' is named twice"),
         ("chosen=a", "chosen and rejected belong together"),

@@ -35,7 +35,7 @@ def test_naught_and_one_are_read_beside_columns_that_are_numbered_so() -> None:
         ("answer1", "answer2", (0, 1, 1, 0), "0=a,1=b"),
         ("answer1", "answer2", (1, 1), "1=a or 1=b"),
         ("answer1", "answer2", (1, 2, 3, 4, 5), "1=a,2=a,3=tie,4=b,5=b"),
-        ("answer1", "answer2", (0, 1, 2), "0=a,1=tie,2=b"),
+        ("answer1", "answer2", (0, 1, 2), "NUMBER=a,NUMBER=b,NUMBER=tie"),
         ("answer1", "answer2", (1, 2, -1), "-1=a,1=tie,2=b"),
         ("answer1", "answer2", (1, 2, 1.5), "1=a,1.5=tie,2=b"),
         ("response_0", "response_1", (1, 2), "1=a,2=b"),

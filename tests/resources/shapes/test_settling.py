@@ -81,7 +81,7 @@ def test_a_row_is_settled(row: dict[str, Any], expected: Pair | str) -> None:
         ({"prompt": "Best soup?", "chosen": "\u200b \u200b", "rejected": "b"}, "'chosen' is empty"),
         ({"prompt": "Best soup?", "chosen": "x", "rejected": "x \n"}, "equal responses"),
         ({"prompt": "Best soup?", "chosen": True, "rejected": "x"}, "'chosen' has the wrong type 'bool'"),
-        ({"prompt": ["Best soup?"], **TEXTS}, "'prompt' is no list of messages"),
+        ({"prompt": ["Best soup?", "Best?"], **TEXTS}, "'prompt' is no list of messages"),
         ({"prompt": [user("Best soup?"), assistant("Hm.")], **TEXTS},
          "ends with a message of the assistant: put it at the beg"),
         ({"prompt": [system("Brief.")], **TEXTS}, "ends with a system message: there is nothing to respond to"),

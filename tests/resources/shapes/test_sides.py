@@ -120,7 +120,7 @@ def test_an_answer_in_label_studio_that_cannot_be_read_is_refused() -> None:
     commented = annotated(result("why", text=["Salty."]), *pairwise("right", 3)["result"])
     assert pairs_of(commented) == [Pair("Best soup?", "Lentil.", "No idea.", annotator="3")]
     (found,) = pairs_of(annotated(result("x", choices=["answer1"]), result("y", choices=["answer2"])))
-    assert found == "the answers to 'x' and 'y' disagree"
+    assert found == "the answers to 'x' and 'y' disagree: say which to read, --map preferred=QUESTION"
 
 
 def argilla(**answers: Any) -> dict[str, Any]:
