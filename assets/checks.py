@@ -15,19 +15,23 @@ from ser.suspicion import suspicions
 
 @dg.asset_check(asset="splits", blocking=True)
 def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
-    """Every pair, and every prompt that can be trained on, has one role only."""
-    splits = ser.workshop(context).heads.get("splits")
+    """Every pair, and every prompt and group that can be trained on, has one role only."""
+    work = ser.workshop(context)
+    splits, landed = work.heads.get("splits"), work.heads.get("landed_pairs")
     sides = {"seed": "train", "pool": "train", "calibration": "calibration", "test": "test"}
     every = " UNION ALL ".join(f"SELECT pair_id, prompt, '{side}' AS side FROM {role}" for role, side in sides.items())
-    twice, mixed = tables.ask(
+    twice, mixed, groups = tables.ask(
         f"WITH every AS ({every}) SELECT "
         "(SELECT count(*) FROM (SELECT pair_id FROM every GROUP BY pair_id HAVING count(*) > 1)), "
-        "(SELECT count(*) FROM (SELECT prompt FROM every GROUP BY prompt HAVING count(DISTINCT side) > 1))",
+        "(SELECT count(*) FROM (SELECT prompt FROM every GROUP BY prompt HAVING count(DISTINCT side) > 1)), "
+        '(SELECT count(*) FROM (SELECT "group" FROM every JOIN landed USING (pair_id) WHERE "group" IS NOT NULL '
+        'GROUP BY "group" HAVING count(DISTINCT side) > 1))',
+        landed=landed.path / "pairs.parquet",
         **{role: splits.path / f"{role}.parquet" for role in sides},
     )[0]
     return dg.AssetCheckResult(
-        passed=twice == 0 and mixed == 0,
-        metadata={"pairs_in_two_roles": twice, "prompts_in_two_roles": mixed},
+        passed=twice == mixed == groups == 0,
+        metadata={"pairs_in_two_roles": twice, "prompts_in_two_roles": mixed, "groups_in_two_roles": groups},
     )
 
 

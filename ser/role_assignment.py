@@ -84,7 +84,7 @@ SELECT root, n,
   CASE WHEN test THEN 'test' WHEN calibration THEN 'calibration' WHEN train OR NOT labelled THEN 'train'
     WHEN place < {test} THEN 'test' WHEN place < {test} + {calibration} THEN 'calibration' ELSE 'train' END AS purpose,
   CASE WHEN place < {test} + {calibration} THEN place / ({test} + {calibration})
-    ELSE (place - {test} - {calibration}) / nullif(1 - {test} - {calibration}, 0) END < {seed} AS is_seed
+    ELSE (1 - place) / nullif(1 - {test} - {calibration}, 0) END < {seed} AS is_seed
 FROM placed
 """
 

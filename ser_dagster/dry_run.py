@@ -28,9 +28,10 @@ def show_preview(
     done, pairs = zone.preview(files, dataset, mapping)
     if as_json:
         shown = [asdict(pair) | {"preferred": preferred} for pair, preferred in pairs]
-        print(json.dumps(landing_json(done, None) | {"dry_run": True, "pairs": shown}))
+        document = landing_json(done, None) | {"labelled": None, "unlabelled": None}  # nobody knows before it lands
+        print(json.dumps(document | {"dry_run": True, "pairs": shown}))
     else:
-        for line in landing_lines(done):
+        for line in landing_lines(done, dry=True):
             print(line)
         read = _reader(settings) if pairs else _as_written
         for number, (pair, preferred) in enumerate(pairs, start=1):

@@ -12,16 +12,21 @@ _REASONS = 8
 _COLUMNS = 12
 
 
-def landing_lines(done: Landed) -> Iterator[str]:
+def landing_lines(done: Landed, *, dry: bool = False) -> Iterator[str]:
     """What was read and what became of it, the reasons with their counts, each unread file by name."""
     for file in done.files:
         yield from _file_lines(file)
     yield f"{done.dataset}: {summary_line(done)}."
+    if done.unnamed_votes:
+        yield (
+            f"  {done.unnamed_votes:,} x a vote without `annotator` on a pair that had landed before: each file votes "
+            "once more for the rows that it repeats; with a column `annotator` it would not"
+        )
     for reason in done.reasons[:_REASONS]:
         yield f"  {reason['rows']:,} x {reason['reason']}"
     if len(done.reasons) > _REASONS:
         yield f"  and {len(done.reasons) - _REASONS} more reasons"
-    if done.quarantined:
+    if done.quarantined and not dry:
         yield f"  What was quarantined, and what would mend it: ser quarantine --dataset {done.dataset}"
 
 
@@ -44,9 +49,9 @@ def _file_lines(file: FileReport) -> Iterator[str]:
         yield f"{file.name}: {'; '.join(said)}."
     for note, rows in file.notes.items():
         yield f"  {rows:,} x {note}"
-    if not file.shapes and file.columns:
+    if file.columns and not (file.shapes and file.labelled):
         more = ", …" if len(file.columns) > _COLUMNS else ""
-        yield f"  its columns: {', '.join(file.columns[:_COLUMNS])}{more}"
+        yield f"  {'no label was read; ' if file.shapes else ''}its columns: {', '.join(file.columns[:_COLUMNS])}{more}"
 
 
 def counts_line(counts: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ import json
 import textwrap
 from typing import Any
 
+from resources.landing.folders import dataset_folders
 from resources.landing.quarantine import Quarantine, Reasons
 from resources.landing.reasons import remedy
 from resources.settings import data_root
@@ -55,12 +56,12 @@ def _printable(text: str) -> str:
 
 def _only_dataset(named: str | None) -> str:
     """The dataset that was named, or else the only one with something in quarantine."""
-    known = sorted(path.name for path in (data_root() / "quarantine").glob("*") if path.is_dir())
-    if named is None and len(known) == 1:
-        return known[0]
+    held = sorted(path.name for path in (data_root() / "quarantine").glob("*") if path.is_dir())
+    known = sorted({*held, *dataset_folders(data_root())})
+    if named is None and len(held) == 1:
+        return held[0]
     if named in known:
         return str(named)
-    listed = ", ".join(known) or "nothing"
     if named is None:
-        raise SerError(f"name the dataset with --dataset. In quarantine: {listed}.")
-    raise SerError(f"nothing of {named!r} is in quarantine. There is: {listed}.")
+        raise SerError(f"name the dataset with --dataset. In quarantine: {', '.join(held) or 'nothing'}.")
+    raise SerError(f"unknown dataset {named!r}. Known: {', '.join(known) or 'none'}.")

@@ -28,6 +28,8 @@ _SHOWN = 2
 class Landed:
     """What a landing did, in rows (read = landed + duplicates + quarantined), and pairs of its snapshot.
 
+    `unnamed_votes` are votes without an annotator on pairs that had landed before.
+
     Rows are pairs once rankings are expanded; a row without a pair is one. A file that cannot be read has no rows and
     stands in `files` with the reason. `snapshot` is None while the dataset has none: nothing has landed.
     """
@@ -37,6 +39,7 @@ class Landed:
     read: int
     landed: int
     labels_added: int
+    unnamed_votes: int
     duplicates: int
     quarantined: int
     labelled: int
@@ -129,8 +132,8 @@ def _landed(
 ) -> Landed:
     counts = merge.counts
     return Landed(
-        store.dataset, snapshot, staged.rows, counts.landed, counts.labels_added, counts.duplicates,
-        counts.quarantined, contents["labelled"], contents["pairs"] - contents["labelled"],
+        store.dataset, snapshot, staged.rows, counts.landed, counts.labels_added, counts.unnamed_votes,
+        counts.duplicates, counts.quarantined, contents["labelled"], contents["pairs"] - contents["labelled"],
         merge.reasons(), staged.reports,
     )  # fmt: skip
 

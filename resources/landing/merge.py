@@ -43,16 +43,21 @@ CREATE TABLE new_pair AS SELECT pair_id, min(seq) AS seq
 CREATE TABLE new_role AS SELECT pair_id, role, min(seq) AS seq FROM candidate
   WHERE role IS NOT NULL AND annotator <> '{JUDGE}' GROUP BY ALL;
 DELETE FROM new_role WHERE (pair_id, role) IN (SELECT (pair_id, role) FROM known_asked_roles);
-CREATE TABLE useful AS SELECT seq FROM new_pair UNION SELECT seq FROM new_label UNION SELECT seq FROM new_role;
+CREATE TABLE new_group AS SELECT c.pair_id, s."group", min(seq) AS seq FROM candidate c JOIN staged s USING (seq)
+  WHERE s."group" IS NOT NULL GROUP BY ALL;
+DELETE FROM new_group WHERE (pair_id, "group") IN (SELECT (pair_id, "group") FROM known_groups);
+CREATE TABLE useful AS SELECT seq FROM new_pair UNION SELECT seq FROM new_label UNION SELECT seq FROM new_role
+  UNION SELECT seq FROM new_group;
 """
 
 _COUNTS = """
 SELECT (SELECT count(*) FROM rejected), (SELECT count(*) FROM useful), (SELECT count(*) FROM candidate),
-  (SELECT count(*) FROM new_label ANTI JOIN new_pair USING (seq))
+  (SELECT count(*) FROM new_label ANTI JOIN new_pair USING (seq)),
+  (SELECT count(*) FROM new_label SEMI JOIN known_pairs USING (pair_id) WHERE annotator LIKE 'unnamed ____________/%')
 """
 
 _NEW_PAIRS = """
-SELECT s.pair_id, s.prompt, s.response_a, s.response_b, s.source, s."group", s.metadata, s.dialogue
+SELECT s.pair_id, s.prompt, s.response_a, s.response_b, s.source, s.metadata, s.dialogue
 FROM staged s JOIN new_pair USING (seq)
 """
 
@@ -63,7 +68,8 @@ WHERE (l.annotator = '{JUDGE}') = {{}}
 
 _LAST_LANDING = """
 SELECT epoch_us(max(landed_at)) FROM (SELECT landed_at FROM known_pairs UNION ALL SELECT landed_at FROM known_labels
-  UNION ALL SELECT landed_at FROM known_judge_labels UNION ALL SELECT landed_at FROM known_asked_roles)
+  UNION ALL SELECT landed_at FROM known_judge_labels UNION ALL SELECT landed_at FROM known_asked_roles
+  UNION ALL SELECT landed_at FROM known_groups)
 """
 
 _REJECTED = """
@@ -81,12 +87,16 @@ ORDER BY rows DESC, min(seq)
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of a landing: read = landed + duplicates + quarantined; `labels_added` are among the landed."""
+    """Rows of a landing: read = landed + duplicates + quarantined; `labels_added` are among the landed.
+
+    `unnamed_votes` are those of the added labels that nobody signed, for pairs of earlier landings.
+    """
 
     quarantined: int
     landed: int
     labels_added: int
     duplicates: int
+    unnamed_votes: int
 
 
 class Merge:
@@ -113,8 +123,8 @@ class Merge:
             add_view(self._con, f"known_{kind}", files, PARTS[kind])
         self._con.execute(_SETUP)
         self.landed_at = self._after_the_last_landing(now)
-        quarantined, landed, candidates, added = self._con.execute(_COUNTS).fetchall()[0]
-        self.counts = Counts(quarantined, landed, added, candidates - landed)
+        quarantined, landed, candidates, added, unnamed = self._con.execute(_COUNTS).fetchall()[0]
+        self.counts = Counts(quarantined, landed, added, candidates - landed, unnamed)
 
     def __enter__(self) -> "Merge":
         return self
@@ -129,6 +139,7 @@ class Merge:
             "labels": (_NEW_LABELS.format("false"), ["pair_id", "annotator"]),
             "judge_labels": (_NEW_LABELS.format("true"), ["pair_id", "annotator"]),
             "asked_roles": ("SELECT pair_id, role FROM new_role", ["pair_id", "role"]),
+            "groups": ('SELECT pair_id, "group" FROM new_group', ["pair_id", "group"]),
         }
         for kind, (query, by) in queries.items():
             rows = ({**row, "landed_at": self.landed_at} for row in in_order(self._read(query), by, self._folder))

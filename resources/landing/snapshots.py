@@ -24,9 +24,18 @@ CREATE TEMP VIEW asked AS SELECT pair_id, arg_min(role, list_position(
     ['unused', 'test', 'calibration', 'pool', 'seed', 'train'], role)) AS asked FROM asked_roles GROUP BY pair_id
 """
 
+_SEVERAL = """
+SELECT list(DISTINCT "group" ORDER BY "group") FROM groups GROUP BY pair_id HAVING count(DISTINCT "group") > 1
+"""
+
+_GROUPED = """
+CREATE TEMP VIEW grouped AS SELECT pair_id, min(coalesce(m.name, g."group")) AS "group"
+  FROM groups g LEFT JOIN merged_groups m USING ("group") GROUP BY pair_id
+"""
+
 _PAIRS = """
 SELECT pair_id, prompt, response_a, response_b, source, "group", dialogue, asked
-FROM pairs LEFT JOIN asked USING (pair_id)
+FROM pairs LEFT JOIN asked USING (pair_id) LEFT JOIN grouped USING (pair_id)
 """
 
 # The identity of a pair covers its texts. Lengths stand before free texts: no two contents read the same. Of votes that
@@ -36,7 +45,7 @@ SELECT 'pair ' || pair_id || ' ' || coalesce(asked, '-')
     || ' ' || coalesce(strlen(source) || ':' || source, '-')
     || ' ' || coalesce(strlen("group") || ':' || "group", '-') AS line,
     pair_id AS place, '' AS annotator, 0 AS kind
-  FROM pairs LEFT JOIN asked USING (pair_id)
+  FROM pairs LEFT JOIN asked USING (pair_id) LEFT JOIN grouped USING (pair_id)
 UNION ALL
 SELECT 'label ' || pair_id || ' ' || preferred || ' ' || origin || ' ' || strlen(who) || ':' || who,
     pair_id, who || preferred, 1
@@ -46,16 +55,19 @@ SELECT 'judge ' || pair_id || ' ' || preferred, pair_id, annotator, 2 FROM judge
 ORDER BY kind, place, annotator
 """
 
-# As people's labels decide it: a tied vote is no label.
+# As people's labels decide it: a review before the votes, and a tied vote is no label.
 _COUNTS = """
-SELECT (SELECT count(*) FROM pairs), (SELECT count(*) FROM (SELECT pair_id FROM labels
-  GROUP BY pair_id HAVING sum(CASE preferred WHEN 'a' THEN 1 ELSE -1 END) <> 0))
+WITH points AS (SELECT pair_id, origin, CASE preferred WHEN 'a' THEN 1 ELSE -1 END AS point FROM labels),
+  vote AS (SELECT coalesce(sum(point) FILTER (origin = 'landed'), 0) AS landed,
+    coalesce(sum(point) FILTER (origin = 'review'), 0) AS review FROM points GROUP BY pair_id)
+SELECT (SELECT count(*) FROM pairs),
+  (SELECT count(*) FROM vote WHERE CASE review WHEN 0 THEN landed ELSE review END <> 0)
 """
 
 _TOUCHED = """
 SELECT count(*) FROM (
   SELECT pair_id FROM pairs UNION SELECT pair_id FROM labels
-  UNION SELECT pair_id FROM judge_labels UNION SELECT pair_id FROM asked_roles
+  UNION SELECT pair_id FROM judge_labels UNION SELECT pair_id FROM asked_roles UNION SELECT pair_id FROM groups
 )
 """
 
@@ -91,8 +103,7 @@ def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], befor
 def assign_snapshot(store: DatasetStore, parts: Mapping[str, Sequence[str]], roles: Roles) -> Assignment:
     """What each pair of a snapshot would be used for under these settings, in numbers."""
     with tempfile.TemporaryDirectory() as spill, _tables(store, parts, Path(spill)) as con:
-        con.execute('CREATE TEMP VIEW pair AS SELECT pair_id, dialogue, "group", asked '
-                    "FROM pairs LEFT JOIN asked USING (pair_id)")  # fmt: skip
+        con.execute(f"CREATE TEMP VIEW pair AS {_PAIRS}")
         con.execute("CREATE TEMP VIEW label AS SELECT pair_id, preferred, origin FROM labels")
         return assign_roles(con, roles)
 
@@ -139,6 +150,25 @@ def _tables(
         for kind in PARTS:
             add_view(con, kind, store.files(kind, parts), PARTS[kind])
         con.execute(_ASKED)
+        _merge_groups(con)
+        con.execute(_GROUPED)
         yield con
     finally:
         con.close()
+
+
+def _merge_groups(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `merged_groups` (group, name): groups that share a pair are one, named by the first of them."""
+    first: dict[str, str] = {}
+
+    def name_of(group: str) -> str:
+        while (name := first.get(group, group)) != group:
+            first[group] = first.get(name, name)
+            group = name
+        return group
+
+    for (groups,) in con.execute(_SEVERAL).fetchall():
+        names = [name_of(group) for group in groups]
+        first.update(dict.fromkeys(names, min(names)) | dict.fromkeys(groups, min(names)))
+    merged = {"group": list(first), "name": [name_of(group) for group in list(first)]}
+    con.register("merged_groups", pa.table({key: pa.array(column, pa.string()) for key, column in merged.items()}))

@@ -31,12 +31,14 @@ def _schema(texts: str, **others: pa.DataType) -> pa.Schema:
 
 
 PARTS: dict[str, pa.Schema] = {
-    "pairs": _schema("pair_id prompt response_a response_b source group metadata dialogue", landed_at=_TIME),
+    "pairs": _schema("pair_id prompt response_a response_b source metadata dialogue", landed_at=_TIME),
     "labels": _schema("pair_id preferred annotator origin metadata", landed_at=_TIME),
     "judge_labels": _schema("pair_id preferred annotator metadata", landed_at=_TIME),
     "asked_roles": _schema("pair_id role", landed_at=_TIME),
+    "groups": _schema("pair_id group", landed_at=_TIME),
 }
-"""Kinds of parts. `dialogue`: a hash of the messages up to the first of the user; `origin`: landed or review."""
+"""Kinds of parts. `dialogue`: a hash of the messages up to the first of the user; `origin`: landed or review. Of a
+pair that was landed with several groups each has a row."""
 
 
 class DatasetStore:
@@ -137,8 +139,13 @@ class DatasetStore:
         return read_json(path, _BACKUP) if path.exists() or self.current() else {}
 
     def sweep(self) -> None:
-        """Remove what a killed landing left half-written. Only under the lock."""
+        """Remove what a killed or failed landing left: half files, and parts of no snapshot. Only under the lock."""
         clear(self.folder)
+        left = {path.name for path in (self.folder / "parts").glob("*.parquet")} - self._named_by(self.current())
+        for snapshot in self.snapshots() if left else ():  # all of them: a person may have put back an older `current`
+            left -= self._named_by(snapshot)
+        for name in left:
+            (self.folder / "parts" / name).unlink()
 
     def abandon(self) -> None:
         """Remove the folder of a dataset in which nothing has landed. Only under the lock."""
@@ -189,6 +196,9 @@ class DatasetStore:
             else:
                 waiting.append(file)
         return waiting, unread
+
+    def _named_by(self, snapshot: str | None) -> set[str]:
+        return {name for names in self.contents(snapshot)["parts"].values() for name in names}
 
     def _whole(self, part: Path) -> Path:
         try:

@@ -54,10 +54,11 @@ class Landing:
         checked = checked_files(files)
         mapping = self.mapping(dataset) if mapping is None else mapping
         with store.lock():
-            done = land_files(store, Quarantine(self._root, dataset), checked, mapping, reader, origin)
-            if done.snapshot is None and not any(finished(store.folder.parent)):
-                store.abandon()
-        return done
+            try:
+                return land_files(store, Quarantine(self._root, dataset), checked, mapping, reader, origin)
+            finally:
+                if not store.snapshots() and not any(finished(store.folder.parent)):
+                    store.abandon()
 
     def preview(
         self, files: Sequence[Path], dataset: str, mapping: ColumnMap
@@ -122,8 +123,8 @@ class Landing:
         return dataset_folders(self._root)
 
     def datasets(self) -> list[str]:
-        """Datasets that have a snapshot."""
-        return [name for name in self.folders() if self._store(name).current()]
+        """Datasets that have a snapshot, or had one and are damaged: whoever asks for such a one is told."""
+        return [name for name in self.folders() if self._has_landed(name)]
 
     def only_dataset(self, named: str | None) -> str:
         """The dataset that was named, or else the only one.
@@ -203,6 +204,12 @@ class Landing:
         """Those of the pairs that the current snapshot has, by their identity."""
         store = self._store(dataset)
         return find_pairs(store, store.contents(store.current())["parts"], pair_ids)
+
+    def _has_landed(self, dataset: str) -> bool:
+        try:
+            return self._store(dataset).current() is not None
+        except SerError:
+            return True
 
     def _store(self, dataset: str) -> DatasetStore:
         if not DATASET_NAME.fullmatch(dataset):

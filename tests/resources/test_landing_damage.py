@@ -1,5 +1,6 @@
 """What has landed and is damaged, or gone, is named by all that reads it, and nothing is changed."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,8 +92,31 @@ def test_a_damaged_dataset_does_not_hide_another(tmp_path: Path, zone: Landing) 
     zone.land([jsonl(tmp_path / "c.jsonl", [pair(1)])], "other")
     (tmp_path / "data" / "landing" / "demo" / ".landed" / "current").unlink()
     assert zone.counts(zone.only_dataset("other"))["pairs"] == 1
-    with pytest.raises(SerError, match="dataset 'demo'"):
+    with pytest.raises(SerError, match="known are: demo, other"):
         zone.only_dataset(None)
+    with pytest.raises(SerError, match=r"dataset 'demo': .* is missing or empty"):
+        zone.current_snapshot("demo")
+
+
+def test_what_a_failed_landing_left_is_swept_and_nothing_else(tmp_path: Path, zone: Landing) -> None:
+    parts = tmp_path / "data" / "landing" / "demo" / ".landed" / "parts"
+    before = {path.name for path in parts.iterdir()}
+    (parts / f"pairs-{'0' * 32}.parquet").write_bytes(b"of a landing that failed")
+    zone.land([jsonl(tmp_path / "c.jsonl", [pair(40)])], "demo")
+    after = {path.name for path in parts.iterdir()}
+    assert before < after and f"pairs-{'0' * 32}.parquet" not in after
+
+
+def test_a_first_landing_that_fails_leaves_no_dataset(
+    tmp_path: Path, zone: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr("resources.landing.landed.snapshot_contents", full)
+    with pytest.raises(OSError, match="no space left"):
+        zone.land([jsonl(tmp_path / "d.jsonl", [pair(1)])], "typo")
+    assert zone.folders() == ["demo"]
 
 
 def test_a_damaged_note_of_a_landed_file_is_written_again(tmp_path: Path, zone: Landing) -> None:

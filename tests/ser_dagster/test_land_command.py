@@ -146,7 +146,7 @@ def test_a_dry_run_writes_nothing_and_shows_pairs_as_the_model_reads_them(
     assert out.endswith("A dry run: nothing was written.\n")
     assert not (data_root / "landing").exists() and not (data_root / "quarantine").exists()
     code, out, err = ser("land", answers(tmp_path), "--dry-run", "--json")
-    assert (code, json.loads(out)["dry_run"]) == (1, True)
+    assert (code, json.loads(out)["dry_run"], json.loads(out)["labelled"]) == (1, True, None)
     assert "nothing would land" in err
 
 
@@ -181,3 +181,46 @@ def test_a_seed_share_that_changes_is_said_with_what_keeps_it(ser: Ser, tmp_path
     (tmp_path / "ser.toml").write_text("[roles]\nseed_fraction = 0.4\n")
     rest = write_jsonl(tmp_path / "rest.jsonl", unlabelled(labelled_rows(50, seed=9)))
     assert "share changes" not in ser("land", rest, "--dataset", "d")[1]
+
+
+def test_a_damaged_dataset_hides_no_other(ser: Ser, tmp_path: Path, data_root: Path) -> None:
+    for name in ("bad", "good"):
+        ser("land", write_jsonl(tmp_path / f"{name}.jsonl", labelled_rows(40)), "--dataset", name)
+    (data_root / "landing" / "bad" / ".landed" / "current").write_text("")
+    code, out, _ = ser("status")
+    assert code == 0 and "good: 40 pairs" in out and "dataset 'bad': " in out
+    assert ser("land", tmp_path / "bad.jsonl", "--dataset", "good")[0] == 0
+
+
+def test_the_quarantine_of_a_clean_dataset_is_empty_and_that_of_none_an_error(ser: Ser, tmp_path: Path) -> None:
+    ser("land", write_jsonl(tmp_path / "a.jsonl", labelled_rows(40)), "--dataset", "d")
+    assert ser("quarantine", "--dataset", "d")[:2] == (0, "Nothing of 'd' is in quarantine.\n")
+    code, _, err = ser("quarantine", "--dataset", "no")
+    assert (code, err) == (1, "ser: unknown dataset 'no'. Known: d.\n")
+
+
+def test_votes_that_come_again_with_a_file_that_grew_are_said(ser: Ser, tmp_path: Path) -> None:
+    rows = labelled_rows(50)
+    ser("land", write_jsonl(tmp_path / "a.jsonl", rows[:40]), "--dataset", "d")
+    _, out, _ = ser("land", write_jsonl(tmp_path / "a.jsonl", rows), "--dataset", "d")
+    assert "40 x a vote without `annotator` on a pair that had landed before" in out
+    _, out, _ = ser(
+        "land", write_jsonl(tmp_path / "b.jsonl", [row | {"annotator": "ann"} for row in rows]), "--dataset", "d"
+    )
+    assert "without `annotator`" not in out
+
+
+def test_a_file_without_labels_names_the_columns_that_were_not_read(ser: Ser, tmp_path: Path) -> None:
+    rows = [row | {"upper": i % 2} for i, row in enumerate(unlabelled(labelled_rows(3)))]
+    _, out, _ = ser("land", write_jsonl(tmp_path / "a.jsonl", rows), "--dataset", "d")
+    assert "no label was read; its columns: prompt, response_a, response_b, upper" in out
+
+
+def test_ties_of_a_published_split_are_unused(ser: Ser, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"q {i}", "response_a": f"x {i}", "response_b": f"y {i}", "preferred": ("a", "tie")[i % 2]}
+        for i in range(40)
+    ]
+    _, out, _ = ser("land", write_jsonl(tmp_path / "a.jsonl", rows), "--dataset", "d", "--role", "test", "--json")
+    found = json.loads(out)
+    assert (found["landed"], found["roles"]["test"], found["roles"]["unused"]) == (40, 20, 20)

@@ -112,7 +112,12 @@ def test_a_dataset_that_cannot_land_keeps_no_other_from_landing(folder: Path, da
 
 
 @pytest.mark.parametrize(
-    ("damaged", "kind"), [("parts/pairs-*.parquet", "its bytes have changed"), ("snapshots/*.json", "cannot be read")]
+    ("damaged", "kind"),
+    [
+        ("parts/pairs-*.parquet", "its bytes have changed"),
+        ("snapshots/*.json", "cannot be read"),
+        ("current", "cannot be read"),
+    ],
 )
 @pytest.mark.parametrize("broken", ["aaa", "zzz"])  # before and after the dataset that is whole
 def test_a_damaged_dataset_stops_no_other_and_is_told(

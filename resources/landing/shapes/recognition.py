@@ -152,13 +152,12 @@ def _refuse_third(sources: Mapping[str, Source], mapped: Mapping[str, Source], l
     if last is None or "response_b" in mapped:
         return
     name = last.names.strip().lower()
-    third = {"b": "c", "2": "3", "1": "2"}.get(name[-1:])
-    if third is None or (name[-1] == "1" and not sources["response_a"].names.endswith("0")):
-        return
-    if (column := lower.get(name[:-1] + third)) is not None:
-        raise ValueError(
-            f"a third response, {quoted(column)}: say which two to compare, --map response_a=COLUMN,response_b=COLUMN"
-        )
+    for third in {"b": "c", "2": "30", "1": "2"}.get(name[-1:], ""):
+        if (column := lower.get(name[:-1] + third)) is not None:
+            raise ValueError(
+                f"a third response, {quoted(column)}: say which two to compare, "
+                "--map response_a=COLUMN,response_b=COLUMN"
+            )
 
 
 def _shape(names: set[str], columns: tuple[str, ...], empty: tuple[str, ...], mapping: ColumnMap) -> Shape:

@@ -8,6 +8,7 @@ from resources.landing.shapes.labels import (
     NAMES,
     TIE,
     Answers,
+    is_number,
     looks_like_label,
     may_say_side,
     meaning,
@@ -52,7 +53,9 @@ class Sides:
         if side is None:
             self._refuse_unread(plan, present)
             return None
-        for column in plan.labels:
+        unread = () if "preferred" in plan.mapped else plan.unread
+        words = [column for column in unread if not is_number(word_of(present[column]))]  # a number may count anything
+        for column in dict.fromkeys((*plan.labels, *words)):
             self._refuse_another(plan, column, present, side)
         if side == TIE:
             notes.add(TIES)

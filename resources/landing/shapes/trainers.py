@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from resources.landing.shapes.labels import NAMES
 from resources.landing.shapes.messages import plain_messages, written_value
 from resources.landing.shapes.shape import Fields
 
@@ -40,6 +41,11 @@ def outputs(row: Fields) -> Iterable[Fields]:
         raise ValueError(
             "'output' is no list of two texts: nothing to compare; if another column has the other response, name "
             "both, --map chosen=COLUMN,rejected=COLUMN"
+        )
+    if label := next((name for name in NAMES if row.get(name) is not None), None):
+        raise ValueError(
+            f"two outputs are read as better and worse, and {label!r} may say otherwise: give them as response_a, "
+            "response_b and preferred"
         )
     return [{"chosen": both[0], "rejected": both[1]}]
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.resources.shapes.reading import Pair, pairs_of, reader_of
+from resources.landing.shapes.mapping import ColumnMap, parse_columns, parse_values
+from tests.resources.shapes.layouts_judged import pairwise, task
+from tests.resources.shapes.reading import Pair, pairs_of, reader_of, seen
 from tests.resources.shapes.soups import AB, SOUP, TEXTS, USER
 
 SHARED = {"chosen": "The sky is blue.", "rejected": "The sky is black."}
@@ -84,3 +86,42 @@ def test_text_beside_the_prompt_that_is_not_read_is_said(column: str) -> None:
 def test_pictures_are_refused(column: str) -> None:
     assert pairs_of({**AB, column: "x.png"}) == ["image parts are not supported: only text is"]
     assert pairs_of({**AB, column: ""}) != ["image parts are not supported: only text is"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"问题": "最好的汤是什么？"},
+        {"inputs": {"question": "Best soup?"}},
+        {"context": ["Hi", "Hello", "Best soup?"]},
+        {"context": [{"role": "human", "text": "Best soup?"}]},
+    ],
+)
+def test_a_prompt_in_any_form_is_not_passed_over_for_a_shared_beginning(column: dict[str, Any]) -> None:
+    (found,) = pairs_of(column | {"chosen": "Sure, here is lentil.", "rejected": "Sure, here is nothing."})
+    assert isinstance(found, str) and found.startswith("no prompt: say which column it is with --map prompt=COLUMN, of")
+
+
+def test_a_beginning_that_only_some_responses_share_is_no_prompt() -> None:
+    rows = [
+        {"word": f"w{i}", "chosen": f"{'A soup' if i % 2 else i} is good", "rejected": "A soup is bad"}
+        for i in range(9)
+    ]
+    assert all(isinstance(found, str) and "no prompt" in found for found in pairs_of(*rows))
+    assert [found for found in pairs_of(*rows, mapping=ColumnMap(parse_columns("prompt="))) if isinstance(found, Pair)]
+
+
+def test_a_column_inside_one_that_the_shape_needs_can_be_named() -> None:
+    row = task(pairwise("left", 3))
+    row["data"]["dialogue"] = row["data"].pop("prompt")
+    (found,) = pairs_of(row)
+    assert isinstance(found, str) and "(data.NAME, or fields.NAME, where it stands inside)" in found
+    mapping = ColumnMap(parse_columns("prompt=data.dialogue,source=data.dialogue"))
+    _, (read,) = reader_of(row, mapping=mapping)
+    assert (seen(read).prompt, read.source) == ("Best soup?", "Best soup?")  # type: ignore[arg-type, union-attr]
+
+
+def test_names_with_commas_and_words_with_signs_can_be_mapped() -> None:
+    row = {"prompt": "Best soup?", "A": "Lentil.", "B": "No idea.", "Which, A or B?": "A=B"}
+    mapping = ColumnMap(parse_columns('response_a=A,response_b=B,preferred="Which, A or B?"'), parse_values("A=B=b"))
+    assert pairs_of(row, mapping=mapping) == [Pair("Best soup?", "No idea.", "Lentil.")]

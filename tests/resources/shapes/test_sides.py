@@ -154,3 +154,80 @@ def test_a_score_that_speaks_against_chosen_is_said(chosen: Any, rejected: Any, 
     reader, (found,) = reader_of(row | {"score_chosen": chosen, "score_rejected": rejected})
     assert list(reader.notes) == ([] if note is None else [note])
     assert (found.preferred is None) == (note is not None and note.startswith("ties"))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        (
+            {"human_label": "b"},
+            "the labels 'preferred' and 'human_label' disagree: say which to read, --map preferred=COLUMN",
+        ),
+        ({"human_label": "a"}, FIRST),
+        ({"votes": "2"}, FIRST),
+        ({"safety_best": "no idea"}, FIRST),
+    ],
+)
+def test_a_label_that_is_not_read_may_not_say_something_else(more: dict[str, Any], found: Any) -> None:
+    assert pairs_of({**AB, "preferred": "a", **more}) == [found]
+
+
+@pytest.mark.parametrize(
+    ("more", "labelled"),
+    [({"winner": "tie"}, False), ({"winner": "tie (bothbad)"}, False), ({"winner": "model_b"}, True)],
+)
+def test_a_tie_beside_chosen_and_rejected_is_no_label(more: dict[str, Any], labelled: bool) -> None:
+    row = {"prompt": "Best soup?", "chosen": "Lentil.", "rejected": "No idea."}
+    assert pairs_of(row | more) == [Pair("Best soup?", "Lentil.", "No idea.", labelled)]
+    (found,) = pairs_of(row | {"preferred": "rejected"})
+    assert found == "'preferred' says that the rejected response is the better one: say which with --map"
+
+
+def test_an_answer_to_another_question_is_no_label() -> None:
+    grade = {"type": "choices", "from_name": "prompt_quality_grade", "to_name": "prompt", "value": {"choices": ["B"]}}
+    (found,) = pairs_of(task({"completed_by": 3, "result": [grade]}))
+    assert isinstance(found, str) and "'B' to 'prompt_quality_grade' could not be read" in found
+    safe = grade | {"from_name": "safety_issue", "value": {"choices": ["None"]}}
+    compared = [safe, grade, *pairwise("right", 3)["result"]]
+    assert pairs_of(task({"completed_by": 3, "result": compared})) == [
+        Pair("Best soup?", "Lentil.", "No idea.", annotator="3")
+    ]
+
+
+def test_the_user_says_which_question_of_a_tool_counts() -> None:
+    asked = [
+        {"type": "choices", "from_name": name, "to_name": "x", "value": {"choices": [side]}}
+        for name, side in (("helpful pref", "answer1"), ("harmless pref", "answer2"))
+    ]
+    row = task({"completed_by": 3, "result": asked})
+    (found,) = pairs_of(row)
+    assert isinstance(found, str) and found.endswith("disagree: say which to read, --map preferred=QUESTION")
+    for name, better in (("helpful pref", "No idea."), ("harmless pref", "Lentil.")):
+        (pair,) = pairs_of(row, mapping=ColumnMap({"preferred": name}))
+        assert isinstance(pair, Pair) and pair.better == better
+    assert pairs_of(row, mapping=ColumnMap({"preferred": "no"})) == [
+        "no column 'no', which --map names as the 'preferred'"
+    ]
+
+
+def test_labels_of_the_judge_are_said() -> None:
+    reader, _ = reader_of({**AB, "preferred": "a", "annotator": "judge"})
+    assert list(reader.notes) == [
+        "labels of the annotator 'judge' train only the judge of policies: they are no human labels"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "third"),
+    [
+        ("response_a", "response_b", "response_c"),
+        ("answer1", "answer2", "answer3"),
+        ("response 1", "response 2", "response 0"),
+    ],
+)
+def test_a_third_response_is_not_passed_over(one: str, other: str, third: str) -> None:
+    row = {"prompt": "Best soup?", one: "Lentil.", other: "No idea.", third: "Leek."}
+    (found,) = pairs_of(row)
+    assert isinstance(found, str) and found.startswith(f"a third response, '{third}': say which two")
+    mapping = ColumnMap({"response_a": other, "response_b": third})
+    assert pairs_of(row, mapping=mapping) == [Pair("Best soup?", "Leek.", "No idea.", False)]
