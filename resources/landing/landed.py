@@ -94,7 +94,11 @@ def land_files(
             if report.unread:
                 quarantine.add_file(path, report.unread)
         with Merge(staged, known, datetime.now(UTC)) as merge:
-            done = _merge(store, staged, merge, quarantine)
+            quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
+            gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
+            reasons = merge.reasons()
+        contents = _commit(store, gained, merge.landed_at)  # only now: each database may fill its memory
+        done = _landed(store, contents, staged, merge, reasons)
     for mark, digest, report in zip(marks, staged.digests, staged.reports, strict=True):
         no_pair = None if report.pairs else f"no row is a pair: ser quarantine --dataset {store.dataset}"
         store.remember(mark, digest, notes_folder(mapping), report.unread or no_pair)
@@ -112,29 +116,27 @@ def preview_files(
     with tempfile.TemporaryDirectory() as folder:
         staged = stage(files, Path(folder), mapping)
         with Merge(staged, _known(store), datetime.now(UTC)) as merge:
-            done = _landed(store, store.current(), store.contents(store.current()), staged, merge)
+            done = _landed(store, store.contents(store.current()), staged, merge, merge.reasons())
         return done, staged.first_pairs(_SHOWN)
 
 
-def _merge(store: DatasetStore, staged: Staged, merge: Merge, quarantine: Quarantine) -> Landed:
-    quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
-    contents, snapshot = store.contents(store.current()), store.current()
-    gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
+def _commit(store: DatasetStore, gained: dict[str, list[str]], landed_at: datetime) -> dict[str, Any]:
+    """Make what was gained a new snapshot, if anything was; returns what the current one holds."""
+    contents = store.contents(store.current())
     if any(gained.values()):
         contents = snapshot_contents(store, {kind: contents["parts"][kind] + gained[kind] for kind in PARTS})
-        snapshot = f"{store.dataset}-{contents['digest'][:12]}"
-        store.commit(snapshot, contents, merge.landed_at.isoformat())
-    return _landed(store, snapshot, contents, staged, merge)
+        store.commit(f"{store.dataset}-{contents['digest'][:12]}", contents, landed_at.isoformat())
+    return contents
 
 
 def _landed(
-    store: DatasetStore, snapshot: str | None, contents: dict[str, Any], staged: Staged, merge: Merge
+    store: DatasetStore, contents: dict[str, Any], staged: Staged, merge: Merge, reasons: list[dict[str, Any]]
 ) -> Landed:
     counts = merge.counts
     return Landed(
-        store.dataset, snapshot, staged.rows, counts.landed, counts.labels_added, counts.unnamed_votes,
+        store.dataset, store.current(), staged.rows, counts.landed, counts.labels_added, counts.unnamed_votes,
         counts.duplicates, counts.quarantined, contents["labelled"], contents["pairs"] - contents["labelled"],
-        merge.reasons(), staged.reports,
+        reasons, staged.reports,
     )  # fmt: skip
 
 
