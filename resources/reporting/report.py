@@ -96,7 +96,7 @@ def verdict(data: ReportData) -> list[str]:
     if data.gate_is_closed:
         return [
             f"{promoted['why'][0].upper()}{promoted['why'][1:]}.",
-            "This model stays, and can be exported (`ser export rm`); `ser run --anyway` runs the loops all the same.",
+            "This model stays. To export it: ser export rm. To run the loops all the same: ser run --anyway.",
         ]
     if promoted["loop"] == 0:
         return [f"The seed reward model stays: self-training is not shown to help here. {_reason(promoted)}"]
