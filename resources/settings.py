@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationEr
 
 from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
+from resources.machine import default_compute
 from ser.errors import SerError
 from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Roles, Spec, Thresholds
 
@@ -168,8 +169,9 @@ def load_settings(**overrides: Any) -> Settings:
         if value is not None:
             _put(values, [name], value, f"--{name}")
             origins[name,] = f"--{name}"
+    defaults = Settings().model_dump() | ({"compute": default_compute().model_dump()} if "compute" in values else {})
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(_over(defaults, values))
     except ValidationError as error:
         raise SerError(_explain(error, origins)) from error
 
@@ -187,6 +189,16 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin files with a mark
     except (OSError, ValueError) as error:
         raise SerError(f"{path} cannot be read: {error}. Mend the file; it is TOML.") from error
+
+
+def _over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults with `values` in their places: a key that is set leaves its neighbours as they are."""
+    merged = {**defaults, **values}
+    for name, value in values.items():
+        below = defaults.get(name)
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[name] = _over(below, value)
+    return merged
 
 
 def _put(values: dict[str, Any], path: list[str], value: Any, name: str) -> None:

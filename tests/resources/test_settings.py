@@ -1,13 +1,16 @@
 """Settings are checked once, and a wrong one is named with the remedy."""
 
+import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from resources.heads import known_runs
+from resources.machine import default_compute
 from resources.settings import ROOT, Settings, load_settings
 from ser.errors import SerError
 from ser.specs import Compute
@@ -33,6 +36,7 @@ def test_defaults_are_the_published_thresholds(ser_toml: Path) -> None:
 
 
 OWN = ("automation.cron", "landing")
+COMPUTE = {"compute": default_compute()}
 
 
 def test_the_documentation_shows_every_setting_with_its_default() -> None:
@@ -62,6 +66,33 @@ def test_the_environment_overrides_the_file_and_arguments_override_both(
     monkeypatch.setenv("SER_PPO__EPISODES", "16")
     assert (load_settings().loops, load_settings().ppo.episodes) == (4, 16)
     assert load_settings(loops=2).loops == 2
+
+
+def leaves(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every key that has a value, as a path, below OWN none."""
+    for key, value in values.items():
+        path = (*prefix, key)
+        if isinstance(value, dict) and ".".join(path) not in OWN:
+            yield from leaves(value, path)
+        elif value is not None and ".".join(path) not in OWN:
+            yield path, value
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), leaves(Settings(compute=default_compute()).model_dump()), ids=lambda it: str(it)
+)
+def test_a_key_that_is_set_leaves_its_neighbours_as_they_are(
+    ser_toml: Path, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...], value: Any
+) -> None:
+    """To set a key to its default changes nothing, in the file or in the environment."""
+    expected = load_settings().model_copy(update={"compute": default_compute()})
+    *section, key = path
+    text = f"{key} = {json.dumps(value)}\n"
+    ser_toml.write_text(f"[{'.'.join(section)}]\n{text}" if section else text)
+    assert load_settings().model_copy(update=COMPUTE if section != ["compute"] else {}) == expected
+    ser_toml.write_text("")
+    monkeypatch.setenv(f"SER_{'__'.join(path).upper()}", json.dumps(value))
+    assert load_settings().model_copy(update=COMPUTE if section != ["compute"] else {}) == expected
 
 
 def test_equal_settings_have_equal_digests(ser_toml: Path) -> None:
