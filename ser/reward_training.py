@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,26 +64,36 @@ class PairRewardTrainer(RewardTrainer):
 
         Ouyang et al. (arXiv 2203.02155, eq. 1) and Eisenstein et al. (arXiv 2312.09244, eq. 2).
         """
-        examples = inputs["examples"]
-        rewards = self._rewards([example.encoded for example in examples])
-        preferred = torch.tensor([0 if one.preferred == "a" else 1 for one in examples], device=rewards.device)
-        weight = torch.tensor([one.weight for one in examples], device=rewards.device)
-        chosen = rewards.gather(1, preferred[:, None]).squeeze(1)
-        rejected = rewards.gather(1, 1 - preferred[:, None]).squeeze(1)
-        losses = -logsigmoid(chosen - rejected)
-        losses = losses + self._centering * (chosen + rejected) ** 2
-        loss = (weight * losses).sum() / weight.sum()
-        return (loss, {"rewards": rewards}) if return_outputs else loss
+        loss = torch.stack(list(self._losses(inputs["examples"]))).sum()
+        return (loss, {}) if return_outputs else loss
 
-    def _rewards(self, encoded: Sequence[EncodedStates]) -> torch.Tensor:
-        """Rewards [B, 2] of a batch, computed in parts of similar length: one long pair does not pad all others."""
-        parts = plan([(len(one.pair), one.pair.pair_id) for one in encoded])
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """Go back through each part of the batch by itself: memory holds the graph of a part, whatever the batch.
+
+        The gradients are those of `compute_loss`, because each part is divided by the weight of the whole batch.
+        """
+        model.train()
+        told = torch.zeros((), device=self.accelerator.device)
+        for loss in self._losses(inputs["examples"]):
+            self.accelerator.backward(loss)
+            told += loss.detach()
+        return told
+
+    def _losses(self, examples: Sequence[Example]) -> Iterator[torch.Tensor]:
+        """What each part of a batch, of pairs of similar length, adds to its loss: one long pair pads no others."""
         device = self.accelerator.device
-        rewards = torch.cat(
-            [self._reward_model.rewards(*collate([encoded[i] for i in part], device)) for part in parts]
-        )
-        order = torch.tensor([i for part in parts for i in part], device=device)
-        return rewards[order.argsort()]
+        total = sum(example.weight for example in examples)
+        for part in plan([(len(one.encoded.pair), one.encoded.pair.pair_id) for one in examples]):
+            chosen, rejected = self._rewards([examples[i] for i in part]).unbind(1)
+            losses = -logsigmoid(chosen - rejected) + self._centering * (chosen + rejected) ** 2
+            weight = torch.tensor([examples[i].weight for i in part], device=device)
+            yield (weight * losses).sum() / total
+
+    def _rewards(self, examples: Sequence[Example]) -> torch.Tensor:
+        """Rewards [B, 2] of the preferred and the other response of each example."""
+        rewards = self._reward_model.rewards(*collate([one.encoded for one in examples], self.accelerator.device))
+        preferred = torch.tensor([0 if one.preferred == "a" else 1 for one in examples], device=rewards.device)
+        return torch.stack([rewards.gather(1, side[:, None]).squeeze(1) for side in (preferred, 1 - preferred)], 1)
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
         return 0  # the parent counts tokens in tensors that a packed batch does not have

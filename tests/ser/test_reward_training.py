@@ -1,6 +1,7 @@
 """Training learns, changes what it may change, and continues after a kill with the same bytes."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch.nn.functional import logsigmoid
 
 from ser import tables
 from ser.backbone import load_tokenizer
+from ser.batches import plan
 from ser.kept import keep_as
 from ser.progress import Progress, silent
 from ser.reward_model import RewardModel
@@ -136,17 +138,21 @@ def test_a_half_written_checkpoint_is_passed_over(parts: dict[str, Any], trained
     assert digests(tmp_path) == digests(trained)
 
 
-def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_path: Path) -> None:
+def trainer_of(model: RewardModel, examples: list[Example], parts: dict[str, Any], out: Path) -> PairRewardTrainer:
     from trl import RewardConfig
 
+    args = RewardConfig(
+        output_dir=str(out), use_cpu=True, bf16=False, report_to="none", center_rewards_coefficient=0.01,
+        gradient_checkpointing=False, max_length=None,
+    )  # fmt: skip
+    return PairRewardTrainer(model, examples, args=args, processing_class=load_tokenizer(parts["backbone"]))
+
+
+def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_path: Path) -> None:
     items = list(PairStates(parts["seed_states"]).pairs())[:3]
     examples = [Example(items[0], "a", 1.0), Example(items[1], "b", 0.5), Example(items[2], "a", 0.0)]
     model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
-    args = RewardConfig(
-        output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", center_rewards_coefficient=0.01,
-        gradient_checkpointing=False, max_length=None,
-    )  # fmt: skip
-    trainer = PairRewardTrainer(model, examples, args=args, processing_class=load_tokenizer(parts["backbone"]))
+    trainer = trainer_of(model, examples, parts, tmp_path)
     loss = trainer.compute_loss(model.model, {"examples": examples})
     rewards = model.rewards(*collate(items))
     expected = 0.0
@@ -155,6 +161,26 @@ def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_p
         one = -logsigmoid(torch.tensor(chosen - rejected)).item() + 0.01 * (chosen + rejected) ** 2
         expected += weight * one / 1.5
     assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
+    parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = (1.0, 0.5, 0.25, 1.0, 2.0, 0.0)
+    items = list(PairStates(parts["seed_states"]).pairs())[: len(weights)]
+    examples = [Example(item, "ab"[i % 2], weight) for i, (item, weight) in enumerate(zip(items, weights, strict=True))]
+    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    trainer = trainer_of(model, examples, parts, tmp_path)
+    found = []
+    for tokens in (10**6, 1):  # one part, and a part for each pair
+        monkeypatch.setattr("ser.reward_training.plan", partial(plan, tokens=tokens))
+        model.model.zero_grad()
+        loss = trainer.training_step(model.model, {"examples": examples})
+        found.append((loss, [p.grad.clone() for p in model.model.parameters() if p.grad is not None]))
+    (whole, expected), (in_parts, gradients) = found
+    assert torch.allclose(whole, in_parts, atol=1e-6) and whole > 0
+    assert len(gradients) > 4 and any(gradient.abs().max() > 1e-3 for gradient in gradients)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(expected, gradients, strict=True))
 
 
 def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:
