@@ -59,6 +59,7 @@ def promoted(work: Workshop) -> Artifact:
     spec = PromoteSpec(
         loops=list(range(len(keys))),
         rm_versions=[work.heads.get(key).version for key in keys],
+        rule=work.settings.promotion,
         seed=seed_data(work),
         anyway=work.settings.anyway,
     )

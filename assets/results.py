@@ -37,7 +37,7 @@ def measured(heldout: Artifact) -> dict[str, Any]:
     """The accuracy of a reward model and its baseline with intervals, as plottable numbers and as sentences."""
     metadata: dict[str, Any] = {"temperature": heldout.summary["temperature"]}
     for split, metrics in heldout.summary["metrics"].items():
-        metadata[f"{split}_ece"] = metrics["ece"]["value"]
+        metadata |= {f"{split}_{name}": metrics[name]["value"] for name in metrics if name.startswith("ece")}
         for name in ("accuracy", "longer_wins"):
             measure = metrics[name]
             metadata[f"{split}_{name}"] = measure["value"]

@@ -15,6 +15,7 @@ from bench.landing import landing
 from bench.measure import Comparison, table
 from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
+from bench.promotion import promotion
 from bench.stamp import machine, versions
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
@@ -29,7 +30,7 @@ EPISODES = 8
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
 SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph")
 """Sections that `--quick` leaves out unless they are named."""
-ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling")
+ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling", "promotion")
 """Sections in which nothing takes turns."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -92,6 +93,10 @@ def _graph(quick: bool) -> str:
     return graph(ROUNDS, loops=1, max_pairs=400) if quick else graph(ROUNDS, loops=2, max_pairs=600)
 
 
+def _promotion(quick: bool) -> str:
+    return promotion(200 if quick else 4_000)
+
+
 def _loops(quick: bool) -> str:
     return _compared(loops, quick, {"hh_harmless": 24 if quick else 128, "sample": 256})
 
@@ -129,6 +134,7 @@ SECTIONS = {
     "bookkeeping": _bookkeeping,
     "landing": _landing,
     "labelling": _labelling,
+    "promotion": _promotion,
     "utilisation": _utilisation,
 }
 
@@ -140,7 +146,7 @@ def write(section: str, measured: str) -> None:
     after = rest.split(end)[1]
     day = datetime.now(UTC).date().isoformat()
     rounds = "" if section in ONCE else f", {ROUNDS} rounds"
-    arithmetic = "" if section in ("padding", "accuracy", "landing") else f"{default_compute().dtype}; "
+    arithmetic = "" if section in ("padding", "accuracy", "landing", "promotion") else f"{default_compute().dtype}; "
     about = f"{machine()}; {versions()}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
 

@@ -66,7 +66,7 @@ class _WithoutTexts(ast.NodeTransformer):
         """Descriptions of fields, and what listeners are told."""
         node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
         if _called(node) in _TOLD:
-            node.args = [_without_strings(argument) for argument in node.args]
+            _without_strings(node)
         return self.generic_visit(node)
 
 

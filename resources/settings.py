@@ -15,7 +15,7 @@ from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from resources.machine import default_compute
 from ser.errors import SerError
-from ser.specs import Compute, Encoding, Judging, Ppo, RewardTraining, Roles, Spec, Thresholds
+from ser.specs import Compute, Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project: `ser.toml` and, unless `SER_DATA` says otherwise, `data` are here."""
@@ -90,6 +90,7 @@ class Settings(Spec):
     compute: Compute | None = Field(None, description="default: bfloat16 where the processor has it; all cores")
     thresholds: Thresholds = Thresholds()
     reward_model: RewardTraining = RewardTraining()
+    promotion: PromotionRule = PromotionRule()
     ppo: Ppo = Ppo()
     judging: Judging = Judging()
     controls: Controls = Controls()

@@ -22,7 +22,7 @@ def log_loss(correct_margins: Sequence[float] | np.ndarray, temperature: float =
     return float(np.logaddexp(0, -np.asarray(correct_margins) / temperature).mean())
 
 
-def fit_temperature(correct_margins: Sequence[float]) -> float:
+def fit_temperature(correct_margins: Sequence[float] | np.ndarray) -> float:
     """The T > 0 that minimises the log-loss on held-out pairs (Guo et al., arXiv 1706.04599, section 4.2).
 
     The labels are smoothed as by Platt (1999, "Probabilistic outputs for support vector machines", section 2.2): n
@@ -46,6 +46,23 @@ def fit_temperature(correct_margins: Sequence[float]) -> float:
         method="bounded",
     )
     return float(math.exp(result.x))
+
+
+def cross_fitted_log_loss(correct_margins: Sequence[float], groups: Sequence[str], folds: int = 5) -> list[float]:
+    """-log sigmoid(m / T) of each margin, with the T that fits the margins of the other folds of whole groups.
+
+    Unlike the log loss at a temperature that was fitted on the same pairs, it does not flatter a model. With a single
+    group there are no others, and T is fitted on all.
+    """
+    names = sorted(set(groups))
+    fold_of = {name: number % min(folds, len(names)) for number, name in enumerate(names)}
+    own = np.array([fold_of[group] for group in groups])
+    margins = np.asarray(correct_margins, dtype=float)
+    losses = np.empty(len(margins))
+    for fold in set(fold_of.values()):
+        others = margins[own != fold] if len(names) > 1 else margins
+        losses[own == fold] = np.logaddexp(0, -margins[own == fold] / fit_temperature(others))
+    return [float(loss) for loss in losses]
 
 
 def expected_calibration_error(correct_margins: Sequence[float], temperature: float, bins: int = 10) -> float:

@@ -54,7 +54,7 @@ def measure(
     for split, values in margins.items():
         if values:
             tied = [groups[one.pair_id] for one in scored[split]]
-            metrics[split] = _metrics(values, temperature, tied)
+            metrics[split] = _metrics(values, temperature, tied, fitted_here=split == "calibration")
             metrics[split]["longer_wins"] = share([longer[one.pair_id] for one in scored[split]], tied)
     for split, ones in scored.items():
         judged = [one for one in ones if one.pair_id in judge_labels]
@@ -66,10 +66,13 @@ def measure(
     return rows, {"temperature": temperature, "reward_offset": sum(rewards) / len(rewards), "metrics": metrics}
 
 
-def _metrics(margins: Sequence[float], temperature: float, groups: Sequence[str]) -> dict[str, Any]:
-    n = len(margins)
+def _metrics(
+    margins: Sequence[float], temperature: float, groups: Sequence[str], *, fitted_here: bool
+) -> dict[str, Any]:
+    """Metrics of a split; where the temperature was fitted on it, those that it flatters are named so."""
+    n, about = len(margins), "_in_sample" if fitted_here else ""
     return {
         "accuracy": accuracy(margins, groups),
-        "ece": {"value": expected_calibration_error(margins, temperature), "n": n},
-        "log_loss": {"value": log_loss(margins, temperature), "n": n},
+        f"ece{about}": {"value": expected_calibration_error(margins, temperature), "n": n},
+        f"log_loss{about}": {"value": log_loss(margins, temperature), "n": n},
     }

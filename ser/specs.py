@@ -159,6 +159,18 @@ class Judging(Spec):
     tie_band: float = Field(0.05, ge=0, lt=1, description="a difference of sigmoid rewards up to this is a tie")
 
 
+class PromotionRule(Spec):
+    """What is promoted, and by which statistic on calibration pairs, fixed before a run begins (`ser.promotion`)."""
+
+    rule: Literal["evidence", "not_worse", "last", "best"] = Field(
+        "evidence",
+        description="evidence: a loop that is shown to be better; not_worse: the last unless it is shown worse",
+    )
+    statistic: Literal["accuracy", "log_loss"] = Field(
+        "accuracy", description="accuracy, or log loss at a cross-fitted temperature"
+    )
+
+
 class Gate(Spec):
     """Whether the seed RM is shown to be better than a coin on the calibration pairs (`ser.gate`)."""
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from math import ceil, sqrt
-from statistics import NormalDist
+from statistics import NormalDist, fmean, variance
+from typing import NamedTuple
 
 
 def z_value(level: float = 0.95) -> float:
@@ -82,10 +83,16 @@ def needed_above_half(share: float, effect: float = 1.0, power: float = 0.8, lev
     return ceil(effect * (reach / (share - 0.5)) ** 2)
 
 
-def gain(
-    before: Sequence[bool], after: Sequence[bool], groups: Sequence[str], level: float = 0.95
-) -> tuple[float, float, float]:
-    """`(difference, low, high)` of two shares of right answers on the same cases (Bonett and Price, 2012).
+class Gain(NamedTuple):
+    """A paired difference with the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def gain(before: Sequence[bool], after: Sequence[bool], groups: Sequence[str], level: float = 0.95) -> Gain:
+    """The difference of two shares of right answers on the same cases (Bonett and Price, 2012).
 
     The interval adds one to the gained and the lost cases, so it stays honest when few changed; cases on which both
     agree cancel, which makes it narrower than the two shares' own intervals suggest. Counts are divided by the design
@@ -94,9 +101,21 @@ def gain(
     changes = [int(a) - int(b) for b, a in zip(before, after, strict=True)]
     n = len(changes)
     if n == 0:
-        return 0.0, -1.0, 1.0
+        return Gain(0.0, -1.0, 1.0)
     effect = design_effect(changes, groups)
     size = n / effect + 2
     up, down = (changes.count(1) / effect + 1) / size, (changes.count(-1) / effect + 1) / size
     half = z_value(level) * sqrt((up + down - (up - down) ** 2) / size)
-    return sum(changes) / n, max(-1.0, up - down - half), min(1.0, up - down + half)
+    return Gain(sum(changes) / n, max(-1.0, up - down - half), min(1.0, up - down + half))
+
+
+def mean_gain(before: Sequence[float], after: Sequence[float], groups: Sequence[str], level: float = 0.95) -> Gain:
+    """The difference of two means over the same cases, by the normal approximation at the effective size.
+
+    Raises:
+        ValueError: fewer than two cases.
+    """
+    changes = [a - b for b, a in zip(before, after, strict=True)]
+    n, mean = len(changes), fmean(changes)
+    half = z_value(level) * sqrt(variance(changes) * design_effect(changes, groups) / n)
+    return Gain(mean, mean - half, mean + half)

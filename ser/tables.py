@@ -135,13 +135,18 @@ def longer_is_preferred(*paths: Path) -> dict[str, float]:
     }
 
 
-def right(heldout: Path, split: str) -> dict[str, bool]:
-    """Whether a model ranked each pair of a split as people do (a tie is wrong), in the order of the table."""
+def margins(heldout: Path, split: str) -> dict[str, float]:
+    """The reward of the response that people prefer minus the other's, of each pair of a split, in their order."""
     return {
-        row["pair_id"]: (row["reward_a"] - row["reward_b"]) * (1 if row["preferred"] == "a" else -1) > 0
+        row["pair_id"]: (row["reward_a"] - row["reward_b"]) * (1 if row["preferred"] == "a" else -1)
         for row in read(heldout)
         if row["split"] == split
     }
+
+
+def right(heldout: Path, split: str) -> dict[str, bool]:
+    """Whether a model ranked each pair of a split as people do (a tie is wrong), in the order of the table."""
+    return {pair_id: margin > 0 for pair_id, margin in margins(heldout, split).items()}
 
 
 def count(path: Path) -> int:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ser import tables
+from ser.calibration import cross_fitted_log_loss
 from ser.gate import describe_gate
 from ser.progress import Progress
 from ser.promotion import promote
@@ -18,15 +20,20 @@ def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
 
     `inputs["calibration"]` (labelled table) says which of the pairs belong together.
     """
-    scored = [tables.right(path, "calibration") for path in inputs["heldout"]]
-    candidates = [
-        {"loop": loop, "rm_version": version, "correct": list(correct.values())}
-        for loop, version, correct in zip(spec.loops, spec.rm_versions, scored, strict=True)
-    ]
+    scored = [tables.margins(path, "calibration") for path in inputs["heldout"]]
     tied = tables.groups(inputs["calibration"])
     groups = [tied[pair_id] for pair_id in scored[0]]
-    gate = describe_gate(share(list(scored[0].values()), groups), spec.seed)
-    summary = promote(candidates, groups, gate, anyway=spec.anyway) | {
+    candidates = [
+        {
+            "loop": loop,
+            "rm_version": version,
+            "correct": [margin > 0 for margin in margins.values()],
+            "log_loss": cross_fitted_log_loss(list(margins.values()), groups),
+        }
+        for loop, version, margins in zip(spec.loops, spec.rm_versions, scored, strict=True)
+    ]
+    gate = describe_gate(share([float(margin > 0) for margin in scored[0].values()], groups), spec.seed)
+    summary = promote(candidates, groups, gate, spec.rule, anyway=spec.anyway) | {
         "gate": gate.model_dump(),
         "candidates": [_measured(one, groups) for one in candidates],
     }
@@ -43,4 +50,5 @@ def _measured(candidate: Mapping[str, Any], groups: Sequence[str]) -> dict[str, 
         "ci_low": measured["ci_low"],
         "ci_high": measured["ci_high"],
         "n": measured["n"],
+        "log_loss": fmean(candidate["log_loss"]),
     }

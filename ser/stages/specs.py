@@ -1,7 +1,7 @@
 """What each stage can be told. Apart from the stages, because the graph builds specs without importing torch."""
 
 from ser.gate import SeedData
-from ser.specs import Compute, Encoding, Judging, Ppo, Roles, Spec, Thresholds, Training
+from ser.specs import Compute, Encoding, Judging, Ppo, PromotionRule, Roles, Spec, Thresholds, Training
 
 
 class EmbeddedBackboneSpec(Spec):
@@ -69,6 +69,7 @@ class PromoteSpec(Spec):
 
     loops: list[int]
     rm_versions: list[str]
+    rule: PromotionRule
     seed: SeedData
     """What the gate's words need to know."""
     anyway: bool

@@ -1,13 +1,21 @@
 """Temperature, confidence and calibration error against numbers worked out by hand."""
 
 import math
+import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.calibration import confidence, expected_calibration_error, fit_temperature, log_loss, sigmoid
+from ser.calibration import (
+    confidence,
+    cross_fitted_log_loss,
+    expected_calibration_error,
+    fit_temperature,
+    log_loss,
+    sigmoid,
+)
 
 
 @given(st.floats(-800, 800))
@@ -51,3 +59,17 @@ def test_calibration_error_by_hand() -> None:
     margin = math.log(3)
     assert expected_calibration_error([margin, margin, margin, -margin], 1.0) == pytest.approx(0.0, abs=1e-9)
     assert expected_calibration_error([-margin] * 4, 1.0) == pytest.approx(0.75)
+
+
+def test_a_cross_fitted_log_loss_does_not_flatter() -> None:
+    draw = random.Random(0)
+    margins = [draw.gauss(0.3, 1) for _ in range(60)]
+    groups = [str(k // 3) for k in range(60)]
+    crossed = cross_fitted_log_loss(margins, groups)
+    assert len(crossed) == 60 and sum(crossed) / 60 > log_loss(margins, fit_temperature(margins))
+    # A pair's loss does not depend on its own group's margins but for its own margin.
+    other = [*margins[:1], 9.0, -9.0, *margins[3:]]
+    assert cross_fitted_log_loss(other, groups)[0] == crossed[0]
+    assert cross_fitted_log_loss([1.0, 2.0], ["g", "g"]) == pytest.approx(
+        [math.log1p(math.exp(-m / fit_temperature([1.0, 2.0]))) for m in (1.0, 2.0)]
+    )

@@ -22,6 +22,9 @@ def test_tied_pairs_widen_the_intervals_of_every_accuracy() -> None:
             before, after = alone[split][name], tied[split][name]
             assert (after["value"], after["n"]) == (before["value"], before["n"]) == (0.8, 100)
             assert before["ci_low"] > 0.7 and after["ci_low"] < 0.5
+    # The temperature was fitted on the calibration pairs: what it flatters there is named so.
+    assert {"ece", "log_loss"} <= tied["test"].keys() and not {"ece", "log_loss"} & tied["calibration"].keys()
+    assert {"ece_in_sample", "log_loss_in_sample"} <= tied["calibration"].keys()
 
 
 def test_a_group_ties_pairs_of_other_prompts_and_a_prompt_its_own(tmp_path: Path) -> None:
