@@ -33,7 +33,7 @@ def _share_shown(gain: float, n: int, runs: int, draw: random.Random) -> float:
 
 
 def _models(gain: float, n: int, draw: random.Random) -> list[dict[str, Any]]:
-    """The seed and a loop that differ in a share `CHANGED` of the pairs, of which the loop gets more right by `gain`."""
+    """The seed and a loop that differ in a share `CHANGED` of the pairs; the loop gets more right by `gain`."""
     up = (CHANGED + gain) / 2
     kinds = draw.choices(("up", "down", "right", "wrong"), (up, CHANGED - up, 0.7, 0.3 - CHANGED), k=n)
     return [

@@ -29,10 +29,15 @@ def promote(
 def candidate(loop: int, right: int, n: int = 120, first: int = 0) -> dict[str, Any]:
     """A model that ranks `right` of `n` pairs as people do, from the pair `first` on."""
     correct = [first <= k < first + right for k in range(n)]
-    return {"loop": loop, "rm_version": f"v{loop}", "correct": correct, "log_loss": [0.5 if c else 0.9 for c in correct]}
+    return {
+        "loop": loop,
+        "rm_version": f"v{loop}",
+        "correct": correct,
+        "log_loss": [0.5 if c else 0.9 for c in correct],
+    }
 
 
-SEED, CLEAR, LITTLE, WORSE = candidate(0, 60), candidate(1, 90), candidate(1, 63), candidate(1, 30)
+SEED, CLEAR, LITTLE, WORSE = candidate(0, 60), candidate(1, 90), candidate(1, 63, first=4), candidate(1, 30)
 
 
 @pytest.mark.parametrize("statistic", ["accuracy", "log_loss"])
@@ -73,12 +78,14 @@ def test_a_gain_on_few_prompts_is_not_shown() -> None:
     tied = [str(k // 30) for k in range(120)]
     found = promote([SEED, candidate(1, 120)], tied)
     assert (found["promoted_loop"], found["verdict"]) == (0, "not_shown")
-    assert found["why"].startswith("the seed RM stays; loop 1 ranks 100.0 % of 120 calibration pairs as people do, +50.0")
+    assert found["why"].startswith(
+        "the seed RM stays; loop 1 ranks 100.0 % of 120 calibration pairs as people do, +50.0"
+    )
 
 
 def test_what_the_pairs_could_have_shown_is_said() -> None:
     found = promote([SEED, LITTLE])
-    assert 0.03 < found["detectable"] < 0.07
+    assert 0.03 < found["detectable"] < 0.08
     assert found["needed"] == pytest.approx(120 * (found["detectable"] / 0.02) ** 2, abs=1)
     assert f"show a gain of {100 * found['detectable']:.1f} with 80 % power" in found["why"]
 
