@@ -27,6 +27,7 @@ learning_rate = 5e-3
 batch_size = 8
 [reward_model.lora]
 r = 4
+top = 0.3333
 [ppo]
 episodes = 8
 batch_size = 8
