@@ -36,7 +36,8 @@ class SourceIndex:
     def __init__(self, root: Path, package: str, prepare: ast.NodeTransformer):
         self._root, self._package, self._prepare = root, package, prepare
         self._modules: dict[str, _Module] = {}
-        self._dumped: dict[int, str] = {}
+        self._dumped: dict[int, str] = {}  # by statement, each of which lives as long as its module
+        self._uses: dict[int, list[Place]] = {}
 
     def used_by(self, module: str) -> dict[Place, list[str]]:
         """All definitions of `module`, and all that those use, each with the syntax of its statements.
@@ -58,11 +59,13 @@ class SourceIndex:
             found[place] = [self._dump(statement) for statement in statements]
             waiting.append((home, ""))
             for statement in statements:
-                waiting.extend(self._names(home, statement))
+                if id(statement) not in self._uses:
+                    self._uses[id(statement)] = list(set(self._names(home, statement)))
+                waiting.extend(self._uses[id(statement)])
         return found
 
     def _dump(self, statement: ast.stmt) -> str:
-        if id(statement) not in self._dumped:  # statements live as long as their modules
+        if id(statement) not in self._dumped:
             self._dumped[id(statement)] = ast.dump(statement)
         return self._dumped[id(statement)]
 
