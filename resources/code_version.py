@@ -1,4 +1,4 @@
-"""The code's part of a version: what a stage would compute, and not how that is commented, described or said."""
+"""The code's part of a version: what a stage would do, not how it is commented."""
 
 import ast
 import hashlib
@@ -8,28 +8,21 @@ from importlib import metadata
 from pathlib import Path
 
 import ser
-from resources.source_index import SourceIndex
 
-PACKAGES = ("torch", "transformers", "tokenizers", "peft", "trl", "accelerate", "safetensors", "numpy", "gguf")
+PACKAGES = ("torch", "transformers", "peft", "trl")
 """Libraries whose version may change a stage's numbers."""
-
-_TOLD = frozenset(("progress", "warn", "tell"))
-"""Calls whose texts are for people."""
 
 
 @lru_cache
 def code_version(module: str) -> str:
-    """16 hex characters over the syntax trees of `module` and of every definition in `ser` that it uses.
+    """16 hex characters over the syntax trees, without docstrings, of `module` and every `ser` module it imports.
 
-    Comments, docstrings, descriptions of fields, texts of errors and of progress, and definitions that nothing here
-    uses leave the version as it was; any other change does not.
-
-    Raises:
-        ModuleNotFoundError: there is no such module.
+    A changed comment, docstring or layout leaves the version as it was; any other change does not.
     """
     digest = hashlib.sha256()
-    for place, statements in sorted(_index(Path(ser.__file__).parent).used_by(module).items()):
-        digest.update("\n".join((*place, *statements)).encode())
+    for name in sorted(_reachable(module)):
+        digest.update(name.encode())
+        digest.update(_dumped(name))
     for package in PACKAGES:
         digest.update(f"{package}={metadata.version(package)};".encode())
     return digest.hexdigest()[:16]
@@ -45,46 +38,52 @@ def git_commit() -> str | None:
         return None
 
 
+def _reachable(module: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(_imports(name))
+    return found
+
+
 @lru_cache
-def _index(root: Path) -> SourceIndex:
-    return SourceIndex(root, "ser", _WithoutTexts())
+def _imports(module: str) -> set[str]:
+    """The `ser` modules that a `ser` module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(_bare(module)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] == "ser" and _file(name) is not None}
 
 
-class _WithoutTexts(ast.NodeTransformer):
-    """Takes out docstrings, `description=…`, and the texts of errors and of progress."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Strings that stand alone are documentation."""
-        alone = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if alone else self.generic_visit(node)
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        """Of an error its type counts."""
-        return _without_strings(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Descriptions of fields, and what listeners are told."""
-        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
-        if _called(node) in _TOLD:
-            _without_strings(node)
-        return self.generic_visit(node)
+@lru_cache
+def _dumped(module: str) -> bytes:
+    return ast.dump(_bare(module)).encode()
 
 
-def _called(node: ast.Call) -> str | None:
-    called = node.func
-    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else None
+@lru_cache
+def _bare(module: str) -> ast.Module:
+    path = _file(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no module named {module}")
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+    return tree
 
 
-def _without_strings(node: ast.AST) -> ast.AST:
-    """The node with every string, plain or formatted, made empty."""
-    for parent in ast.walk(node):
-        for field, value in ast.iter_fields(parent):
-            if _is_text(value):
-                setattr(parent, field, ast.Constant(""))
-            elif isinstance(value, list):
-                value[:] = [ast.Constant("") if _is_text(item) else item for item in value]
-    return ast.Constant("") if _is_text(node) else node
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str))
+@lru_cache
+def _file(module: str) -> Path | None:
+    """The source file of a `ser` module, found without importing anything."""
+    place = Path(ser.__file__).parent.joinpath(*module.split(".")[1:])
+    found = (place.with_suffix(".py"), place / "__init__.py")
+    return next((path for path in found if path.is_file()), None)
