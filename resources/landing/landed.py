@@ -93,11 +93,18 @@ def land_files(
         for path, report in zip(files, staged.reports, strict=True):
             if report.unread:
                 quarantine.add_file(path, report.unread)
-        with Merge(staged, known, datetime.now(UTC)) as merge:
-            quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
-            gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
-            reasons = merge.reasons()
-        contents = _commit(store, gained, merge.landed_at)  # only now: each database may fill its memory
+        before = store.parts()
+        try:
+            with Merge(staged, known, datetime.now(UTC)) as merge:
+                quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
+                gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
+                reasons = merge.reasons()
+            contents = _contents(store, gained)  # only now: each database may fill its memory
+        except BaseException:
+            store.take_back(before)  # or each try on a full disk would leave a copy
+            raise
+        if any(gained.values()):
+            store.commit(f"{store.dataset}-{contents['digest'][:12]}", contents, merge.landed_at.isoformat())
         done = _landed(store, contents, staged, merge, reasons)
     for mark, digest, report in zip(marks, staged.digests, staged.reports, strict=True):
         no_pair = None if report.pairs else f"no row is a pair: ser quarantine --dataset {store.dataset}"
@@ -120,13 +127,12 @@ def preview_files(
         return done, staged.first_pairs(_SHOWN)
 
 
-def _commit(store: DatasetStore, gained: dict[str, list[str]], landed_at: datetime) -> dict[str, Any]:
-    """Make what was gained a new snapshot, if anything was; returns what the current one holds."""
+def _contents(store: DatasetStore, gained: dict[str, list[str]]) -> dict[str, Any]:
+    """What the current snapshot holds with what was gained."""
     contents = store.contents(store.current())
-    if any(gained.values()):
-        contents = snapshot_contents(store, {kind: contents["parts"][kind] + gained[kind] for kind in PARTS})
-        store.commit(f"{store.dataset}-{contents['digest'][:12]}", contents, landed_at.isoformat())
-    return contents
+    if not any(gained.values()):
+        return contents
+    return snapshot_contents(store, {kind: contents["parts"][kind] + gained[kind] for kind in PARTS})
 
 
 def _landed(

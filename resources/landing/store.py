@@ -139,16 +139,25 @@ class DatasetStore:
         return read_json(path, _BACKUP) if path.exists() or self.current() else {}
 
     def sweep(self) -> None:
-        """Remove what a killed or failed landing left: half files, and parts of no snapshot. Only under the lock."""
+        """Remove what a killed landing left half-written. Only under the lock.
+
+        Parts of no snapshot stay: what names them may have been lost, and be put back.
+        """
         clear(self.folder)
-        left = {path.name for path in (self.folder / "parts").glob("*.parquet")} - self._named_by(self.current())
-        for snapshot in self.snapshots() if left else ():  # all of them: a person may have put back an older `current`
-            left -= self._named_by(snapshot)
-        for name in left:
+
+    def parts(self) -> set[str]:
+        """The names of all part files, whether or not a snapshot names them."""
+        return {path.name for path in (self.folder / "parts").glob("*.parquet")}
+
+    def take_back(self, before: set[str]) -> None:
+        """Remove the parts that were not there `before` a landing that failed. Only under the lock."""
+        for name in self.parts() - before:
             (self.folder / "parts" / name).unlink()
 
     def abandon(self) -> None:
-        """Remove the folder of a dataset in which nothing has landed. Only under the lock."""
+        """Remove the folder of a dataset in which nothing has landed; one with a part stays. Only under the lock."""
+        if self.parts():
+            return
         shutil.rmtree(self.folder)
         if not any(self.folder.parent.iterdir()):
             self.folder.parent.rmdir()
@@ -196,9 +205,6 @@ class DatasetStore:
             else:
                 waiting.append(file)
         return waiting, unread
-
-    def _named_by(self, snapshot: str | None) -> set[str]:
-        return {name for names in self.contents(snapshot)["parts"].values() for name in names}
 
     def _whole(self, part: Path) -> Path:
         try:

@@ -1,6 +1,8 @@
 """What has landed and is damaged, or gone, is named by all that reads it, and nothing is changed."""
 
+import contextlib
 import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,13 +100,34 @@ def test_a_damaged_dataset_does_not_hide_another(tmp_path: Path, zone: Landing) 
         zone.current_snapshot("demo")
 
 
-def test_what_a_failed_landing_left_is_swept_and_nothing_else(tmp_path: Path, zone: Landing) -> None:
+@pytest.mark.parametrize("lost", [("snapshots",), ("snapshots", "current"), ("snapshots", "current", "dataset.json")])
+def test_parts_outlive_the_loss_of_all_that_names_them(tmp_path: Path, zone: Landing, lost: tuple[str, ...]) -> None:
+    landed = tmp_path / "data" / "landing" / "demo" / ".landed"
+    parts = files_in(landed / "parts")
+    for name in lost:
+        shutil.rmtree(landed / name) if (landed / name).is_dir() else (landed / name).unlink()
+    with contextlib.suppress(SerError):
+        zone.land([jsonl(tmp_path / "more.jsonl", [pair(50)])], "demo")
+    with contextlib.suppress(SerError):
+        zone.land([jsonl(tmp_path / "bad.jsonl", ["{"])], "demo")
+    assert parts.items() <= files_in(landed / "parts").items()
+
+
+def test_a_landing_that_fails_takes_its_own_parts_back(
+    tmp_path: Path, zone: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts = tmp_path / "data" / "landing" / "demo" / ".landed" / "parts"
-    before = {path.name for path in parts.iterdir()}
-    (parts / f"pairs-{'0' * 32}.parquet").write_bytes(b"of a landing that failed")
-    zone.land([jsonl(tmp_path / "c.jsonl", [pair(40)])], "demo")
-    after = {path.name for path in parts.iterdir()}
-    assert before < after and f"pairs-{'0' * 32}.parquet" not in after
+    before = files_in(parts)
+    more = jsonl(tmp_path / "c.jsonl", [pair(40)])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no space left"):
+        patched.setattr("resources.landing.landed.snapshot_contents", full)
+        zone.land([more], "demo")
+    assert files_in(parts) == before
+    assert zone.land([more], "demo").landed == 1
 
 
 def test_a_first_landing_that_fails_leaves_no_dataset(
