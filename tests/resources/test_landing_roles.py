@@ -341,7 +341,7 @@ def test_roles_are_drawn_once_for_each_setting_and_again_where_what_was_kept_is_
 def test_groups_bind_in_whatever_order_they_come(tmp_path: Path) -> None:
     plain = [pair(i) for i in range(120)]
     grouped = [row | {"group": f"g{i // 4}"} for i, row in enumerate(plain)]
-    beside = [row | {"group": f"h{(i + 2) // 60}", "annotator": "x"} for i, row in enumerate(plain)]
+    beside = [row | {"group": f"h{i // 12}", "annotator": "x"} for i, row in enumerate(plain)]
     made = []
     for number, files in enumerate(([plain, grouped, beside], [beside, plain, grouped])):
         zone = landing(tmp_path / str(number))
@@ -350,8 +350,8 @@ def test_groups_bind_in_whatever_order_they_come(tmp_path: Path) -> None:
         made.append((landed[-1].snapshot, roles(zone, "demo", tmp_path / str(number) / "out")))
     assert made[0] == made[1]
     side = {key: "train" if role in ("seed", "pool") else role for key, role in made[0][1].items()}
-    tied = [{side[identity(i)] for i in block} for block in (range(58), range(58, 118), range(118, 120))]
-    assert all(len(sides) == 1 for sides in tied[:2])
+    blocks = [{side[identity(i)] for i in range(start, start + 12)} for start in range(0, 120, 12)]
+    assert all(len(sides) == 1 for sides in blocks) and len(set.union(*blocks)) > 1
 
 
 def test_no_label_leaves_the_seed_as_labels_grow(tmp_path: Path) -> None:

@@ -91,8 +91,7 @@ def test_what_the_pairs_could_have_shown_is_said() -> None:
 
 
 @given(st.integers(0, 3), st.randoms(use_true_random=False))
-def test_a_loop_that_is_no_better_is_seldom_called_better(loops: int, draw: Any) -> None:
-    """The size of the test: checked by simulation below; here that the verdict depends on the last loop alone."""
+def test_the_verdict_depends_on_the_seed_and_the_last_loop_alone(loops: int, draw: Any) -> None:
     made = [candidate(k, draw.randint(0, 40), 40) for k in range(loops + 2)]
     assert promote(made)["verdict"] == promote([made[0], made[-1]])["verdict"]
 

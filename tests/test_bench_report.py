@@ -1,0 +1,9 @@
+"""Every section of the benchmarks has its place in the report, or it would stop after having measured."""
+
+from bench.__main__ import REPORT, SECTIONS
+
+
+def test_every_section_has_its_marks() -> None:
+    text = REPORT.read_text()
+    places = [(text.count(f"<!-- {name} -->"), text.count(f"<!-- end of {name} -->")) for name in SECTIONS]
+    assert dict(zip(SECTIONS, places, strict=True)) == dict.fromkeys(SECTIONS, (1, 1))
