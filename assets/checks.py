@@ -8,9 +8,9 @@ from assets.ser_resource import SerResource
 from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.record import model_of
 from resources.audit.sync import matches_parquet
-from ser import tables
-from ser.stats import gain, wilson
-from ser.suspicion import suspicions
+from ser.data import tables
+from ser.method.stats import gain, wilson
+from ser.method.suspicion import suspicions
 
 
 @dg.asset_check(asset="splits", blocking=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from resources.workshop import Workshop
-from ser.gate import SeedData, describe_gate, is_shown
+from ser.method.gate import SeedData, describe_gate, is_shown
 from ser.specs import Gate
 
 

@@ -8,8 +8,8 @@ import dagster as dg
 
 from resources.artifacts import Artifact
 from resources.reporting.charts import as_markdown, histogram
-from ser import tables
-from ser.pairs import readable_prompt
+from ser.data import tables
+from ser.data.pairs import readable_prompt
 
 _EXAMPLES = 3
 _EXCERPT = 160

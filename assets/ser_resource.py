@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from assets.outdated import refuse_outdated
+from assets.stale_location import refuse_outdated
 from resources.locks import own_snapshot
 from resources.settings import Settings, data_root, load_settings
 from resources.workshop import Workshop

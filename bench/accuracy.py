@@ -20,18 +20,18 @@ import pandas as pd
 from bench.measure import table
 from bench.stamp import machine, versions
 from bench.workload import MAX_LENGTH, Workload, fitting, model_folder
+from resources.landing.comparison import Row
 from resources.settings import ROOT
-from ser.encoded import write_encoded
-from ser.encoding import EncodedPair, encode_pair
+from ser.data.encoded import write_encoded
+from ser.data.encoding import EncodedPair, encode_pair
+from ser.data.pairs import unit_interval
 from ser.errors import SerError
-from ser.pairs import unit_interval
+from ser.models.reward_model import RewardModel
+from ser.models.scoring import score
+from ser.models.states import PairStates, write_states
 from ser.progress import silent
-from ser.reward_model import RewardModel
-from ser.reward_training import Example, train
-from ser.rows import Row
-from ser.scoring import score
 from ser.specs import Lora, RewardTraining
-from ser.states import PairStates, write_states
+from ser.training import Example, train
 
 RESULTS = ROOT / "docs" / "results" / "adapted-layers.csv"
 COLUMNS = [

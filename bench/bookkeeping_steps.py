@@ -18,10 +18,10 @@ from resources.audit.sync import sync
 from resources.landing.zone import Landing
 from resources.settings import Backbone, Settings
 from resources.workshop import Workshop
-from ser import tables
-from ser.pairs import unit_interval
+from ser.data import tables
+from ser.data.pairs import unit_interval
+from ser.models.scoring import Scored
 from ser.progress import silent
-from ser.scoring import Scored
 from ser.specs import Roles, Thresholds
 from ser.stages.label import write_labels
 from ser.stages.specs import FilterPairsSpec, ReportStatusSpec, SplitSpec

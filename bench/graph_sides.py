@@ -26,7 +26,7 @@ def run(folder: Path) -> None:
     """`ser run --no-policy`, with a note of every stage that it calls."""
     from resources import workshop
     from resources.launchers import in_process
-    from ser_dagster.run import run
+    from ser_dagster.commands.run import run
 
     calls: list[dict[str, Any]] = []
 

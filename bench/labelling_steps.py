@@ -13,15 +13,15 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from bench.bookkeeping import pair_file
 from bench.bookkeeping_steps import Steps
+from resources.landing.comparison import Row
 from resources.landing.shapes.reader import ShapeReader
-from ser import tables
-from ser.backbone import load_tokenizer
-from ser.encoded import write_encoded
-from ser.encoding import encode_pair
-from ser.pairs import Pair
+from ser.data import tables
+from ser.data.encoded import write_encoded
+from ser.data.encoding import encode_pair
+from ser.data.pairs import Pair
+from ser.models.backbone import load_tokenizer
+from ser.models.reward_model import RewardModel
 from ser.progress import silent
-from ser.reward_model import RewardModel
-from ser.rows import Row
 from ser.specs import Compute, Encoding, RewardTraining
 from ser.stages import label, trunk
 from ser.stages.specs import LabelSpec, TrunkSpec

@@ -5,14 +5,14 @@ import tempfile
 from pathlib import Path
 
 from bench.workload import MAX_LENGTH, Workload, model_folder
-from ser.encoded import write_encoded
-from ser.encoding import encode_pair
+from ser.data.encoded import write_encoded
+from ser.data.encoding import encode_pair
+from ser.models.reward_model import RewardModel
+from ser.models.scoring import score
+from ser.models.states import PairStates, write_states
 from ser.progress import silent
-from ser.reward_model import RewardModel
-from ser.reward_training import Example, train
-from ser.scoring import score
 from ser.specs import Lora, RewardTraining
-from ser.states import PairStates, write_states
+from ser.training import Example, train
 
 
 class Scoring:

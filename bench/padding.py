@@ -9,8 +9,8 @@ from statistics import median, quantiles
 
 from bench.measure import table
 from bench.workload import MAX_LENGTH, Workload
-from ser.batches import plan
-from ser.encoding import EncodedPair, encode_prompt
+from ser.data.batches import plan
+from ser.data.encoding import EncodedPair, encode_prompt
 from ser.ppo.update import UPDATE_TOKENS
 from ser.specs import Ppo, RewardTraining
 

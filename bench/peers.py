@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 from trl import RewardConfig, RewardTrainer
 
 from bench.workload import MAX_LENGTH, Workload, model_folder
-from ser.backbone import DTYPES
+from ser.models.backbone import DTYPES
 from ser.specs import RewardTraining
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
+from ser.models.reward_model import RewardModel
 from ser.ppo.policy import Policy
 from ser.ppo.rollout import Episode, sigmoid_score
 from ser.ppo.trainer import Trainer
 from ser.progress import silent
-from ser.reward_model import RewardModel
 from ser.specs import Lora, Ppo
 
 SETTINGS = ("batch_size", "minibatch_size", "epochs", "episodes", "response_tokens", "learning_rate")

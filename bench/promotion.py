@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from bench.measure import table
-from ser.promotion import SHOWN, promote
+from ser.method.promotion import SHOWN, promote
 from ser.specs import Gate, PromotionRule
 
 GAINS = (0.0, 0.02, 0.035, 0.05)

@@ -12,7 +12,7 @@ from transformers.configuration_utils import PretrainedConfig
 
 from bench.ours import Scoring, Training
 from bench.workload import Workload, model_folder
-from ser.backbone import DTYPES
+from ser.models.backbone import DTYPES
 
 HEADINGS = ["work", "data", "GFLOP/s: median (range)", "matrix products", "share", "must", "aim", "reached"]
 TOKENS = 1024
@@ -59,7 +59,7 @@ def _shapes(config: PretrainedConfig) -> list[tuple[int, int]]:
 def _forward_flops(config: PretrainedConfig, tokens: int) -> float:
     """Floating-point operations of one sequence: linear layers, scores and weighted values.
 
-    Of the last layer only keys and values, as `ser.last_layer` has it: the few tokens that are read are not counted.
+    Of the last layer only keys and values, as `ser.models.last_layer` has it: the few read tokens are not counted.
     """
     shapes = _shapes(config)
     whole, last = (sum(2 * rows * columns for rows, columns in some) * tokens for some in (shapes, shapes[1:3]))

@@ -10,13 +10,13 @@ from transformers import PreTrainedTokenizerBase
 
 from resources.artifacts import ArtifactStore
 from resources.backbones import backbone
+from resources.landing.comparison import Row
 from resources.landing.shapes.reader import ShapeReader
 from resources.launchers import in_process
 from resources.settings import ROOT, Backbone, data_root
-from ser.backbone import load_tokenizer
-from ser.encoding import EncodedPair, encode_pair
-from ser.pairs import Pair, prompt_messages
-from ser.rows import Row
+from ser.data.encoding import EncodedPair, encode_pair
+from ser.data.pairs import Pair, prompt_messages
+from ser.models.backbone import load_tokenizer
 from ser.specs import Encoding
 
 FILES = {

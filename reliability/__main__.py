@@ -54,7 +54,13 @@ def _import_everything() -> None:
 
     for module in iter_modules(ser.stages.__path__):
         import_module(f"ser.stages.{module.name}")
-    for name in ("ser_dagster.cli", "ser_dagster.run", "ser_dagster.summary", "ser_dagster.audit", "rich.table"):
+    for name in (
+        "ser_dagster.cli",
+        "ser_dagster.commands.run",
+        "ser_dagster.commands.summary",
+        "ser_dagster.commands.audit",
+        "rich.table",
+    ):
         import_module(name)
     import_module("ser_dagster.definitions")
     threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from reliability.forked_command import count_calls, fork, start
 from reliability.project import Project, artifacts, differences, leftovers
-from reliability.victim import count_calls, fork, start
 
 TABLES = (
     "pairs", "snapshots", "human_labels", "self_labels", "heldout_scores", "status_reports", "reward_models",

@@ -4,8 +4,8 @@ import random
 from pathlib import Path
 
 from reliability.checks import Wanted, expect, ser
+from reliability.forked_command import start
 from reliability.project import Project, artifacts, differences
-from reliability.victim import start
 
 
 def damaged_artifacts(project: Project, wanted: Wanted, draw: random.Random) -> tuple[int, set[str]]:

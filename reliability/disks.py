@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reliability.checks import Wanted, check_root, expect, expect_short, ser
+from reliability.forked_command import INJECTED, Forked, at_call, fail, start
 from reliability.project import Project
-from reliability.victim import INJECTED, Victim, at_call, fail, start
 
 SHARES = (0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95)
 """How much of what a run writes there is room for."""
@@ -89,7 +89,7 @@ def cut_off_writes(project: Project, wanted: Wanted) -> Faults:
     return found
 
 
-def _harmed(victim: Victim, found: Faults) -> None:
+def _harmed(victim: Forked, found: Faults) -> None:
     expect(victim.code in (0, 1), f"ended with {victim.code}: {victim.err[-3000:]}")
     if victim.code == 0:
         found.went_on += 1

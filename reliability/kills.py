@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from reliability.checks import Wanted, check_root, expect, ser
+from reliability.forked_command import Forked, at_call, die, start
 from reliability.project import Project, leftovers
-from reliability.victim import Victim, at_call, die, start
 
 ROUND = ("stage", "stage", "call", "time")
 """What decides the moment, round by round: a report of a stage, a call that changes the disk, the clock."""
@@ -47,7 +47,7 @@ class Round:
     """Reports of each stage over all processes."""
     pending: Kill | None = None
 
-    def run_and_kill(self, how: str, moment: Callable[[Victim], bool], harm: Callable[[], None]) -> bool:
+    def run_and_kill(self, how: str, moment: Callable[[Forked], bool], harm: Callable[[], None]) -> bool:
         """Run until the moment comes, and kill; False if the run ended before."""
         victim = start(self.root.with_name("killed-run"), self.root, "run", harm=harm)
         while not victim.ended() and not moment(victim):
@@ -77,7 +77,7 @@ class Round:
         for label in self.wanted.labels:
             self._share_out(label)
 
-    def _note(self, victim: Victim) -> None:
+    def _note(self, victim: Forked) -> None:
         """Count what a process did, and when it went on with what the one before had in hand."""
         events = victim.events()
         for event in events:
@@ -122,7 +122,7 @@ def _by_stage(one: Round, most: int) -> None:
         delay = one.draw.uniform(0, 2 * median(gaps) if gaps else 0.02)
         before = one.emitted.get(label, 0)
 
-        def moment(victim: Victim, label: str = label, left: int = number - before, delay: float = delay) -> bool:
+        def moment(victim: Forked, label: str = label, left: int = number - before, delay: float = delay) -> bool:
             if sum(event.label == label for event in victim.events()) < left:
                 return False
             time.sleep(delay)
@@ -147,7 +147,7 @@ def _by_time(one: Round, most: int) -> None:
     for _ in range(min(most, 10)):
         late = time.monotonic() + one.draw.uniform(0.0, one.wanted.seconds / 4)
 
-        def moment(victim: Victim, late: float = late) -> bool:
+        def moment(victim: Forked, late: float = late) -> bool:
             return time.monotonic() > late
 
         if not one.run_and_kill("the clock", moment, lambda: None):

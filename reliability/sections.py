@@ -9,7 +9,7 @@ from statistics import median
 
 from bench.measure import table
 from reliability.checks import Wanted
-from reliability.company import a_reader, two_runs
+from reliability.concurrency import a_reader, two_runs
 from reliability.damage import damaged_artifacts, damaged_audit
 from reliability.disks import SHARES, Faults, cut_off_writes, failing_disks, full_disks, full_landings
 from reliability.fuzz import in_parts

@@ -160,7 +160,7 @@ class Judging(Spec):
 
 
 class PromotionRule(Spec):
-    """What is promoted, and by which statistic on calibration pairs, fixed before a run begins (`ser.promotion`)."""
+    """What is promoted, and by which statistic on calibration pairs, fixed beforehand (`ser.method.promotion`)."""
 
     rule: Literal["evidence", "not_worse", "last", "best"] = Field(
         "evidence",
@@ -172,7 +172,7 @@ class PromotionRule(Spec):
 
 
 class Gate(Spec):
-    """Whether the seed RM is shown to be better than a coin on the calibration pairs (`ser.gate`)."""
+    """Whether the seed RM is shown to be better than a coin on the calibration pairs (`ser.method.gate`)."""
 
     shown: bool
     accuracy: float

@@ -11,7 +11,7 @@ from typing import Any
 
 from resources.disk import FULL, is_full, is_of_the_disk
 from ser.errors import SerError
-from ser_dagster import export, forget, land, prune, quarantine, review
+from ser_dagster.commands import export, forget, land, prune, quarantine, review
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +116,7 @@ def _audit_parser(commands: Any) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> None:
-    from ser_dagster.run import run
+    from ser_dagster.commands.run import run
 
     result = run(
         parsed.dataset,
@@ -128,13 +128,13 @@ def _run(parsed: argparse.Namespace) -> None:
     if parsed.json:
         print(json.dumps(result))
     else:
-        from ser_dagster.summary import print_summary
+        from ser_dagster.commands.summary import print_summary
 
         print_summary(result["snapshot"], result["recipe"], result["seconds"])
 
 
 def _status(parsed: argparse.Namespace) -> None:
-    from ser_dagster.status import print_status, status
+    from ser_dagster.commands.status import print_status, status
 
     if parsed.json:
         print(json.dumps(status()))
@@ -143,7 +143,7 @@ def _status(parsed: argparse.Namespace) -> None:
 
 
 def _audit(parsed: argparse.Namespace) -> None:
-    from ser_dagster.audit import answer, misuse, rebuild_database
+    from ser_dagster.commands.audit import answer, misuse, rebuild_database
 
     if unused := misuse(parsed):
         parsed.wrong_use(unused)
@@ -154,7 +154,7 @@ def _audit(parsed: argparse.Namespace) -> None:
 
 
 def _report(parsed: argparse.Namespace) -> None:
-    from ser_dagster.summary import find_report
+    from ser_dagster.commands.summary import find_report
 
     path = find_report(parsed.dataset)
     print(path)
@@ -165,6 +165,6 @@ def _report(parsed: argparse.Namespace) -> None:
 
 
 def _demo(parsed: argparse.Namespace) -> None:
-    from ser_dagster.demo import demo
+    from ser_dagster.commands.demo import demo
 
     demo()

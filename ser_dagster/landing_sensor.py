@@ -11,17 +11,17 @@ from assets.ser_resource import SNAPSHOTS
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
 from resources.landing.folders import Arrivals, NotAllLandedError, links_out
+from resources.landing.ignored_files import misplaced
 from resources.landing.inbox import fetch
 from resources.landing.landed import Landed
-from resources.landing.misplaced import misplaced
 from resources.landing.zone import Landing
 from resources.launchers import in_own_process
 from resources.locks import is_owned
 from resources.settings import Automation, Settings, data_root, load_settings
 from ser.errors import SerError
-from ser.promotion import GATE_NOT_SHOWN
+from ser.method.promotion import GATE_NOT_SHOWN
+from ser_dagster.commands.landing_words import summary_line
 from ser_dagster.jobs import Job
-from ser_dagster.landing_words import summary_line
 
 PATIENCE = 10
 """Quiet periods after which files land although others keep coming."""

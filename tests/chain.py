@@ -16,8 +16,8 @@ from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.settings import load_settings
 from resources.workshop import Workshop
-from ser import tables
-from ser.states import PairStates
+from ser.data import tables
+from ser.models.states import PairStates
 
 SETTINGS = """
 [encoding]

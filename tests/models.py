@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from ser import tables
-from ser.backbone import load_tokenizer
-from ser.encoded import write_encoded
-from ser.encoding import EncodedPair, encode_pair
-from ser.pairs import Pair, canonical_prompt, ordered, pair_id
+from ser.data import tables
+from ser.data.encoded import write_encoded
+from ser.data.encoding import EncodedPair, encode_pair
+from ser.data.pairs import Pair, canonical_prompt, ordered, pair_id
+from ser.models.backbone import load_tokenizer
+from ser.models.reward_model import RewardModel
 from ser.progress import silent
-from ser.reward_model import RewardModel
 from ser.specs import Compute, Lora
 from ser.stages.specs import TrunkSpec
 from tests.pairs import labelled_rows

@@ -13,7 +13,7 @@ import duckdb
 
 from resources.disk import is_full
 from resources.locks import only_writer
-from ser.database import MEMORY
+from ser.data.database import MEMORY
 from ser.errors import SerError
 
 _SQL = Path(__file__).parent

@@ -10,8 +10,8 @@ from typing import Any
 from resources.audit.database import literal
 from resources.audit.models import evaluation_rows, model_rows, policy_rows
 from resources.audit.record import AuditArtifact, RunRecord, utc
-from ser.database import pattern
-from ser.promotion import GATE_NOT_SHOWN
+from ser.data.database import pattern
+from ser.method.promotion import GATE_NOT_SHOWN
 
 UTC_TIME = "make_timestamp(epoch_us(t.landed_at)) AS landed_at"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resources.artifacts import Part
-from ser.promotion import GATE_NOT_SHOWN
+from ser.method.promotion import GATE_NOT_SHOWN
 
 TABLES = (
     *("roles.parquet", "left_out.parquet", "self_labels.parquet", "filtered.parquet", "heldout.parquet"),

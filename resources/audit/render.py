@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from resources.csv_cells import shown
+from resources.spreadsheet import shown
 from ser.errors import SerError
 
 FORMATS = ("table", "csv", "json")

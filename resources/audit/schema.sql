@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS heads (
     PRIMARY KEY (snapshot, recipe, asset)
 );
 
--- The Wilson score interval at 95 %; equal to ser.stats.wilson.
+-- The Wilson score interval at 95 %; equal to ser.method.stats.wilson.
 CREATE OR REPLACE MACRO wilson_low(k, n) AS CASE
     WHEN n = 0 OR k = 0 THEN 0.0
     ELSE (k / n + 3.841458820694124 / (2 * n)

@@ -19,7 +19,7 @@ from resources.audit.database import (
 )
 from resources.audit.parts import Part, parts
 from resources.audit.record import AuditArtifact, RunRecord
-from ser.pairs import readable_prompt
+from ser.data.pairs import readable_prompt
 
 __all__ = ["AuditArtifact", "AuditBusy", "RunRecord", "matches_parquet", "rebuild", "sync"]
 

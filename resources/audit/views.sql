@@ -1,6 +1,6 @@
 -- Views of the audit database. Rows of a snapshot and recipe are those of their latest run (table heads).
 
--- The human choice for a pair of a dataset, as ser.role_assignment decides it: most votes; when they are even, none. Reviews
+-- The human choice for a pair of a dataset, as ser.data.role_assignment decides it: most votes; when they are even, none. Reviews
 -- do not count: their pairs were chosen, and what is measured must not change by that.
 CREATE OR REPLACE VIEW human_choice AS
 SELECT pair_id, if(2 * count(*) FILTER (preferred = 'a') > count(*), 'a', 'b') AS preferred, count(*) AS n_labels, dataset

@@ -10,9 +10,9 @@ from typing import Any
 from resources.disk import write_whole
 from resources.landing.database import add_view, open_database
 from resources.landing.store import PARTS
-from ser import tables
+from ser.data import tables
+from ser.data.pairs import prompt_messages
 from ser.errors import SerError
-from ser.pairs import prompt_messages
 
 COLUMNS = (
     "prompt", "chosen", "rejected", "pair_id", "loop", "rm_version", "confidence", "rule", "source", "snapshot",

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ser.database import open_database, pattern
+from ser.data.database import open_database, pattern
 
 __all__ = ["add_view", "open_database", "record_batches"]
 

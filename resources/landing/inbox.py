@@ -9,7 +9,7 @@ from typing import Any
 
 from resources.disk import replace
 from resources.landing.folders import DATASET_NAME, UNFINISHED, dataset_folder
-from resources.landing.misplaced import SUBFOLDER, told, why
+from resources.landing.ignored_files import SUBFOLDER, told, why
 from ser.errors import SerError
 
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")

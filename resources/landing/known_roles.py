@@ -10,8 +10,8 @@ from resources.code_version import code_version
 from resources.disk import write_text
 from resources.landing.snapshots import assign_snapshot
 from resources.landing.store import DatasetStore
-from ser.role_assignment import Assignment
-from ser.roles import Fractions, Labelled
+from ser.data.role_assignment import Assignment
+from ser.data.roles import Fractions, Labelled
 from ser.specs import Roles
 
 
@@ -21,7 +21,7 @@ def known_roles(store: DatasetStore, snapshot: str, roles: Roles) -> Assignment:
     Raises:
         SerError: the snapshot is damaged.
     """
-    drawn_by = hashlib.sha256((code_version("ser.role_assignment") + roles.model_dump_json()).encode()).hexdigest()
+    drawn_by = hashlib.sha256((code_version("ser.data.role_assignment") + roles.model_dump_json()).encode()).hexdigest()
     path = store.folder / "roles" / f"{snapshot}-{drawn_by[:16]}.json"
     if (found := _read(path)) is not None:
         return found

@@ -17,8 +17,8 @@ from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.snapshots import snapshot_contents
 from resources.landing.stage import FileReport, Origin, Reader, Staged, stage
 from resources.landing.store import PARTS, DatasetStore, fingerprint
+from ser.data.pairs import Pair
 from ser.errors import SerError
-from ser.pairs import Pair
 
 _SHOWN = 2
 """Pairs that a preview shows."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.landing.comparison import JUDGE
 from resources.landing.database import add_view, open_database, record_batches
 from resources.landing.reasons import VARIABLE
 from resources.landing.stage import SCHEMA, Staged
 from resources.landing.store import PARTS
-from ser.rows import JUDGE
-from ser.sorting import in_order
+from ser.data.sorting import in_order
 
 _BATCH = 1024
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from resources.landing.database import add_view, open_database, record_batches
 from resources.landing.store import PARTS, DatasetStore, write_parquet
-from ser import tables
-from ser.pairs import Pair
-from ser.role_assignment import Assignment, assign_roles
-from ser.sorting import in_order
+from ser.data import tables
+from ser.data.pairs import Pair
+from ser.data.role_assignment import Assignment, assign_roles
+from ser.data.sorting import in_order
 from ser.specs import Roles
 
 # Where a pair was asked for more than once, the strictest counts, in whatever order the rows came.

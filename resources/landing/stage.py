@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.disk import file_digest
+from resources.landing.comparison import Row
 from resources.landing.files import RawRow, UnreadableError, read_rows
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.reader import ShapeReader
-from ser import tables
-from ser.pairs import Pair, dialogue, keyed_hash
-from ser.rows import Row
+from ser.data import tables
+from ser.data.pairs import Pair, dialogue, keyed_hash
 
 _NUMBERS = ("seq", "file", "line")
 _TEXTS = (

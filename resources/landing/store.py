@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from resources.disk import clear, file_digest, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
 from resources.locks import only_writer_of_file
+from ser.data.tables import ROWS
 from ser.errors import SerError
-from ser.tables import ROWS
 
 _DIGITS = 32
 """How much of its digest a part's name holds."""

@@ -22,9 +22,9 @@ from resources.landing.snapshots import find_pairs, touched_pairs, write_tables
 from resources.landing.stage import Origin, Reader
 from resources.landing.store import DatasetStore
 from resources.settings import Settings
+from ser.data.pairs import Pair
+from ser.data.role_assignment import Assignment
 from ser.errors import SerError
-from ser.pairs import Pair
-from ser.role_assignment import Assignment
 
 
 class Landing:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from resources.reporting.charts import KEPT, LEFT, Point, bars, loops_chart
 from resources.reporting.report_data import BINS, ReportData, Row, gather
-from ser.promotion import GATE_NOT_SHOWN
-from ser.suspicion import suspicions
+from ser.method.promotion import GATE_NOT_SHOWN
+from ser.method.suspicion import suspicions
 
 if TYPE_CHECKING:
     from rich.table import Table

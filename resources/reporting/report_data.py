@@ -9,8 +9,8 @@ import duckdb
 
 from resources.audit.database import AuditDatabase
 from ser.errors import SerError
-from ser.promotion import GATE_NOT_SHOWN
-from ser.stats import gain
+from ser.method.promotion import GATE_NOT_SHOWN
+from ser.method.stats import gain
 
 Row = dict[str, Any]
 

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from resources.csv_cells import shown
 from resources.disk import write_whole
 from resources.review.ranking import Chosen
+from resources.spreadsheet import shown
+from ser.data.pairs import prompt_messages, readable_prompt
 from ser.errors import SerError
-from ser.pairs import prompt_messages, readable_prompt
 
 ANSWER = ("preferred", "annotator", "time")
 """Columns for people to fill in; only `preferred` has to be."""

@@ -10,7 +10,7 @@ from resources.review.files import write_queue
 from resources.review.ranking import ScoredLoop, rank
 from resources.workshop import Workshop
 from ser.errors import SerError
-from ser.promotion import GATE_NOT_SHOWN
+from ser.method.promotion import GATE_NOT_SHOWN
 from ser.specs import Thresholds
 
 

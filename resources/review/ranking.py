@@ -24,9 +24,9 @@ import pyarrow as pa
 
 from resources.audit.database import literal
 from resources.landing.database import add_view, open_database
-from ser import tables
-from ser.database import pattern
-from ser.pairs import Pair
+from ser.data import tables
+from ser.data.database import pattern
+from ser.data.pairs import Pair
 from ser.specs import Thresholds
 
 Reason = Literal["against_seed", "flipped", "near_cut"]

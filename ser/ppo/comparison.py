@@ -6,11 +6,11 @@ from typing import Literal
 
 import torch
 
-from ser.batches import plan
-from ser.encoding import EncodedPair
-from ser.pairs import keyed_hash, unit_interval
+from ser.data.batches import plan
+from ser.data.encoding import EncodedPair
+from ser.data.pairs import keyed_hash, unit_interval
+from ser.models.reward_model import RewardModel
 from ser.ppo.prompts import Prompt
-from ser.reward_model import RewardModel
 
 Outcome = Literal["win", "tie", "loss"]
 

@@ -12,13 +12,13 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
 
-from ser.backbone import load_model, run_layers, states_at
-from ser.batches import TOKENS
-from ser.generation import Generated, generate
-from ser.lora import compute_in_backbone_type
+from ser.data.batches import TOKENS
+from ser.models.backbone import load_model, run_layers, states_at
+from ser.models.generation import Generated, generate
+from ser.models.lora import compute_in_backbone_type
+from ser.models.reward_model import first_adapted, load_onto, lora_config, plain_adapter_config
 from ser.ppo.losses import entropy
 from ser.ppo.sequences import Sequences
-from ser.reward_model import first_adapted, load_onto, lora_config, plain_adapter_config
 from ser.specs import Lora
 
 POLICY, REWARD = "policy", "reward"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from ser import tables
-from ser.encoding import MIN_PROMPT_TOKENS, encode_prompt, truncate_prompt
+from ser.data import tables
+from ser.data.encoding import MIN_PROMPT_TOKENS, encode_prompt, truncate_prompt
+from ser.data.pairs import keyed_hash
 from ser.errors import SerError
-from ser.pairs import keyed_hash
 
 
 @dataclass(frozen=True)

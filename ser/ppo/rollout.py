@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ser.generation import stream
+from ser.models.generation import stream
 from ser.ppo.advantages import gae, whiten
 from ser.ppo.losses import token_kl
 from ser.ppo.policy import Policy

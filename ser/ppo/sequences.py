@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ser.batches import plan
-from ser.packing import PackedBatch
+from ser.data.batches import plan
+from ser.data.packing import PackedBatch
 
 
 @dataclass

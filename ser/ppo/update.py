@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ser.generation import stream
+from ser.models.generation import stream
 from ser.ppo.losses import clipped, policy_loss, value_loss
 from ser.ppo.policy import Policy
 from ser.ppo.rollout import Rollout

@@ -8,16 +8,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from ser import tables
-from ser.backbone import check_window, load_tokenizer
-from ser.database import open_database, pattern
-from ser.encoded import write_encoded
-from ser.encoding import EncodedPair, TooLongError, encode_pair
+from ser.data import tables
+from ser.data.database import open_database, pattern
+from ser.data.encoded import write_encoded
+from ser.data.encoding import EncodedPair, TooLongError, encode_pair
+from ser.data.pairs import Pair
+from ser.data.roles import MIN_PAIRS
+from ser.data.sorting import in_order
 from ser.errors import SerError
-from ser.pairs import Pair
+from ser.models.backbone import check_window, load_tokenizer
 from ser.progress import Progress
-from ser.roles import MIN_PAIRS
-from ser.sorting import in_order
 from ser.stages.specs import EncodeSpec
 
 TABLES = {"seed": tables.LABELLED, "calibration": tables.LABELLED, "test": tables.LABELLED, "pool": tables.PAIRS}

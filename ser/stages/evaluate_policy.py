@@ -11,18 +11,18 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ser import tables
-from ser.backbone import load_model, load_tokenizer
-from ser.encoding import EncodedPair
+from ser.data import tables
+from ser.data.encoding import EncodedPair
 from ser.errors import SerError
-from ser.generation import batches, generate
 from ser.kept import Journal, keep_as
+from ser.method.stats import share
+from ser.models.backbone import load_model, load_tokenizer
+from ser.models.generation import batches, generate
+from ser.models.reward_model import refuse_pickles
 from ser.ppo.comparison import choose, judge_fold, outcome, rewards
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
-from ser.reward_model import refuse_pickles
 from ser.stages.specs import EvaluatePolicySpec
-from ser.stats import share
 
 JUDGED = pa.schema(
     [

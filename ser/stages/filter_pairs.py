@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ser import tables
+from ser.data import tables
+from ser.method.status import filter_pair
 from ser.progress import Progress
 from ser.stages.specs import FilterPairsSpec
-from ser.status import filter_pair
 
 
 def run(spec: FilterPairsSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from ser import tables
-from ser.heldout import measure
+from ser.data import tables
 from ser.kept import Journal, keep_as
+from ser.method.heldout import measure
+from ser.models.reward_model import RewardModel
+from ser.models.scoring import score
+from ser.models.states import PairStates
 from ser.progress import Progress
-from ser.reward_model import RewardModel
-from ser.scoring import score
 from ser.stages.specs import HeldoutSpec
-from ser.states import PairStates
 
 SPLITS = ("calibration", "test")
 

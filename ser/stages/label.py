@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ser import tables
 from ser.appending import GrowingFile
-from ser.calibration import confidence, sigmoid
+from ser.data import tables
 from ser.kept import keep_as
+from ser.method.calibration import confidence, sigmoid
+from ser.models.reward_model import RewardModel
+from ser.models.scoring import Scored, score_batches
+from ser.models.states import PairStates
 from ser.progress import Progress
-from ser.reward_model import RewardModel
-from ser.scoring import Scored, score_batches
 from ser.stages.specs import LabelSpec
-from ser.states import PairStates
 
 _REWARDS = pa.schema([("pair_id", pa.string()), ("reward_a", pa.float64()), ("reward_b", pa.float64())])
 

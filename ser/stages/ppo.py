@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from ser import tables
-from ser.backbone import load_tokenizer
+from ser.data import tables
 from ser.errors import SerError
+from ser.models.backbone import load_tokenizer
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, read_prompts, schedule
 from ser.ppo.rollout import Episode, sigmoid_score

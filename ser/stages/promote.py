@@ -6,13 +6,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ser import tables
-from ser.calibration import cross_fitted_log_loss
-from ser.gate import describe_gate
+from ser.data import tables
+from ser.method.calibration import cross_fitted_log_loss
+from ser.method.gate import describe_gate
+from ser.method.promotion import promote
+from ser.method.stats import share
 from ser.progress import Progress
-from ser.promotion import promote
 from ser.stages.specs import PromoteSpec
-from ser.stats import share
 
 
 def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser import tables
+from ser.data import tables
+from ser.method.status import count_statuses, learning_status
 from ser.progress import Progress
 from ser.stages.specs import ReportStatusSpec
-from ser.status import count_statuses, learning_status
 
 
 def run(spec: ReportStatusSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from peft import get_peft_model
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from ser import tables
-from ser.backbone import load_model, load_tokenizer
-from ser.encoding import encode_prompt, encode_response, fits, truncate_prompt
+from ser.data import tables
+from ser.data.encoding import encode_prompt, encode_response, fits, truncate_prompt
 from ser.kept import keep_as
+from ser.models.backbone import load_model, load_tokenizer
+from ser.models.reward_model import lora_config
 from ser.progress import Progress
-from ser.reward_model import lora_config
-from ser.reward_training import CHECKPOINTS, StepProgress, last_checkpoint, save_every
 from ser.stages.specs import SftSpec
+from ser.training import CHECKPOINTS, StepProgress, last_checkpoint, save_every
 
 
 def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:

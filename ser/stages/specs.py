@@ -1,6 +1,6 @@
 """What each stage can be told. Apart from the stages, because the graph builds specs without importing torch."""
 
-from ser.gate import SeedData
+from ser.method.gate import SeedData
 from ser.specs import Compute, Encoding, Judging, Ppo, PromotionRule, Roles, Spec, Thresholds, Training
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ser import tables
-from ser.database import open_database, pattern
+from ser.data import tables
+from ser.data.database import open_database, pattern
+from ser.data.role_assignment import Assignment, assign_roles
+from ser.data.sorting import in_order
 from ser.kept import keep_as
 from ser.progress import Progress
-from ser.role_assignment import Assignment, assign_roles
-from ser.sorting import in_order
 from ser.stages.specs import SplitSpec
 
 ROLES = pa.schema([("pair_id", pa.string()), ("role", pa.string()), ("in_vault", pa.bool_())])

@@ -7,22 +7,22 @@ from typing import Any
 
 import torch
 
-from ser import tables
-from ser.backbone import load_tokenizer
+from ser.data import tables
+from ser.data.pairs import longer_wins
+from ser.data.roles import MIN_PAIRS
 from ser.errors import SerError
-from ser.heldout import accuracy, correct_margin
 from ser.kept import Journal, keep_as
-from ser.pairs import longer_wins
+from ser.method.heldout import accuracy, correct_margin
+from ser.method.stats import share
+from ser.models.backbone import load_tokenizer
+from ser.models.reward_model import RewardModel
+from ser.models.scoring import Scored, score
+from ser.models.states import PairStates
 from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
-from ser.reward_model import RewardModel
-from ser.reward_training import Example, is_trained, train
-from ser.roles import MIN_PAIRS
-from ser.scoring import Scored, score
 from ser.stages.specs import TrainJudgeSpec
 from ser.stages.train_reward_model import gather
-from ser.states import PairStates
-from ser.stats import share
+from ser.training import Example, is_trained, train
 
 FOLDS = (0, 1)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from ser import tables
-from ser.backbone import load_tokenizer
+from ser.data import tables
+from ser.models.backbone import load_tokenizer
+from ser.models.reward_model import RewardModel
+from ser.models.states import PairStates
 from ser.progress import Progress
-from ser.reward_model import RewardModel
-from ser.reward_training import FINISHED, Example, is_trained, train
 from ser.stages.specs import TrainRewardModelSpec
-from ser.states import PairStates
+from ser.training import FINISHED, Example, is_trained, train
 
 
 def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:

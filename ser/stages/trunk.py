@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from ser.encoded import ENCODED_NAME, count_encoded
+from ser.data.encoded import ENCODED_NAME, count_encoded
 from ser.kept import keep_as, put_in_place
+from ser.models.reward_model import RewardModel
+from ser.models.states import write_states
 from ser.progress import Progress
-from ser.reward_model import RewardModel
 from ser.specs import Lora
 from ser.stages.specs import TrunkSpec
-from ser.states import write_states
 
 
 def run(spec: TrunkSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:

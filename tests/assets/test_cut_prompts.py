@@ -6,7 +6,7 @@ import pytest
 
 from resources.audit.database import query
 from resources.reporter import Reporter
-from ser import tables
+from ser.data import tables
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

@@ -7,7 +7,8 @@ import pytest
 
 from resources.settings import load_settings
 from resources.workshop import Workshop
-from ser import states, tables
+from ser.data import tables
+from ser.models import states
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
 
-from ser import backbone
+from ser.models import backbone
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

@@ -13,10 +13,10 @@ from resources.launchers import in_process
 from resources.prune import prune
 from resources.workshop import Workshop
 from ser.errors import SerError
-from ser_dagster.audit import answer, rebuild_database
-from ser_dagster.export_facts import finished_run
-from ser_dagster.run import run
-from ser_dagster.status import status
+from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.export_facts import finished_run
+from ser_dagster.commands.run import run
+from ser_dagster.commands.status import status
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

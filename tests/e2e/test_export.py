@@ -16,11 +16,11 @@ import torch
 
 from resources.exports.folder import MANIFEST
 from resources.workshop import Workshop
-from ser import tables
-from ser.backbone import load_tokenizer
-from ser.encoding import EncodedPair, encode_prompt, encode_response
-from ser.pairs import canonical_prompt
-from ser.reward_model import RewardModel
+from ser.data import tables
+from ser.data.encoding import EncodedPair, encode_prompt, encode_response
+from ser.data.pairs import canonical_prompt
+from ser.models.backbone import load_tokenizer
+from ser.models.reward_model import RewardModel
 from ser_dagster.cli import main
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl

@@ -16,12 +16,12 @@ from resources.locks import own_snapshot
 from resources.prune import prune
 from resources.review.queue import export_queue
 from ser.errors import SerError
-from ser_dagster import forget as module
-from ser_dagster.audit import answer, rebuild_database
 from ser_dagster.cli import main
-from ser_dagster.forget import Forgotten, forget
-from ser_dagster.run import run
-from ser_dagster.status import status
+from ser_dagster.commands import forget as module
+from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.forget import Forgotten, forget
+from ser_dagster.commands.run import run
+from ser_dagster.commands.status import status
 from tests import chain
 from tests.e2e.test_audit_reader import held
 from tests.pairs import labelled_rows, write_jsonl

@@ -20,8 +20,8 @@ from resources.pruned import KEPT
 from resources.store_contents import contents, store_summary
 from resources.workshop import Workshop
 from ser.errors import SerError
-from ser_dagster.audit import answer, rebuild_database
-from ser_dagster.run import run
+from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.run import run
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 

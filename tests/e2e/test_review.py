@@ -9,7 +9,7 @@ import pytest
 
 from resources.heads import known_runs
 from resources.workshop import Workshop
-from ser import tables
+from ser.data import tables
 from ser_dagster.cli import main
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl

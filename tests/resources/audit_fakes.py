@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from resources.artifacts import Part
 from resources.audit.sync import AuditArtifact, RunRecord
-from ser import tables
-from ser.pairs import canonical_prompt
+from ser.data import tables
+from ser.data.pairs import canonical_prompt
+from ser.method.stats import share
 from ser.stages.split import ROLES
-from ser.stats import share
 
 SNAPSHOT = "sample-0123456789ab"
 TIMES = {

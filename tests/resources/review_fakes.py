@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.review.ranking import Chosen, ScoredLoop, rank
-from ser import tables
+from ser.data import tables
 from ser.specs import Thresholds
 
 Scores = Mapping[str, tuple[float, float, float]]

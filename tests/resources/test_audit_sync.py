@@ -29,7 +29,7 @@ from resources.audit.database import AuditBusy, AuditDatabase, query
 from resources.audit.queries import run_named
 from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
 from resources.reporting.report_data import gather
-from ser import tables
+from ser.data import tables
 from ser.errors import SerError
 
 

@@ -11,7 +11,7 @@ from audit_fakes import made_of, record, with_artifacts
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
 from resources.audit.sync import sync
-from ser.stats import wilson
+from ser.method.stats import wilson
 
 
 def view(root: Path, sql: str, vault: bool = True) -> list[tuple[Any, ...]]:

@@ -9,9 +9,9 @@ import pytest
 
 from resources.exports.labels import COLUMNS, KeptLabels, LoopLabels, write_file, write_lines
 from resources.landing.store import PARTS, write_parquet
-from ser import tables
+from ser.data import tables
+from ser.data.pairs import prompt_messages
 from ser.errors import SerError
-from ser.pairs import prompt_messages
 from tests.models import labelled_pairs
 
 ODD = 'rice\u2028\r\n"salt" 🍚'

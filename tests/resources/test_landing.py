@@ -7,8 +7,8 @@ import pytest
 from landing_fakes import files_in, jsonl, landing, numbers, pair, quarantined, snapshot, table
 
 from resources.disk import file_digest
+from ser.data.pairs import canonical_prompt, pair_id
 from ser.errors import SerError
-from ser.pairs import canonical_prompt, pair_id
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
 CONTENT = [

@@ -9,7 +9,7 @@ from landing_fakes import files_in, jsonl, landing, pair, quarantined
 from resources.landing.folders import Arrivals
 from resources.landing.inbox import fetch
 from resources.landing.zone import Landing
-from resources.review.taking_back import take_back
+from resources.review.import_answers import take_back
 from ser.errors import SerError
 
 ROW = pair(1)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from landing_fakes import files_in, jsonl, landing, numbers, quarantined, roles, snapshot
 
-from ser.pairs import canonical_prompt, ordered, pair_id
+from ser.data.pairs import canonical_prompt, ordered, pair_id
 
 ROWS = st.fixed_dictionaries(
     {

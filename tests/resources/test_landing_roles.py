@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, splits
 
 from resources.landing.zone import Landing
-from ser.pairs import canonical_prompt, dialogue, keyed_hash, pair_id
-from ser.role_assignment import assign_roles
-from ser.roles import draw_unit
+from ser.data.pairs import canonical_prompt, dialogue, keyed_hash, pair_id
+from ser.data.role_assignment import assign_roles
+from ser.data.roles import draw_unit
 from ser.specs import Roles
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from resources.review.files import write_queue
 from resources.review.ranking import Chosen
+from ser.data.pairs import Pair
 from ser.errors import SerError
-from ser.pairs import Pair
 
 CHOSEN = Chosen(
     Pair("a" * 24, '[{"role":"user","content":"=cmd()"}]', "+1, \"yes\"\nof course", "@no"),

@@ -11,9 +11,9 @@ from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, sp
 
 from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
-from resources.review.taking_back import TakenBack, take_back
+from resources.review.import_answers import TakenBack, take_back
+from ser.data.pairs import canonical_prompt, pair_id
 from ser.errors import SerError
-from ser.pairs import canonical_prompt, pair_id
 
 COLUMNS = ["pair_id", "prompt", "response_a", "response_b", "preferred", "annotator", "time"]
 

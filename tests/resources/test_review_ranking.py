@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from review_fakes import Scores, choose
 
+from ser.method.status import filter_pair
 from ser.specs import Thresholds
-from ser.status import filter_pair
 
 PROBABILITY = st.floats(0, 1).map(lambda p: round(p, 3)) | st.sampled_from([0.45, 0.55, 0.3, 0.6])
 SCORES = st.tuples(PROBABILITY, PROBABILITY, st.floats(0.5, 1))

@@ -8,7 +8,7 @@ import pytest
 from assets.audit import audit_path, report_path
 from resources.audit.database import AuditDatabase
 from ser_dagster.cli import main
-from ser_dagster.summary import print_summary
+from ser_dagster.commands.summary import print_summary
 
 NAME = "z[b]z:cat:"
 

@@ -20,7 +20,7 @@ from resources.locks import own_snapshot
 from resources.settings import load_settings
 from ser.errors import SerError
 from ser.progress import silent
-from ser_dagster.forget import forget
+from ser_dagster.commands.forget import forget
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from sensor_fakes import counts, current, requested, tick
 
 from ser.errors import SerError
-from ser_dagster import run as module
+from ser_dagster.commands import run as module
 from tests.pairs import labelled_rows, write_jsonl
 
 TOLD = "dataset 'tiny': 'closed.jsonl' cannot be read (Input/output error) and waits; the other files have landed."

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from resources.disk import replace
+from resources.landing.comparison import Row
 from resources.landing.hub.catalogue import HubDataset
 from resources.landing.hub.stream import HUB, commit_of, in_turn, open_rows
 from resources.landing.shapes.reader import ShapeReader
 from resources.landing.store import write_json
 from resources.locks import only_writer
+from ser.data.pairs import prompt_messages
 from ser.errors import SerError
-from ser.pairs import prompt_messages
 from ser.progress import Progress, silent
-from ser.rows import Row
 
 _TOLD_EVERY = 100
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from ser.rows import quoted
+from resources.landing.comparison import quoted
 
 TIE = "tie"
 

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ser.data.roles import ASKED_ROLES
 from ser.errors import SerError
-from ser.roles import ASKED_ROLES
 
 FIELDS = (
     *("prompt", "chosen", "rejected", "response_a", "response_b", "preferred"),

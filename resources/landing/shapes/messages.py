@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ser.rows import quoted
+from resources.landing.comparison import quoted
 
 Message = dict[str, str]
 

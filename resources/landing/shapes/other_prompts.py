@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from resources.landing.comparison import quoted
 from resources.landing.shapes.first_look import FirstLook
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.recognition import Plan
 from resources.landing.shapes.sources import underscored
-from ser.rows import quoted
 
 _ASKED_WITHOUT_SPACES = 4
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from resources.landing.shapes.labels import TIE
 from resources.landing.shapes.shape import Fields
-from ser.pairs import keyed_hash
+from ser.data.pairs import keyed_hash
 
 PAIRS_PER_RANKING = 4
 """More would let a few prompts with many answers be most of the data set."""

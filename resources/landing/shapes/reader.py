@@ -6,6 +6,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from resources.landing.comparison import JUDGE, Comparison, Row, check_row, quoted
 from resources.landing.files import RawRow
 from resources.landing.shapes.first_look import FirstLook, first_rows
 from resources.landing.shapes.labels import Answers, word_of
@@ -20,8 +21,7 @@ from resources.landing.shapes.shape import NO_PROMPT, RESPONSES, Fields
 from resources.landing.shapes.sides import TIES, Sides
 from resources.landing.shapes.sources import mapped_source, small
 from resources.landing.shapes.templates import refuse_template
-from ser.roles import ASKED_ROLES, LABEL_ROLES
-from ser.rows import JUDGE, Comparison, Row, check_row, quoted
+from ser.data.roles import ASKED_ROLES, LABEL_ROLES
 
 _SIDE = 8
 _NO_PROMPT = (

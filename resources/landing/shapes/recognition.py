@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from resources.landing.comparison import quoted
 from resources.landing.shapes.catalogue import CANONICAL, PROMPT, SHAPES
 from resources.landing.shapes.labels import (
     NAMES,
@@ -17,7 +18,6 @@ from resources.landing.shapes.labels import (
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.shape import RESPONSES, Alternatives, Shape
 from resources.landing.shapes.sources import Source, first_source, mapped_source, small, underscored
-from ser.rows import quoted
 
 ABOUT = ("system", "group", "source", "annotator", "role")
 """Canonical fields that any shape may have under their own names."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from resources.landing.comparison import Comparison
 from resources.landing.shapes.beginnings import repeats, shared_beginning
 from resources.landing.shapes.listed_turns import is_listed, is_listed_answer, listed_turns
 from resources.landing.shapes.messages import Message, is_message, plain_messages, written_value
@@ -15,8 +16,7 @@ from resources.landing.shapes.templates import (
     templated_messages,
     without_end,
 )
-from ser.pairs import is_empty, transcript
-from ser.rows import Comparison
+from ser.data.pairs import is_empty, transcript
 
 STANDARD, CONVERSATIONAL, TRANSCRIPTS = "standard", "conversational", "as transcripts"
 EXPLICIT = ""

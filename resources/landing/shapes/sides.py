@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from resources.landing.comparison import quoted
 from resources.landing.shapes.first_look import FirstLook
 from resources.landing.shapes.labels import (
     NAMES,
@@ -18,7 +19,6 @@ from resources.landing.shapes.labels import (
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.recognition import Plan
 from resources.landing.shapes.shape import RESPONSES, Fields
-from ser.rows import quoted
 
 TIES = "ties, landed without a label"
 AGAINST_SCORES = "the chosen response has the lower score of the two: chosen was believed"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resources.landing.comparison import quoted
 from resources.landing.shapes.shape import RESPONSES, Alternatives
-from ser.rows import quoted
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import re
 
+from resources.landing.comparison import quoted
 from resources.landing.shapes.messages import Message
-from ser.rows import quoted
 
 END_TOKENS = (
     *("<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<|end|>", "<|eom_id|>"),

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resources.landing.comparison import Row
 from resources.landing.files import RawRow
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.reader import ShapeReader
-from ser.rows import Row
 
 
 @dataclass(frozen=True)

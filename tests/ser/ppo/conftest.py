@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ser.reward_model import RewardModel
+from ser.models.reward_model import RewardModel
 from ser.specs import Lora
 
 

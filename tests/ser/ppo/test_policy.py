@@ -4,11 +4,11 @@ import pytest
 import torch
 from peft import PeftModel
 
-from ser.backbone import load_model
-from ser.encoding import EncodedPair
+from ser.data.encoding import EncodedPair
+from ser.models.backbone import load_model
+from ser.models.reward_model import RewardModel
 from ser.ppo.policy import POLICY, Policy
 from ser.ppo.sequences import Sequences
-from ser.reward_model import RewardModel
 from ser.specs import Lora
 
 END = 2

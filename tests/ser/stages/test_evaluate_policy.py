@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from resources.disk import clear
-from ser import tables
-from ser.backbone import load_model, load_tokenizer
-from ser.encoding import EncodedPair, encode_prompt
-from ser.generation import generate
-from ser.pairs import canonical_prompt, pair_id
+from ser.data import tables
+from ser.data.encoding import EncodedPair, encode_prompt
+from ser.data.pairs import canonical_prompt, pair_id
+from ser.models.backbone import load_model, load_tokenizer
+from ser.models.generation import generate
+from ser.models.reward_model import RewardModel
 from ser.ppo.comparison import choose, judge_fold, outcome
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt
 from ser.progress import silent
-from ser.reward_model import RewardModel
 from ser.specs import Compute, Encoding, Judging, Lora
 from ser.stages.evaluate_policy import EvaluatePolicySpec, _verdict, run
 
@@ -149,7 +149,7 @@ def test_more_prompts_displace_few_of_the_chosen() -> None:
 def test_a_killed_comparison_asks_nothing_twice(
     inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser import generation
+    from ser.models import generation
 
     class KilledError(Exception):
         pass

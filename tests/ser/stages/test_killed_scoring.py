@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from ser import appending, encoded, scoring, tables
-from ser.batches import batch_numbers
-from ser.encoded import write_encoded
+from ser import appending
+from ser.data import encoded, tables
+from ser.data.batches import batch_numbers
+from ser.data.encoded import write_encoded
+from ser.models import scoring
+from ser.models.states import write_states
 from ser.progress import Progress, silent
 from ser.specs import Compute
 from ser.stages import heldout, label
 from ser.stages.specs import HeldoutSpec, LabelSpec
-from ser.states import write_states
 from tests.models import encoded_pairs, labelled_pairs, random_model
 
 Stage = Callable[[Path, Progress], dict[str, Any]]

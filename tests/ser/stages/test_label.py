@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from resources.disk import clear
-from ser import encoded, tables
-from ser.batches import batch_numbers
-from ser.encoded import write_encoded
+from ser.data import encoded, tables
+from ser.data.batches import batch_numbers
+from ser.data.encoded import write_encoded
+from ser.models.states import write_states
 from ser.progress import silent
 from ser.specs import Compute
 from ser.stages import label
 from ser.stages.specs import LabelSpec
-from ser.states import write_states
 from tests.models import encoded_pairs, random_model
 
 

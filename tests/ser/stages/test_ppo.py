@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from ser import tables
-from ser.backbone import load_model
+from ser.data import tables
+from ser.data.pairs import canonical_prompt, pair_id
 from ser.errors import SerError
 from ser.kept import keep_as
-from ser.pairs import canonical_prompt, pair_id
+from ser.models.backbone import load_model
+from ser.models.reward_model import RewardModel
 from ser.progress import silent
-from ser.reward_model import RewardModel
 from ser.specs import Compute, Encoding, Lora, Ppo
 from ser.stages.ppo import PpoSpec, run
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ser import tables
+from ser.data import tables
 from ser.progress import Progress, silent
 from ser.specs import Compute, Encoding, Lora, Training
 from ser.stages import sft

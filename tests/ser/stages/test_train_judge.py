@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ser import tables
+from ser.data import tables
 from ser.errors import SerError
 from ser.ppo.comparison import judge_fold
 from ser.progress import silent

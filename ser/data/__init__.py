@@ -1,0 +1,1 @@
+"""Pairs, tables and tokens: what the method is given."""

@@ -1,0 +1,1 @@
+"""The method itself: selection, calibration, promotion, and the statistics they stand on."""

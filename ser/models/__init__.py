@@ -1,0 +1,1 @@
+"""The backbone, the reward model on it, and what they compute."""

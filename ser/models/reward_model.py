@@ -1,0 +1,176 @@
+"""The reward model: a LoRA adapter and a scalar head over the backbone, saved as safetensors."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import nn
+
+from ser.data.encoding import EncodedPair
+from ser.data.packing import PackedBatch, pack, unpack
+from ser.errors import SerError
+from ser.models.backbone import PACKABLE, load_model, run_layers, states_at
+from ser.models.lora import compute_in_backbone_type
+from ser.specs import Lora
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+_ADAPTER = "adapter_model.safetensors"
+
+
+def lora_config(lora: Lora, config: Any, **more) -> LoraConfig:
+    """The PEFT configuration of an adapter on the linear layers above the trunk of a model with `config`.
+
+    A model that cannot be packed has no trunk: all its linear layers are adapted.
+    """
+    if config.model_type in PACKABLE:
+        layers = config.num_hidden_layers
+        where: dict[str, Any] = {
+            "target_modules": TARGETS,
+            "layers_to_transform": list(range(lora.frozen_layers(layers), layers)),
+        }
+    else:
+        where = {"target_modules": "all-linear"}
+    return LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, **where, **more)
+
+
+class RewardModel(nn.Module):
+    """A scalar reward for each response of a packed pair.
+
+    Attributes:
+        model: the sequence classifier with its adapter (a `PeftModel`), or merged into a plain model.
+        trunk: how many layers at the bottom are the backbone's own, and may be computed once per pair.
+    """
+
+    def __init__(self, model: Any, trunk: int):
+        super().__init__()
+        self.model: Any = model
+        self.trunk = trunk
+
+    @classmethod
+    def new(cls, backbone: Path, lora: Lora, dtype: str, random_seed: int) -> "RewardModel":
+        """An untrained reward model: the adapter does nothing yet, and the head is small and random."""
+        torch.manual_seed(random_seed)
+        model = load_model(backbone, "reward", dtype)
+        config = lora_config(lora, model.config, modules_to_save=["score"], task_type="SEQ_CLS")
+        peft = get_peft_model(model, config)
+        _to_float32(peft)
+        compute_in_backbone_type(peft)
+        # transformers initialises a missing head from its own generator state; ours must depend on the seed only.
+        for name, parameter in peft.named_parameters():
+            if "score" in name and parameter.requires_grad:
+                nn.init.normal_(parameter, std=0.02)
+        return cls(peft, first_adapted(config))
+
+    @classmethod
+    def load(
+        cls, backbone: Path, adapter: Path, dtype: str, *, trainable: bool = False, merged: bool = False
+    ) -> "RewardModel":
+        """A saved reward model. `merged` folds the adapter into the weights: faster, for scoring only."""
+        model: Any = load_model(backbone, "reward", dtype)
+        model.score.float()  # before PEFT copies it and loads what was saved into the copy
+        refuse_pickles(adapter)
+        try:
+            peft = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise SerError(f"the reward model in {adapter} cannot be loaded: {error}.") from error
+        _to_float32(peft)
+        compute_in_backbone_type(peft)
+        config: Any = peft.peft_config["default"]
+        return cls(peft.merge_and_unload() if merged else peft, first_adapted(config)).eval()
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter and the head as a PEFT folder."""
+        assert isinstance(self.model, PeftModel)
+        self.model.save_pretrained(str(folder), safe_serialization=True)
+        plain_adapter_config(folder)
+        (folder / "README.md").unlink(missing_ok=True)
+
+    @property
+    def classifier(self) -> Any:
+        """The sequence classifier without PEFT around it."""
+        return self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return self.classifier.score.weight.device
+
+    def trunk_states(self, batch: PackedBatch) -> torch.Tensor:
+        """Hidden states [B, L, H] after the trunk: the same for every reward model over one backbone."""
+        with torch.no_grad():
+            return run_layers(self.classifier.model, batch, 0, self.trunk)
+
+    def rewards(self, batch: PackedBatch, hidden: torch.Tensor | None = None) -> torch.Tensor:
+        """Rewards [B, 2] of response a and response b, in float32.
+
+        `hidden` are the pair's states after the trunk, if they are already known.
+        """
+        if self.classifier.config.model_type not in PACKABLE:
+            return self._plain_rewards(batch)
+        decoder = self.classifier.model
+        if hidden is None:
+            hidden = self.trunk_states(batch)
+        ends = states_at(decoder, batch, self.trunk, batch.ends, hidden)
+        return self.classifier.score(ends.float()).squeeze(-1)
+
+    def _plain_rewards(self, batch: PackedBatch) -> torch.Tensor:
+        """The same from two plain sequences for every pair, through the model's own forward pass."""
+        input_ids, ends = unpack(batch)
+        hidden = self.classifier.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
+        rows = torch.arange(len(ends), device=hidden.device)
+        return self.classifier.score(hidden[rows, ends].float()).view(-1, 2)
+
+    @torch.inference_mode()
+    def score(self, pairs: Iterable[EncodedPair]) -> torch.Tensor:
+        """Rewards [N, 2] of a few pairs in one batch."""
+        return self.rewards(pack(list(pairs)).to(self.device))
+
+
+def first_adapted(config: Any) -> int:
+    """The lowest layer that an adapter with this PEFT configuration changes."""
+    return min(config.layers_to_transform or [0])
+
+
+def refuse_pickles(adapter: Path) -> None:
+    """Refuse an adapter folder without safetensors: what PEFT would read instead may hold code."""
+    if not (adapter / _ADAPTER).is_file():
+        raise SerError(f"the adapter in {adapter} has no {_ADAPTER}. Nothing else is read: a pickle may hold code.")
+
+
+def load_onto(model: PeftModel, adapter: Path, name: str) -> torch.Tensor:
+    """Load the adapter of a saved reward model under `name` onto a PEFT language model over the same backbone.
+
+    Returns the reward head's weight [1, H]: one backbone in memory serves the policy and the reward.
+    """
+    config = LoraConfig.from_pretrained(str(adapter))
+    config.modules_to_save, config.task_type, config.inference_mode = None, None, True
+    model.add_adapter(name, config)
+    state = load_file(adapter / _ADAPTER)
+    head = next(tensor for key, tensor in state.items() if ".score." in key)
+    lora = {key: tensor for key, tensor in state.items() if ".score." not in key}
+    result: Any = set_peft_model_state_dict(model, lora, adapter_name=name)
+    if result.unexpected_keys:
+        raise SerError(f"the reward model in {adapter} does not fit the policy's backbone: {result.unexpected_keys[0]}")
+    return head.float()
+
+
+def _to_float32(model: nn.Module) -> None:
+    """Adapters and heads are small: keep them in float32 even over a bfloat16 backbone."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad or "lora_" in name or "score" in name:
+            parameter.data = parameter.data.float()
+
+
+def plain_adapter_config(folder: Path) -> None:
+    """Drop from PEFT's configuration what depends on where the backbone lies, and fix the order of its sets."""
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = None
+    for key, value in config.items():
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            config[key] = sorted(value)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

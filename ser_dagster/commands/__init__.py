@@ -1,0 +1,1 @@
+"""The commands of `ser`, a file each."""

@@ -1,0 +1,149 @@
+"""`ser forget`: a dataset and all that was made of it, and nothing else."""
+
+import argparse
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.audit import audit_path
+from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
+from resources.audit.sync import rebuild
+from resources.heads import every_head, known_runs
+from resources.landing.folders import DATASET_NAME
+from resources.landing.store import DatasetStore
+from resources.landing.zone import Landing
+from resources.lineage import Identity, promotions_of
+from resources.locks import own_snapshot
+from resources.pruned import record_place
+from resources.settings import data_root, load_settings
+from resources.store_contents import contents
+from resources.workshop import Workshop
+from ser.errors import SerError
+from ser_dagster.commands.audit import whole_records
+from ser_dagster.home import instance
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """How much of a dataset was deleted."""
+
+    snapshots: int
+    artifacts: int
+    reports: int
+    quarantine_files: int
+
+
+def add_parser(commands: Any) -> None:
+    """Add `forget` to the commands of `ser`."""
+    parser = commands.add_parser("forget", help="delete a dataset and all that was made of it")
+    parser.add_argument("dataset", help="which one; `ser status` lists them")
+    parser.set_defaults(command=_print_forgotten)
+
+
+def _print_forgotten(parsed: argparse.Namespace) -> None:
+    done = forget(parsed.dataset)
+    print(
+        f"{parsed.dataset} is forgotten. Deleted: its landed pairs ({_counted(done.snapshots, 'snapshot')}), "
+        f"{_counted(done.artifacts, 'artifact')}, {_counted(done.reports, 'report')}, "
+        f"{_counted(done.quarantine_files, 'quarantine file')}, its runs and its rows in the audit."
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def forget(dataset: str) -> Forgotten:
+    """Delete a dataset's landed pairs, quarantine, runs, artifacts, reports and review files.
+
+    Artifacts that another dataset's runs refer to stay, and so does the converted embedded model. It may be killed at
+    any moment: the next call finishes.
+
+    Raises:
+        SerError: there is no such dataset, nor anything left of it; a run is working on it now, it cannot be the name
+            of one, the settings of a run cannot be read, or the audit database cannot be made without it. Nothing was
+            deleted.
+    """
+    root = data_root()
+    Landing(root, load_settings()).folder(dataset)  # checks the name: it becomes part of paths
+    if dataset not in (known := _known(root)):
+        raise SerError(f"unknown dataset {dataset!r}, so nothing was deleted. Known: {', '.join(known) or 'none'}.")
+    store = DatasetStore(root, dataset)
+    with store.lock(), ExitStack() as owned:
+        run = {path.name for path in (root / "heads").glob(f"{dataset}-*") if _is_of(path.name, dataset)}
+        for snapshot in sorted(run | store.snapshots()):
+            owned.enter_context(own_snapshot(root, snapshot, "of ser forget"))
+        return _forget(root, store, run)
+
+
+def _known(root: Path) -> list[str]:
+    """Every dataset of which there is something: that landed, was run, or left files in quarantine.
+
+    One that a killed call has begun to forget is among them.
+    """
+    landed = {path.name for path in (root / "landing").glob("*/")}
+    aside = {path.name[1:].removesuffix(".tmp") for path in (root / "landing").glob(".*.tmp/")}
+    rejected = {path.name for path in (root / "quarantine").glob("*/")}
+    run = {path.name.rpartition("-")[0] for path in (root / "heads").glob("*/")}
+    return sorted(name for name in landed | aside | rejected | run if DATASET_NAME.fullmatch(name))
+
+
+def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
+    """The audit goes first, because it may fail, then the landed pairs, so that no run can begin.
+
+    The heads go last: they carry the locks of the snapshots, and say what there was to delete.
+
+    Args:
+        run: the snapshots that have been run.
+    """
+    dataset = store.dataset
+    snapshots = run | store.snapshots()
+    others = [Workshop(root, settings, name) for name, settings in known_runs(root) if name not in snapshots]
+    doomed = [root / "artifacts" / key / version for key, version in _doomed(root, snapshots)]
+    if others:
+        rebuild(audit_path(root), whole_records(others))
+    else:
+        audit_path(root).unlink(missing_ok=True)
+    quarantine, aside = root / "quarantine" / dataset, root / "landing" / f".{dataset}.tmp"
+    rejected = [path for path in quarantine.rglob("*") if path.is_file()]
+    shutil.rmtree(aside, ignore_errors=True)
+    (root / "landing" / dataset).rename(aside)  # with its lock, in one step: a landing that waits for it begins afresh
+    for folder in (quarantine, aside):
+        shutil.rmtree(folder, ignore_errors=True)
+    _forget_runs(dataset)
+    for path in doomed:
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(record_place(path), ignore_errors=True)
+    pages = [page for snapshot in snapshots for page in (root / "reports").glob(f"{snapshot}-*.html")]
+    for page in pages:
+        page.unlink()
+    for snapshot in snapshots:
+        shutil.rmtree(root / "review" / snapshot, ignore_errors=True)
+    for snapshot in snapshots:
+        shutil.rmtree(root / "heads" / snapshot, ignore_errors=True)
+    return Forgotten(len(snapshots), len(doomed), len(pages), len(rejected))
+
+
+def _doomed(root: Path, snapshots: set[str]) -> set[Identity]:
+    """The artifacts of these snapshots that no other refers to, and what earlier code promoted among them."""
+    heads = list(every_head(root))
+    needed = {(head.key, head.version) for head in heads if head.snapshot not in snapshots}
+    mine = {(head.key, head.version) for head in heads if head.snapshot in snapshots} - needed
+    return mine | (set(promotions_of(contents(root), mine)) - needed)
+
+
+def _is_of(snapshot: str, dataset: str) -> bool:
+    return snapshot.rpartition("-")[0] == dataset
+
+
+def _forget_runs(dataset: str) -> None:
+    with instance() as current:
+        for snapshot in current.get_dynamic_partitions(SNAPSHOTS_NAME):
+            if _is_of(snapshot, dataset):
+                for run in current.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: snapshot})):
+                    current.delete_run(run.run_id)
+                current.delete_dynamic_partition(SNAPSHOTS_NAME, snapshot)

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from ser.models.backbone import load_model
+from ser.models.generation import _draw, generate, stream
+
+PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21], [30, 31, 32, 33]]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_backbone: Path) -> PreTrainedModel:
+    torch.set_num_threads(1)
+    model = load_model(tiny_backbone, "causal_lm", "float32")
+    for parameter in model.parameters():  # far from uniform, so that wrong positions or masks would show
+        parameter.data.mul_(1.5)
+    return model
+
+
+def draws(*seeds: int, steps: int = 12) -> torch.Tensor:
+    return torch.stack([torch.rand(steps, generator=stream(0, seed), dtype=torch.float64) for seed in seeds])
+
+
+def alone(model: PreTrainedModel, prompt: list[int], response: list[int], temperature: float) -> torch.Tensor:
+    """Log-probabilities of a response by a plain pass without padding, cache or batch."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([prompt + response])).logits[0] / temperature
+    steps = torch.log_softmax(logits[len(prompt) - 1 : -1], -1)
+    return steps.gather(1, torch.tensor(response)[:, None]).squeeze(1)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_logprobs_are_those_of_a_plain_pass(model: PreTrainedModel, temperature: float) -> None:
+    result = generate(model, PROMPTS, 12, 2, temperature, draws(1, 2, 3))
+    for prompt, response, logprobs in zip(PROMPTS, result.responses, result.logprobs, strict=True):
+        expected = alone(model, prompt, response, temperature)
+        torch.testing.assert_close(logprobs[: len(response)], expected, atol=1e-4, rtol=0)
+
+
+def test_a_response_does_not_depend_on_its_batch_or_on_global_state(model: PreTrainedModel) -> None:
+    together = generate(model, PROMPTS, 12, 2, draws=draws(1, 2, 3))
+    torch.manual_seed(99)
+    for row, prompt in enumerate(PROMPTS):
+        single = generate(model, [prompt], 12, 2, draws=draws(row + 1))
+        assert single.responses == [together.responses[row]]
+    assert generate(model, PROMPTS, 12, 2, draws=draws(4, 5, 6)).responses != together.responses
+
+
+def test_batches_of_similar_length_change_nothing(model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = generate(model, PROMPTS, 12, 2, draws=draws(1, 2, 3))
+    monkeypatch.setattr("ser.models.generation.plan", lambda lengths, tokens: [[2, 1], [0]])
+    seen: list[int] = []
+    apart = generate(model, PROMPTS, 12, 2, draws=draws(1, 2, 3), tell=seen.append)
+    assert apart.responses == together.responses and apart.finished == together.finished and seen == [2, 3]
+    torch.testing.assert_close(apart.logprobs, together.logprobs, atol=1e-5, rtol=0)
+    torch.testing.assert_close(apart.states, together.states, atol=1e-4, rtol=0)
+
+
+def test_greedy_takes_the_likeliest_token(model: PreTrainedModel) -> None:
+    result = generate(model, PROMPTS, 6, 2)
+    for prompt, response in zip(PROMPTS, result.responses, strict=True):
+        tokens = list(prompt)
+        for token in response:
+            with torch.no_grad():
+                assert model(input_ids=torch.tensor([tokens])).logits[0, -1].argmax() == token
+            tokens.append(token)
+
+
+def test_a_finished_response_stops_and_the_others_go_on(model: PreTrainedModel) -> None:
+    free = generate(model, PROMPTS, 12, -1, draws=draws(1, 2, 3))
+    end = free.responses[0][3]  # pretend that what row 0 says fourth is the end token
+    result = generate(model, PROMPTS, 12, end, draws=draws(1, 2, 3))
+    stop = free.responses[0].index(end) + 1
+    assert result.responses[0] == free.responses[0][:stop] and result.finished[0]
+    assert result.logprobs[0, stop:].abs().sum() == 0
+    for row in (1, 2):
+        whole = free.responses[row]
+        expected = whole[: whole.index(end) + 1] if end in whole else whole
+        assert result.responses[row] == expected and result.finished[row] == (end in whole)
+    assert len(free.responses[0]) == 12 and not any(free.finished)
+
+
+def test_draws_are_the_inverse_of_the_cumulative_distribution() -> None:
+    logprobs = torch.log(torch.tensor([[0.0, 0.25, 0.5, 0.25]])).expand(5, -1)
+    draw = torch.tensor([0.0, 0.2499, 0.25, 0.7499, 0.9999], dtype=torch.float64)
+    assert _draw(logprobs, draw).tolist() == [1, 1, 2, 2, 3]
+
+
+def test_streams_differ_by_every_part() -> None:
+    seeds = {stream(*parts).initial_seed() for parts in [(0, "a", 1), (1, "a", 1), (0, "b", 1), (0, "a", 2)]}
+    assert len(seeds) == 4 and stream(0, "a", 1).initial_seed() == stream(0, "a", 1).initial_seed()

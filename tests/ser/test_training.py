@@ -1,0 +1,215 @@
+"""Training learns, changes what it may change, and continues after a kill with the same bytes."""
+
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import logsigmoid
+
+from ser.data import tables
+from ser.data.batches import plan
+from ser.kept import keep_as
+from ser.models.backbone import load_tokenizer
+from ser.models.reward_model import RewardModel
+from ser.models.states import PairStates, collate
+from ser.progress import Progress, silent
+from ser.specs import Compute, Lora, Training
+from ser.stages import heldout, train_reward_model
+from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec
+from ser.training import Example, PairRewardTrainer, is_trained, save_every
+from tests.models import labelled_pairs, pass_trunk
+
+LORA = Lora(r=4, alpha=8, top=0.5)
+TRAINING = Training(lora=LORA, learning_rate=5e-3, batch_size=8)
+SPEC = TrainRewardModelSpec(training=TRAINING, compute=Compute(threads=1), epochs=3, random_seed=3)
+
+
+def write_part(path: Path, n: int, seed: int) -> Path:
+    rows = [
+        {
+            "pair_id": pair.pair_id,
+            "prompt": pair.prompt,
+            "response_a": pair.response_a,
+            "response_b": pair.response_b,
+            "preferred": preferred,
+        }
+        for pair, preferred in labelled_pairs(n, seed)
+    ]
+    tables.write(path, tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A seed part and a test part with their states."""
+    folder = tmp_path_factory.mktemp("parts")
+    result: dict[str, Any] = {"backbone": tiny_backbone}
+    for name, n, seed in (("seed", 60, 0), ("test", 80, 1)):
+        result[name] = write_part(folder / f"{name}.parquet", n, seed)
+        out = folder / f"{name}_states"
+        out.mkdir()
+        pass_trunk(result[name], tiny_backbone, out, Compute(threads=1), LORA.top)
+        result[f"{name}_states"] = out
+    return result
+
+
+def train_once(parts: dict[str, Any], out: Path, progress: Progress = silent) -> dict[str, Any]:
+    out.mkdir(exist_ok=True)
+    inputs = {"backbone": parts["backbone"], "human": [parts["seed"]], "states": [parts["seed_states"]]}
+    return train_reward_model.run(SPEC, inputs, out, progress)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """What the store keeps: not what the stage keeps for the case of a kill."""
+    kept = (path for path in sorted(folder.rglob("*")) if not path.relative_to(folder).parts[0].endswith(".tmp"))
+    files = (path for path in kept if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def trained(parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    summary = train_once(parts, out)
+    assert (summary["n_human"], summary["n_pseudo"], summary["steps"]) == (60, 0, 24)
+    assert summary["last_loss"] < summary["first_loss"] / 2
+    return out
+
+
+def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    judge = tmp_path / "judge.parquet"
+    flipped = [row | {"preferred": "b" if row["preferred"] == "a" else "a"} for row in tables.read(parts["test"])]
+    tables.write(judge, tables.LABELS, ({name: row[name] for name in tables.LABELS.names} for row in flipped[:20]))
+    inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm", "judge": judge}
+    for split in ("calibration", "test"):
+        inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
+    summary = heldout.run(HeldoutSpec(compute=Compute(threads=1)), inputs, tmp_path, silent)
+    accuracy = summary["metrics"]["test"]["accuracy"]
+    assert accuracy["value"] > 0.9
+    assert 0.9 < accuracy["ci_low"] <= accuracy["value"] <= accuracy["ci_high"]
+    judged = summary["metrics"]["test"]["judge_label_accuracy"]
+    assert (judged["n"], judged["value"] < 0.2) == (20, True)
+    rows = list(tables.read(tmp_path / "heldout.parquet"))
+    right = [(row["reward_a"] > row["reward_b"]) == (row["preferred"] == "a") for row in rows if row["split"] == "test"]
+    assert sum(right) / len(right) == accuracy["value"]
+    assert all(0.5 <= row["confidence"] <= 1 for row in rows)
+
+
+def test_adapter_and_head_change_and_the_backbone_does_not(parts: dict[str, Any], trained: Path) -> None:
+    fresh = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=3)
+    after = RewardModel.load(parts["backbone"], trained / "rm", "float32", trainable=True)
+    before = {name: value for name, value in fresh.named_parameters() if "original_module" not in name}
+    changed = {
+        name for name, value in after.named_parameters() if name in before and not torch.equal(value, before[name])
+    }
+    assert changed == {name for name, value in fresh.named_parameters() if value.requires_grad}
+    assert any("score" in name for name in changed)
+    assert all("layers.2." in name or "layers.3." in name or "score" in name for name in changed)
+
+
+def test_the_same_seed_gives_the_same_bytes(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    train_once(parts, tmp_path)
+    assert digests(tmp_path) == digests(trained)
+    assert sorted(digests(trained)) == ["rm/adapter_config.json", "rm/adapter_model.safetensors", "training.json"]
+
+
+def test_a_killed_training_continues_to_the_same_bytes(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    def kill(done: int, total: int, unit: str, note: str = "") -> None:
+        if done >= total * 22 // 24:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train_once(parts, tmp_path, kill)
+    assert [path.name for path in keep_as(tmp_path, "checkpoints").glob("checkpoint-*")] == ["checkpoint-21"]
+    steps: list[int] = []
+    train_once(parts, tmp_path, lambda done, *_: steps.append(done))
+    assert len(steps) == 3
+    assert digests(tmp_path) == digests(trained)
+
+
+def test_a_half_written_checkpoint_is_passed_over(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    (keep_as(tmp_path, "checkpoints") / "checkpoint-20").mkdir(parents=True)
+    train_once(parts, tmp_path)
+    assert digests(tmp_path) == digests(trained)
+
+
+def trainer_of(model: RewardModel, examples: list[Example], parts: dict[str, Any], out: Path) -> PairRewardTrainer:
+    from trl import RewardConfig
+
+    args = RewardConfig(
+        output_dir=str(out), use_cpu=True, bf16=False, report_to="none", center_rewards_coefficient=0.01,
+        gradient_checkpointing=False, max_length=None,
+    )  # fmt: skip
+    return PairRewardTrainer(model, examples, args=args, processing_class=load_tokenizer(parts["backbone"]))
+
+
+def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_path: Path) -> None:
+    items = list(PairStates(parts["seed_states"]).pairs())[:3]
+    examples = [Example(items[0], "a", 1.0), Example(items[1], "b", 0.5), Example(items[2], "a", 0.0)]
+    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    trainer = trainer_of(model, examples, parts, tmp_path)
+    loss = trainer.compute_loss(model.model, {"examples": examples})
+    rewards = model.rewards(*collate(items))
+    expected = 0.0
+    for (a, b), (preferred, weight) in zip(rewards[:2].tolist(), [("a", 1.0), ("b", 0.5)], strict=True):
+        chosen, rejected = (a, b) if preferred == "a" else (b, a)
+        one = -logsigmoid(torch.tensor(chosen - rejected)).item() + 0.01 * (chosen + rejected) ** 2
+        expected += weight * one / 1.5
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
+    parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = (1.0, 0.5, 0.25, 1.0, 2.0, 0.0)
+    items = list(PairStates(parts["seed_states"]).pairs())[: len(weights)]
+    examples = [Example(item, "ab"[i % 2], weight) for i, (item, weight) in enumerate(zip(items, weights, strict=True))]
+    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    trainer = trainer_of(model, examples, parts, tmp_path)
+    found = []
+    for tokens in (10**6, 1):  # one part, and a part for each pair
+        monkeypatch.setattr("ser.training.plan", partial(plan, tokens=tokens))
+        model.model.zero_grad()
+        loss = trainer.training_step(model.model, {"examples": examples})
+        found.append((loss, [p.grad.clone() for p in model.model.parameters() if p.grad is not None]))
+    (whole, expected), (in_parts, gradients) = found
+    assert torch.allclose(whole, in_parts, atol=1e-6) and whole > 0
+    assert len(gradients) > 4 and any(gradient.abs().max() > 1e-3 for gradient in gradients)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(expected, gradients, strict=True))
+
+
+def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:
+    inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "states": [parts["seed_states"]]}
+    with pytest.raises(ValueError, match="80 labelled pairs have no states"):
+        train_reward_model.run(SPEC, inputs, tmp_path, silent)
+
+
+def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    inputs = {
+        "backbone": parts["backbone"],
+        "human": [parts["seed"]],
+        "pseudo": [parts["test"]],
+        "states": [parts["seed_states"], parts["test_states"]],
+        "start": trained / "rm",
+    }
+    summary = train_reward_model.run(SPEC.model_copy(update={"epochs": 1}), inputs, tmp_path, silent)
+    assert (summary["n_human"], summary["n_pseudo"], summary["steps"]) == (60, 80, 18)
+    assert summary["first_loss"] < 0.3  # an untrained model begins at log 2
+
+
+def test_a_kill_costs_less_than_a_tenth_of_a_training() -> None:
+    assert [save_every(steps) for steps in (1, 20)] == [1, 1]
+    for steps in range(21, 2000):
+        assert 1 <= save_every(steps) <= 20
+        assert save_every(steps) + 1 < steps / 10  # with the step in hand
+
+
+def test_a_training_that_was_finished_is_not_begun_again(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    assert not is_trained(tmp_path)
+    train_once(parts, tmp_path)
+    assert is_trained(tmp_path)
