@@ -61,7 +61,7 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg
     splits = work.heads.get("splits")
     spec = TrainJudgeSpec(
         training=work.settings.reward_model.training,
-        compute=work.compute,
+        arithmetic=work.arithmetic,
         epochs=work.settings.judging.epochs,
         random_seed=work.settings.random_seed + JUDGE_SEED,
     )

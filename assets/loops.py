@@ -58,7 +58,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
             "states": work.trunk("pool"),
             "kept": kept_before(work, k),
         }
-        artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(compute=work.compute), inputs)
+        artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(arithmetic=work.arithmetic), inputs)
         yield materialized(artifact, _pictures(work, artifact))
 
     return self_labels

@@ -20,7 +20,7 @@ def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResu
     spec = PpoSpec(
         ppo=settings.ppo,
         encoding=settings.encoding,
-        compute=work.compute,
+        arithmetic=work.arithmetic,
         random_seed=settings.random_seed,
         reward_offset=work.heads.get(f"{model_key}.heldout").summary["reward_offset"],
     )
@@ -64,7 +64,7 @@ def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg
     spec = EvaluatePolicySpec(
         judging=settings.judging,
         encoding=settings.encoding,
-        compute=work.compute,
+        arithmetic=work.arithmetic,
         response_tokens=settings.ppo.response_tokens,
         random_seed=settings.random_seed,
         reward_offset=work.heads.get(f"{model.key}.heldout").summary["reward_offset"],

@@ -26,7 +26,7 @@ def trained(
     """The reward model of an asset and its held-out measurement."""
     spec = TrainRewardModelSpec(
         training=work.settings.reward_model.training,
-        compute=work.compute,
+        arithmetic=work.arithmetic,
         epochs=epochs,
         random_seed=work.settings.random_seed,
     )
@@ -58,7 +58,7 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
     spec = SftSpec(
         training=settings.reward_model.training,
         encoding=settings.encoding,
-        compute=work.compute,
+        arithmetic=work.arithmetic,
         epochs=settings.reward_model.seed_epochs,
         random_seed=settings.random_seed,
     )

@@ -20,7 +20,7 @@ from bench.stamp import machine, versions
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
 from bench.workload import Workload
-from resources.machine import default_compute
+from resources.machine import Compute
 from resources.settings import ROOT
 
 REPORT = ROOT / "docs" / "performance.md"
@@ -44,7 +44,7 @@ def main() -> None:
     unknown = set(arguments.sections) - SECTIONS.keys()
     if unknown:
         parser.error(f"there is no section {min(unknown)}; there are {', '.join(SECTIONS)}")
-    torch.set_num_threads(default_compute().threads)
+    torch.set_num_threads(Compute().execution.threads)
     wanted = arguments.sections or [name for name in SECTIONS if not (arguments.quick and name in SLOW)]
     for section in wanted:
         text = SECTIONS[section](arguments.quick)
@@ -70,11 +70,11 @@ def _padding(quick: bool) -> str:
 
 
 def _curves(quick: bool) -> str:
-    return table(curves("sample", 160 if quick else 320, default_compute().dtype), CURVES)
+    return table(curves("sample", 160 if quick else 320, Compute().arithmetic.dtype), CURVES)
 
 
 def _accuracy(quick: bool) -> str:
-    return accuracy(default_compute().dtype)
+    return accuracy(Compute().arithmetic.dtype)
 
 
 def _bookkeeping(quick: bool) -> str:
@@ -108,13 +108,13 @@ def _ppo(quick: bool) -> str:
 
 
 def _utilisation(quick: bool) -> str:
-    dtype = default_compute().dtype
+    dtype = Compute().arithmetic.dtype
     size = 16 if quick else 32
     return table([row for data in _datasets(quick) for row in utilisation(data, size, ROUNDS, dtype)], SHARES)
 
 
 def _compared(compare: Compare, quick: bool, sizes: Mapping[str, int]) -> str:
-    dtype = default_compute().dtype
+    dtype = Compute().arithmetic.dtype
     return table([row.cells() for data in _datasets(quick) for row in compare(data, sizes[data], ROUNDS, dtype)])
 
 
@@ -146,7 +146,7 @@ def write(section: str, measured: str) -> None:
     after = rest.split(end)[1]
     day = datetime.now(UTC).date().isoformat()
     rounds = "" if section in ONCE else f", {ROUNDS} rounds"
-    arithmetic = "" if section in ("padding", "accuracy", "landing", "promotion") else f"{default_compute().dtype}; "
+    arithmetic = "" if section in ("padding", "accuracy", "landing", "promotion") else f"{Compute().arithmetic.dtype}; "
     about = f"{machine()}; {versions()}; {arithmetic}{day}; `python -m bench {section}`{rounds}."
     REPORT.write_text(f"{before}{begin}\n{about}\n\n{measured}\n{end}{after}")
 

@@ -30,12 +30,14 @@ def run(folder: Path) -> None:
 
     calls: list[dict[str, Any]] = []
 
-    def noting(module: str, spec: Any, inputs: Mapping[str, Any], out: Path, progress: Any) -> dict[str, Any]:
+    def noting(
+        module: str, spec: Any, inputs: Mapping[str, Any], out: Path, progress: Any, **how: Any
+    ) -> dict[str, Any]:
         texts = {
             name: [str(one) for one in part] if isinstance(part, list) else str(part) for name, part in inputs.items()
         }
         calls.append({"module": module, "kind": type(spec).__name__, "spec": spec.model_dump(), "inputs": texts})
-        return in_process(module, spec, inputs, out, progress)
+        return in_process(module, spec, inputs, out, progress, **how)
 
     workshop.in_process = noting
     run("sample", policy=False)

@@ -22,7 +22,7 @@ from ser.data.pairs import Pair
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
 from ser.progress import silent
-from ser.specs import Compute, Encoding, RewardTraining
+from ser.specs import Arithmetic, Encoding, RewardTraining
 from ser.stages import label, trunk
 from ser.stages.specs import LabelSpec, TrunkSpec
 
@@ -49,7 +49,7 @@ def main() -> None:
     steps.step("tokens and trunk states", lambda: _states(root, backbone))
     pool = {"backbone": backbone, "reward_model": root / "rm", "heldout": root / "heldout.json",
             "states": root / "states", "kept": []}  # fmt: skip
-    steps.step("labels", lambda: label.run(LabelSpec(compute=Compute()), pool, root / "labels", silent))
+    steps.step("labels", lambda: label.run(LabelSpec(arithmetic=Arithmetic()), pool, root / "labels", silent))
     print(json.dumps(steps.measured))
 
 
@@ -58,7 +58,7 @@ def _states(root: Path, backbone: Path) -> None:
     pairs = (Pair(**row) for row in tables.read(root / "pairs.parquet"))
     (root / "tokens").mkdir()
     write_encoded((encode_pair(tokenizer, pair, Encoding().max_length) for pair in pairs), root / "tokens")
-    spec = TrunkSpec(compute=Compute(), top=RewardTraining().lora.top)
+    spec = TrunkSpec(arithmetic=Arithmetic(), top=RewardTraining().lora.top)
     trunk.run(spec, {"encoded": root / "tokens", "backbone": backbone}, root / "states", silent)
 
 

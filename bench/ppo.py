@@ -11,7 +11,7 @@ from typing import Any
 from bench.measure import Comparison
 from bench.padding import prompts
 from bench.workload import Workload, model_folder
-from resources.machine import default_compute
+from resources.machine import Compute
 from resources.settings import ROOT
 from ser.specs import Ppo, RewardTraining
 
@@ -61,11 +61,11 @@ def peer_environment() -> Path:
 
 
 def _work(work: Workload) -> dict[str, Any]:
-    settings, compute = Ppo(episodes=work.size, batch_size=work.size, epochs=2), default_compute()
+    settings, compute = Ppo(episodes=work.size, batch_size=work.size, epochs=2), Compute()
     return settings.model_dump(exclude={"lora"}) | {
         "model": str(model_folder()),
-        "dtype": compute.dtype,
-        "threads": compute.threads,
+        "dtype": compute.arithmetic.dtype,
+        "threads": compute.execution.threads,
         "end_token": work.tokenizer.eos_token_id,
         "pad_token": work.tokenizer.pad_token,
         "prompts": prompts(work),

@@ -13,9 +13,9 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationEr
 
 from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
-from resources.machine import default_compute
+from resources.machine import Compute
 from ser.errors import SerError
-from ser.specs import Compute, Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
+from ser.specs import Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project: `ser.toml` and, unless `SER_DATA` says otherwise, `data` are here."""
@@ -87,7 +87,7 @@ class Settings(Spec):
     backbone: Backbone = Backbone()
     roles: Roles = Roles()
     encoding: Encoding = Encoding()
-    compute: Compute | None = Field(None, description="default: bfloat16 where the processor has it; all cores")
+    compute: Compute = Compute()
     thresholds: Thresholds = Thresholds()
     reward_model: RewardTraining = RewardTraining()
     promotion: PromotionRule = PromotionRule()
@@ -100,7 +100,8 @@ class Settings(Spec):
     @property
     def digest(self) -> str:
         """12 hex characters that name these settings, as far as they decide what a run makes."""
-        decisive = self.model_dump(exclude={"automation", "landing"})
+        decisive = self.model_dump(exclude={"automation", "landing", "compute"})
+        decisive["arithmetic"] = self.compute.arithmetic.model_dump()
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -170,11 +171,11 @@ def load_settings(**overrides: Any) -> Settings:
         if value is not None:
             _put(values, [name], value, f"--{name}")
             origins[name,] = f"--{name}"
-    defaults = Settings().model_dump() | ({"compute": default_compute().model_dump()} if "compute" in values else {})
     try:
-        return Settings.model_validate(_over(defaults, values))
+        settings = Settings.model_validate(_over(Settings().model_dump(), values))
     except ValidationError as error:
         raise SerError(_explain(error, origins)) from error
+    return settings.model_copy(update={"compute": settings.compute.resolved()})
 
 
 def _read(path: Path) -> dict[str, Any]:

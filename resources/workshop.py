@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
@@ -10,10 +11,9 @@ from resources.backbones import backbone
 from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
-from resources.machine import default_compute
 from resources.reporter import Reporter
 from resources.settings import Settings
-from ser.specs import Compute, Spec
+from ser.specs import Spec
 from ser.stages.specs import HeldoutSpec, TrunkSpec
 
 _WITHOUT_STATES: set[tuple[Path, str, str]] = set()
@@ -45,9 +45,10 @@ class Workshop:
         terminal: bool = False,
     ):
         self.root, self.settings, self.snapshot, self.run_id = root, settings, snapshot, run_id
-        self.store = ArtifactStore(root / "artifacts", in_process)
+        launcher = partial(in_process, execution=settings.compute.execution)
+        self.store = ArtifactStore(root / "artifacts", launcher)
         self.heads = Heads(root, snapshot, settings, self.store)
-        self.compute: Compute = settings.compute or default_compute()
+        self.arithmetic = settings.compute.arithmetic
         self._log, self._log_warning, self._terminal = log, log_warning, terminal
         self._backbone: Part | None = None
 
@@ -89,7 +90,7 @@ class Workshop:
         tokens must not be made again because there was space later.
         """
         top = self.settings.reward_model.lora.top
-        spec = TrunkSpec(compute=self.compute, top=top)
+        spec = TrunkSpec(arithmetic=self.arithmetic, top=top)
         inputs: Inputs = {"encoded": self.heads.get("encoded_pairs").part(role), "backbone": self.backbone()}
         key = f"trunk/{role}"
         this_run = (self.root, self.run_id, key)
@@ -114,7 +115,7 @@ class Workshop:
             "calibration_states": self.trunk("calibration"),
             "test_states": self.trunk("test"),
         }
-        return self.make(f"{reward_model.key}.heldout", "heldout", HeldoutSpec(compute=self.compute), inputs)
+        return self.make(f"{reward_model.key}.heldout", "heldout", HeldoutSpec(arithmetic=self.arithmetic), inputs)
 
     def landing(self) -> Landing:
         """The landing zone."""

@@ -86,11 +86,21 @@ class Encoding(Spec):
     max_length: int = Field(512, ge=32, description="tokens of a prompt and its longer response; prompts are cut")
 
 
-class Compute(Spec):
-    """What a result may depend on besides its inputs: the arithmetic."""
+class Arithmetic(Spec):
+    """What the numbers of a stage depend on besides its inputs: a part of every version."""
 
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of the frozen weights")
-    threads: int = Field(2, ge=1, description="CPU threads; sums depend on it in the last bits")
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the frozen weights; adapters and heads are float32."""
+    attention: Literal["grouped", "sdpa"] = "grouped"
+
+
+class Execution(Spec):
+    """How a stage is run: it may change last bits, never more, and is part of no version."""
+
+    threads: int = Field(2, ge=1)
+    batch_tokens: int = Field(768, ge=32)
+    """Padded tokens a batch, or a single longer pair: enough to keep a processor busy, few enough for its caches."""
 
 
 class Lora(Spec):

@@ -81,9 +81,11 @@ def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.Exec
 def inject(monkeypatch: pytest.MonkeyPatch, probabilities: Probabilities) -> None:
     """Let `probabilities` decide what every loop's reward model says of the pool; all else stays real."""
 
-    def launch(module: str, spec: Any, inputs: Mapping[str, Any], out: Path, progress: Any) -> dict[str, Any]:
+    def launch(
+        module: str, spec: Any, inputs: Mapping[str, Any], out: Path, progress: Any, **how: Any
+    ) -> dict[str, Any]:
         if module != "ser.stages.label":
-            return in_process(module, spec, inputs, out, progress)
+            return in_process(module, spec, inputs, out, progress, **how)
         loop = int(out.parts[-3].removeprefix("loop_"))
         taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
         pool = sorted(one.pair.pair_id for one in PairStates(inputs["states"]).pairs() if one.pair.pair_id not in taken)

@@ -10,7 +10,7 @@ from ser.data.pairs import Pair, canonical_prompt, ordered, pair_id
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
 from ser.progress import silent
-from ser.specs import Compute, Lora
+from ser.specs import Arithmetic, Lora
 from ser.stages.specs import TrunkSpec
 from tests.pairs import labelled_rows
 
@@ -32,7 +32,9 @@ def encoded_pairs(backbone: Path, n: int, seed: int = 0, max_length: int = 128) 
     return [encode_pair(tokenizer, pair, max_length) for pair, _ in labelled_pairs(n, seed)]
 
 
-def pass_trunk(pairs: Path, backbone: Path, out: Path, compute: Compute, top: float, max_length: int = 128) -> None:
+def pass_trunk(
+    pairs: Path, backbone: Path, out: Path, arithmetic: Arithmetic, top: float, max_length: int = 128
+) -> None:
     """Write the tokens of a table of pairs, and their states after the frozen layers, into `out`."""
     from ser.stages import trunk
 
@@ -40,7 +42,7 @@ def pass_trunk(pairs: Path, backbone: Path, out: Path, compute: Compute, top: fl
     tokens.mkdir()
     rows = tables.read(pairs, columns=tables.PAIRS.names)
     write_encoded((encode_pair(tokenizer, Pair(**row), max_length) for row in rows), tokens)
-    trunk.run(TrunkSpec(compute=compute, top=top), {"encoded": tokens, "backbone": backbone}, out, silent)
+    trunk.run(TrunkSpec(arithmetic=arithmetic, top=top), {"encoded": tokens, "backbone": backbone}, out, silent)
 
 
 def random_model(backbone: Path, top: float = 0.5, seed: int = 0) -> RewardModel:

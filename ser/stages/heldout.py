@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ser.data import tables
 from ser.kept import Journal, keep_as
 from ser.method.heldout import measure
@@ -24,8 +22,7 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
 
     `inputs` has `<split>` and `judge` (labelled tables) and `<split>_states`.
     """
-    torch.set_num_threads(spec.compute.threads)
-    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
+    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.arithmetic.dtype, merged=True)
     held_out = [inputs[split] for split in SPLITS]
     states = {split: PairStates(inputs[f"{split}_states"]) for split in SPLITS}
     total = sum(map(len, states.values()))

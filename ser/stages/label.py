@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from ser.appending import GrowingFile
 from ser.data import tables
@@ -29,8 +28,7 @@ def run(spec: LabelSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     The pool is what `inputs["states"]` holds, less the pairs that `inputs["kept"]` (tables of earlier loops) took
     out. The temperature of the confidence comes from `inputs["heldout"]`. A killed run goes on where it was.
     """
-    torch.set_num_threads(spec.compute.threads)
-    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.compute.dtype, merged=True)
+    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.arithmetic.dtype, merged=True)
     temperature = json.loads(inputs["heldout"].read_text())["temperature"]
     taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
     pool = PairStates(inputs["states"], without=taken)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import torch
 
 from ser.data import tables
 from ser.errors import SerError
@@ -46,7 +45,6 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     `inputs`: `backbone` and `reward_model` (folders), `prompts` (tables with pair_id and prompt). Each prompt
     is answered once, in a seeded order, before any is answered again.
     """
-    torch.set_num_threads(spec.compute.threads)
     tokenizer = load_tokenizer(inputs["backbone"])
     prompts = read_prompts(inputs["prompts"])
     if not prompts:
@@ -56,7 +54,7 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         inputs["backbone"],
         inputs["reward_model"],
         spec.ppo.lora,
-        spec.compute.dtype,
+        spec.arithmetic.dtype,
         spec.random_seed,
         spec.ppo.temperature,
     )

@@ -25,10 +25,9 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
 
     Only the tokens of the response count in the loss.
     """
-    torch.set_num_threads(spec.compute.threads)
     torch.manual_seed(spec.random_seed)
     tokenizer = load_tokenizer(inputs["backbone"])
-    base = load_model(inputs["backbone"], "causal_lm", spec.compute.dtype)
+    base = load_model(inputs["backbone"], "causal_lm", spec.arithmetic.dtype)
     model: Any = get_peft_model(base, lora_config(spec.training.lora, base.config, task_type="CAUSAL_LM"))
     seed = tables.read(inputs["seed"])
     encoded = [_encoded(tokenizer, row, spec.encoding.max_length) for row in seed]

@@ -1,7 +1,7 @@
 """What each stage can be told. Apart from the stages, because the graph builds specs without importing torch."""
 
 from ser.method.gate import SeedData
-from ser.specs import Compute, Encoding, Judging, Ppo, PromotionRule, Roles, Spec, Thresholds, Training
+from ser.specs import Arithmetic, Encoding, Judging, Ppo, PromotionRule, Roles, Spec, Thresholds, Training
 
 
 class EmbeddedBackboneSpec(Spec):
@@ -23,7 +23,7 @@ class EncodeSpec(Spec):
 class TrunkSpec(Spec):
     """What the states depend on besides the tokens and the backbone."""
 
-    compute: Compute
+    arithmetic: Arithmetic
     top: float
     keep_states: bool = True
     """Without the states, every stage passes the tokens through the trunk again."""
@@ -33,7 +33,7 @@ class TrainRewardModelSpec(Spec):
     """What a reward model depends on besides its data."""
 
     training: Training
-    compute: Compute
+    arithmetic: Arithmetic
     epochs: int
     random_seed: int
 
@@ -41,13 +41,13 @@ class TrainRewardModelSpec(Spec):
 class HeldoutSpec(Spec):
     """What held-out scores depend on besides the reward model and the pairs."""
 
-    compute: Compute
+    arithmetic: Arithmetic
 
 
 class LabelSpec(Spec):
     """What self-labels depend on besides the reward model and the pool."""
 
-    compute: Compute
+    arithmetic: Arithmetic
 
 
 class ReportStatusSpec(Spec):
@@ -79,7 +79,7 @@ class TrainJudgeSpec(Spec):
     """How the judge is trained; its random seed differs from that of every model it judges."""
 
     training: Training
-    compute: Compute
+    arithmetic: Arithmetic
     epochs: int
     random_seed: int
 
@@ -89,7 +89,7 @@ class SftSpec(Spec):
 
     training: Training
     encoding: Encoding
-    compute: Compute
+    arithmetic: Arithmetic
     epochs: int
     random_seed: int
 
@@ -102,7 +102,7 @@ class PpoSpec(Spec):
 
     ppo: Ppo
     encoding: Encoding
-    compute: Compute
+    arithmetic: Arithmetic
     random_seed: int
     reward_offset: float
 
@@ -115,7 +115,7 @@ class EvaluatePolicySpec(Spec):
 
     judging: Judging
     encoding: Encoding
-    compute: Compute
+    arithmetic: Arithmetic
     response_tokens: int
     random_seed: int
     reward_offset: float

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ser.data import tables
 from ser.data.pairs import longer_wins
 from ser.data.roles import MIN_PAIRS
@@ -36,7 +34,6 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
     Raises:
         SerError: the pairs cannot be divided into two folds.
     """
-    torch.set_num_threads(spec.compute.threads)
     rows = [row for path in inputs["pairs"] for row in tables.read(path)]
     given = tables.labels(inputs["judge_labels"])
     judged = [row | {"preferred": given[row["pair_id"]]} for row in rows if row["pair_id"] in given]
@@ -76,7 +73,7 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
 def _train_fold(
     spec: TrainJudgeSpec, backbone: Path, examples: list[Example], folder: Path, progress: Progress
 ) -> None:
-    model = RewardModel.new(backbone, spec.training.lora, spec.compute.dtype, random_seed=spec.random_seed)
+    model = RewardModel.new(backbone, spec.training.lora, spec.arithmetic.dtype, random_seed=spec.random_seed)
     train(
         model,
         load_tokenizer(backbone),
@@ -98,7 +95,7 @@ def _measure_fold(
     progress: Progress,
 ) -> tuple[dict[str, float], float]:
     """Margins of the preferred response over the fold's own pairs, and their mean reward."""
-    model = RewardModel.load(inputs["backbone"], adapter, spec.compute.dtype, merged=True)
+    model = RewardModel.load(inputs["backbone"], adapter, spec.arithmetic.dtype, merged=True)
     journals = [Journal(keep_as(adapter.parent, f"scores_{n}.journal")) for n in range(len(inputs["states"]))]
     scored: list[Scored] = []
     for folder, journal in zip(inputs["states"], journals, strict=True):

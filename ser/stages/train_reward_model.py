@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ser.data import tables
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
@@ -23,7 +21,6 @@ def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progre
     earlier reward model) training continues from there. Human labels of the pairs in `inputs["left_out"]` (tables of
     pair_ids, if any) are passed over.
     """
-    torch.set_num_threads(spec.compute.threads)
     human, pseudo = tables.labels(*inputs["human"]), tables.labels(*inputs.get("pseudo", []))
     for row in (row for path in inputs.get("left_out", []) for row in tables.read(path)):
         human.pop(row["pair_id"], None)
@@ -48,10 +45,10 @@ def _train(
     start = inputs.get("start")
     if start is None:
         model = RewardModel.new(
-            inputs["backbone"], spec.training.lora, spec.compute.dtype, random_seed=spec.random_seed
+            inputs["backbone"], spec.training.lora, spec.arithmetic.dtype, random_seed=spec.random_seed
         )
     else:
-        model = RewardModel.load(inputs["backbone"], start, spec.compute.dtype, trainable=True)
+        model = RewardModel.load(inputs["backbone"], start, spec.arithmetic.dtype, trainable=True)
     train(
         model,
         load_tokenizer(inputs["backbone"]),

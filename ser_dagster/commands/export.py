@@ -108,7 +108,7 @@ def _export_model(
 
         from ser.export.model_folder import BACKBONE, Base
 
-        torch.set_num_threads(work.compute.threads)
+        torch.set_num_threads(work.settings.compute.execution.threads)
         progress(0, 1, "models", "merging, and comparing with the run")
         on_hub = origin["revision"] is not None
         base = Base(origin["hub_id"], origin["revision"]) if on_hub else Base(str(place / BACKBONE))

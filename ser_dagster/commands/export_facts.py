@@ -169,7 +169,7 @@ def arithmetic(work: Workshop, model: Artifact) -> str:
             f"the backbone {work.settings.backbone.model} is no longer the one that {model.key} was trained on. "
             "Put it back, or run again: ser run"
         )
-    return model.manifest["spec"]["compute"]["dtype"]
+    return model.manifest["spec"]["arithmetic"]["dtype"]
 
 
 def origin(work: Workshop) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from resources.heads import known_runs
-from resources.machine import default_compute
+from resources.machine import Compute
 from resources.settings import ROOT, Settings, load_settings
 from ser.errors import SerError
-from ser.specs import Compute
 
 
 @pytest.fixture
@@ -36,7 +35,6 @@ def test_defaults_are_the_published_thresholds(ser_toml: Path) -> None:
 
 
 OWN = ("automation.cron", "landing")
-COMPUTE = {"compute": default_compute()}
 
 
 def test_the_documentation_shows_every_setting_with_its_default() -> None:
@@ -44,7 +42,7 @@ def test_the_documentation_shows_every_setting_with_its_default() -> None:
     assert Settings.model_validate(tomllib.loads(text)) == Settings()
     # What has no value of its own is there as a comment.
     known = tomllib.loads(re.sub(r"^# (\w+ = |\[)", r"\1", text, flags=re.MULTILINE))
-    described = Settings(compute=Compute()).model_dump()
+    described = Settings().model_dump()
     assert paths(known) == paths(described)
 
 
@@ -79,20 +77,20 @@ def leaves(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tup
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), leaves(Settings(compute=default_compute()).model_dump()), ids=lambda it: str(it)
+    ("path", "value"), leaves(Settings(compute=Compute().resolved()).model_dump()), ids=lambda it: str(it)
 )
 def test_a_key_that_is_set_leaves_its_neighbours_as_they_are(
     ser_toml: Path, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...], value: Any
 ) -> None:
     """To set a key to its default changes nothing, in the file or in the environment."""
-    expected = load_settings().model_copy(update={"compute": default_compute()})
+    expected = load_settings()
     *section, key = path
     text = f"{key} = {json.dumps(value)}\n"
     ser_toml.write_text(f"[{'.'.join(section)}]\n{text}" if section else text)
-    assert load_settings().model_copy(update=COMPUTE if section != ["compute"] else {}) == expected
+    assert load_settings() == expected
     ser_toml.write_text("")
     monkeypatch.setenv(f"SER_{'__'.join(path).upper()}", json.dumps(value))
-    assert load_settings().model_copy(update=COMPUTE if section != ["compute"] else {}) == expected
+    assert load_settings() == expected
 
 
 def test_equal_settings_have_equal_digests(ser_toml: Path) -> None:

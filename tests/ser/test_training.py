@@ -16,7 +16,7 @@ from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
 from ser.models.states import PairStates, collate
 from ser.progress import Progress, silent
-from ser.specs import Compute, Lora, Training
+from ser.specs import Arithmetic, Lora, Training
 from ser.stages import heldout, train_reward_model
 from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec
 from ser.training import Example, PairRewardTrainer, is_trained, save_every
@@ -24,7 +24,7 @@ from tests.models import labelled_pairs, pass_trunk
 
 LORA = Lora(r=4, alpha=8, top=0.5)
 TRAINING = Training(lora=LORA, learning_rate=5e-3, batch_size=8)
-SPEC = TrainRewardModelSpec(training=TRAINING, compute=Compute(threads=1), epochs=3, random_seed=3)
+SPEC = TrainRewardModelSpec(training=TRAINING, arithmetic=Arithmetic(), epochs=3, random_seed=3)
 
 
 def write_part(path: Path, n: int, seed: int) -> Path:
@@ -51,7 +51,7 @@ def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         result[name] = write_part(folder / f"{name}.parquet", n, seed)
         out = folder / f"{name}_states"
         out.mkdir()
-        pass_trunk(result[name], tiny_backbone, out, Compute(threads=1), LORA.top)
+        pass_trunk(result[name], tiny_backbone, out, Arithmetic(), LORA.top)
         result[f"{name}_states"] = out
     return result
 
@@ -85,7 +85,7 @@ def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_
     inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm", "judge": judge}
     for split in ("calibration", "test"):
         inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
-    summary = heldout.run(HeldoutSpec(compute=Compute(threads=1)), inputs, tmp_path, silent)
+    summary = heldout.run(HeldoutSpec(arithmetic=Arithmetic()), inputs, tmp_path, silent)
     accuracy = summary["metrics"]["test"]["accuracy"]
     assert accuracy["value"] > 0.9
     assert 0.9 < accuracy["ci_low"] <= accuracy["value"] <= accuracy["ci_high"]

@@ -17,13 +17,13 @@ from ser.ppo.comparison import choose, judge_fold, outcome
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt
 from ser.progress import silent
-from ser.specs import Compute, Encoding, Judging, Lora
+from ser.specs import Arithmetic, Encoding, Judging, Lora
 from ser.stages.evaluate_policy import EvaluatePolicySpec, _verdict, run
 
 SPEC = EvaluatePolicySpec(
     judging=Judging(prompts=9, tie_band=0.01),
     encoding=Encoding(max_length=64),
-    compute=Compute(threads=1),
+    arithmetic=Arithmetic(),
     response_tokens=6,
     random_seed=0,
     reward_offset=0.0,

@@ -12,7 +12,7 @@ from ser.data.batches import batch_numbers
 from ser.data.encoded import write_encoded
 from ser.models.states import write_states
 from ser.progress import silent
-from ser.specs import Compute
+from ser.specs import Arithmetic
 from ser.stages import label
 from ser.stages.specs import LabelSpec
 from tests.models import encoded_pairs, random_model
@@ -39,7 +39,7 @@ def inputs(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def labels(inputs: dict[str, Any], out: Path, progress=silent) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
-    return label.run(LabelSpec(compute=Compute()), inputs, out, progress)
+    return label.run(LabelSpec(arithmetic=Arithmetic()), inputs, out, progress)
 
 
 def test_the_labels_are_those_of_the_model(inputs: dict[str, Any], tiny_backbone: Path, tmp_path: Path) -> None:

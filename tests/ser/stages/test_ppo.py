@@ -12,7 +12,7 @@ from ser.kept import keep_as
 from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
 from ser.progress import silent
-from ser.specs import Compute, Encoding, Lora, Ppo
+from ser.specs import Arithmetic, Encoding, Lora, Ppo
 from ser.stages.ppo import PpoSpec, run
 
 SPEC = PpoSpec(
@@ -21,7 +21,7 @@ SPEC = PpoSpec(
         learning_rate=1e-3,
     ),
     encoding=Encoding(max_length=64),
-    compute=Compute(threads=1),
+    arithmetic=Arithmetic(),
     random_seed=3,
     reward_offset=0.1,
 )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from ser.data import tables
 from ser.progress import Progress, silent
-from ser.specs import Compute, Encoding, Lora, Training
+from ser.specs import Arithmetic, Encoding, Lora, Training
 from ser.stages import sft
 from ser.stages.specs import SftSpec
 from tests.models import labelled_pairs
@@ -16,7 +16,7 @@ from tests.models import labelled_pairs
 SPEC = SftSpec(
     training=Training(lora=Lora(r=4, top=0.5), learning_rate=5e-3, batch_size=8),
     encoding=Encoding(max_length=128),
-    compute=Compute(threads=1),
+    arithmetic=Arithmetic(),
     epochs=3,
     random_seed=1,
 )

@@ -9,7 +9,7 @@ from ser.data import tables
 from ser.errors import SerError
 from ser.ppo.comparison import judge_fold
 from ser.progress import silent
-from ser.specs import Compute, Lora, Training
+from ser.specs import Arithmetic, Lora, Training
 from ser.stages import train_judge
 from ser.stages.specs import TrainJudgeSpec
 from tests.models import labelled_pairs, pass_trunk
@@ -17,7 +17,7 @@ from tests.models import labelled_pairs, pass_trunk
 LORA = Lora(r=4, alpha=8, top=0.5)
 SPEC = TrainJudgeSpec(
     training=Training(lora=LORA, learning_rate=5e-3, batch_size=8),
-    compute=Compute(threads=1),
+    arithmetic=Arithmetic(),
     epochs=4,
     random_seed=1,
 )
@@ -40,7 +40,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     tables.write(folder / "opposite.parquet", tables.LABELS, judged)
     states = folder / "states"
     states.mkdir()
-    pass_trunk(folder / "test.parquet", tiny_backbone, states, Compute(threads=1), LORA.top)
+    pass_trunk(folder / "test.parquet", tiny_backbone, states, Arithmetic(), LORA.top)
     return {"backbone": tiny_backbone, "pairs": [folder / "test.parquet"], "states": [states], "folder": folder}
 
 
