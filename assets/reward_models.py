@@ -2,18 +2,19 @@
 
 import dagster as dg
 
-from assets.results import materialized, measured
+from assets.results import materialized, measured, passed_through
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
+from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs, Part
 from resources.code_version import code_version
-from resources.workshop import Workshop
+from resources.evolution import Evolution
 from ser.stages.specs import SftSpec, TrainRewardModelSpec
 
 TRAINING = code_version("ser.stages.train_reward_model")
 
 
-def trained(
-    work: Workshop,
+def train_and_measure(
+    work: Evolution,
     key: str,
     *,
     human: list[Part],
@@ -48,13 +49,15 @@ def trained(
     group_name="reward_models",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
-    deps=["splits"],
+    deps=[keys.SPLITS],
     code_version=code_version("ser.stages.sft"),
 )
 def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-    """The pretrained model, fine-tuned on the preferred seed responses."""
-    work = ser.workshop(context)
+    """The pretrained model; with the setting `sft` fine-tuned on the preferred seed responses."""
+    work = ser.evolution(context)
     settings = work.settings
+    if not settings.sft:
+        return passed_through(work, work.pretrained())
     spec = SftSpec(
         training=settings.reward_model.training,
         encoding=settings.encoding,
@@ -62,27 +65,27 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
         epochs=settings.reward_model.seed_epochs,
         random_seed=settings.random_seed,
     )
-    inputs: Inputs = {"backbone": work.pretrained(), "seed": work.heads.get("splits").part("seed.parquet")}
-    return materialized(work.make("backbone", "sft", spec, inputs))
+    inputs: Inputs = {"backbone": work.pretrained(), "seed": work.heads.get(keys.SPLITS).part("seed.parquet")}
+    return materialized(work, work.make(keys.BACKBONE, "sft", spec, inputs))
 
 
 @dg.asset(
     group_name="reward_models",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
-    deps=["encoded_pairs"],
+    deps=[keys.ENCODED_PAIRS],
     code_version=TRAINING,
     kinds={"pytorch"},
 )
 def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The reward model trained on the human labels of the seed."""
-    work = ser.workshop(context)
-    model, heldout = trained(
+    work = ser.evolution(context)
+    model, heldout = train_and_measure(
         work,
-        "seed_rm",
+        keys.SEED_RM,
         human=[work.pairs("seed")],
         pseudo=[],
         states=[work.trunk("seed")],
         epochs=work.settings.reward_model.seed_epochs,
     )
-    return materialized(model, measured(heldout))
+    return materialized(work, model, measured(heldout))

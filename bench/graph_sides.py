@@ -24,7 +24,7 @@ def land() -> None:
 
 def run(folder: Path) -> None:
     """`ser run --no-policy`, with a note of every stage that it calls."""
-    from resources import workshop
+    from resources import evolution
     from resources.launchers import in_process
     from ser_dagster.commands.run import run
 
@@ -39,7 +39,7 @@ def run(folder: Path) -> None:
         calls.append({"module": module, "kind": type(spec).__name__, "spec": spec.model_dump(), "inputs": texts})
         return in_process(module, spec, inputs, out, progress, **how)
 
-    workshop.in_process = noting
+    evolution.in_process = noting
     run("sample", policy=False)
     calls_file(folder).write_text(json.dumps(calls))
 

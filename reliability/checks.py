@@ -60,7 +60,7 @@ def run_states(project: Project, root: Path) -> Counter[str]:
     """How many of Dagster's runs are in which state."""
 
     def action() -> int:
-        from ser_dagster.home import instance
+        from ser_dagster.dagster_instance import instance
 
         with instance() as current:
             print(json.dumps([run.status.value for run in current.get_runs()]))

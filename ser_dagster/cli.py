@@ -72,8 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run the chain on the current snapshot of a dataset")
     run.add_argument("--dataset", help="needed when there is more than one")
-    run.add_argument("--loops", type=int, metavar="K", help="at most so many loops")
-    run.add_argument("--recipe", choices=["paper"], help="the method")
+    run.add_argument("--loops", type=int, metavar="K", help="stop after so many loops; a later run goes on")
+    run.add_argument("--recipe", metavar="NAME", help="the method: paper")
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable")
+    run.add_argument("--name", help="what you call this evolution")
     run.add_argument("--no-policy", action="store_true", help="stop at the promoted reward model")
     run.add_argument(
         "--anyway", action="store_true", help="run the loops although the seed model is not shown to beat a coin"
@@ -124,6 +126,8 @@ def _run(parsed: argparse.Namespace) -> None:
         recipe=parsed.recipe,
         policy=not parsed.no_policy,
         anyway=parsed.anyway or None,
+        name=parsed.name,
+        assignments=parsed.set,
     )
     if parsed.json:
         print(json.dumps(result))

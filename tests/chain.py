@@ -11,11 +11,11 @@ import pytest
 
 from assets.graph import graph, run_keys
 from assets.ser_resource import SNAPSHOTS, SerResource
-from resources import workshop
+from resources import evolution
+from resources.evolution import Evolution
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.settings import load_settings
-from resources.workshop import Workshop
 from ser.data import tables
 from ser.models.states import PairStates
 
@@ -53,6 +53,7 @@ def project(folder: Path, settings: str, backbone: Path) -> Iterator[tuple[Path,
         patch.setenv("SER_CONFIG", str(folder / "ser.toml"))
         patch.setenv("SER_BACKBONE__MODEL", str(backbone))
         patch.setenv("SER_COMPUTE__THREADS", "1")
+        patch.setenv("SER_MAX_LOOPS", "3")
         patch.delenv("DAGSTER_HOME", raising=False)
         yield folder / "data", patch
 
@@ -62,11 +63,11 @@ def land(root: Path, *files: Path, dataset: str = "tiny") -> str:
     return Landing(root, load_settings()).land(list(files), dataset).snapshot
 
 
-def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.ExecuteInProcessResult, Workshop]:
+def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.ExecuteInProcessResult, Evolution]:
     """Run the job of `ser run` on a snapshot, in an instance that is forgotten."""
     settings = load_settings()
     assets, checks = graph(settings)
-    selection = dg.AssetSelection.assets(*run_keys(settings, settings.loops, policy))
+    selection = dg.AssetSelection.assets(*run_keys(settings, policy))
     job = dg.define_asset_job("ser_run", selection=selection, partitions_def=SNAPSHOTS)
     defs = dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], resources={"ser": SerResource()})
     with dg.instance_for_test() as instance:
@@ -75,7 +76,7 @@ def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.Exec
             instance=instance, partition_key=snapshot, raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )  # fmt: skip
-    return result, Workshop(root, settings, snapshot)
+    return result, Evolution(root, settings, snapshot)
 
 
 def inject(monkeypatch: pytest.MonkeyPatch, probabilities: Probabilities) -> None:
@@ -101,7 +102,7 @@ def inject(monkeypatch: pytest.MonkeyPatch, probabilities: Probabilities) -> Non
         tables.write(out / "self_labels.parquet", tables.SELF_LABELS, rows)
         return {"n_pool": len(rows), "reward_offset": 0.0, "temperature": 1.0}
 
-    monkeypatch.setattr(workshop, "in_process", launch)
+    monkeypatch.setattr(evolution, "in_process", launch)
 
 
 def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, str]:
@@ -119,6 +120,6 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {f"{one.asset_key.to_user_string()}:{one.check_name}": one.passed for one in evaluations}
 
 
-def summary(work: Workshop, key: str) -> dict[str, Any]:
+def summary(work: Evolution, key: str) -> dict[str, Any]:
     """The summary of an asset's artifact."""
     return json.loads((work.heads.get(key).path / "summary.json").read_text())

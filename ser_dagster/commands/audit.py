@@ -14,9 +14,10 @@ from resources.audit.queries import named_queries, run_named
 from resources.audit.record import RunRecord
 from resources.audit.render import render
 from resources.audit.sync import rebuild
-from resources.heads import known_runs
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.settings import data_root
-from resources.workshop import Workshop
 from ser.errors import SerError
 
 
@@ -51,7 +52,7 @@ def misuse(given: argparse.Namespace) -> str | None:
 def rebuild_database() -> str:
     """Make the audit database again from the artifacts of every run."""
     root = data_root()
-    works = [Workshop(root, settings, snapshot, terminal=True) for snapshot, settings in known_runs(root)]
+    works = [open_evolution(root, one, terminal=True) for one in known_evolutions(root)]
     if not works:
         raise SerError("there is nothing to rebuild from: no run has made artifacts yet.")
     print(f"rebuilding from {len(works)} runs", file=sys.stderr)
@@ -59,7 +60,7 @@ def rebuild_database() -> str:
     return f"{audit_path(root)} was made again from {len(works)} runs."
 
 
-def whole_records(works: list[Workshop]) -> Iterator[RunRecord]:
+def whole_records(works: list[Evolution]) -> Iterator[RunRecord]:
     """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone.
 
     If their landing is gone too they are left out, and that is said: it must not keep out what other runs have.

@@ -12,7 +12,8 @@ import dagster as dg
 from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
-from resources.heads import every_head, known_runs
+from resources.heads import every_head, known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.landing.folders import DATASET_NAME
 from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
@@ -21,10 +22,9 @@ from resources.locks import own_snapshot
 from resources.pruned import record_place
 from resources.settings import data_root, load_settings
 from resources.store_contents import contents
-from resources.workshop import Workshop
 from ser.errors import SerError
 from ser_dagster.commands.audit import whole_records
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
     """
     dataset = store.dataset
     snapshots = run | store.snapshots()
-    others = [Workshop(root, settings, name) for name, settings in known_runs(root) if name not in snapshots]
+    others = [open_evolution(root, one) for one in known_evolutions(root) if one.snapshot not in snapshots]
     doomed = [root / "artifacts" / key / version for key, version in _doomed(root, snapshots)]
     if others:
         rebuild(audit_path(root), whole_records(others))

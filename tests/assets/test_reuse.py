@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from resources.workshop import Workshop
+from resources.evolution import Evolution
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -42,7 +42,7 @@ def test_settings_that_a_stage_does_not_read_leave_its_version(data_root: Path, 
     settings(loop_epochs=2, r=2)
     _, third = chain.materialize(data_root, snapshot, policy=False)
 
-    def remade(before: Workshop, after: Workshop) -> set[str]:
+    def remade(before: Evolution, after: Evolution) -> set[str]:
         keys = ["trunk/seed", "trunk/pool", "seed_rm", "seed_rm.heldout", "loop_1/self_labels", "loop_1/retrained_rm"]
         return {key for key in keys if before.heads.get(key).version != after.heads.get(key).version}
 

@@ -11,7 +11,7 @@ import pytest
 
 from resources.audit.database import AuditDatabase, query
 from ser_dagster.cli import main
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

@@ -133,7 +133,7 @@ def test_a_killed_run_continues_to_the_same_bytes(
 
 STATES = """
 import json
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 with instance() as current:
     print(json.dumps([run.status.value for run in current.get_runs()]))
 """

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from resources import workshop
-from resources.heads import known_runs
+from resources import evolution
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
 from resources.launchers import in_process
 from resources.prune import prune
-from resources.workshop import Workshop
 from ser.errors import SerError
 from ser_dagster.commands.audit import answer, rebuild_database
 from ser_dagster.commands.export_facts import finished_run
@@ -43,8 +43,8 @@ def root(built: Path, data_root: Path, tmp_path: Path) -> Path:
 
 def damage(root: Path, key: str) -> str:
     """Flip a bit of what an asset key stands for, and return what it is called."""
-    snapshot, settings = next(known_runs(root))
-    (place,) = (place for place in Workshop(root, settings, snapshot).heads.paths() if str(place.parent).endswith(key))
+    snapshot, settings = known_evolutions(root)[0][:2]
+    (place,) = (place for place in Evolution(root, settings, snapshot).heads.paths() if str(place.parent).endswith(key))
     victim = place / "summary.json"
     content = victim.read_bytes()
     victim.write_bytes(bytes([content[0] ^ 1]) + content[1:])
@@ -118,7 +118,7 @@ def test_a_run_that_fails_says_why_whatever_else_is_damaged(
             victim.write_text("{")
         raise SerError("there is no training today")
 
-    monkeypatch.setattr(workshop, "in_process", launch)
+    monkeypatch.setattr(evolution, "in_process", launch)
     monkeypatch.setenv("SER_REWARD_MODEL__LEARNING_RATE", "1e-3")
     with pytest.raises(SerError, match="seed_rm failed: there is no training today"):
         run("tiny", policy=False)

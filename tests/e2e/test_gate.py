@@ -11,7 +11,7 @@ import pytest
 
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import matches_parquet
-from resources.workshop import Workshop
+from resources.evolution import Evolution
 from ser_dagster.cli import main
 from tests import chain
 from tests.assets.test_on_demand import on_demand
@@ -22,7 +22,7 @@ class Closed(NamedTuple):
     """A run that ended at the gate."""
 
     result: dg.ExecuteInProcessResult
-    work: Workshop
+    work: Evolution
 
 
 @pytest.fixture(scope="module")

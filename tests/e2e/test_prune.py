@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from resources.heads import known_runs
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
 from resources.landing.store import DatasetStore
 from resources.locks import only_writer, own_snapshot
 from resources.manifests import sealed
 from resources.prune import Pruning, prune
 from resources.pruned import KEPT
 from resources.store_contents import contents, store_summary
-from resources.workshop import Workshop
 from ser.errors import SerError
 from ser_dagster.commands.audit import answer, rebuild_database
 from ser_dagster.commands.run import run
@@ -61,8 +61,8 @@ def listing(root: Path) -> dict[str, int]:
     return {path.relative_to(root).as_posix(): path.stat().st_size if path.is_file() else -1 for path in paths}
 
 
-def work_on(root: Path, snapshot: str) -> Workshop:
-    return next(Workshop(root, settings, name) for name, settings in known_runs(root) if name == snapshot)
+def work_on(root: Path, snapshot: str) -> Evolution:
+    return next(Evolution(root, one.settings, snapshot) for one in known_evolutions(root) if one.snapshot == snapshot)
 
 
 def whole(root: Path, snapshot: str) -> bool:
