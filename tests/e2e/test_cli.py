@@ -70,7 +70,7 @@ def test_land_run_status_audit_report(project: Path, tmp_path: Path) -> None:
             "roles": landed["roles"],
         }
     ]  # fmt: skip
-    assert status["runs"][0]["promoted_loop"] == first["promoted"]["loop"]
+    assert status["evolutions"][0]["promoted_loop"] == first["promoted"]["loop"]
     check_audit(first)
     page = Path(ser("report").strip())
     assert "seed" in page.read_text()

@@ -66,10 +66,10 @@ def test_the_audit_is_made_again_without_it_and_says_so_once(root: Path, capsys:
 
 
 def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    whole = status()["runs"]
+    whole = status()["evolutions"]
     assert whole[0]["promoted_loop"] is not None
     name = damage(root, "evolved_rm")
-    assert status()["runs"] == [whole[0] | {"promoted_loop": None, "verdict": None, "gate": None}]
+    assert status()["evolutions"] == [whole[0] | {"promoted_loop": None, "verdict": None, "gate": None}]
     assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
 
 

@@ -137,13 +137,13 @@ def labels() -> list[dict]:
 
 def test_runs_from_before_a_setting_was_added_are_neither_hidden_nor_robbed(two_datasets: Path) -> None:
     """A setting that is added changes the digest of the same file: here the folder has another name than that."""
-    before, made = labels(), {run["snapshot"]: run["made"] for run in status()["runs"]}
+    before, made = labels(), {run["snapshot"]: run["made"] for run in status()["evolutions"]}
     assert len(before) > 0
     for dataset in ("sample", "mine"):
         folder = folder_of(two_datasets, dataset)
         folder.rename(folder.with_name("0123456789ab"))
-    assert {run["snapshot"]: run["made"] for run in status()["runs"]} == made
-    assert {run["settings"] for run in status()["runs"]} == {"0123456789ab"}
+    assert {run["snapshot"]: run["made"] for run in status()["evolutions"]} == made
+    assert {run["settings"] for run in status()["evolutions"]} == {"0123456789ab"}
     rebuild_database()
     assert labels() == before
     forget("sample")
@@ -207,7 +207,7 @@ def test_killed_half_way_it_finishes_when_it_is_called_again(
     assert files_in(two_datasets)
     forget("mine")
     assert files_in(two_datasets) == {}
-    assert status()["runs"] == status()["datasets"] == []
+    assert status()["evolutions"] == status()["datasets"] == []
 
 
 def test_what_promotes_its_models_and_what_people_were_to_label_go_too(two_datasets: Path) -> None:

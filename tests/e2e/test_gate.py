@@ -74,7 +74,7 @@ def test_the_command_gives_the_gate_and_the_verdict(closed: Closed, capsys: pyte
     test = chain.summary(closed.work, "seed_rm.heldout")["metrics"]["test"]
     assert done["loops"][0]["test_longer_wins"] == test["longer_wins"]["value"]
     assert test["longer_wins"]["n"] == test["accuracy"]["n"]
-    run = json.loads(ser(capsys, "status", "--json"))["runs"][0]
+    run = json.loads(ser(capsys, "status", "--json"))["evolutions"][0]
     assert (run["promoted_loop"], run["verdict"], run["gate"]) == (0, "gate_not_shown", gate)
 
 

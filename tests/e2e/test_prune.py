@@ -325,7 +325,7 @@ def test_the_command_lists_first_and_removes_when_told(
     assert document["bytes"] == sum(row["bytes"] for row in document["removed"]) > 0
     assert main(["status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
-    assert [row["pruned"] for row in status["runs"]] == [True, True, False]
+    assert [row["pruned"] for row in status["evolutions"]] == [True, True, False]
     assert status["store"]["pruned"]["records"] > 0
     assert main(["status"]) == 0
     assert "records of pruned artifacts" in capsys.readouterr().out
