@@ -54,7 +54,7 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         inputs["backbone"],
         inputs["reward_model"],
         spec.ppo.lora,
-        spec.arithmetic.dtype,
+        spec.arithmetic,
         spec.random_seed,
         spec.ppo.temperature,
     )
