@@ -11,7 +11,7 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.code_version import code_version
 from resources.evolution import Evolution
-from ser.stages.specs import PromoteSpec
+from ser.stages.promote import PromoteSpec
 
 # The only way for an op to state a data version; the versions of Dagster are pinned, so its beta is no surprise.
 warnings.filterwarnings("ignore", "Parameter `data_version`", dg.BetaWarning)

@@ -10,7 +10,9 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs
 from resources.code_version import code_version
 from resources.evolution import Evolution
-from ser.stages.specs import EncodeSpec, SplitSpec
+from ser.stages.encode import EncodeSpec
+from ser.stages.split import SplitSpec
+from ser.stages.vault import VaultSpec
 
 
 @dg.asset(group_name="data", partitions_def=SNAPSHOTS, kinds={"parquet"})
@@ -56,7 +58,7 @@ def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
 def vault(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The human labels of pool pairs: only the audit, the report and the controls read them."""
     work = ser.evolution(context)
-    artifact = work.make(keys.VAULT, "vault", SplitSpec(roles=work.settings.roles), _landed_tables(work))
+    artifact = work.make(keys.VAULT, "vault", VaultSpec(roles=work.settings.roles), _landed_tables(work))
     return materialized(work, artifact)
 
 

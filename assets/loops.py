@@ -13,7 +13,9 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs, Part
 from resources.code_version import code_version
 from resources.evolution import Evolution
-from ser.stages.specs import FilterPairsSpec, LabelSpec, ReportStatusSpec
+from ser.stages.filter_pairs import FilterPairsSpec
+from ser.stages.label import LabelSpec
+from ser.stages.report_status import ReportStatusSpec
 
 
 def kept_before(work: Evolution, loop: int) -> list[Part]:

@@ -10,7 +10,8 @@ from resources import asset_keys as keys
 from resources.artifacts import Inputs
 from resources.code_version import code_version
 from resources.evolution import Evolution
-from ser.stages.specs import EvaluatePolicySpec, PpoSpec
+from ser.stages.evaluate_policy import EvaluatePolicySpec
+from ser.stages.ppo import PpoSpec
 
 
 def train_policy(work: Evolution, key: str, model_key: str) -> dg.MaterializeResult:

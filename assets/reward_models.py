@@ -8,7 +8,8 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs, Part
 from resources.code_version import code_version
 from resources.evolution import Evolution
-from ser.stages.specs import SftSpec, TrainRewardModelSpec
+from ser.stages.sft import SftSpec
+from ser.stages.train_reward_model import TrainRewardModelSpec
 
 TRAINING = code_version("ser.stages.train_reward_model")
 

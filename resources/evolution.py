@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from resources.settings import Settings
 from ser.errors import SerError
 from ser.method.gate import SeedData, describe_gate, is_shown
 from ser.specs import Gate, Spec
-from ser.stages.specs import HeldoutSpec, TrunkSpec
+from ser.stages.heldout import HeldoutSpec
+from ser.stages.trunk import TrunkSpec
 
 _WITHOUT_STATES: set[tuple[Path, str, str]] = set()
 """Data root, run and key of the trunks that there was no room for: each asset of a run has a workshop of its own."""
@@ -52,8 +52,7 @@ class Evolution:
     ):
         self.root, self.settings, self.snapshot, self.run_id = root, settings, snapshot, run_id
         self.until = settings.loops if until is None else min(until, settings.loops)
-        launcher = partial(in_process, execution=settings.compute.execution)
-        self.store = ArtifactStore(root / "artifacts", launcher)
+        self.store = ArtifactStore(root / "artifacts", in_process, settings.compute.execution)
         self.heads = Heads(root, snapshot, settings, self.store)
         self.arithmetic = settings.compute.arithmetic
         self._log, self._log_warning, self._terminal = log, log_warning, terminal

@@ -19,7 +19,7 @@ from ser.models.lora import compute_in_backbone_type
 from ser.models.reward_model import first_adapted, load_onto, lora_config, plain_adapter_config
 from ser.ppo.losses import entropy
 from ser.ppo.sequences import Sequences
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora
 
 POLICY, REWARD = "policy", "reward"
 
@@ -65,6 +65,7 @@ class Policy(nn.Module):
         nn.init.zeros_(self.value_head.bias)
         self.reward_head = nn.Buffer(reward_head)
         self.temperature = temperature
+        self.to(model.device)
         self.trunk, self._reward_trunk = (first_adapted(model.peft_config[name]) for name in (POLICY, REWARD))
         model.set_adapter(POLICY)
         self.eval()
@@ -75,12 +76,12 @@ class Policy(nn.Module):
         backbone: Path,
         reward_model: Path,
         lora: Lora,
-        dtype: str,
+        arithmetic: Arithmetic,
         random_seed: int,
         temperature: float = 1.0,
     ) -> "Policy":
         """A policy that acts like the backbone, to be trained against the reward model in a folder."""
-        model = load_model(backbone, "causal_lm", dtype)
+        model = load_model(backbone, "causal_lm", arithmetic)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(random_seed)
             config = lora_config(lora, model.config, task_type="CAUSAL_LM")

@@ -13,6 +13,8 @@ from resources.launchers import in_process
 from resources.manifests import file_digests
 from ser.data import tables
 from ser.data.pairs import canonical_prompt, pair_id
+from ser.progress import Progress
+from ser.stages.job import Job
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
@@ -121,10 +123,10 @@ def test_with_drawn_roles_the_vault_may_be_flipped_or_deleted_during_the_loops(
         for row in landed
     ]
 
-    def launch(module: str, spec: Any, inputs: Any, out: Path, progress: Any, **how: Any) -> dict[str, Any]:
-        if module == "ser.stages.label":
+    def launch(job: Job, progress: Progress) -> dict[str, Any]:
+        if job.stage == "label":
             shutil.rmtree(tmp_path / "flipped" / "artifacts" / "vault", ignore_errors=True)
-        return in_process(module, spec, inputs, out, progress, **how)
+        return in_process(job, progress)
 
     monkeypatch.setattr(evolution, "in_process", launch)
     other = run(tmp_path / "flipped", tmp_path / "files", monkeypatch, flipped)

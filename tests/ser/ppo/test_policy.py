@@ -9,7 +9,7 @@ from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
 from ser.ppo.policy import POLICY, Policy
 from ser.ppo.sequences import Sequences
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora
 
 END = 2
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21, 22], [30, 31, 32, 33, 34]]
@@ -18,7 +18,7 @@ RESPONSES = [[40, 41, END], [50, 51, 52, 53, 54], [60, END]]
 
 def trained(backbone: Path, reward_model: Path, top: float, temperature: float = 1.0) -> Policy:
     """A policy that is not the backbone any more."""
-    policy = Policy.new(backbone, reward_model, Lora(r=4, top=top), "float32", 0, temperature)
+    policy = Policy.new(backbone, reward_model, Lora(r=4, top=top), Arithmetic(), 0, temperature)
     torch.manual_seed(5)
     for parameter in policy.trainable().values():
         torch.nn.init.normal_(parameter, std=0.1)
@@ -29,8 +29,8 @@ def trained(backbone: Path, reward_model: Path, top: float, temperature: float =
 def test_survey_is_the_reward_model_and_the_backbone(tiny_backbone: Path, reward_model: Path, top: float) -> None:
     policy = trained(tiny_backbone, reward_model, top, temperature=0.8)
     survey = policy.survey(Sequences.join(PROMPTS, RESPONSES, END))
-    own = RewardModel.load(tiny_backbone, reward_model, "float32")
-    backbone = load_model(tiny_backbone, "causal_lm", "float32")
+    own = RewardModel.load(tiny_backbone, reward_model, Arithmetic())
+    backbone = load_model(tiny_backbone, "causal_lm", Arithmetic())
     for row, (prompt, response) in enumerate(zip(PROMPTS, RESPONSES, strict=True)):
         closed = response if response[-1] == END else [*response, END]
         expected = own.score([EncodedPair("x", prompt, closed, closed)])[0, 0]
@@ -69,7 +69,7 @@ def test_some_rows_are_what_they_were_among_all(tiny_backbone: Path, reward_mode
 
 
 def test_an_untrained_policy_is_the_backbone(tiny_backbone: Path, reward_model: Path) -> None:
-    policy = Policy.new(tiny_backbone, reward_model, Lora(r=4, top=1.0), "float32", 0)
+    policy = Policy.new(tiny_backbone, reward_model, Lora(r=4, top=1.0), Arithmetic(), 0)
     sequences = Sequences.join(PROMPTS, RESPONSES, END)
     now = policy.evaluate(sequences)
     mask = sequences.mask
@@ -96,7 +96,7 @@ def test_a_policy_depends_on_its_seed_and_leaves_the_global_stream_alone(
     expected = torch.rand(1)
     torch.manual_seed(7)
     one, again, other = (
-        Policy.new(tiny_backbone, reward_model, Lora(r=4), "float32", seed).trainable() for seed in (0, 0, 1)
+        Policy.new(tiny_backbone, reward_model, Lora(r=4), Arithmetic(), seed).trainable() for seed in (0, 0, 1)
     )
     assert torch.equal(torch.rand(1), expected)
     assert all(torch.equal(one[name], again[name]) for name in one)
@@ -107,7 +107,7 @@ def test_a_saved_policy_is_a_plain_peft_folder(tiny_backbone: Path, reward_model
     policy = trained(tiny_backbone, reward_model, 1.0)
     policy.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["policy", "value_head.safetensors"]
-    model = load_model(tiny_backbone, "causal_lm", "float32")
+    model = load_model(tiny_backbone, "causal_lm", Arithmetic())
     loaded = PeftModel.from_pretrained(model, tmp_path / "policy")
     with torch.no_grad():
         logits = loaded(input_ids=torch.tensor([PROMPTS[0] + RESPONSES[0]])).logits[0, len(PROMPTS[0]) - 1 : -1]

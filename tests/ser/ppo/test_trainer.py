@@ -12,7 +12,7 @@ from ser.ppo.sequences import Sequences
 from ser.ppo.trainer import Trainer
 from ser.ppo.update import TERMS, _terms
 from ser.progress import silent
-from ser.specs import Lora, Ppo
+from ser.specs import Arithmetic, Lora, Ppo
 
 END = 2
 SETTINGS = Ppo(
@@ -26,7 +26,7 @@ def episodes(count: int) -> list[Episode]:
 
 
 def fresh(backbone: Path, reward_model: Path, settings: Ppo = SETTINGS, score=None, seed: int = 0) -> Trainer:
-    policy = Policy.new(backbone, reward_model, settings.lora, "float32", seed, settings.temperature)
+    policy = Policy.new(backbone, reward_model, settings.lora, Arithmetic(), seed, settings.temperature)
     score = score or sigmoid_score(0.0)
     return Trainer(policy, settings, end_token=END, random_seed=seed, score=score)
 
