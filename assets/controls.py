@@ -6,10 +6,9 @@ import dagster as dg
 
 from assets.gate import is_closed, why_skipped
 from assets.results import materialized, measured
-from assets.reward_models import TRAINING, trained
+from assets.reward_models import trained
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Inputs
-from resources.code_version import code_version
 from ser.errors import SerError
 from ser.stages.specs import TrainJudgeSpec
 
@@ -23,7 +22,6 @@ JUDGE_SEED = 7919
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=["seed_rm"],
-    code_version=TRAINING,
 )
 def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """On demand: the reward model that all human labels, the vault's too, would give."""
@@ -49,7 +47,6 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=["evolved_rm"],
-    code_version=code_version("ser.stages.train_judge"),
     output_required=False,
 )
 def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:

@@ -10,7 +10,6 @@ from assets.results import described
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources.artifacts import Artifact
 from resources.audit.record import model_of
-from resources.code_version import code_version
 from resources.workshop import Workshop
 from ser.errors import SerError
 from ser.stages.specs import PromoteSpec
@@ -102,5 +101,4 @@ def evolved_rm(loops: int) -> dg.AssetsDefinition:
         ins={name: dg.AssetIn(key=key, dagster_type=dg.Nothing) for name, key in keys.items()},
         group_name="reward_models",
         partitions_def=SNAPSHOTS,
-        code_version=code_version("ser.stages.promote"),
     )

@@ -7,7 +7,6 @@ import dagster as dg
 from assets.results import materialized
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs
-from resources.code_version import code_version
 from resources.workshop import Workshop
 from ser.stages.specs import EncodeSpec, SplitSpec
 
@@ -33,7 +32,6 @@ def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mate
     group_name="data",
     partitions_def=SNAPSHOTS,
     deps=[landed_pairs],
-    code_version=code_version("ser.stages.split"),
     kinds={"parquet"},
 )
 def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
@@ -58,7 +56,6 @@ def encoded_pairs(after: str) -> dg.AssetsDefinition:
         group_name="data",
         partitions_def=SNAPSHOTS,
         deps=[after],
-        code_version=code_version("ser.stages.encode"),
         kinds={"parquet"},
     )
     def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:

@@ -9,11 +9,10 @@ from assets.evolved import require_model
 from assets.gate import is_closed, why_skipped
 from assets.policies import train_policy
 from assets.results import examples, materialized, measured, picture
-from assets.reward_models import TRAINING, trained
+from assets.reward_models import trained
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs, Part
 from resources.audit.record import model_of
-from resources.code_version import code_version
 from resources.workshop import Workshop
 from ser.stages.specs import FilterPairsSpec, LabelSpec, ReportStatusSpec
 
@@ -43,7 +42,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
     before = model_of(k - 1)
     options = _options(k, "self_labels", before, HEAVY_POOL)
 
-    @dg.asset(**options, code_version=code_version("ser.stages.label"), output_required=False)
+    @dg.asset(**options, output_required=False)
     def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pool, labelled by the reward model of the loop before; nothing behind a closed gate."""
         work = ser.workshop(context)
@@ -67,7 +66,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
 def _status_report(k: int) -> dg.AssetsDefinition:
     options = _options(k, "status_report", f"loop_{k}/self_labels")
 
-    @dg.asset(**options, code_version=code_version("ser.stages.report_status"))
+    @dg.asset(**options)
     def status_report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The learning status of the whole pool."""
         work = ser.workshop(context)
@@ -88,7 +87,7 @@ def _status_report(k: int) -> dg.AssetsDefinition:
 def _filtered_pairs(k: int) -> dg.AssetsDefinition:
     options = _options(k, "filtered_pairs", f"loop_{k}/status_report")
 
-    @dg.asset(**options, code_version=code_version("ser.stages.filter_pairs"), output_required=False)
+    @dg.asset(**options, output_required=False)
     def filtered_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pairs that meet the rule of the status; nothing when converged, and all after it is skipped."""
         work = ser.workshop(context)
@@ -111,7 +110,7 @@ def _filtered_pairs(k: int) -> dg.AssetsDefinition:
 def _retrained_rm(k: int) -> dg.AssetsDefinition:
     options = _options(k, "retrained_rm", f"loop_{k}/filtered_pairs", HEAVY_POOL)
 
-    @dg.asset(**options, code_version=TRAINING, kinds={"pytorch"})
+    @dg.asset(**options, kinds={"pytorch"})
     def retrained_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The reward model, trained on from the loop before with the seed and everything kept so far."""
         work = ser.workshop(context)
@@ -132,7 +131,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
 def _ppo_policy(k: int) -> dg.AssetsDefinition:
     options = _options(k, "ppo_policy", f"loop_{k}/retrained_rm", HEAVY_POOL)
 
-    @dg.asset(**options, code_version=code_version("ser.stages.ppo"), kinds={"pytorch"})
+    @dg.asset(**options, kinds={"pytorch"})
     def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """On demand: the policy under this loop's reward model."""
         work = ser.workshop(context)

@@ -9,7 +9,6 @@ from assets.gate import is_closed, why_skipped
 from assets.results import materialized
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Inputs
-from resources.code_version import code_version
 from resources.workshop import Workshop
 from ser.stages.specs import EvaluatePolicySpec, PpoSpec
 
@@ -37,7 +36,6 @@ def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResu
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=["evolved_rm"],
-    code_version=code_version("ser.stages.ppo"),
     kinds={"pytorch"},
     output_required=False,
 )
@@ -55,7 +53,6 @@ def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[ppo_policy, dg.AssetKey(["controls", "judge_rm"])],
-    code_version=code_version("ser.stages.evaluate_policy"),
 )
 def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """Wins, ties and losses of the policy against its base model on test prompts, by the judge."""

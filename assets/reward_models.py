@@ -5,11 +5,8 @@ import dagster as dg
 from assets.results import materialized, measured
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs, Part
-from resources.code_version import code_version
 from resources.workshop import Workshop
 from ser.stages.specs import SftSpec, TrainRewardModelSpec
-
-TRAINING = code_version("ser.stages.train_reward_model")
 
 
 def trained(
@@ -49,7 +46,6 @@ def trained(
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=["splits"],
-    code_version=code_version("ser.stages.sft"),
 )
 def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The pretrained model, fine-tuned on the preferred seed responses."""
@@ -71,7 +67,6 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=["encoded_pairs"],
-    code_version=TRAINING,
     kinds={"pytorch"},
 )
 def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
