@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.results import materialized, measured
-from assets.reward_models import TRAINING, train_and_measure
+from assets.reward_models import train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Inputs
-from resources.code_version import code_version
 from ser.errors import SerError
 from ser.stages.train_judge import TrainJudgeSpec
 
@@ -23,7 +22,6 @@ JUDGE_SEED = 7919
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.SEED_RM, keys.VAULT],
-    code_version=TRAINING,
 )
 def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """On demand: the reward model that all human labels, the vault's too, would give."""
@@ -49,7 +47,6 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.EVOLVED_RM],
-    code_version=code_version("ser.stages.train_judge"),
     output_required=False,
 )
 def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:

@@ -9,7 +9,6 @@ from assets.results import described
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
-from resources.code_version import code_version
 from resources.evolution import Evolution
 from ser.stages.promote import PromoteSpec
 
@@ -66,5 +65,4 @@ def evolved_rm(loops: int) -> dg.AssetsDefinition:
         ins={name: dg.AssetIn(key=key, dagster_type=dg.Nothing) for name, key in models.items()},
         group_name="reward_models",
         partitions_def=SNAPSHOTS,
-        code_version=code_version("ser.stages.promote"),
     )

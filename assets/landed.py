@@ -8,7 +8,6 @@ from assets.results import materialized
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs
-from resources.code_version import code_version
 from resources.evolution import Evolution
 from ser.stages.encode import EncodeSpec
 from ser.stages.split import SplitSpec
@@ -36,7 +35,6 @@ def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mate
     group_name="data",
     partitions_def=SNAPSHOTS,
     deps=[landed_pairs],
-    code_version=code_version("ser.stages.split"),
     kinds={"parquet"},
 )
 def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
@@ -52,7 +50,6 @@ def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
     group_name="data",
     partitions_def=SNAPSHOTS,
     deps=[splits],
-    code_version=code_version("ser.stages.vault"),
     kinds={"parquet"},
 )
 def vault(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
@@ -71,7 +68,6 @@ def _landed_tables(work: Evolution) -> Inputs:
     group_name="data",
     partitions_def=SNAPSHOTS,
     deps=[keys.BACKBONE],
-    code_version=code_version("ser.stages.encode"),
     kinds={"parquet"},
 )
 def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:

@@ -7,11 +7,10 @@ import dagster as dg
 
 from assets.policies import train_policy
 from assets.results import examples, materialized, measured, picture
-from assets.reward_models import TRAINING, train_and_measure
+from assets.reward_models import train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs, Part
-from resources.code_version import code_version
 from resources.evolution import Evolution
 from ser.stages.filter_pairs import FilterPairsSpec
 from ser.stages.label import LabelSpec
@@ -43,7 +42,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
     before = keys.model_of(k - 1)
     options = _options(k, "self_labels", before, HEAVY_POOL)
 
-    @dg.asset(**options, code_version=code_version("ser.stages.label"), output_required=False)
+    @dg.asset(**options, output_required=False)
     def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pool, labelled by the model of the loop before; nothing behind a closed gate or the last loop."""
         work = ser.evolution(context)
@@ -70,7 +69,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
 def _status_report(k: int) -> dg.AssetsDefinition:
     options = _options(k, "status_report", keys.self_labels(k))
 
-    @dg.asset(**options, code_version=code_version("ser.stages.report_status"))
+    @dg.asset(**options)
     def status_report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The learning status of the whole pool."""
         work = ser.evolution(context)
@@ -91,7 +90,7 @@ def _status_report(k: int) -> dg.AssetsDefinition:
 def _filtered_pairs(k: int) -> dg.AssetsDefinition:
     options = _options(k, "filtered_pairs", keys.status_report(k))
 
-    @dg.asset(**options, code_version=code_version("ser.stages.filter_pairs"), output_required=False)
+    @dg.asset(**options, output_required=False)
     def filtered_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pairs that meet the rule of the status; nothing when converged, and all after it is skipped."""
         work = ser.evolution(context)
@@ -114,7 +113,7 @@ def _filtered_pairs(k: int) -> dg.AssetsDefinition:
 def _retrained_rm(k: int) -> dg.AssetsDefinition:
     options = _options(k, "retrained_rm", keys.filtered_pairs(k), HEAVY_POOL)
 
-    @dg.asset(**options, code_version=TRAINING, kinds={"pytorch"})
+    @dg.asset(**options, kinds={"pytorch"})
     def retrained_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The reward model, trained on from the loop before with the seed and everything kept so far."""
         work = ser.evolution(context)
@@ -135,7 +134,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
 def _ppo_policy(k: int) -> dg.AssetsDefinition:
     options = _options(k, "ppo_policy", keys.model_of(k), HEAVY_POOL)
 
-    @dg.asset(**options, code_version=code_version("ser.stages.ppo"), kinds={"pytorch"})
+    @dg.asset(**options, kinds={"pytorch"})
     def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """On demand: the policy under this loop's reward model."""
         work = ser.evolution(context)

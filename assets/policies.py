@@ -8,7 +8,6 @@ from assets.results import materialized
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Inputs
-from resources.code_version import code_version
 from resources.evolution import Evolution
 from ser.stages.evaluate_policy import EvaluatePolicySpec
 from ser.stages.ppo import PpoSpec
@@ -37,7 +36,6 @@ def train_policy(work: Evolution, key: str, model_key: str) -> dg.MaterializeRes
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.EVOLVED_RM],
-    code_version=code_version("ser.stages.ppo"),
     kinds={"pytorch"},
     output_required=False,
 )
@@ -55,7 +53,6 @@ def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[ppo_policy, dg.AssetKey(keys.JUDGE_RM.split("/"))],
-    code_version=code_version("ser.stages.evaluate_policy"),
 )
 def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """Wins, ties and losses of the policy against its base model on test prompts, by the judge."""

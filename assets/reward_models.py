@@ -6,12 +6,9 @@ from assets.results import materialized, measured, passed_through
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs, Part
-from resources.code_version import code_version
 from resources.evolution import Evolution
 from ser.stages.sft import SftSpec
 from ser.stages.train_reward_model import TrainRewardModelSpec
-
-TRAINING = code_version("ser.stages.train_reward_model")
 
 
 def train_and_measure(
@@ -51,7 +48,6 @@ def train_and_measure(
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.SPLITS],
-    code_version=code_version("ser.stages.sft"),
 )
 def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The pretrained model; with the setting `sft` fine-tuned on the preferred seed responses."""
@@ -75,7 +71,6 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.ENCODED_PAIRS],
-    code_version=TRAINING,
     kinds={"pytorch"},
 )
 def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
