@@ -15,11 +15,11 @@ from ser.data import tables
 from ser.data.encoding import EncodedPair
 from ser.errors import SerError
 from ser.kept import Journal, keep_as
+from ser.method.comparison import choose, judge_fold, outcome, rewards
 from ser.method.stats import share
 from ser.models.backbone import load_model, load_tokenizer
 from ser.models.generation import batches, generate
 from ser.models.reward_model import refuse_pickles
-from ser.ppo.comparison import choose, judge_fold, outcome, rewards
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
 from ser.stages.specs import EvaluatePolicySpec

@@ -29,6 +29,7 @@ METRICS = pa.schema(
             "value_loss",
             "entropy",
             "clip_fraction",
+            "ratio_error",
             "mean_length",
             "finished",
         )
@@ -54,7 +55,7 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         inputs["backbone"],
         inputs["reward_model"],
         spec.ppo.lora,
-        spec.arithmetic.dtype,
+        spec.arithmetic,
         spec.random_seed,
         spec.ppo.temperature,
     )
@@ -107,6 +108,7 @@ def _summary(metrics: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
         "mean_score": last["mean_score"],
         "kl": last["mean_kl"],
         "kl_weight": last["kl_weight"],
+        "ratio_error": max(row["ratio_error"] for row in metrics),
         "mean_length": last["mean_length"],
         "finished": last["finished"],
     }

@@ -10,13 +10,13 @@ from ser.data.pairs import longer_wins
 from ser.data.roles import MIN_PAIRS
 from ser.errors import SerError
 from ser.kept import Journal, keep_as
+from ser.method.comparison import judge_fold
 from ser.method.heldout import accuracy, correct_margin
 from ser.method.stats import share
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import Scored, score
 from ser.models.states import PairStates
-from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
 from ser.stages.specs import TrainJudgeSpec
 from ser.stages.train_reward_model import gather

@@ -10,10 +10,10 @@ from resources.disk import clear
 from ser.data import tables
 from ser.data.encoding import EncodedPair, encode_prompt
 from ser.data.pairs import canonical_prompt, pair_id
+from ser.method.comparison import choose, judge_fold, outcome
 from ser.models.backbone import load_model, load_tokenizer
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel
-from ser.ppo.comparison import choose, judge_fold, outcome
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt
 from ser.progress import silent
@@ -52,7 +52,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     (folder / "judge" / "judge.json").write_text(
         json.dumps({"offsets": OFFSETS, "accuracy": ACCURACY, "longer_wins": COIN})
     )
-    policy = Policy.new(tiny_backbone, rm, Lora(r=4, top=1.0), "float32", 0)
+    policy = Policy.new(tiny_backbone, rm, Lora(r=4, top=1.0), Arithmetic(), 0)
     for parameter in policy.trainable().values():
         torch.nn.init.normal_(parameter, std=0.3)
     policy.save(folder)

@@ -7,7 +7,7 @@ import pytest
 
 from ser.data import tables
 from ser.errors import SerError
-from ser.ppo.comparison import judge_fold
+from ser.method.comparison import judge_fold
 from ser.progress import silent
 from ser.specs import Arithmetic, Lora, Training
 from ser.stages import train_judge
