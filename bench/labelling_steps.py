@@ -41,7 +41,7 @@ def main() -> None:
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model, **SHAPE)).save_pretrained(backbone)
     AutoTokenizer.from_pretrained(model).save_pretrained(backbone)
-    RewardModel.new(backbone, RewardTraining().lora, "float32", random_seed=0).save(root / "rm")
+    RewardModel.new(backbone, RewardTraining().lora, Arithmetic(), random_seed=0).save(root / "rm")
     (root / "heldout.json").write_text(json.dumps({"temperature": 1.0}))
     for name in ("states", "labels"):
         (root / name).mkdir()

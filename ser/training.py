@@ -137,7 +137,7 @@ def train(
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=model.device.type == "cpu",
     )
     steps_told = StepProgress(progress, steps, len(examples) * epochs)
     trainer = PairRewardTrainer(model, examples, args=args, processing_class=tokenizer, callbacks=[steps_told])

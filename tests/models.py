@@ -49,7 +49,7 @@ def random_model(backbone: Path, top: float = 0.5, seed: int = 0) -> RewardModel
     """A reward model whose adapter does something: LoRA's B matrices are not zero."""
     import torch
 
-    model = RewardModel.new(backbone, Lora(r=4, alpha=8, top=top), "float32", random_seed=seed).eval()
+    model = RewardModel.new(backbone, Lora(r=4, alpha=8, top=top), Arithmetic(), random_seed=seed).eval()
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         if "lora_B" in name or "score" in name:

@@ -11,6 +11,7 @@ from ser.data.encoding import EncodedPair
 from ser.data.pairs import keyed_hash, unit_interval
 from ser.models.reward_model import RewardModel
 from ser.ppo.prompts import Prompt
+from ser.specs import Arithmetic
 
 Outcome = Literal["win", "tie", "loss"]
 
@@ -35,11 +36,11 @@ def outcome(base: str, policy: str, judge_base: float, judge_policy: float, tie_
     return "win" if judge_policy > judge_base else "loss"
 
 
-def rewards(backbone: Path, adapter: Path, dtype: str, pairs: Sequence[EncodedPair]) -> torch.Tensor:
+def rewards(backbone: Path, adapter: Path, arithmetic: Arithmetic, pairs: Sequence[EncodedPair]) -> torch.Tensor:
     """Raw rewards [N, 2] that a saved reward model gives to the two responses of each pair."""
     result = torch.empty(len(pairs), 2)
     if pairs:
-        model = RewardModel.load(backbone, adapter, dtype, merged=True)
+        model = RewardModel.load(backbone, adapter, arithmetic, merged=True)
         for batch in plan([(len(pair), pair.pair_id) for pair in pairs]):
             result[batch] = model.score(pairs[row] for row in batch).cpu()
     return result

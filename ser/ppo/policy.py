@@ -67,6 +67,7 @@ class Policy(nn.Module):
         nn.init.zeros_(self.value_head.bias)
         self.reward_head = nn.Buffer(reward_head)
         self.temperature = temperature
+        self.to(model.device)
         self.trunk, self._reward_trunk = (first_adapted(model.peft_config[name]) for name in (POLICY, REWARD))
         model.set_adapter(POLICY)
         self.eval()
@@ -85,14 +86,14 @@ class Policy(nn.Module):
 
         Its random start is drawn on the processor, so that it is the same on every device.
         """
-        model = load_model(backbone, "causal_lm", arithmetic.dtype)
+        model = load_model(backbone, "causal_lm", arithmetic)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(random_seed)
             config = lora_config(lora, model.config, task_type="CAUSAL_LM")
             peft = get_peft_model(model, config, adapter_name=POLICY)
             head = load_onto(peft, reward_model, REWARD)
             compute_in_backbone_type(peft)
-            return cls(peft, head, temperature).to(arithmetic.device)
+            return cls(peft, head, temperature)
 
     @property
     def device(self) -> torch.device:

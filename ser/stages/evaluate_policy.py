@@ -62,7 +62,7 @@ def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress
         EncodedPair(one.pair_id, tokens, _closed(a, tokenizer.eos_token_id), _closed(b, tokenizer.eos_token_id))
         for one, tokens, a, b in zip(prompts, encoded, base, policy, strict=True)
     ]
-    raw = rewards(inputs["backbone"], inputs["reward_model"], spec.arithmetic.dtype, pairs)
+    raw = rewards(inputs["backbone"], inputs["reward_model"], spec.arithmetic, pairs)
     judged = _judge(spec, inputs, judge["offsets"], prompts, pairs)
     rows = _rows(prompts, (base, policy), raw, judged, tokenizer, spec.judging.tie_band)
     tables.write(out / "judged.parquet", JUDGED, rows)
@@ -98,7 +98,7 @@ def _responses(
     def tell(before: int, done: int, note: str) -> None:
         progress(before + done, 2 * len(prompts), "responses", note)
 
-    model = load_model(inputs["backbone"], "causal_lm", spec.arithmetic.dtype)
+    model = load_model(inputs["backbone"], "causal_lm", spec.arithmetic)
     kept = [Journal(keep_as(out, f"{name}.journal")) for name in ("base", "policy")]
     sizes = (spec.response_tokens, end_token)
     base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), kept[0])
@@ -149,7 +149,7 @@ def _judge(
     for fold, offset in enumerate(offsets):
         mine = [row for row, one in enumerate(prompts) if folds[one.text] == fold]
         adapter = inputs["judge"] / f"fold_{fold}" / "rm"
-        raw = rewards(inputs["backbone"], adapter, spec.arithmetic.dtype, [pairs[row] for row in mine])
+        raw = rewards(inputs["backbone"], adapter, spec.arithmetic, [pairs[row] for row in mine])
         scores[mine] = torch.sigmoid(raw - offset)
     return scores
 

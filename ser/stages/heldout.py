@@ -22,7 +22,7 @@ def run(spec: HeldoutSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
 
     `inputs` has `<split>` and `judge` (labelled tables) and `<split>_states`.
     """
-    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.arithmetic.dtype, merged=True)
+    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.arithmetic, merged=True)
     held_out = [inputs[split] for split in SPLITS]
     states = {split: PairStates(inputs[f"{split}_states"]) for split in SPLITS}
     total = sum(map(len, states.values()))

@@ -28,7 +28,7 @@ def run(spec: LabelSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     The pool is what `inputs["states"]` holds, less the pairs that `inputs["kept"]` (tables of earlier loops) took
     out. The temperature of the confidence comes from `inputs["heldout"]`. A killed run goes on where it was.
     """
-    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.arithmetic.dtype, merged=True)
+    model = RewardModel.load(inputs["backbone"], inputs["reward_model"], spec.arithmetic, merged=True)
     temperature = json.loads(inputs["heldout"].read_text())["temperature"]
     taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
     pool = PairStates(inputs["states"], without=taken)

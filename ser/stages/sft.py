@@ -27,7 +27,7 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     """
     torch.manual_seed(spec.random_seed)
     tokenizer = load_tokenizer(inputs["backbone"])
-    base = load_model(inputs["backbone"], "causal_lm", spec.arithmetic.dtype)
+    base = load_model(inputs["backbone"], "causal_lm", spec.arithmetic)
     model: Any = get_peft_model(base, lora_config(spec.training.lora, base.config, task_type="CAUSAL_LM"))
     seed = tables.read(inputs["seed"])
     encoded = [_encoded(tokenizer, row, spec.encoding.max_length) for row in seed]
@@ -52,7 +52,7 @@ def run(spec: SftSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=spec.arithmetic.device == "cpu",
     )
     told = StepProgress(progress, steps, len(rows) * epochs)
     trainer = SFTTrainer(

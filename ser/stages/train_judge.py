@@ -73,7 +73,7 @@ def run(spec: TrainJudgeSpec, inputs: Mapping[str, Any], out: Path, progress: Pr
 def _train_fold(
     spec: TrainJudgeSpec, backbone: Path, examples: list[Example], folder: Path, progress: Progress
 ) -> None:
-    model = RewardModel.new(backbone, spec.training.lora, spec.arithmetic.dtype, random_seed=spec.random_seed)
+    model = RewardModel.new(backbone, spec.training.lora, spec.arithmetic, random_seed=spec.random_seed)
     train(
         model,
         load_tokenizer(backbone),
@@ -95,7 +95,7 @@ def _measure_fold(
     progress: Progress,
 ) -> tuple[dict[str, float], float]:
     """Margins of the preferred response over the fold's own pairs, and their mean reward."""
-    model = RewardModel.load(inputs["backbone"], adapter, spec.arithmetic.dtype, merged=True)
+    model = RewardModel.load(inputs["backbone"], adapter, spec.arithmetic, merged=True)
     journals = [Journal(keep_as(adapter.parent, f"scores_{n}.journal")) for n in range(len(inputs["states"]))]
     scored: list[Scored] = []
     for folder, journal in zip(inputs["states"], journals, strict=True):

@@ -44,11 +44,9 @@ def _train(
 ) -> None:
     start = inputs.get("start")
     if start is None:
-        model = RewardModel.new(
-            inputs["backbone"], spec.training.lora, spec.arithmetic.dtype, random_seed=spec.random_seed
-        )
+        model = RewardModel.new(inputs["backbone"], spec.training.lora, spec.arithmetic, random_seed=spec.random_seed)
     else:
-        model = RewardModel.load(inputs["backbone"], start, spec.arithmetic.dtype, trainable=True)
+        model = RewardModel.load(inputs["backbone"], start, spec.arithmetic, trainable=True)
     train(
         model,
         load_tokenizer(inputs["backbone"]),

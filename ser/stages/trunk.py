@@ -20,6 +20,6 @@ def run(spec: TrunkSpec, inputs: Mapping[str, Any], out: Path, progress: Progres
     shutil.copyfile(inputs["encoded"] / ENCODED_NAME, whole)
     put_in_place(whole, out / ENCODED_NAME)
     if spec.keep_states:
-        model = RewardModel.new(inputs["backbone"], Lora(top=spec.top), spec.arithmetic.dtype, random_seed=0).eval()
+        model = RewardModel.new(inputs["backbone"], Lora(top=spec.top), spec.arithmetic, random_seed=0).eval()
         write_states(model, out, progress)
     return {"pairs": count_encoded(out)}

@@ -21,6 +21,7 @@ from ser.data.encoding import EncodedPair, encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.specs import Arithmetic
 from ser_dagster.cli import main
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -54,7 +55,7 @@ def snippets(readme: Path) -> list[str]:
 def promoted(work: Workshop) -> tuple[int, RewardModel]:
     loop = work.heads.get("evolved_rm").summary["promoted_loop"]
     model = work.heads.get("seed_rm" if loop == 0 else f"loop_{loop}/retrained_rm")
-    return loop, RewardModel.load(work.backbone().path, model.path / "rm", "float32", merged=True)
+    return loop, RewardModel.load(work.backbone().path, model.path / "rm", Arithmetic(), merged=True)
 
 
 def reward(work: Workshop, prompt: str, response: str) -> float:

@@ -98,8 +98,8 @@ def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_
 
 
 def test_adapter_and_head_change_and_the_backbone_does_not(parts: dict[str, Any], trained: Path) -> None:
-    fresh = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=3)
-    after = RewardModel.load(parts["backbone"], trained / "rm", "float32", trainable=True)
+    fresh = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=3)
+    after = RewardModel.load(parts["backbone"], trained / "rm", Arithmetic(), trainable=True)
     before = {name: value for name, value in fresh.named_parameters() if "original_module" not in name}
     changed = {
         name for name, value in after.named_parameters() if name in before and not torch.equal(value, before[name])
@@ -151,7 +151,7 @@ def trainer_of(model: RewardModel, examples: list[Example], parts: dict[str, Any
 def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_path: Path) -> None:
     items = list(PairStates(parts["seed_states"]).pairs())[:3]
     examples = [Example(items[0], "a", 1.0), Example(items[1], "b", 0.5), Example(items[2], "a", 0.0)]
-    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     trainer = trainer_of(model, examples, parts, tmp_path)
     loss = trainer.compute_loss(model.model, {"examples": examples})
     rewards = model.rewards(*collate(items))
@@ -169,7 +169,7 @@ def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
     weights = (1.0, 0.5, 0.25, 1.0, 2.0, 0.0)
     items = list(PairStates(parts["seed_states"]).pairs())[: len(weights)]
     examples = [Example(item, "ab"[i % 2], weight) for i, (item, weight) in enumerate(zip(items, weights, strict=True))]
-    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     trainer = trainer_of(model, examples, parts, tmp_path)
     found = []
     for tokens in (10**6, 1):  # one part, and a part for each pair

@@ -6,6 +6,7 @@ from transformers import PreTrainedModel
 
 from ser.models.backbone import load_model
 from ser.models.generation import _draw, generate, stream
+from ser.specs import Arithmetic
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21], [30, 31, 32, 33]]
 
@@ -13,7 +14,7 @@ PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21], [30, 31, 32, 33]]
 @pytest.fixture(scope="module")
 def model(tiny_backbone: Path) -> PreTrainedModel:
     torch.set_num_threads(1)
-    model = load_model(tiny_backbone, "causal_lm", "float32")
+    model = load_model(tiny_backbone, "causal_lm", Arithmetic())
     for parameter in model.parameters():  # far from uniform, so that wrong positions or masks would show
         parameter.data.mul_(1.5)
     return model

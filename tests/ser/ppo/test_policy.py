@@ -35,8 +35,8 @@ def trained(
 def test_survey_is_the_reward_model_and_the_backbone(tiny_backbone: Path, reward_model: Path, top: float) -> None:
     policy = trained(tiny_backbone, reward_model, top, temperature=0.8)
     survey = policy.survey(Sequences.join(PROMPTS, RESPONSES, END, "cpu"), PARTS)
-    own = RewardModel.load(tiny_backbone, reward_model, "float32")
-    backbone = load_model(tiny_backbone, "causal_lm", "float32")
+    own = RewardModel.load(tiny_backbone, reward_model, Arithmetic())
+    backbone = load_model(tiny_backbone, "causal_lm", Arithmetic())
     for row, (prompt, response) in enumerate(zip(PROMPTS, RESPONSES, strict=True)):
         closed = response if response[-1] == END else [*response, END]
         expected = own.score([EncodedPair("x", prompt, closed, closed)])[0, 0]
@@ -115,7 +115,7 @@ def test_a_saved_policy_is_a_plain_peft_folder(tiny_backbone: Path, reward_model
     policy = trained(tiny_backbone, reward_model, 1.0)
     policy.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["policy", "value_head.safetensors"]
-    model = load_model(tiny_backbone, "causal_lm", "float32")
+    model = load_model(tiny_backbone, "causal_lm", Arithmetic())
     loaded = PeftModel.from_pretrained(model, tmp_path / "policy")
     with torch.no_grad():
         logits = loaded(input_ids=torch.tensor([PROMPTS[0] + RESPONSES[0]])).logits[0, len(PROMPTS[0]) - 1 : -1]

@@ -34,7 +34,7 @@ OFFSETS = [0.5, -0.25]
 
 
 def reward_model(backbone: Path, folder: Path, seed: int) -> Path:
-    model = RewardModel.new(backbone, Lora(r=4, top=0.5), "float32", seed)
+    model = RewardModel.new(backbone, Lora(r=4, top=0.5), Arithmetic(), seed)
     for parameter in model.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.2)
@@ -90,9 +90,9 @@ def test_the_summary_counts_what_the_table_says(judged: tuple[dict, list[dict]])
 
 def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict]], inputs: dict[str, Any]) -> None:
     tokenizer = load_tokenizer(inputs["backbone"])
-    model = load_model(inputs["backbone"], "causal_lm", "float32")
-    rm = RewardModel.load(inputs["backbone"], inputs["reward_model"], "float32")
-    judges = [RewardModel.load(inputs["backbone"], inputs["judge"] / f"fold_{k}" / "rm", "float32") for k in (0, 1)]
+    model = load_model(inputs["backbone"], "causal_lm", Arithmetic())
+    rm = RewardModel.load(inputs["backbone"], inputs["reward_model"], Arithmetic())
+    judges = [RewardModel.load(inputs["backbone"], inputs["judge"] / f"fold_{k}" / "rm", Arithmetic()) for k in (0, 1)]
     for row in judged[1]:
         prompt = encode_prompt(tokenizer, row["prompt"])
         [response] = generate(model, [prompt], 6, tokenizer.eos_token_id).responses

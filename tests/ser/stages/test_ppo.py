@@ -30,7 +30,7 @@ SPEC = PpoSpec(
 @pytest.fixture(scope="module")
 def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("inputs")
-    RewardModel.new(tiny_backbone, Lora(r=4, top=0.5), "float32", 1).save(folder / "rm")
+    RewardModel.new(tiny_backbone, Lora(r=4, top=0.5), Arithmetic(), 1).save(folder / "rm")
     texts = [canonical_prompt(f"please help with {word}") for word in ("rice", "rice", "a phone", "sleep " * 50)]
     rows = [
         {"pair_id": pair_id(text, "x", str(n)), "prompt": text, "response_a": "x", "response_b": str(n)}
@@ -102,7 +102,7 @@ def test_the_policy_loads_as_a_peft_model(inputs: dict[str, Any], tmp_path: Path
     from peft import PeftModel
 
     made(inputs, tmp_path / "out")
-    model = load_model(inputs["backbone"], "causal_lm", "float32")
+    model = load_model(inputs["backbone"], "causal_lm", Arithmetic())
     assert PeftModel.from_pretrained(model, tmp_path / "out" / "policy").active_adapter == "default"
 
 
