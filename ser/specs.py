@@ -168,8 +168,17 @@ class Ppo(Spec):
     value_clip: float = Field(0.2, gt=0)
     value_coefficient: float = Field(0.1, ge=0)
     initial_kl: float = Field(0.2, ge=0, description="first weight of the KL penalty per token")
-    target_kl: float = Field(6.0, gt=0, description="KL per response that the adaptive weight aims at")
-    kl_horizon: int = Field(10_000, ge=1, description="episodes over which the KL weight adapts")
+    target_kl: float = Field(0.5, gt=0, description="KL per response (nats) that the adaptive weight aims at")
+    kl_horizon: int | None = Field(
+        None,
+        ge=1,
+        description="episodes that move the KL weight by at most a fifth; default: a quarter of all",
+    )
+
+    @property
+    def horizon(self) -> int:
+        """The horizon of this run: in a whole run the default halves or doubles the weight at most."""
+        return self.kl_horizon if self.kl_horizon is not None else max(1, self.episodes // 4)
 
 
 class Judging(Spec):

@@ -1,6 +1,6 @@
 """The policy and all that it is trained against, as adapters and heads over one backbone in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,12 +12,11 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
 
-from ser.data.batches import TOKENS
 from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.generation import Generated, generate
 from ser.models.lora import compute_in_backbone_type
 from ser.models.reward_model import first_adapted, load_onto, lora_config, plain_adapter_config
-from ser.ppo.losses import entropy
+from ser.ppo.objective import entropy
 from ser.ppo.sequences import Sequences
 from ser.specs import Arithmetic, Lora
 
@@ -35,14 +34,17 @@ class Evaluation:
 
 @dataclass
 class Survey:
-    """What stays the same while the policy trains on a rollout.
+    """What stays the same while the policy trains on a rollout; what is [B, T] is 0 outside the mask.
 
     Attributes:
+        logprobs, values: [B, T] of the policy as it is now.
         reference: [B, T] log-probabilities under the reference policy, which is the backbone itself.
         rewards: [B] raw rewards.
         trunk: [B, L, H] states below the policy's first adapted layer; None when all layers are adapted.
     """
 
+    logprobs: torch.Tensor
+    values: torch.Tensor
     reference: torch.Tensor
     rewards: torch.Tensor
     trunk: torch.Tensor | None
@@ -80,7 +82,10 @@ class Policy(nn.Module):
         random_seed: int,
         temperature: float = 1.0,
     ) -> "Policy":
-        """A policy that acts like the backbone, to be trained against the reward model in a folder."""
+        """A policy that acts like the backbone, on a device, to be trained against the reward model in a folder.
+
+        Its random start is drawn on the processor, so that it is the same on every device.
+        """
         model = load_model(backbone, "causal_lm", arithmetic)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(random_seed)
@@ -89,6 +94,11 @@ class Policy(nn.Module):
             head = load_onto(peft, reward_model, REWARD)
             compute_in_backbone_type(peft)
             return cls(peft, head, temperature)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models lie, and whatever is computed with them."""
+        return self.reward_head.device
 
     @property
     def language_model(self) -> Any:
@@ -101,33 +111,37 @@ class Policy(nn.Module):
 
     def generate(
         self, prompts: Sequence[Sequence[int]], response_tokens: int, end_token: int, draws: torch.Tensor
-    ) -> tuple[Generated, torch.Tensor]:
-        """Sampled responses with their log-probabilities, and the values [B, T] of their tokens."""
-        result = generate(self.language_model, prompts, response_tokens, end_token, self.temperature, draws)
-        with torch.no_grad():
-            return result, self.value_head(result.states).squeeze(-1)
+    ) -> Generated:
+        """Sampled responses. How likely they were is not asked of these kernels, but of those that train: `survey`."""
+        return generate(self.language_model, prompts, response_tokens, end_token, self.temperature, draws)
 
     def evaluate(self, sequences: Sequences, trunk: torch.Tensor | None = None) -> Evaluation:
         """Run the policy over responses, with gradients. `trunk` are the states of a `Survey` of these rows."""
-        states = self._states(sequences, sequences.before, trunk, self.trunk)
-        logits = self._logits(states)
+        logits, values = self._act(sequences, trunk)
         with torch.no_grad():
             spread = entropy(logits)
-        return Evaluation(_logprobs(logits, sequences.tokens), self.value_head(states.float()).squeeze(-1), spread)
+        return Evaluation(_logprobs(logits, sequences.tokens), values, spread)
 
     @torch.no_grad()
-    def survey(self, sequences: Sequences) -> Survey:
-        """Reference log-probabilities (0 outside the mask), rewards and trunk states, in parts of similar length."""
-        mask, device = sequences.mask, sequences.input_ids.device
+    def survey(self, sequences: Sequences, parts: Iterable[torch.Tensor]) -> Survey:
+        """Survey the sequences, the rows of each of `parts` at once.
+
+        The last bits of a row depend on what is beside it. `evaluate` of the same parts repeats `logprobs` and
+        `values` exactly, and an untrained policy's `logprobs` are exactly its `reference`.
+        """
+        mask, device = sequences.mask, self.device
         shape = (*sequences.input_ids.shape, self.value_head.in_features)
         dtype = self.language_model.lm_head.weight.dtype
         trunk = torch.zeros(shape, dtype=dtype, device=device) if self.trunk else None
-        whole = Survey(torch.zeros(mask.shape, device=device), torch.zeros(len(mask), device=device), trunk)
-        for index in sequences.parts(TOKENS):
+        logprobs, values, reference = (torch.zeros(mask.shape, device=device) for _ in range(3))
+        whole = Survey(logprobs, values, reference, torch.zeros(len(mask), device=device), trunk)
+        for index in parts:
             part = sequences.rows(index)
-            survey = self._survey(part)
-            steps, length = survey.reference.shape[1], part.input_ids.shape[1]
-            whole.reference[index, :steps] = survey.reference.masked_fill(~part.mask, 0.0)
+            survey, outside = self._survey(part), ~part.mask
+            steps, length = outside.shape[1], part.input_ids.shape[1]
+            whole.logprobs[index, :steps] = survey.logprobs.masked_fill(outside, 0.0)
+            whole.values[index, :steps] = survey.values.masked_fill(outside, 0.0)
+            whole.reference[index, :steps] = survey.reference.masked_fill(outside, 0.0)
             whole.rewards[index] = survey.rewards
             if trunk is not None and survey.trunk is not None:
                 trunk[index, :length] = survey.trunk
@@ -146,7 +160,8 @@ class Policy(nn.Module):
         with _adapter(self.model, REWARD):
             ends = self._states(sequences, sequences.ends[:, None], at[self._reward_trunk], self._reward_trunk)
         rewards = nn.functional.linear(ends.float(), self.reward_head).flatten()
-        return Survey(reference, rewards, at[self.trunk])
+        logits, values = self._act(sequences, at[self.trunk])
+        return Survey(_logprobs(logits, sequences.tokens), values, reference, rewards, at[self.trunk])
 
     def save(self, out: Path) -> None:
         """Write `policy/`, a PEFT folder, and `value_head.safetensors` into `out`."""
@@ -155,6 +170,11 @@ class Policy(nn.Module):
         plain_adapter_config(out / POLICY)
         head = {name: tensor.detach().cpu() for name, tensor in self.value_head.state_dict().items()}
         save_file(head, out / "value_head.safetensors")
+
+    def _act(self, sequences: Sequences, trunk: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The policy's logits [B, T, V] and values [B, T] where the response tokens are predicted."""
+        states = self._states(sequences, sequences.before, trunk, self.trunk)
+        return self._logits(states), self.value_head(states.float()).squeeze(-1)
 
     def _states(
         self, sequences: Sequences, columns: torch.Tensor, hidden: torch.Tensor | None, first: int

@@ -10,8 +10,8 @@ import pyarrow as pa
 from ser.data import tables
 from ser.data.encoding import EncodedPair
 from ser.errors import SerError
+from ser.method.comparison import choose, judge_fold, outcome
 from ser.method.stats import share
-from ser.ppo.comparison import choose, judge_fold, outcome
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
 from ser.specs import HERE, Encoding, Execution, Judging, ModelSpec

@@ -64,6 +64,7 @@ METRICS = pa.schema(
             "value_loss",
             "entropy",
             "clip_fraction",
+            "ratio_error",
             "mean_length",
             "finished",
         )
@@ -145,6 +146,7 @@ def _summary(metrics: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
         "mean_score": last["mean_score"],
         "kl": last["mean_kl"],
         "kl_weight": last["kl_weight"],
+        "ratio_error": max(row["ratio_error"] for row in metrics),
         "mean_length": last["mean_length"],
         "finished": last["finished"],
     }

@@ -10,9 +10,9 @@ from ser.data.pairs import longer_wins
 from ser.data.roles import MIN_PAIRS
 from ser.errors import SerError
 from ser.kept import Journal, keep_as
+from ser.method.comparison import judge_fold
 from ser.method.scored import Scored
 from ser.method.stats import share
-from ser.ppo.comparison import judge_fold
 from ser.progress import Progress
 from ser.specs import HERE, Execution, ModelSpec, Training
 from ser.stages.job import Inputs, Summary

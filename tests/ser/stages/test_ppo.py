@@ -69,6 +69,7 @@ def test_a_policy_is_made_with_its_records(inputs: dict[str, Any], tmp_path: Pat
     assert len({row["prompt"] for row in samples}) == 3
     assert summary["prompts"] == 3 and summary["episodes"] == 10 and summary["rollouts"] == 3
     assert summary["mean_reward"] == metrics[-1]["mean_reward"] and summary["kl"] == metrics[-1]["mean_kl"]
+    assert summary["ratio_error"] == 0 == max(row["ratio_error"] for row in metrics)
     assert seen[-1][:3] == (10, 10, "episodes")
     assert [done for done, *_ in seen] == sorted(done for done, *_ in seen)
 

@@ -8,7 +8,7 @@ import pytest
 from ser import training
 from ser.data import tables
 from ser.errors import SerError
-from ser.ppo.comparison import judge_fold
+from ser.method.comparison import judge_fold
 from ser.specs import Arithmetic, Lora, Training
 from ser.stages.train_judge import TrainJudgeSpec
 from tests.models import labelled_pairs, pass_trunk, run_stage
