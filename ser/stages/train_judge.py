@@ -12,7 +12,6 @@ from ser.errors import SerError
 from ser.kept import Journal, keep_as
 from ser.method.heldout import accuracy, correct_margin
 from ser.method.stats import share
-from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import Scored, score
 from ser.models.states import PairStates
@@ -76,7 +75,6 @@ def _train_fold(
     model = RewardModel.new(backbone, spec.training.lora, spec.arithmetic.dtype, random_seed=spec.random_seed)
     train(
         model,
-        load_tokenizer(backbone),
         examples,
         spec.training,
         epochs=spec.epochs,

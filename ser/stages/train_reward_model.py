@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.data import tables
-from ser.models.backbone import load_tokenizer
+from ser.data.pairs import hard_target
 from ser.models.reward_model import RewardModel
 from ser.models.states import PairStates
 from ser.progress import Progress
@@ -51,7 +51,6 @@ def _train(
         model = RewardModel.load(inputs["backbone"], start, spec.arithmetic.dtype, trainable=True)
     train(
         model,
-        load_tokenizer(inputs["backbone"]),
         examples,
         spec.training,
         epochs=spec.epochs,
@@ -64,7 +63,7 @@ def _train(
 def gather(labels: Mapping[str, str], folders: list[Path]) -> list[Example]:
     """The labelled pairs with their states, in the order of their identities."""
     found = {
-        item.pair.pair_id: Example(item, labels[item.pair.pair_id])
+        item.pair.pair_id: Example(item, hard_target(labels[item.pair.pair_id]))
         for folder in folders
         for item in PairStates(folder).pairs()
         if item.pair.pair_id in labels
