@@ -24,7 +24,7 @@ from resources.landing.comparison import Row
 from resources.settings import ROOT
 from ser.data.encoded import write_encoded
 from ser.data.encoding import EncodedPair, encode_pair
-from ser.data.pairs import unit_interval
+from ser.data.pairs import hard_target, unit_interval
 from ser.errors import SerError
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
@@ -102,7 +102,7 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
             states[part] = _states(model, pairs, folder / part)
         examples = sorted(states["train"].pairs(), key=lambda item: item.pair.pair_id)
         train(
-            model, tokenizer, [Example(item, labels[item.pair.pair_id]) for item in examples], settings,
+            model, [Example(item, hard_target(labels[item.pair.pair_id])) for item in examples], settings,
             epochs=settings.seed_epochs, random_seed=seed, out=folder, progress=silent,
         )  # fmt: skip
         merged = RewardModel.load(model_folder(), folder / "rm", Arithmetic(dtype=dtype), merged=True)

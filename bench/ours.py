@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.workload import MAX_LENGTH, Workload, model_folder
 from ser.data.encoded import write_encoded
 from ser.data.encoding import encode_pair
+from ser.data.pairs import hard_target
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
 from ser.models.states import PairStates, write_states
@@ -61,14 +62,13 @@ class Training:
         write_states(self._model, folder, silent)
         known = {item.pair.pair_id: item for item in PairStates(folder).pairs()}
         # The order of the rows is that of the peer, so that both see the same pairs in every step.
-        return [Example(known[row.pair.pair_id], row.preferred or "a") for row in work.rows]
+        return [Example(known[row.pair.pair_id], hard_target(row.preferred or "a")) for row in work.rows]
 
     def run(self) -> list[float]:
         """The loss of every step."""
         with tempfile.TemporaryDirectory() as folder:
             result = train(
                 self._model,
-                self._work.tokenizer,
                 self._examples,
                 self.settings,
                 epochs=1,

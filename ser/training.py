@@ -1,21 +1,21 @@
-"""Training a reward model on packed pairs: a subclass of TRL's `RewardTrainer`."""
+"""Training a reward model on packed pairs: a subclass of `transformers.Trainer`."""
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
-from torch.nn.functional import logsigmoid
-from transformers import PreTrainedTokenizerBase, TrainerCallback
+from accelerate.data_loader import prepare_data_loader
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
-from trl import RewardConfig, RewardTrainer
 
 from ser.data.batches import plan
 from ser.kept import keep_as, write_text
+from ser.losses import pairwise_loss
 from ser.models.reward_model import RewardModel
 from ser.models.states import EncodedStates, collate
 from ser.progress import Progress
@@ -31,77 +31,99 @@ FINISHED = "training.json"
 
 @dataclass(frozen=True)
 class Example:
-    """A labelled pair to train on; `weight` scales its part in the loss."""
+    """A pair to train on.
+
+    `target` is the probability that response a is the better one (0 or 1 for a hard label), `weight` how much the
+    example counts in the loss.
+    """
 
     encoded: EncodedStates
-    preferred: str
+    target: float
     weight: float = 1.0
 
 
-class PairRewardTrainer(RewardTrainer):
-    """`RewardTrainer` over packed pairs whose trunk states are known.
+class PairTrainer(Trainer):
+    """`Trainer` whose batches are `Example`s, and whose step goes back through one microbatch after the other.
 
-    Differs from its parent in what a batch is (examples of ours, by row number), in sample weights, and in that
-    no pair is ever dropped for its length. The data order, optimiser, schedule and checkpoints are the parent's.
+    Every process sees every batch and takes its share of it: N processes make the steps that one would make, with the
+    same gradients. Optimiser, schedule, data order and checkpoints are the parent's. It is not TRL's `RewardTrainer`,
+    which knows no targets or weights, tokenises for itself, and takes only models that it can save its own way.
     """
 
-    def __init__(self, reward_model: RewardModel, examples: Sequence[Example], **kwargs: Any):
-        self._reward_model = reward_model
-        self._centering = kwargs["args"].center_rewards_coefficient or 0.0
-        rows = Dataset.from_dict({"row": list(range(len(examples)))})
-        super().__init__(
-            model=reward_model.model,
-            train_dataset=rows,
-            data_collator=lambda items: {"examples": [examples[item["row"]] for item in items]},
-            **kwargs,
+    def __init__(self, model: RewardModel, examples: Sequence[Example], *, centering: float, **kwargs: Any):
+        self._centering = centering
+        super().__init__(model=model, train_dataset=examples, data_collator=lambda items: {"examples": items}, **kwargs)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Whole batches for every process: `microbatches` shares them out, with no pair twice in the last one."""
+        examples: Any = self.train_dataset
+        loader = DataLoader(
+            examples,
+            batch_size=self.args.per_device_train_batch_size,
+            sampler=self._get_train_sampler(),
+            collate_fn=self.data_collator,
         )
-
-    def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
-        return dataset
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Weighted mean of -log sigmoid(r_chosen - r_rejected), plus the pull of the mean reward to zero.
-
-        Ouyang et al. (arXiv 2203.02155, eq. 1) and Eisenstein et al. (arXiv 2312.09244, eq. 2).
-        """
-        loss = torch.stack(list(self._losses(inputs["examples"]))).sum()
-        return (loss, {}) if return_outputs else loss
+        alone: dict[str, Any] = {"num_processes": 1, "process_index": 0}
+        return prepare_data_loader(loader, use_seedable_sampler=True, data_seed=self.args.data_seed, **alone)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
-        """Go back through each part of the batch by itself: memory holds the graph of a part, whatever the batch.
+        """Add the gradients of the batch, and return its loss (with more processes, one whose mean over them is it).
 
-        The gradients are those of `compute_loss`, because each part is divided by the weight of the whole batch.
+        Memory holds the graph of a microbatch, whatever the batch. The gradients are those of the whole batch, because
+        each microbatch is divided by the weight of all, and DDP and FSDP take the mean over processes.
         """
         model.train()
-        told = torch.zeros((), device=self.accelerator.device)
-        for loss in self._losses(inputs["examples"]):
-            self.accelerator.backward(loss)
-            told += loss.detach()
-        return told
+        examples: list[Example] = inputs["examples"]
+        processes = self.accelerator.num_processes
+        scale = sum(example.weight for example in examples) / processes
+        *others, last = microbatches(examples, processes, self.accelerator.process_index)
+        loss = torch.zeros((), device=self.accelerator.device)
+        for microbatch in others:
+            with self.accelerator.no_sync(model):
+                loss += self._go_back(model, microbatch, scale)
+        return loss + self._go_back(model, last, scale)
 
-    def _losses(self, examples: Sequence[Example]) -> Iterator[torch.Tensor]:
-        """What each part of a batch, of pairs of similar length, adds to its loss: one long pair pads no others."""
+    def _go_back(self, model: torch.nn.Module, microbatch: Sequence[Example], scale: float) -> torch.Tensor:
+        """Add the gradients of a microbatch; returns its part of the loss."""
         device = self.accelerator.device
-        total = sum(example.weight for example in examples)
-        for part in plan([(len(one.encoded.pair), one.encoded.pair.pair_id) for one in examples]):
-            chosen, rejected = self._rewards([examples[i] for i in part]).unbind(1)
-            losses = -logsigmoid(chosen - rejected) + self._centering * (chosen + rejected) ** 2
-            weight = torch.tensor([examples[i].weight for i in part], device=device)
-            yield (weight * losses).sum() / total
+        rewards = model(*collate([example.encoded for example in microbatch], device))
+        target = torch.tensor([example.target for example in microbatch], device=device)
+        weight = torch.tensor([example.weight for example in microbatch], device=device)
+        loss = pairwise_loss(rewards, target, weight, scale, self._centering)
+        self.accelerator.backward(loss)
+        return loss.detach()
 
-    def _rewards(self, examples: Sequence[Example]) -> torch.Tensor:
-        """Rewards [B, 2] of the preferred and the other response of each example."""
-        rewards = self._reward_model.rewards(*collate([one.encoded for one in examples], self.accelerator.device))
-        preferred = torch.tensor([0 if one.preferred == "a" else 1 for one in examples], device=rewards.device)
-        return torch.stack([rewards.gather(1, side[:, None]).squeeze(1) for side in (preferred, 1 - preferred)], 1)
+    def _save(self, output_dir=None, state_dict=None):
+        """The adapter and the head alone, by the first process."""
+        if self.args.should_save:
+            self.accelerator.unwrap_model(self.model).save(Path(output_dir or str(self.args.output_dir)), state_dict)
 
-    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
-        return 0  # the parent counts tokens in tensors that a packed batch does not have
+    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+        reward_model = self.accelerator.unwrap_model(model or self.model)
+        reward_model.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
+
+
+def microbatches(examples: Sequence[Example], processes: int, process: int) -> list[list[Example]]:
+    """The microbatches of one of `processes`: pairs of similar length, so that one long pair pads no others.
+
+    All processes get equally many, because a sharded model needs all of them at each; one that has fewer goes on with
+    an example that weighs nothing.
+    """
+    order = sorted(examples, key=_length)
+    plans = []
+    for k in range(processes):
+        share = order[k::processes]
+        plans.append([[share[i] for i in rows] for rows in plan([_length(example) for example in share])])
+    missing = max(map(len, plans)) - len(plans[process])
+    return plans[process] + missing * [[replace(order[0], weight=0.0)]]
+
+
+def _length(example: Example) -> tuple[int, str]:
+    return len(example.encoded.pair), example.encoded.pair.pair_id
 
 
 def train(
     model: RewardModel,
-    tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Example],
     settings: Training,
     *,
@@ -113,21 +135,42 @@ def train(
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
     Checkpoints are kept in `out` (see `ser.kept`): a killed run continues from the last one and ends with the same
-    bytes. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [per step]}`.
+    bytes. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [per step]}`. Every process of a
+    distributed training calls it, and the first one writes.
     """
     folder = keep_as(out, CHECKPOINTS)
     steps = -(-len(examples) // settings.batch_size) * epochs
-    args = RewardConfig(
+    if settings.lora.dropout == 0:
+        _switch_dropout_off(model)
+    trainer = PairTrainer(
+        model,
+        examples,
+        centering=settings.center_rewards_coefficient,
+        args=_arguments(settings, epochs, steps, random_seed, folder, model.device),
+        callbacks=[StepProgress(progress, steps, len(examples) * epochs)],
+    )
+    trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to the caller
+    with trainer.accelerator.main_process_first():
+        checkpoint = last_checkpoint(folder)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    model.eval()
+    trainer.save_model(str(out / "rm"))
+    result = {"steps": steps, "loss": [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]}
+    if trainer.is_world_process_zero():
+        write_text(out / FINISHED, json.dumps(result) + "\n")
+    trainer.accelerator.wait_for_everyone()
+    return result
+
+
+def _arguments(
+    settings: Training, epochs: int, steps: int, random_seed: int, folder: Path, device: torch.device
+) -> TrainingArguments:
+    args = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
         num_train_epochs=epochs,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
-        center_rewards_coefficient=settings.center_rewards_coefficient,
-        disable_dropout=settings.lora.dropout == 0,
-        max_length=None,
-        bf16=False,
-        gradient_checkpointing=False,
         seed=random_seed,
         data_seed=random_seed,
         logging_steps=1,
@@ -135,21 +178,19 @@ def train(
         save_total_limit=1,
         report_to="none",
         disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        use_cpu=model.device.type == "cpu",
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
+        use_cpu=device.type == "cpu",
     )
-    steps_told = StepProgress(progress, steps, len(examples) * epochs)
-    trainer = PairRewardTrainer(model, examples, args=args, processing_class=tokenizer, callbacks=[steps_told])
-    trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to the caller
-    trainer.processing_class = None  # a checkpoint needs no copy of the tokenizer
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    model.eval()
-    model.save(out / "rm")
-    result = {"steps": steps, "loss": losses}
-    write_text(out / FINISHED, json.dumps(result) + "\n")
-    return result
+    # A process trains on one device: with more in sight, the parent would put its `DataParallel` around the model.
+    args._n_gpu = min(args.n_gpu, 1)
+    return args
+
+
+def _switch_dropout_off(model: torch.nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0
 
 
 def is_trained(out: Path) -> bool:
@@ -184,6 +225,6 @@ class StepProgress(TrainerCallback):
         self.progress, self.steps, self.pairs = progress, steps, pairs
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        if logs and "loss" in logs:
+        if logs and "loss" in logs and state.is_world_process_zero:
             done = self.pairs * state.global_step // self.steps
             self.progress(done, self.pairs, "pairs", f"loss {logs['loss']:.3f}")

@@ -130,6 +130,11 @@ def _asked(text: str) -> list[dict[str, str]]:
     return transcript(text) or [{"role": "user", "content": text}]
 
 
+def hard_target(preferred: str) -> float:
+    """The target of a label that is taken as certain: the probability, 0 or 1, that response a is the better one."""
+    return float(preferred == "a")
+
+
 def longer_wins(response_a: str, response_b: str, preferred: str) -> float:
     """Whether the response with more characters is the preferred one: 1 or 0, and a half where both have as many."""
     chosen, rejected = (response_a, response_b) if preferred == "a" else (response_b, response_a)

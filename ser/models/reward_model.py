@@ -1,7 +1,7 @@
 """The reward model: a LoRA adapter and a scalar head over the backbone, saved as safetensors."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,14 @@ class RewardModel(nn.Module):
         config: Any = peft.peft_config["default"]
         return cls(peft.merge_and_unload() if merged else peft, first_adapted(config)).eval()
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter and the head as a PEFT folder."""
+    def save(self, folder: Path, state: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Write the adapter and the head as a PEFT folder.
+
+        `state` is the whole model's state dict, where what lies in its parameters is only a shard of them.
+        """
         assert isinstance(self.model, PeftModel)
-        self.model.save_pretrained(str(folder), safe_serialization=True)
+        own = state and {name.removeprefix("model."): value for name, value in state.items()}
+        self.model.save_pretrained(str(folder), safe_serialization=True, state_dict=own)
         plain_adapter_config(folder)
         (folder / "README.md").unlink(missing_ok=True)
 
@@ -104,10 +108,10 @@ class RewardModel(nn.Module):
         with torch.no_grad():
             return run_layers(self.classifier.model, batch, 0, self.trunk)
 
-    def rewards(self, batch: PackedBatch, hidden: torch.Tensor | None = None) -> torch.Tensor:
-        """Rewards [B, 2] of response a and response b, in float32.
+    def forward(self, batch: PackedBatch, hidden: torch.Tensor | None = None) -> torch.Tensor:
+        """Rewards [B, 2] of response a and response b, in float32: the one door to the model.
 
-        `hidden` are the pair's states after the trunk, if they are already known.
+        `hidden` [B, L, H] are the pairs' states after the trunk, if they are already known.
         """
         if self.classifier.config.model_type not in PACKABLE:
             return self._plain_rewards(batch)
@@ -127,7 +131,7 @@ class RewardModel(nn.Module):
     @torch.inference_mode()
     def score(self, pairs: Iterable[EncodedPair]) -> torch.Tensor:
         """Rewards [N, 2] of a few pairs in one batch."""
-        return self.rewards(pack(list(pairs)).to(self.device))
+        return self(pack(list(pairs)).to(self.device))
 
 
 def first_adapted(config: Any) -> int:

@@ -51,4 +51,4 @@ def _scored(items: Sequence[EncodedStates], rewards: Sequence[Sequence[float]]) 
 
 @torch.inference_mode()
 def _rewards(model: RewardModel, items: Sequence[EncodedStates]) -> list[list[float]]:
-    return model.rewards(*collate(items, model.device)).tolist()
+    return model(*collate(items, model.device)).tolist()

@@ -101,14 +101,12 @@ def run(
 def _train_fold(
     spec: TrainJudgeSpec, backbone: Path, examples: Sequence[Any], folder: Path, progress: Progress
 ) -> None:
-    from ser.models.backbone import load_tokenizer
     from ser.models.reward_model import RewardModel
     from ser.training import train
 
     model = RewardModel.new(backbone, spec.training.lora, spec.arithmetic, random_seed=spec.random_seed)
     train(
         model,
-        load_tokenizer(backbone),
         examples,
         spec.training,
         epochs=spec.epochs,

@@ -77,7 +77,6 @@ def run(
 def _train(
     spec: TrainRewardModelSpec, inputs: TrainRewardModelInputs, examples: Sequence[Any], out: Path, progress: Progress
 ) -> None:
-    from ser.models.backbone import load_tokenizer
     from ser.models.reward_model import RewardModel
     from ser.training import train
 
@@ -88,7 +87,6 @@ def _train(
         model = RewardModel.load(inputs.backbone, start, spec.arithmetic, trainable=True)
     train(
         model,
-        load_tokenizer(inputs.backbone),
         examples,
         spec.training,
         epochs=spec.epochs,

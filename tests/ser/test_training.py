@@ -1,25 +1,31 @@
 """Training learns, changes what it may change, and continues after a kill with the same bytes."""
 
 import hashlib
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch.nn.functional import logsigmoid
+from safetensors.torch import load_file
+from transformers import TrainingArguments
 
 from ser.data import tables
 from ser.data.batches import plan
 from ser.kept import keep_as
-from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
-from ser.models.states import PairStates, collate
+from ser.models.states import PairStates
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Lora, Training
 from ser.stages.heldout import HeldoutSpec
 from ser.stages.train_reward_model import TrainRewardModelSpec
-from ser.training import Example, PairRewardTrainer, is_trained, save_every
+from ser.training import Example, PairTrainer, is_trained, microbatches, save_every, train
 from tests.models import labelled_pairs, pass_trunk, run_stage
 
 LORA = Lora(r=4, alpha=8, top=0.5)
@@ -138,49 +144,76 @@ def test_a_half_written_checkpoint_is_passed_over(parts: dict[str, Any], trained
     assert digests(tmp_path) == digests(trained)
 
 
-def trainer_of(model: RewardModel, examples: list[Example], parts: dict[str, Any], out: Path) -> PairRewardTrainer:
-    from trl import RewardConfig
-
-    args = RewardConfig(
-        output_dir=str(out), use_cpu=True, bf16=False, report_to="none", center_rewards_coefficient=0.01,
-        gradient_checkpointing=False, max_length=None,
-    )  # fmt: skip
-    return PairRewardTrainer(model, examples, args=args, processing_class=load_tokenizer(parts["backbone"]))
+def step(model: RewardModel, examples: list[Example], out: Path) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """The loss and the gradients of one step over a batch."""
+    args = TrainingArguments(output_dir=str(out), use_cpu=True, report_to="none")
+    model.zero_grad()
+    loss = PairTrainer(model, examples, centering=0.01, args=args).training_step(model, {"examples": examples})
+    return loss, [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
 
-def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_path: Path) -> None:
-    items = list(PairStates(parts["seed_states"]).pairs())[:3]
-    examples = [Example(items[0], "a", 1.0), Example(items[1], "b", 0.5), Example(items[2], "a", 0.0)]
-    model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
-    trainer = trainer_of(model, examples, parts, tmp_path)
-    loss = trainer.compute_loss(model.model, {"examples": examples})
-    rewards = model.rewards(*collate(items))
-    expected = 0.0
-    for (a, b), (preferred, weight) in zip(rewards[:2].tolist(), [("a", 1.0), ("b", 0.5)], strict=True):
-        chosen, rejected = (a, b) if preferred == "a" else (b, a)
-        one = -logsigmoid(torch.tensor(chosen - rejected)).item() + 0.01 * (chosen + rejected) ** 2
-        expected += weight * one / 1.5
-    assert loss.item() == pytest.approx(expected, rel=1e-5)
+def batch_of(parts: dict[str, Any]) -> list[Example]:
+    """Pairs of several lengths with hard and soft targets and unequal weights."""
+    labels = [(1.0, 1.0), (0.0, 0.5), (1.0, 0.25), (0.3, 1.0), (0.8, 2.0), (0.5, 0.0), (0.0, 1.0)]
+    items = sorted(PairStates(parts["seed_states"]).pairs(), key=lambda item: item.pair.pair_id)
+    return [Example(item, target, weight) for item, (target, weight) in zip(items[:7], labels, strict=True)]
 
 
 def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
     parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = (1.0, 0.5, 0.25, 1.0, 2.0, 0.0)
-    items = list(PairStates(parts["seed_states"]).pairs())[: len(weights)]
-    examples = [Example(item, "ab"[i % 2], weight) for i, (item, weight) in enumerate(zip(items, weights, strict=True))]
+    examples = batch_of(parts)
     model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
-    trainer = trainer_of(model, examples, parts, tmp_path)
     found = []
     for tokens in (10**6, 1):  # one part, and a part for each pair
         monkeypatch.setattr("ser.training.plan", partial(plan, tokens=tokens))
-        model.model.zero_grad()
-        loss = trainer.training_step(model.model, {"examples": examples})
-        found.append((loss, [p.grad.clone() for p in model.model.parameters() if p.grad is not None]))
+        found.append(step(model, examples, tmp_path))
     (whole, expected), (in_parts, gradients) = found
     assert torch.allclose(whole, in_parts, atol=1e-6) and whole > 0
     assert len(gradients) > 4 and any(gradient.abs().max() > 1e-3 for gradient in gradients)
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(expected, gradients, strict=True))
+
+
+def test_every_process_takes_its_share_and_all_take_equally_many_parts(parts: dict[str, Any]) -> None:
+    examples = batch_of(parts)
+    alone = microbatches(examples, 1, 0)
+    assert sorted(one.encoded.pair.pair_id for part in alone for one in part) == sorted(
+        one.encoded.pair.pair_id for one in examples
+    )
+    for processes in (2, 5, 9):
+        shares = [microbatches(examples, processes, k) for k in range(processes)]
+        assert len({len(share) for share in shares}) == 1
+        # What fills up weighs nothing, so that the weights of the processes add up to those of the batch.
+        weights = sum(one.weight for share in shares for part in share for one in part)
+        assert weights == sum(one.weight for one in examples)
+
+
+def test_two_processes_make_the_steps_of_one(parts: dict[str, Any], tmp_path: Path) -> None:
+    settings = Training(lora=LORA, learning_rate=1e-3, batch_size=7)
+    items = list(PairStates(parts["seed_states"]).pairs())[:17]
+    examples = [Example(item, 0.9 if k % 3 else 0.0, 1.0 + k % 2) for k, item in enumerate(items)]
+    job = {"backbone": parts["backbone"], "lora": LORA, "settings": settings, "examples": examples}
+    job |= {"batch": batch_of(parts), "out": tmp_path / "two"}
+    (tmp_path / "job").write_bytes(pickle.dumps(job))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    command = [sys.executable, "-m", "tests.two_processes", str(tmp_path / "job")]
+    ranks = [
+        subprocess.Popen(command, env=os.environ | address | {"RANK": str(k), "LOCAL_RANK": str(k)}) for k in range(2)
+    ]
+    model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
+    loss, gradients = step(model, batch_of(parts), tmp_path)
+    result = train(model, examples, settings, epochs=2, random_seed=1, out=tmp_path / "one", progress=silent)
+    assert [rank.wait(120) for rank in ranks] == [0, 0]
+    two = torch.load(tmp_path / "two" / "step.pt", weights_only=True)
+    assert two["wrapped"] == "DistributedDataParallel"
+    assert torch.allclose(two["loss"], loss, atol=1e-6)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(gradients, two["gradients"], strict=True))
+    both = [load_file(tmp_path / name / "rm" / "adapter_model.safetensors") for name in ("one", "two")]
+    assert all(torch.allclose(value, both[1][name], atol=1e-5) for name, value in both[0].items())
+    written = json.loads((tmp_path / "two" / "training.json").read_text())
+    assert (written["steps"], written["loss"]) == (6, pytest.approx(result["loss"], abs=1e-5))
 
 
 def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:

@@ -153,8 +153,8 @@ def test_the_trunk_is_shared_by_all_reward_models(tiny_backbone: Path) -> None:
     states = one.trunk_states(batch)
     assert torch.equal(states, other.trunk_states(batch))
     with torch.inference_mode():
-        assert (other.rewards(batch, states) - other.rewards(batch)).abs().max() == 0
-        assert (other.rewards(batch, states) - one.rewards(batch, states)).abs().max() > 1e-3
+        assert (other(batch, states) - other(batch)).abs().max() == 0
+        assert (other(batch, states) - one(batch, states)).abs().max() > 1e-3
 
 
 def test_a_new_model_depends_on_its_seed_only(tiny_backbone: Path) -> None:
