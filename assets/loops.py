@@ -123,7 +123,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
             human=[work.pairs("seed")],
             pseudo=kept_before(work, k + 1),
             states=[work.trunk("seed"), work.trunk("pool")],
-            epochs=work.settings.reward_model.loop_epochs,
+            epochs=work.settings.student_epochs,
             start=work.heads.get(keys.model_of(k - 1)).part("rm"),
         )
         return materialized(work, model, measured(heldout))

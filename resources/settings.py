@@ -15,7 +15,19 @@ from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from resources.machine import Compute
 from ser.errors import SerError
-from ser.specs import Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
+from ser.specs import (
+    RECIPES,
+    Encoding,
+    Judging,
+    Method,
+    Ppo,
+    PromotionRule,
+    Recipe,
+    RewardTraining,
+    Roles,
+    Spec,
+    Thresholds,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project: `ser.toml` and, unless `SER_DATA` says otherwise, `data` are here."""
@@ -78,7 +90,7 @@ class LandedColumns(Spec):
 class Settings(Spec):
     """Everything a run can be told. Two runs with equal settings and data make the same artifacts."""
 
-    recipe: Literal["paper"] = "paper"
+    recipe: str = Field("paper", description="paper, robust, or one of [recipes]: values below those of this file")
     preset: Literal["smollm2-135m"] = "smollm2-135m"
     loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
     max_loops: int = Field(5, ge=1, le=20, description="loops that the graph has; the UI needs a reload after a change")
@@ -90,12 +102,14 @@ class Settings(Spec):
     encoding: Encoding = Encoding()
     compute: Compute = Compute()
     thresholds: Thresholds = Thresholds()
+    method: Method = Method()
     reward_model: RewardTraining = RewardTraining()
     promotion: PromotionRule = PromotionRule()
     ppo: Ppo = Ppo()
     judging: Judging = Judging()
     controls: Controls = Controls()
     automation: Automation = Automation()
+    recipes: dict[str, dict[str, Any]] = Field({}, description="recipes of your own: loops, thresholds, method")
     landing: dict[DatasetName, LandedColumns] = Field({}, description="dataset to what the columns of its files are")
 
     @model_validator(mode="after")
@@ -105,9 +119,19 @@ class Settings(Spec):
         return self
 
     @property
+    def as_recipe(self) -> Recipe:
+        """The method under these settings, as one value."""
+        return Recipe(loops=self.loops, thresholds=self.thresholds, **self.method.model_dump())
+
+    @property
+    def student_epochs(self) -> int:
+        """Epochs of a loop's retraining."""
+        return self.method.student_epochs or self.reward_model.seed_epochs
+
+    @property
     def digest(self) -> str:
         """12 hex characters that name these settings, as far as they decide what a run makes."""
-        decisive = self.model_dump(exclude={"automation", "landing", "compute", "max_loops"})
+        decisive = self.model_dump(exclude={"automation", "landing", "compute", "max_loops", "recipes"})
         decisive["arithmetic"] = self.compute.arithmetic.model_dump()
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -181,11 +205,37 @@ def load_settings(*, assignments: Sequence[str] = (), **overrides: Any) -> Setti
         if value is not None:
             _put(values, [name], value, f"--{name}")
             origins[name,] = f"--{name}"
+    defaults = _over(Settings().model_dump(), _recipe(values, origins))
     try:
-        settings = Settings.model_validate(_over(Settings().model_dump(), values))
+        settings = Settings.model_validate(_over(defaults, values))
     except ValidationError as error:
         raise SerError(_explain(error, origins)) from error
     return settings.model_copy(update={"compute": settings.compute.resolved()})
+
+
+def _recipe(values: Mapping[str, Any], origins: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
+    """The settings that the named recipe stands for: one of ours, or a section of [recipes] over `paper`.
+
+    Raises:
+        SerError: there is no such recipe, or its section says more than a recipe can.
+    """
+    name, own = values.get("recipe", "paper"), values.get("recipes", {})
+    if isinstance(own, dict) and isinstance(own.get(name), dict):
+        if unknown := own[name].keys() - {"loops", "thresholds", "method"}:
+            raise SerError(
+                f"recipes.{name}: {min(unknown)!r} is no part of a recipe.\nAllowed here: loops, method, thresholds."
+            )
+        return dict(own[name])
+    if name not in RECIPES:
+        known = sorted({*RECIPES, *own})
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        origin = origins.get(("recipe",))
+        where = f"Change {origin}." if origin else "Change it in ser.toml."
+        said = f"setting 'recipe' is impossible: there is no recipe {name!r}.{hint}"
+        raise SerError(f"{f'{origin}: ' if origin else ''}{said} Known: {', '.join(map(repr, known))}.\n{where}")
+    values_of = RECIPES[name].model_dump()
+    return {"loops": values_of.pop("loops"), "thresholds": values_of.pop("thresholds"), "method": values_of}
 
 
 def _read(path: Path) -> dict[str, Any]:

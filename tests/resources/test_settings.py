@@ -34,7 +34,7 @@ def test_defaults_are_the_published_thresholds(ser_toml: Path) -> None:
     assert limits.sufficient(100) == 20
 
 
-OWN = ("automation.cron", "landing")
+OWN = ("automation.cron", "landing", "recipes")
 
 
 def test_the_documentation_shows_every_setting_with_its_default() -> None:
