@@ -38,8 +38,8 @@ _TOLD = frozenset(("progress", "tell", "warn"))
 
 
 @lru_cache
-def code_version(module: str) -> str:
-    """16 hex characters over what `module` reaches in `ser`, and over the packages that this computes with.
+def code_version(*modules: str) -> str:
+    """16 hex characters over what `modules` reach in `ser`, and over the packages that this computes with.
 
     Comments, docstrings, descriptions of fields, texts of errors and of progress, and definitions that nothing here
     uses leave the version as it was; any other change does not.
@@ -47,7 +47,7 @@ def code_version(module: str) -> str:
     Raises:
         ModuleNotFoundError: there is no such module.
     """
-    reached = reach(module)
+    reached = reach(*modules)
     digest = hashlib.sha256()
     for place, syntax in sorted(reached.places.items()):
         digest.update(f"{place}\n{syntax}\n".encode())
@@ -56,13 +56,13 @@ def code_version(module: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def reach(module: str) -> Reached:
-    """What `module` uses of `ser`, and of other packages.
+def reach(*modules: str) -> Reached:
+    """What `modules` use of `ser`, and of other packages.
 
     Raises:
         ModuleNotFoundError: there is no such module.
     """
-    return _index(Path(ser.__file__).parent).reach(module)
+    return _index(Path(ser.__file__).parent).reach(*modules)
 
 
 @lru_cache

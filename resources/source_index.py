@@ -32,12 +32,16 @@ class Reached:
     packages: set[str] = field(default_factory=set)
 
 
+_Nodes = list[ast.AST]
+"""A statement and all that is in it, the outer before the inner."""
+
+
 @dataclass
 class _Module:
     """A module's syntax: the statements that define a name, those that run on import, and what imports bind."""
 
-    definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    on_import: list[ast.stmt] = field(default_factory=list)
+    definitions: dict[str, list[_Nodes]] = field(default_factory=dict)
+    on_import: list[_Nodes] = field(default_factory=list)
     imports: dict[str, set[str]] = field(default_factory=dict)
     """Local name to the dotted names that it may mean."""
 
@@ -58,14 +62,15 @@ class SourceIndex:
         self._files: dict[str, Path | None] = {}
         self._known: dict[str, tuple[str, set[str]]] = {}
 
-    def reach(self, module: str) -> Reached:
-        """What runs on the import of `module`, its definitions without an underscore, and all that those use.
+    def reach(self, *modules: str) -> Reached:
+        """What runs on the import of `modules`, their definitions without an underscore, and all that those use.
 
         Raises:
             ModuleNotFoundError: there is no such module.
         """
         reached = Reached()
-        waiting = [f"{module}:", *(f"{module}:{name}" for name in self._module(module).definitions if name[0] != "_")]
+        names = {module: [name for name in self._module(module).definitions if name[0] != "_"] for module in modules}
+        waiting = [f"{module}:{name}" for module in modules for name in ("", *names[module])]
         while waiting:
             place = waiting.pop()
             if place in reached.places or not self._counts(place):
@@ -89,10 +94,9 @@ class SourceIndex:
         syntax: list[str] = []
         meanings: set[str] = set()
         uses = {f"{home}:"}
-        for statement in read.definitions[name] if name else read.on_import:
-            if name or not isinstance(statement, ast.Import | ast.ImportFrom):
-                syntax.append(ast.dump(statement).replace(", type_params=[]", ""))  # as Python 3.11 says it
-            nodes = list(ast.walk(statement))
+        for nodes in read.definitions[name] if name else read.on_import:
+            if name or not isinstance(nodes[0], ast.Import | ast.ImportFrom):
+                syntax.append(ast.dump(nodes[0]).replace(", type_params=[]", ""))  # as Python 3.11 says it
             uses.update(self._imported(home, nodes))
             for word, path in _names(nodes):
                 means = set(self._meanings(home, word, path, frozenset()))
@@ -130,8 +134,8 @@ class SourceIndex:
         for name in [*read.definitions, *read.imports]:
             yield from self._meanings(module, name, [], asked)
 
-    def _imported(self, home: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
-        """The imports that run with some syntax: of modules, and of the packages that hold them."""
+    def _imported(self, home: str, nodes: _Nodes) -> Iterator[str]:
+        """The imports that run with a statement: of modules, and of the packages that hold them."""
         for node in nodes:
             for name, dotted in self._bound(home, node):
                 parts = dotted.split(".")
@@ -163,15 +167,16 @@ class SourceIndex:
 
     def _read(self, home: str, tree: ast.Module) -> _Module:
         read = _Module()
-        for node in ast.walk(tree):  # imports inside functions too
-            for name, dotted in self._bound(home, node):
+        statements = [(statement, list(ast.walk(statement))) for statement in tree.body]
+        for _, nodes in statements:  # imports inside functions too
+            for name, dotted in (bound for node in nodes for bound in self._bound(home, node)):
                 first = name.partition(".")[0]
                 read.imports.setdefault(first, set()).add(dotted if first == name else first)  # `import a.b` binds a
-        for statement in tree.body:
+        for statement, nodes in statements:
             for name in (names := set(_defined(statement))):
-                read.definitions.setdefault(name, []).append(statement)
+                read.definitions.setdefault(name, []).append(nodes)
             if not names or self._registers(read, statement):
-                read.on_import.append(statement)
+                read.on_import.append(nodes)
         return read
 
     def _registers(self, read: _Module, statement: ast.stmt) -> bool:

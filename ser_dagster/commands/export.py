@@ -147,7 +147,8 @@ def _identity(kind: str, place: Path, about: Mapping[str, Any]) -> str:
     from resources.code_version import code_version
     from resources.exports.cards import card_digest
 
-    content = [kind, str(place), about, code_version("ser.export.check"), card_digest()]
+    code = code_version("ser.export.model_folder", "ser.export.check")
+    content = [kind, str(place), about, code, card_digest()]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
