@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ser.data.pairs import hard_target
+from ser.method.labels import Label
 from ser.models.states import PairStates
 from ser.training import Example
 
 
-def gather(labels: Mapping[str, str], folders: list[Path]) -> list[Example]:
+def gather(labels: Mapping[str, Label], folders: list[Path]) -> list[Example]:
     """The labelled pairs with their states, in the order of their identities."""
     found = {
-        item.pair.pair_id: Example(item, hard_target(labels[item.pair.pair_id]))
+        item.pair.pair_id: Example(item, *labels[item.pair.pair_id])
         for folder in folders
         for item in PairStates(folder).pairs()
         if item.pair.pair_id in labels

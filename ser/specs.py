@@ -109,6 +109,13 @@ ROBUST = Recipe(
 RECIPES = {"paper": PAPER, "robust": ROBUST}
 
 
+class Scale(Spec):
+    """What makes the rewards of an ensemble's member comparable with the others': their mean and its temperature."""
+
+    offset: float
+    temperature: float
+
+
 class Roles(Spec):
     """How pairs are shared out to roles. The draw can be changed for the next run: nothing that has landed changes."""
 

@@ -139,6 +139,12 @@ def first_adapted(config: Any) -> int:
     return min(config.layers_to_transform or [0])
 
 
+def members_of(folder: Path) -> list[Path]:
+    """The folders of an ensemble's members, `member_0`, `member_1` …; of a single reward model the folder itself."""
+    members = sorted(folder.glob("member_*"), key=lambda path: int(path.name.removeprefix("member_")))
+    return members or [folder]
+
+
 def refuse_pickles(adapter: Path) -> None:
     """Refuse an adapter folder without safetensors: what PEFT would read instead may hold code."""
     if not (adapter / _ADAPTER).is_file():

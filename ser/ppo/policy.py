@@ -15,10 +15,10 @@ from torch import nn
 from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.generation import Generated, generate
 from ser.models.lora import compute_in_backbone_type
-from ser.models.reward_model import first_adapted, load_onto, lora_config, plain_adapter_config
+from ser.models.reward_model import first_adapted, load_onto, lora_config, members_of, plain_adapter_config
 from ser.ppo.objective import entropy
 from ser.ppo.sequences import Sequences
-from ser.specs import Arithmetic, Lora
+from ser.specs import Arithmetic, Lora, Scale
 
 POLICY, REWARD = "policy", "reward"
 
@@ -51,7 +51,7 @@ class Survey:
 
 
 class Policy(nn.Module):
-    """A language model with the adapters "policy" (trainable) and "reward" (frozen), and a value head.
+    """A language model with an adapter "policy" (trainable), one "reward_m" (frozen) a member, and a value head.
 
     The model is always in evaluation mode: dropout would make the ratio of two passes differ from 1 by chance.
 
@@ -59,16 +59,21 @@ class Policy(nn.Module):
         trunk: how many layers at the bottom have no policy adapter.
     """
 
-    def __init__(self, model: PeftModel, reward_head: torch.Tensor, temperature: float):
+    def __init__(
+        self, model: PeftModel, reward_heads: Sequence[torch.Tensor], scales: Sequence[Scale], temperature: float
+    ):
         super().__init__()
         self.model = model
         self.value_head = nn.Linear(model.config.hidden_size, 1)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
-        self.reward_head = nn.Buffer(reward_head)
+        self.reward_heads = nn.Buffer(torch.stack(list(reward_heads)))
+        self._members = [f"{REWARD}_{member}" for member in range(len(reward_heads))]
+        self._scales = scales
         self.temperature = temperature
         self.to(model.device)
-        self.trunk, self._reward_trunk = (first_adapted(model.peft_config[name]) for name in (POLICY, REWARD))
+        self.trunk = first_adapted(model.peft_config[POLICY])
+        self._reward_trunk = min(first_adapted(model.peft_config[name]) for name in self._members)
         model.set_adapter(POLICY)
         self.eval()
 
@@ -81,8 +86,11 @@ class Policy(nn.Module):
         arithmetic: Arithmetic,
         random_seed: int,
         temperature: float = 1.0,
+        scales: Sequence[Scale] = (),
     ) -> "Policy":
         """A policy that acts like the backbone, on a device, to be trained against the reward model in a folder.
+
+        Of an ensemble it is the mean of the members, which `scales` make comparable (`ser.method.ensemble.combine`).
 
         Its random start is drawn on the processor, so that it is the same on every device.
         """
@@ -91,14 +99,15 @@ class Policy(nn.Module):
             torch.manual_seed(random_seed)
             config = lora_config(lora, model.config, task_type="CAUSAL_LM")
             peft = get_peft_model(model, config, adapter_name=POLICY)
-            head = load_onto(peft, reward_model, REWARD)
+            members = members_of(reward_model)
+            heads = [load_onto(peft, folder, f"{REWARD}_{member}") for member, folder in enumerate(members)]
             compute_in_backbone_type(peft)
-            return cls(peft, head, temperature)
+            return cls(peft, heads, scales, temperature)
 
     @property
     def device(self) -> torch.device:
         """Where the models lie, and whatever is computed with them."""
-        return self.reward_head.device
+        return self.reward_heads.device
 
     @property
     def language_model(self) -> Any:
@@ -157,11 +166,21 @@ class Policy(nn.Module):
             top = max(at)
             states = self._states(sequences, sequences.before, at[top], top)
         reference = _logprobs(self._logits(states), sequences.tokens)
-        with _adapter(self.model, REWARD):
-            ends = self._states(sequences, sequences.ends[:, None], at[self._reward_trunk], self._reward_trunk)
-        rewards = nn.functional.linear(ends.float(), self.reward_head).flatten()
+        rewards = self._rewards(sequences, at[self._reward_trunk])
         logits, values = self._act(sequences, at[self.trunk])
         return Survey(_logprobs(logits, sequences.tokens), values, reference, rewards, at[self.trunk])
+
+    def _rewards(self, sequences: Sequences, hidden: torch.Tensor | None) -> torch.Tensor:
+        """The ensemble's rewards [B], from the states below the lowest layer that a reward adapter changes."""
+        rewards = []
+        for name, head in zip(self._members, self.reward_heads, strict=True):
+            with _adapter(self.model, name):
+                ends = self._states(sequences, sequences.ends[:, None], hidden, self._reward_trunk)
+            rewards.append(nn.functional.linear(ends.float(), head).flatten())
+        if len(rewards) == 1:
+            return rewards[0]
+        scaled = [(one - scale.offset) / scale.temperature for one, scale in zip(rewards, self._scales, strict=True)]
+        return torch.stack(scaled).mean(0)
 
     def save(self, out: Path) -> None:
         """Write `policy/`, a PEFT folder, and `value_head.safetensors` into `out`."""

@@ -14,7 +14,7 @@ from ser.method.comparison import choose, judge_fold, outcome
 from ser.method.stats import share
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
-from ser.specs import HERE, Encoding, Execution, Judging, ModelSpec
+from ser.specs import HERE, Encoding, Execution, Judging, ModelSpec, Scale
 from ser.stages.job import Inputs, Summary
 
 
@@ -29,6 +29,7 @@ class EvaluatePolicySpec(ModelSpec):
     response_tokens: int
     random_seed: int
     reward_offset: float
+    scales: Sequence[Scale] = ()
 
 
 class EvaluatePolicyInputs(Inputs):
@@ -117,7 +118,7 @@ def run(
         EncodedPair(one.pair_id, tokens, _closed(a, tokenizer.eos_token_id), _closed(b, tokenizer.eos_token_id))
         for one, tokens, a, b in zip(prompts, encoded, base, policy, strict=True)
     ]
-    raw = rewards(inputs.backbone, inputs.reward_model, spec.arithmetic, pairs, execution.batch_tokens)
+    raw = rewards(inputs.backbone, inputs.reward_model, spec.arithmetic, pairs, execution.batch_tokens, spec.scales)
     judged = _judge(spec, inputs, judge["offsets"], prompts, pairs, execution)
     rows = _rows(prompts, (base, policy), raw, judged, tokenizer, spec.judging.tie_band)
     tables.write(out / "judged.parquet", JUDGED, rows)

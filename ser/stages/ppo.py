@@ -1,5 +1,6 @@
 """Stage: train a policy with PPO against a reward model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,21 @@ from ser.data import tables
 from ser.errors import SerError
 from ser.ppo.prompts import Prompt, encode, read_prompts, schedule
 from ser.progress import Progress
-from ser.specs import HERE, Encoding, Execution, ModelSpec, Ppo
+from ser.specs import HERE, Encoding, Execution, ModelSpec, Ppo, Scale
 from ser.stages.job import Inputs, Summary
 
 
 class PpoSpec(ModelSpec):
     """What a policy depends on besides the backbone, the reward model and the prompts.
 
-    The score of a response is sigmoid(reward - reward_offset).
+    The score of a response is sigmoid(reward - reward_offset); `scales` are those of an ensemble's members.
     """
 
     ppo: Ppo
     encoding: Encoding
     random_seed: int
     reward_offset: float
+    scales: Sequence[Scale] = ()
 
 
 class PpoInputs(Inputs):
@@ -45,6 +47,7 @@ class PpoSummary(Summary):
     mean_score: float
     kl: float
     kl_weight: float
+    ratio_error: float
     mean_length: float
     finished: float
     prompts_cut: int
@@ -97,6 +100,7 @@ def run(spec: PpoSpec, inputs: PpoInputs, out: Path, progress: Progress, executi
         spec.arithmetic,
         spec.random_seed,
         spec.ppo.temperature,
+        spec.scales,
     )
     trainer = Trainer(
         policy,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ser.data import tables
-from ser.data.pairs import longer_wins
+from ser.data.pairs import hard_target, longer_wins
 from ser.data.roles import MIN_PAIRS
 from ser.errors import SerError
 from ser.kept import Journal, keep_as
 from ser.method.comparison import judge_fold
+from ser.method.labels import Label
 from ser.method.scored import Scored
 from ser.method.stats import share
 from ser.progress import Progress
@@ -72,7 +73,7 @@ def run(
     fold = {row["pair_id"]: judge_fold(row["prompt"], row["group"]) for row in rows}
     if len(set(fold.values())) < len(FOLDS):
         raise SerError("all calibration and test pairs are of one group: no judge can be trained on others. Land more.")
-    examples = gather(labels, inputs.states)
+    examples = gather({pair_id: Label(hard_target(preferred)) for pair_id, preferred in labels.items()}, inputs.states)
     margins: dict[str, float] = {}
     offsets: list[float] = []
     for k in FOLDS:

@@ -6,24 +6,34 @@ from pathlib import Path
 from typing import Any
 
 from ser.data import tables
+from ser.data.pairs import hard_target
+from ser.method.labels import Label, weighted
+from ser.method.selection import fold_of
 from ser.progress import Progress
 from ser.specs import HERE, Execution, ModelSpec, Training
 from ser.stages.job import Inputs, Summary
 
 
 class TrainRewardModelSpec(ModelSpec):
-    """What a reward model depends on besides its data."""
+    """What a reward model depends on besides its data.
+
+    `human_share` is the least share of the loss's weight on human pairs. With `folds`, the pseudo-labels of the pairs
+    in fold `left_fold` are passed over: this model is to label them.
+    """
 
     training: Training
     epochs: int
     random_seed: int
+    human_share: float | None = None
+    folds: int | None = None
+    left_fold: int = 0
 
 
 class TrainRewardModelInputs(Inputs):
-    """Tables with pair_id and preferred, the trunk folders that hold their pairs, and where training starts.
+    """Tables of human labels and of selected pairs, the trunk folders that hold them, and where training starts.
 
     `start` is the folder of an earlier reward model; without it, training starts from the backbone. Human labels of the
-    pairs in the tables `left_out` are passed over.
+    pairs in the tables `left_out` are passed over. `units` says what ties the pairs of the pool, where there are folds.
     """
 
     backbone: Path
@@ -32,6 +42,7 @@ class TrainRewardModelInputs(Inputs):
     pseudo: Sequence[Path] = ()
     start: Path | None = None
     left_out: Sequence[Path] = ()
+    units: Path | None = None
 
 
 class TrainRewardModelSummary(Summary):
@@ -56,11 +67,10 @@ def run(
     from ser.examples import gather
     from ser.training import FINISHED, is_trained
 
-    human, pseudo = tables.labels(*inputs.human), tables.labels(*inputs.pseudo)
-    for row in (row for path in inputs.left_out for row in tables.read(path)):
-        human.pop(row["pair_id"], None)
+    human, pseudo = _human_labels(inputs), _pseudo_labels(spec, inputs)
     if not is_trained(out):
-        _train(spec, inputs, gather(human | pseudo, inputs.states), out, progress)
+        labels = weighted(human, pseudo, spec.human_share)
+        _train(spec, inputs, gather(labels, inputs.states), out, progress)
     result = json.loads((out / FINISHED).read_text())
     loss = result["loss"]
     tenth = max(1, len(loss) // 10)
@@ -72,6 +82,24 @@ def run(
         first_loss=sum(loss[:tenth]) / tenth,
         last_loss=sum(loss[-tenth:]) / tenth,
     )
+
+
+def _human_labels(inputs: TrainRewardModelInputs) -> dict[str, Label]:
+    labels = tables.labels(*inputs.human)
+    for row in (row for path in inputs.left_out for row in tables.read(path)):
+        labels.pop(row["pair_id"], None)
+    return {pair_id: Label(hard_target(preferred)) for pair_id, preferred in labels.items()}
+
+
+def _pseudo_labels(spec: TrainRewardModelSpec, inputs: TrainRewardModelInputs) -> dict[str, Label]:
+    """The latest label of every selected pair that this model may learn from."""
+    rows = (row for path in inputs.pseudo for row in tables.read(path))
+    labels = {row["pair_id"]: Label(row["target"], row["weight"]) for row in rows}
+    if spec.folds is not None and inputs.units is not None:
+        for row in tables.read(inputs.units):
+            if fold_of(row["unit"], spec.folds) == spec.left_fold:
+                labels.pop(row["pair_id"], None)
+    return labels
 
 
 def _train(
