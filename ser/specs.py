@@ -250,13 +250,14 @@ class Ppo(Spec):
     kl_horizon: int | None = Field(
         None,
         ge=1,
-        description="episodes that move the KL weight by at most a fifth; default: a quarter of all",
+        description="episodes that move the KL weight by at most a fifth; default: a rollout or a 16th",
     )
 
     @property
     def horizon(self) -> int:
-        """The horizon of this run: in a whole run the default halves or doubles the weight at most."""
-        return self.kl_horizon if self.kl_horizon is not None else max(1, self.episodes // 4)
+        """`kl_horizon`, or at most sixteen horizons a run: so many can change a weight tenfold, and none is so short
+        that one noisy rollout moves the weight by more than a fifth."""
+        return self.kl_horizon if self.kl_horizon is not None else max(self.batch_size, self.episodes // 16)
 
 
 class Judging(Spec):

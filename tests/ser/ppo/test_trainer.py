@@ -120,12 +120,16 @@ def test_within_a_default_run_the_kl_weight_moves_towards_the_target(
     tiny_backbone: Path, reward_model: Path, tmp_path: Path, target: float, factor: float
 ) -> None:
     """A target out of reach lowers the weight, one that is passed raises it: a fifth in each of the four rollouts."""
-    settings = SETTINGS.model_copy(update={"episodes": 16, "target_kl": target})
+    settings = SETTINGS.model_copy(update={"episodes": 16, "target_kl": target, "temperature": 0.1})
+    assert settings.episodes / settings.batch_size == Ppo().episodes / Ppo().batch_size
     trainer = fresh(tiny_backbone, reward_model, settings)
-    torch.nn.init.normal_(next(p for name, p in trainer.policy.trainable().items() if "lora_B" in name), std=0.5)
+    torch.manual_seed(5)  # a policy so far from the backbone that no estimate of its KL is below 0
+    for parameter in trainer.policy.trainable().values():
+        torch.nn.init.normal_(parameter, std=0.1)
     trainer.run(episodes(16), tmp_path, silent)
     weights = [row["kl_weight"] for row in trainer.metrics]
     assert weights == pytest.approx([0.2 * factor**step for step in range(4)])
+    assert min(row["mean_kl"] for row in trainer.metrics) > 1
 
 
 class KilledError(Exception):
