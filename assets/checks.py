@@ -9,7 +9,7 @@ from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.record import model_of
 from resources.audit.sync import matches_parquet
 from ser.data import tables
-from ser.method.stats import gain, wilson
+from ser.method.stats import gain, is_above_chance, wilson
 from ser.method.suspicion import suspicions
 
 
@@ -107,7 +107,7 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
         )[0]
         low, high = wilson(right, known)
         return dg.AssetCheckResult(
-            passed=not known or low > 0.5,
+            passed=not known or is_above_chance(low),
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
                 "precision": right / known if known else "no vault",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.data import tables
-from ser.method.status import filter_pair
+from ser.method.selection import PairRule, select_pair
 from ser.progress import Progress
 from ser.stages.specs import FilterPairsSpec
 
@@ -14,17 +14,19 @@ from ser.stages.specs import FilterPairsSpec
 def run(spec: FilterPairsSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
     """Write `filtered.parquet` (every pair with its reason) and `kept.parquet` (what is trained on)."""
     status = json.loads(inputs["status"].read_text())["status"]
+    pair_rule = PairRule.of_loop("status", status, spec.thresholds)
 
     def decided() -> Iterator[dict[str, Any]]:
         for row in tables.read(inputs["self_labels"]):
-            kept, rule, reason = filter_pair(status, row["p_a"], row["p_b"], spec.thresholds)
+            scored = (row[name] for name in ("p_a", "p_b", "confidence", "preferred"))
+            kept, rule, reason, _, weight = select_pair(pair_rule, "hard", *scored)
             yield {
                 "pair_id": row["pair_id"],
                 "preferred": row["preferred"],
                 "rule": rule,
                 "kept": kept,
                 "reason": reason,
-                "weight": 1.0 if kept else 0.0,
+                "weight": weight,
             }
 
     total = tables.write(out / "filtered.parquet", tables.FILTERED, decided())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.data import tables
-from ser.method.status import count_statuses, learning_status
+from ser.method.selection import count_statuses, learning_status
 from ser.progress import Progress
 from ser.stages.specs import ReportStatusSpec
 
