@@ -10,7 +10,7 @@ from resources import asset_keys as keys
 from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.sync import matches_parquet
 from ser.data import tables
-from ser.method.stats import gain, share
+from ser.method.stats import gain, is_above_chance, share
 from ser.method.suspicion import suspicions
 
 
@@ -92,7 +92,7 @@ def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) ->
             landed=landed.path / "pairs.parquet",
         )
         measured = share([float(right) for right, _ in rows], [tied for _, tied in rows])
-        passed &= not rows or float(measured["ci_low"] or 0) > 0.5
+        passed &= not rows or is_above_chance(float(measured["ci_low"] or 0))
         said = {name: "no vault" if value is None else value for name, value in measured.items()}
         metadata |= {f"loop_{loop}_{name}": value for name, value in said.items()}
     look_at = "accuracy falls: look at the precision of the most confident labels"

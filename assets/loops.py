@@ -52,15 +52,20 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
         if work.gate_is_closed():
             context.log.info(work.why_skipped("loop is run"))
             return
-        heldout = work.heads.get(keys.heldout_of(before))
-        inputs: Inputs = {
+        method, heldout = work.settings.method, work.heads.get(keys.heldout_of(before))
+        sure = work.heads.get(keys.heldout_of(keys.SEED_RM)) if method.temperature == "seed" else heldout
+        inputs: dict[str, Part | list[Part]] = {
             "backbone": work.backbone(),
             "reward_model": work.heads.get(before).part("rm"),
-            "heldout": heldout.part("temperature.json"),
+            "heldout": sure.part("temperature.json"),
+            "scales": heldout.part("temperature.json"),
             "states": work.trunk("pool"),
-            "kept": kept_before(work, k),
+            "kept": kept_before(work, k) if method.pool == "shrinks" else [],
         }
-        artifact = work.make(keys.self_labels(k), "label", LabelSpec(arithmetic=work.arithmetic), inputs)
+        unseen = method.label_with == "unseen" and k > 1  # the seed's members have seen no label of the pool
+        if unseen:
+            inputs["units"] = work.heads.get(keys.SPLITS).part("units.parquet")
+        artifact = work.make(keys.self_labels(k), "label", LabelSpec(arithmetic=work.arithmetic, unseen=unseen), inputs)
         yield materialized(work, artifact, _pictures(work, artifact))
 
     return self_labels
@@ -74,17 +79,36 @@ def _status_report(k: int) -> dg.AssetsDefinition:
         """The learning status of the whole pool."""
         work = ser.evolution(context)
         first_pool = work.heads.get(keys.self_labels(1)).summary["n_pool"]
-        thresholds = work.settings.thresholds
-        spec = ReportStatusSpec(loop=k, thresholds=thresholds, n_min=thresholds.sufficient(first_pool))
+        thresholds, method = work.settings.thresholds, work.settings.method
+        spec = ReportStatusSpec(
+            loop=k,
+            thresholds=thresholds,
+            n_min=thresholds.sufficient(first_pool),
+            select=method.select,
+            min_precision=method.min_precision,
+        )
         made = work.heads.get(keys.self_labels(k))
-        inputs: Inputs = {
+        inputs: dict[str, Part | list[Part]] = {
             "self_labels": made.part("self_labels.parquet"),
             "summary": made.part("summary.json"),
         }
+        if method.select == "calibrated":
+            inputs |= _calibration_inputs(work, k)
         artifact = work.make(keys.status_report(k), "report_status", spec, inputs)
         return materialized(work, artifact, artifact.summary["thresholds"])
 
     return status_report
+
+
+def _calibration_inputs(work: Evolution, k: int) -> dict[str, Part | list[Part]]:
+    """How the model that labelled the pool of loop `k` ranks the calibration pairs, and how the seed RM does."""
+    scored = work.heads.get(keys.heldout_of(keys.model_of(k - 1)))
+    unseen = work.settings.method.label_with == "unseen" and k > 1
+    return {
+        "calibration": work.pairs("calibration"),
+        "alike": scored.part("alike_unseen.parquet" if unseen else "alike.parquet"),
+        "seed": work.heads.get(keys.heldout_of(keys.SEED_RM)).part("heldout.parquet"),
+    }
 
 
 def _filtered_pairs(k: int) -> dg.AssetsDefinition:
@@ -95,15 +119,15 @@ def _filtered_pairs(k: int) -> dg.AssetsDefinition:
         """The pairs that meet the rule of the status; nothing when converged, and all after it is skipped."""
         work = ser.evolution(context)
         status = work.heads.get(keys.status_report(k))
-        if status.summary["status"] == "converged":
-            context.log.info(f"loop {k} has converged: no retraining")
+        if status.summary["ends"]:
+            context.log.info(f"loop {k} has converged, no retraining: {status.summary['why']}")
             return
         made = work.heads.get(keys.self_labels(k))
         inputs: Inputs = {
             "self_labels": made.part("self_labels.parquet"),
             "status": status.part("status.json"),
         }
-        spec = FilterPairsSpec(thresholds=work.settings.thresholds)
+        spec = FilterPairsSpec(target=work.settings.method.target)
         artifact = work.make(keys.filtered_pairs(k), "filter_pairs", spec, inputs)
         yield materialized(work, artifact, examples(work.heads.get(keys.ENCODED_PAIRS), made, artifact))
 
@@ -115,16 +139,17 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
 
     @dg.asset(**options, kinds={"pytorch"})
     def retrained_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-        """The reward model, trained on from the loop before with the seed and everything kept so far."""
+        """The reward model, trained with the seed and what was kept, on from the loop before or afresh."""
         work = ser.evolution(context)
+        method, before, kept = work.settings.method, keys.model_of(k - 1), kept_before(work, k + 1)
         model, heldout = train_and_measure(
             work,
             keys.model_of(k),
             human=[work.pairs("seed")],
-            pseudo=kept_before(work, k + 1),
+            pseudo=kept if method.replay == "all" else kept[-1:],
             states=[work.trunk("seed"), work.trunk("pool")],
             epochs=work.settings.student_epochs,
-            start=work.heads.get(keys.model_of(k - 1)).part("rm"),
+            starts=work.members(work.heads.get(before)) if method.student == "continue" else (),
         )
         return materialized(work, model, measured(heldout))
 

@@ -15,13 +15,14 @@ from ser.stages.ppo import PpoSpec
 
 def train_policy(work: Evolution, key: str, model_key: str) -> dg.MaterializeResult:
     """Train the policy `key` against the reward model that `model_key` stands for."""
-    settings = work.settings
+    settings, heldout = work.settings, work.heads.get(keys.heldout_of(model_key)).summary
     spec = PpoSpec(
         ppo=settings.ppo,
         encoding=settings.encoding,
         arithmetic=work.arithmetic,
         random_seed=settings.random_seed,
-        reward_offset=work.heads.get(keys.heldout_of(model_key)).summary["reward_offset"],
+        reward_offset=heldout["reward_offset"],
+        scales=heldout["members"],
     )
     inputs: Inputs = {
         "backbone": work.backbone(),
@@ -58,13 +59,15 @@ def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg
     """Wins, ties and losses of the policy against its base model on test prompts, by the judge."""
     work = ser.evolution(context)
     settings, model = work.settings, work.promoted_model()
+    heldout = work.heads.get(keys.heldout_of(model.key)).summary
     spec = EvaluatePolicySpec(
         judging=settings.judging,
         encoding=settings.encoding,
         arithmetic=work.arithmetic,
         response_tokens=settings.ppo.response_tokens,
         random_seed=settings.random_seed,
-        reward_offset=work.heads.get(keys.heldout_of(model.key)).summary["reward_offset"],
+        reward_offset=heldout["reward_offset"],
+        scales=heldout["members"],
     )
     inputs: Inputs = {
         "backbone": work.backbone(),

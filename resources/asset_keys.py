@@ -40,6 +40,11 @@ def model_of(loop: int) -> str:
     return SEED_RM if loop == 0 else f"loop_{loop}/retrained_rm"
 
 
+def member_of(model: str, member: int) -> str:
+    """A member of the ensemble that stands behind the key of a reward model."""
+    return f"{model}/member_{member}"
+
+
 def policy_of(loop: int) -> str:
     """The policy under the reward model of `loop`, on demand."""
     return f"loop_{loop}/{PPO_POLICY}"

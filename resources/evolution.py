@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,11 @@ class Evolution:
 
     # Making.
 
-    def make(self, key: str, stage: str, spec: Spec, inputs: Inputs) -> Artifact:
-        """Make or reuse the artifact of an asset, and let the asset's key stand for it."""
-        artifact = self.store.make(
-            key, stage, spec, inputs, progress=self.progress(key), run_id=self.run_id, adopt=self.heads.set
-        )
+    def make(self, key: str, stage: str, spec: Spec, inputs: Inputs, stands_for: str | None = None) -> Artifact:
+        """Make or reuse the artifact of an asset, and let the asset's key, or `stands_for`, stand for it."""
+        adopt = partial(self.heads.set, key=stands_for)
+        progress = self.progress(stands_for or key)
+        artifact = self.store.make(key, stage, spec, inputs, progress=progress, run_id=self.run_id, adopt=adopt)
         if artifact.reused:
             self._log(f"{key}: reused {artifact.version}")
         return artifact
@@ -180,7 +181,7 @@ class Evolution:
     def converged_in(self) -> int | None:
         """The loop that found nothing more to learn; None if none of those up to `until` has."""
         loops = range(1, self.until + 1)
-        return next((k for k in loops if self.heads.get(keys.status_report(k)).summary["status"] == "converged"), None)
+        return next((k for k in loops if self.heads.get(keys.status_report(k)).summary["ends"]), None)
 
     def is_ended(self) -> bool:
         """Whether no loop is left to be run after `until`; before that nothing is promoted."""
@@ -209,6 +210,11 @@ class Evolution:
         if loop not in self.trained_loops():
             why = f"converged in loop {end}" if (end := self.converged_in()) else f"has {self.until} loops"
             raise SerError(f"loop {loop} has no reward model: the evolution {why}. Choose an earlier loop.")
+
+    def members(self, model: Artifact) -> list[Part]:
+        """The folders of a reward model's members; of one alone its own."""
+        n = model.summary.get("members", 1)
+        return [model.part("rm")] if n == 1 else [model.part(f"rm/member_{member}") for member in range(n)]
 
     def promoted_model(self) -> Artifact:
         """The reward model that `evolved_rm` stands for."""

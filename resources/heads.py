@@ -99,12 +99,12 @@ class Heads:
         about = {"settings": self.settings.model_dump(mode="json"), "name": name, "executed_at": now}
         write_text(self.folder / ABOUT, json.dumps(about, indent=1) + "\n")
 
-    def set(self, artifact: Artifact) -> None:
-        """Let the artifact's key stand for it."""
+    def set(self, artifact: Artifact, key: str | None = None) -> None:
+        """Let the artifact's key, or another one, stand for it."""
         if not (self.folder / ABOUT).exists():
             self._write_about(None)
         head = {"key": artifact.key, "version": artifact.version}
-        write_text(self._path(artifact.key), json.dumps(head) + "\n")
+        write_text(self._path(key or artifact.key), json.dumps(head) + "\n")
 
     def get(self, key: str) -> Artifact:
         """The artifact that `key` stands for, to make something from.

@@ -88,7 +88,7 @@ class Method(Spec):
             )
         if self.min_precision is not None and self.select != "calibrated":
             raise ValueError(f"min_precision is the promise of select = calibrated: leave it out with {self.select}")
-        if isinstance(self.min_precision, float) and not 0.5 < self.min_precision < 1:
+        if isinstance(self.min_precision, float | int) and not 0.5 < self.min_precision < 1:
             raise ValueError(f"min_precision ({self.min_precision}) must lie between 0.5 and 1, or be relative")
         return self
 

@@ -51,14 +51,14 @@ class PairTrainer(Trainer):
     """
 
     def __init__(self, model: RewardModel, examples: Sequence[Example], *, centering: float, **kwargs: Any):
+        self._examples: Any = examples
         self._centering = centering
         super().__init__(model=model, train_dataset=examples, data_collator=lambda items: {"examples": items}, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:
         """Whole batches for every process: `microbatches` shares them out, with no pair twice in the last one."""
-        examples: Any = self.train_dataset
-        loader = DataLoader(
-            examples,
+        loader: DataLoader = DataLoader(
+            self._examples,
             batch_size=self.args.per_device_train_batch_size,
             sampler=self._get_train_sampler(),
             collate_fn=self.data_collator,
@@ -93,10 +93,10 @@ class PairTrainer(Trainer):
         self.accelerator.backward(loss)
         return loss.detach()
 
-    def _save(self, output_dir=None, state_dict=None):
+    def _save(self, output_dir: Any = None, state_dict: Any = None) -> None:
         """The adapter and the head alone, by the first process."""
         if self.args.should_save:
-            self.accelerator.unwrap_model(self.model).save(Path(output_dir or str(self.args.output_dir)), state_dict)
+            self.accelerator.unwrap_model(self.model).save(Path(output_dir), state_dict)
 
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
         reward_model = self.accelerator.unwrap_model(model or self.model)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ser.method.stats import needed_above_half
+from ser.method.stats import is_above_chance, needed_above_half
 from ser.specs import Gate, Spec
 
 NEAR = 0.53
@@ -32,7 +32,7 @@ class SeedData(Spec):
 
 def is_shown(accuracy: Mapping[str, Any]) -> bool:
     """Whether a calibration accuracy (`ser.method.stats.share`) is above one half by its interval (SER, section 3)."""
-    return accuracy["ci_low"] > 0.5
+    return is_above_chance(accuracy["ci_low"])
 
 
 def describe_gate(accuracy: Mapping[str, Any], seed: SeedData) -> Gate:

@@ -13,9 +13,7 @@ class Label(NamedTuple):
     weight: float = 1.0
 
 
-def weighted(
-    human: Mapping[str, Label], pseudo: Mapping[str, Label], human_share: float | None
-) -> dict[str, Label]:
+def weighted(human: Mapping[str, Label], pseudo: Mapping[str, Label], human_share: float | None) -> dict[str, Label]:
     """All labels by pair_id, the human ones as heavy as `human_share` asks; of a pair with both, the machine's."""
     machine = sum(label.weight for label in pseudo.values())
     people = sum(label.weight for pair_id, label in human.items() if pair_id not in pseudo)

@@ -33,6 +33,11 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     return low, high
 
 
+def is_above_chance(low: float) -> bool:
+    """Whether a share whose interval begins at `low` is shown to be better than a coin."""
+    return low > 0.5
+
+
 def design_effect(values: Sequence[float], groups: Sequence[str]) -> float:
     """How many times larger the variance of the mean of `values` is than if they were independent (Kish, 1965).
 

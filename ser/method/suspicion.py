@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ser.method.stats import is_above_chance
+
 NEARLY_ALL = 0.97
 CLEARLY = 0.8
 """The lower end of its interval has to be above this: three right of three are no sign of anything."""
@@ -20,7 +22,7 @@ def suspicions(accuracy: Mapping[str, Any], longer_wins: Mapping[str, Any], n_hu
         found.append(f"{accuracy['value']:.0%} from {n_human:,} labels: look for a shortcut, e.g. a length or a marker")
     longer = longer_wins["value"]
     rule, right = ("longer", longer) if longer >= 0.5 else ("shorter", 1 - longer)
-    beyond_chance = longer_wins["ci_low"] > 0.5 or longer_wins["ci_high"] < 0.5
+    beyond_chance = is_above_chance(longer_wins["ci_low"]) or is_above_chance(1 - longer_wins["ci_high"])
     if beyond_chance and accuracy["value"] <= right:
         found.append(
             f'{accuracy["value"]:.1%} is no better than "the {rule} response wins" ({right:.1%}), '

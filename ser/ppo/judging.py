@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from peft import PeftModel
 from transformers import PreTrainedModel
 
@@ -11,11 +12,12 @@ from ser.data.batches import plan
 from ser.data.encoding import EncodedPair
 from ser.errors import SerError
 from ser.kept import Journal, keep_as
+from ser.method.ensemble import combine
 from ser.models.backbone import load_model
 from ser.models.generation import batches, generate
-from ser.models.reward_model import RewardModel, refuse_pickles
+from ser.models.reward_model import RewardModel, members_of, refuse_pickles
 from ser.progress import Progress
-from ser.specs import Arithmetic
+from ser.specs import Arithmetic, Scale
 
 
 def greedy_responses(
@@ -71,13 +73,20 @@ def _greedy(
 
 
 def rewards(
-    backbone: Path, adapter: Path, arithmetic: Arithmetic, pairs: Sequence[EncodedPair], batch_tokens: int
+    backbone: Path,
+    reward_model: Path,
+    arithmetic: Arithmetic,
+    pairs: Sequence[EncodedPair],
+    batch_tokens: int,
+    scales: Sequence[Scale] = (),
 ) -> list[list[float]]:
-    """The raw rewards that a saved reward model gives to the two responses of each pair."""
-    result: list[list[float]] = [[] for _ in pairs]
-    if pairs:
+    """The rewards that a saved reward model, or an ensemble with its scales, gives to the responses of each pair."""
+    if not pairs:
+        return []
+    rewards = np.empty((len(members := members_of(reward_model)), len(pairs), 2))
+    for member, adapter in zip(rewards, members, strict=True):
         model = RewardModel.load(backbone, adapter, arithmetic, merged=True)
         for batch in plan([(len(pair), pair.pair_id) for pair in pairs], batch_tokens):
-            for row, two in zip(batch, model.score(pairs[row] for row in batch).tolist(), strict=True):
-                result[row] = two
-    return result
+            member[batch] = model.score(pairs[row] for row in batch).cpu().numpy()
+    combined: list[list[float]] = combine(list(rewards), scales).rewards.tolist()
+    return combined

@@ -1,4 +1,4 @@
-"""Stage: keep the self-labelled pairs that meet the rule of the loop's status."""
+"""Stage: the selection of one loop, by the rule that its status report decided."""
 
 import json
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from ser.data import tables
-from ser.method.status import filter_pair
+from ser.method.selection import PairRule, select_pair
 from ser.progress import Progress
-from ser.specs import HERE, Execution, Spec, Thresholds
+from ser.specs import HERE, Execution, Spec, Target
 from ser.stages.job import Inputs, Summary
 
 
 class FilterPairsSpec(Spec):
-    """The rule's thresholds."""
+    """What a selected pair is trained to."""
 
-    thresholds: Thresholds
+    target: Target
 
 
 class FilterPairsInputs(Inputs):
@@ -37,25 +37,15 @@ def run(
     spec: FilterPairsSpec, inputs: FilterPairsInputs, out: Path, progress: Progress, execution: Execution = HERE
 ) -> FilterPairsSummary:
     """Write `filtered.parquet` (every pair with its reason) and `kept.parquet` (what is trained on)."""
-    status = json.loads(inputs.status.read_text())["status"]
+    rule = PairRule.model_validate(json.loads(inputs.status.read_text())["rule"])
 
     def decided() -> Iterator[dict[str, Any]]:
         for row in tables.read(inputs.self_labels):
-            kept, rule, reason = filter_pair(status, row["p_a"], row["p_b"], spec.thresholds)
-            yield {
-                "pair_id": row["pair_id"],
-                "preferred": row["preferred"],
-                "rule": rule,
-                "kept": kept,
-                "reason": reason,
-                "weight": 1.0 if kept else 0.0,
-            }
+            scored = (row[name] for name in ("p_a", "p_b", "confidence", "preferred"))
+            chosen = select_pair(rule, spec.target, *scored)
+            yield {"pair_id": row["pair_id"], "preferred": row["preferred"], **chosen._asdict()}
 
     total = tables.write(out / "filtered.parquet", tables.FILTERED, decided())
-    kept = (row for row in tables.read(out / "filtered.parquet", columns=[*tables.LABELS.names, "kept"]) if row["kept"])
-    n_kept = tables.write(
-        out / "kept.parquet",
-        tables.LABELS,
-        ({"pair_id": row["pair_id"], "preferred": row["preferred"]} for row in kept),
-    )
-    return FilterPairsSummary(n_kept=n_kept, n_left=total - n_kept, rule=f"status_{status}")
+    kept = (row for row in tables.read(out / "filtered.parquet") if row["kept"])
+    n_kept = tables.write(out / "kept.parquet", tables.SELECTED, kept)
+    return FilterPairsSummary(n_kept=n_kept, n_left=total - n_kept, rule=rule.condition)

@@ -67,8 +67,8 @@ def test_packed_rewards_are_those_of_two_plain_sequences(
     ]
     packed = model.score(pairs)
     for row, pair in zip(packed, pairs, strict=True):
-        assert row[0].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_a), abs=1e-5)
-        assert row[1].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_b), abs=1e-5)
+        assert row[0].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_a), abs=5e-5)
+        assert row[1].item() == pytest.approx(plain_reward(model, pair.prompt, pair.response_b), abs=5e-5)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,46 @@
+"""A recipe is data: every field has its values, and a combination that would lie is refused in words."""
+
+import pytest
+from pydantic import ValidationError
+
+from ser.specs import PAPER, ROBUST, Recipe, Thresholds
+
+
+def test_the_two_recipes_are_the_tables_of_the_design() -> None:
+    assert PAPER.model_dump() == {
+        "loops": 3, "thresholds": Thresholds().model_dump(), "teachers": 1, "student": "continue", "student_epochs": 1,
+        "select": "status", "target": "hard", "pool": "shrinks", "label_with": "any", "replay": "all",
+        "human_share": None, "temperature": "loop", "min_precision": None,
+    }  # fmt: skip
+    assert ROBUST.model_dump(exclude={"loops", "thresholds"}) == {
+        "teachers": 3, "student": "fresh", "student_epochs": None, "select": "calibrated", "target": "soft",
+        "pool": "whole", "label_with": "unseen", "replay": "latest", "human_share": 0.3, "temperature": "loop",
+        "min_precision": "relative",
+    }  # fmt: skip
+    for recipe in (PAPER, ROBUST):
+        assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_calibrated_promises_something_and_nothing_else_does() -> None:
+    assert Recipe(select="calibrated").min_precision == "relative"
+    assert Recipe(select="calibrated", min_precision=0.8).min_precision == 0.8
+    # Another choice beside the values of robust leaves nothing behind.
+    assert Recipe(**ROBUST.model_dump() | {"select": "all"}).min_precision is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"pool": "whole"}, "pool = whole needs label_with = unseen"),
+        ({"label_with": "unseen"}, "label_with = unseen needs at least 2 teachers, not 1"),
+        ({"min_precision": 0.8}, "min_precision is the promise of select = calibrated"),
+        ({"select": "calibrated", "min_precision": 0.5}, "must lie between 0.5 and 1"),
+        ({"select": "calibrated", "min_precision": 1}, "must lie between 0.5 and 1"),
+        ({"human_share": 1.0}, "less than 1"),
+        ({"teachers": 0}, "greater than or equal to 1"),
+        ({"vault": True}, "Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(given: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Recipe(**given)  # type: ignore[arg-type]
