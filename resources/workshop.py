@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
-from resources.audit.record import RunRecord
+from resources.audit.record import EvolutionRecord
 from resources.backbones import backbone
 from resources.heads import Heads
 from resources.landing.zone import Landing
@@ -125,8 +125,8 @@ class Workshop:
         """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once."""
         return self.heads.find_whole(key, lambda note: self.progress(key)(0, 1, "artifacts", note))
 
-    def record(self) -> RunRecord:
-        """What the audit database needs to know of this run: its artifacts, as far as it came.
+    def record(self) -> EvolutionRecord:
+        """What the audit database needs to know of this evolution: its artifacts, as far as it came.
 
         A damaged one is left out, and that is said: it may be one that was made on demand, and no run would mend it.
         Of pruned pairs no table is left; the rows that the database has of them stay as they are. The dataset is read
@@ -138,4 +138,5 @@ class Workshop:
             if artifact is not None and not (artifact.pruned and key == "landed_pairs"):
                 artifacts[key] = artifact
         dataset = self.snapshot.rpartition("-")[0]
-        return RunRecord(self.snapshot, dataset, self.settings.recipe, self.settings.digest, artifacts)
+        evolution = f"{self.snapshot}/{self.settings.digest}"
+        return EvolutionRecord(evolution, None, self.snapshot, dataset, self.settings, artifacts)

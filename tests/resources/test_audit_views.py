@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from audit_fakes import made_of, record, with_artifacts
+from audit_fakes import EVOLUTION, made_of, record, with_artifacts
 
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
@@ -113,18 +113,19 @@ def test_loop_summary(tmp_path: Path) -> None:
 
 
 def win_rates(database: AuditDatabase) -> dict[str, float | None]:
-    columns, found = run_named(database.path, "policy")
+    columns, found = run_named(database.path, "policy", EVOLUTION)
     version, rate = columns.index("policy_version"), columns.index("win_rate")
     return {row[version]: row[rate] for row in found}
 
 
-def test_a_policy_of_earlier_settings_has_not_the_win_rate_of_the_latest(tmp_path: Path) -> None:
+def test_a_policy_that_was_trained_before_is_superseded(tmp_path: Path) -> None:
     database, run = AuditDatabase(tmp_path / "audit.duckdb"), record(tmp_path)
     earlier = replace(run.artifacts["ppo_policy"], version="v-ppo-64")
     judged = replace(run.artifacts["policy_evaluation"], version="v-eval-64", manifest=made_of("v-ppo-64", "policy"))
     sync(database, with_artifacts(run, earlier, judged))
+    assert win_rates(database) == {"v-ppo-64": 0.625}
     sync(database, run)
-    assert win_rates(database) == {"v-ppo-64": None, "v-ppo": 0.625}
+    assert win_rates(database) == {"v-ppo": 0.625}
 
 
 def test_a_promoted_policy_that_was_made_on_demand_before_has_its_win_rate(tmp_path: Path) -> None:
