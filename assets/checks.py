@@ -9,7 +9,8 @@ from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.record import model_of
 from resources.audit.sync import matches_parquet
 from ser.data import tables
-from ser.method.stats import gain, wilson
+from ser.method.gate import is_shown
+from ser.method.stats import gain, share
 from ser.method.suspicion import suspicions
 
 
@@ -95,25 +96,23 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=kept_key, name="label_precision")
     def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
-        """The kept labels agree with the vault more often than a coin (passes where there is no vault).
-
-        Pairs are taken as independent, as in the views of the audit.
-        """
+        """The kept labels agree with the vault more often than a coin (passes where there is no vault)."""
         work = ser.workshop(context)
-        right, known = tables.ask(
-            "SELECT count(*) FILTER (kept.preferred = vault.preferred), count(*) FROM kept JOIN vault USING (pair_id)",
+        known = tables.ask(
+            "SELECT CAST(kept.preferred = vault.preferred AS INTEGER), "
+            """CAST(hash(coalesce(nullif("group", ''), prompt)) AS VARCHAR) """
+            "FROM kept JOIN vault USING (pair_id) JOIN landed USING (pair_id)",
             kept=work.heads.get(f"loop_{k}/filtered_pairs").path / "kept.parquet",
             vault=work.heads.get("splits").path / "vault.parquet",
-        )[0]
-        low, high = wilson(right, known)
+            landed=work.heads.get("landed_pairs").path / "pairs.parquet",
+        )
+        precision = share([right for right, _ in known], [group for _, group in known])
         return dg.AssetCheckResult(
-            passed=not known or low > 0.5,
+            passed=not known or is_shown(precision),
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "precision": right / known if known else "no vault",
-                "ci_low": low,
-                "ci_high": high,
-                "n": known,
+                "precision": precision["value"] if known else "no vault",
+                **{name: precision[name] for name in ("ci_low", "ci_high", "n")},
                 "look_at": "accuracy falls: look at the precision of the most confident labels",
             },
         )

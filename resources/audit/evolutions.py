@@ -27,7 +27,10 @@ def describe_evolution(connection: duckdb.DuckDBPyConnection, record: EvolutionR
     loop = decided.get("promoted_loop")
     model = None if loop is None else record.artifacts.get(model_of(loop))
     manifests = [artifact.manifest for artifact in record.artifacts.values()]
-    times = {name: [utc(one[name]) for one in manifests if one.get(name)] for name in ("started_at", "finished_at")}
+    started, finished = (
+        [time for one in manifests if (time := utc(one.get(name))) is not None]
+        for name in ("started_at", "finished_at")
+    )
     on_test = _test_gain(connection, record, loop)
     row: Row = {
         "evolution": record.evolution,
@@ -48,8 +51,8 @@ def describe_evolution(connection: duckdb.DuckDBPyConnection, record: EvolutionR
         **_ends("gain_calibration", decided.get("gain")),
         **_ends("gain_test", on_test._asdict() if on_test else None),
         **{name: decided.get(name) for name in ("detectable", "needed", "why")},
-        "started_at": min(times["started_at"], default=None),
-        "finished_at": max(times["finished_at"], default=None),
+        "started_at": min(started, default=None),
+        "finished_at": max(finished, default=None),
     }
     return values([row])
 
@@ -92,7 +95,8 @@ def _test_gain(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord, p
     if seed is None or scores is None:
         return None
     rows = connection.execute(_PAIRED, {"before": seed.version, "after": scores.version}).fetchall()
-    return gain(*zip(*rows, strict=True)) if rows else None
+    before, after, tied = ([row[k] for row in rows] for k in range(3))
+    return gain(before, after, tied) if rows else None
 
 
 def _measured_loops(record: EvolutionRecord) -> Iterator[int]:

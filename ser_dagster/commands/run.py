@@ -57,7 +57,7 @@ def run(
     work = Workshop(data_root(), settings, snapshot)
     seconds = round(time.monotonic() - started, 1)
     return (
-        {"snapshot": snapshot, "recipe": settings.recipe, "run_id": result.run_id}
+        {"snapshot": snapshot, "evolution": work.record().evolution, "recipe": settings.recipe, "run_id": result.run_id}
         | _outcome(work, result.run_id, policy)
         | {"seconds": seconds}
     )

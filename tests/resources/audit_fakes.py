@@ -148,10 +148,12 @@ def splits(root: Path, vault: bool = True, roles: dict[str, str] | None = None) 
     return one
 
 
-def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], model: str) -> Fake:
+def self_labels(
+    root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], model: str, version: str | None = None
+) -> Fake:
     """`loop_k/self_labels`, labelled by the RM of version `model`."""
     one = artifact(
-        root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)},
+        root, f"loop_{loop}/self_labels", version or f"v-labels-{loop}", {"n_pool": len(labels)},
         **made_of(model, "reward_model"),
     )  # fmt: skip
     rows = [
@@ -163,12 +165,14 @@ def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]
     return one
 
 
-def filtered(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], version: str | None = None) -> Fake:
-    """`loop_k/filtered_pairs`."""
+def filtered(
+    root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], version: str | None = None, of: str | None = None
+) -> Fake:
+    """`loop_k/filtered_pairs` of the labels of version `of`."""
     kept = sum(keep for _, _, keep in labels.values())
     one = artifact(
         root, f"loop_{loop}/filtered_pairs", version or f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"},
-        **made_of(f"v-labels-{loop}", "self_labels"),
+        **made_of(of or f"v-labels-{loop}", "self_labels"),
     )  # fmt: skip
     rows = [
         {"pair_id": pair, "preferred": label, "rule": "status_1" if keep else "none", "kept": keep,
@@ -206,13 +210,15 @@ def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> 
     return one
 
 
-def report_of(root: Path, loop: int, status: str, n_pool: int, version: str | None = None) -> Fake:
-    """`loop_k/status_report`."""
+def report_of(
+    root: Path, loop: int, status: str, n_pool: int, version: str | None = None, of: str | None = None
+) -> Fake:
+    """`loop_k/status_report` of the labels of version `of`."""
     summary = {
         "loop": loop, "status": status, "n_pool": n_pool, "n_status_1": 3, "n_status_2": 1, "n_min": 2,
         "reward_offset": 0.25, "thresholds": {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3},
     }  # fmt: skip
-    made = made_of(f"v-labels-{loop}", "self_labels")
+    made = made_of(of or f"v-labels-{loop}", "self_labels")
     return artifact(root, f"loop_{loop}/status_report", version or f"v-status-{loop}", summary, **made)
 
 
