@@ -9,8 +9,9 @@ from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.sync import sync
 from resources.disk import write_text
 from resources.evolution import Evolution
+from resources.reporting.index import index_path, render_index, report_path
 from resources.reporting.report import render_report
-from resources.reporting.report_data import UnknownRun
+from resources.reporting.report_data import UnknownEvolution
 
 LEFT = "left_to_the_next_run"
 """What a result says, and why, when somebody else has the database open."""
@@ -21,13 +22,8 @@ def audit_path(root: Path) -> Path:
     return root / "audit.duckdb"
 
 
-def report_path(root: Path, snapshot: str, recipe: str) -> Path:
-    """The page that `report` writes."""
-    return root / "reports" / f"{snapshot}-{recipe}.html"
-
-
 def sync_run(work: Evolution) -> dict[str, int]:
-    """Bring the audit database up to what this run has made so far."""
+    """Bring the audit database up to what this evolution has so far."""
     return sync(AuditDatabase(audit_path(work.root)), work.record())
 
 
@@ -62,11 +58,14 @@ def audit_sync(vault, seed_rm, evolved_rm, policy_evaluation):
 def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """One page: what every loop did, what was kept, and what it is worth; left to the next run with the sync."""
     work = ser.evolution(context)
-    path = report_path(work.root, work.snapshot, work.settings.recipe)
+    evolution = work.identity
+    path = report_path(work.root, evolution)
     try:
-        page = render_report(audit_path(work.root), work.snapshot, work.settings.recipe)
-    except (AuditBusy, UnknownRun) as error:
+        page = render_report(audit_path(work.root), evolution)
+        index = render_index(audit_path(work.root))
+    except (AuditBusy, UnknownEvolution) as error:
         context.log.warning(str(error))
         return dg.MaterializeResult(metadata={LEFT: str(error)})
     write_text(path, page)
+    write_text(index_path(work.root), index)
     return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(path)), "bytes": len(page)})

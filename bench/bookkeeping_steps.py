@@ -68,10 +68,10 @@ def bookkeep(size: int, root: Path, model: str) -> dict[str, dict[str, float]]:
         ),
     )
     inputs = {"self_labels": labels.part("self_labels.parquet"), "summary": labels.part("summary.json")}
-    spec = ReportStatusSpec(loop=1, thresholds=Thresholds(), n_min=20)
+    spec = ReportStatusSpec(loop=1, thresholds=Thresholds(), n_min=20, select="status")
     report = steps.step("status_report", lambda: work.make("loop_1/status_report", "report_status", spec, inputs))
     chosen = {"self_labels": inputs["self_labels"], "status": report.part("status.json")}
-    rule = FilterPairsSpec(thresholds=Thresholds())
+    rule = FilterPairsSpec(target="hard")
     steps.step("filtered_pairs", lambda: work.make("loop_1/filtered_pairs", "filter_pairs", rule, chosen))
     counts = steps.step("audit_sync", lambda: sync(AuditDatabase(audit_path(root)), work.record()))
     if counts["self_labels"] != tables.count(pool):

@@ -8,7 +8,7 @@ from typing import Any
 
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
-from resources.audit.record import RunRecord
+from resources.audit.record import EvolutionRecord
 from resources.backbones import backbone
 from resources.heads import Heads
 from resources.landing.zone import Landing
@@ -220,7 +220,7 @@ class Evolution:
         """The reward model that `evolved_rm` stands for."""
         return self.heads.get(keys.model_of(self.heads.get(keys.EVOLVED_RM).summary["promoted_loop"]))
 
-    def record(self) -> RunRecord:
+    def record(self) -> EvolutionRecord:
         """What the audit database needs to know of it: its artifacts, as far as it came.
 
         A damaged one is left out, and that is said: it may be one that was made on demand, and no run would mend it.
@@ -231,4 +231,5 @@ class Evolution:
             artifact = self.find(key)
             if artifact is not None and not (artifact.pruned and key == keys.LANDED_PAIRS):
                 artifacts[key] = artifact
-        return RunRecord(self.snapshot, self.dataset, self.settings.recipe, self.settings.digest, artifacts)
+        name = self.heads.about().get("name")
+        return EvolutionRecord(self.identity, name, self.snapshot, self.dataset, self.settings, artifacts)

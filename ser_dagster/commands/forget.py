@@ -12,6 +12,7 @@ import dagster as dg
 from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
+from resources.disk import write_text
 from resources.heads import every_head, known_evolutions
 from resources.known_evolutions import open_evolution
 from resources.landing.folders import DATASET_NAME
@@ -20,6 +21,7 @@ from resources.landing.zone import Landing
 from resources.lineage import Identity, promotions_of
 from resources.locks import own_snapshot
 from resources.pruned import record_place
+from resources.reporting.index import index_path, render_index
 from resources.settings import data_root, load_settings
 from resources.store_contents import contents
 from ser.errors import SerError
@@ -106,8 +108,10 @@ def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
     doomed = [root / "artifacts" / key / version for key, version in _doomed(root, snapshots)]
     if others:
         rebuild(audit_path(root), whole_records(others))
+        write_text(index_path(root), render_index(audit_path(root)))
     else:
         audit_path(root).unlink(missing_ok=True)
+        index_path(root).unlink(missing_ok=True)
     quarantine, aside = root / "quarantine" / dataset, root / "landing" / f".{dataset}.tmp"
     rejected = [path for path in quarantine.rglob("*") if path.is_file()]
     shutil.rmtree(aside, ignore_errors=True)

@@ -15,7 +15,7 @@ from resources.prune import prune
 from ser.errors import SerError
 from ser.progress import Progress
 from ser.stages.job import Job
-from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.audit import answer_sql, rebuild_database
 from ser_dagster.commands.export_facts import finished_run
 from ser_dagster.commands.run import run
 from ser_dagster.commands.status import status
@@ -54,7 +54,7 @@ def damage(root: Path, key: str) -> str:
 
 
 def rows(sql: str) -> list[dict[str, Any]]:
-    return json.loads(answer(None, sql, None, None, "json"))
+    return json.loads(answer_sql(sql, "json"))
 
 
 def test_the_audit_is_made_again_without_it_and_says_so_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from resources.review.queue import export_queue
 from ser.errors import SerError
 from ser_dagster.cli import main
 from ser_dagster.commands import forget as module
-from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.audit import answer_sql, rebuild_database
 from ser_dagster.commands.forget import Forgotten, forget
 from ser_dagster.commands.run import run
 from ser_dagster.commands.status import status
@@ -132,7 +132,7 @@ def folder_of(root: Path, dataset: str) -> Path:
 
 
 def labels() -> list[dict]:
-    return json.loads(answer(None, "SELECT * FROM self_labels ORDER BY ALL", None, None, "json"))
+    return json.loads(answer_sql("SELECT * FROM self_labels ORDER BY ALL", "json"))
 
 
 def test_runs_from_before_a_setting_was_added_are_neither_hidden_nor_robbed(two_datasets: Path) -> None:

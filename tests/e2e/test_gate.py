@@ -91,7 +91,7 @@ def test_people_read_it_in_the_terminal_and_on_the_page(closed: Closed, capsys: 
 
 def test_the_audit_has_it_and_can_be_rebuilt(closed: Closed, capsys: pytest.CaptureFixture[str]) -> None:
     def rows() -> list[list[dict[str, Any]]]:
-        tables = ("status_reports", "reward_models", "evaluations", "loop_summary", "heads")
+        tables = ("status_reports", "reward_models", "evaluations", "loop_summary", "evolution_artifacts")
         return [audit(capsys, f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
 
     before = statuses, models, evaluations, *_ = rows()

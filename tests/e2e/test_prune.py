@@ -20,7 +20,7 @@ from resources.prune import Pruning, prune
 from resources.pruned import KEPT
 from resources.store_contents import contents, store_summary
 from ser.errors import SerError
-from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.audit import answer_sql, rebuild_database
 from ser_dagster.commands.run import run
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
@@ -86,14 +86,14 @@ def history(snapshot: str) -> list[list[dict[str, Any]]]:
     """What the audit says of a snapshot."""
     queries = [
         f"SELECT * FROM {table} WHERE snapshot = '{snapshot}' ORDER BY ALL"
-        for table in ("roles", "self_labels", "status_reports", "heads")
+        for table in ("roles", "self_labels", "status_reports", "current_artifacts")
     ] + [
         f"SELECT * EXCLUDE (path, promoted, why) FROM reward_models WHERE snapshot = '{snapshot}' ORDER BY ALL",
         "SELECT * FROM heldout_scores ORDER BY ALL",
         "SELECT * FROM policy_samples ORDER BY ALL",
         "SELECT * FROM human_labels ORDER BY ALL",
     ]
-    return [json.loads(answer(None, sql, None, None, "json")) for sql in queries]
+    return [json.loads(answer_sql(sql, "json")) for sql in queries]
 
 
 def test_a_dry_run_says_what_a_real_one_does_and_changes_nothing(root: Path, snapshots: list[str]) -> None:
