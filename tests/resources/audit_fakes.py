@@ -217,6 +217,7 @@ def report_of(
     summary = {
         "loop": loop, "status": status, "n_pool": n_pool, "n_status_1": 3, "n_status_2": 1, "n_min": 2,
         "reward_offset": 0.25, "thresholds": {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3},
+        "ends": status == "converged",
     }  # fmt: skip
     made = made_of(of or f"v-labels-{loop}", "self_labels")
     return artifact(root, f"loop_{loop}/status_report", version or f"v-status-{loop}", summary, **made)

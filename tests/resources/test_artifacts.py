@@ -14,7 +14,7 @@ from resources.disk import file_digest
 from resources.manifests import DamagedArtifactError
 from ser.errors import SerError
 from ser.progress import Progress, silent
-from ser.specs import Thresholds
+from ser.specs import Target
 from ser.stages.filter_pairs import FilterPairsInputs, FilterPairsSpec
 from ser.stages.job import Job
 
@@ -36,7 +36,7 @@ class Recorder:
         (out / "part" / "one.txt").write_text(source.read_text())
         if self.fails_at == self.calls:
             raise RuntimeError("killed")
-        (out / "two.txt").write_text(str(job.spec.thresholds.n_min))
+        (out / "two.txt").write_text(job.spec.target)
         return {"length": len(source.read_text())}
 
 
@@ -50,7 +50,7 @@ def store(tmp_path: Path, launcher: Recorder) -> ArtifactStore:
     return ArtifactStore(tmp_path / "artifacts", launcher)
 
 
-def make(store: ArtifactStore, tmp_path: Path, text: str = "hello", n_min: int | None = None) -> Artifact:
+def make(store: ArtifactStore, tmp_path: Path, text: str = "hello", target: Target = "hard") -> Artifact:
     source = tmp_path / "source.txt"
     source.write_text(text)
     inputs: dict[str, Part | list[Part]] = {
@@ -59,7 +59,7 @@ def make(store: ArtifactStore, tmp_path: Path, text: str = "hello", n_min: int |
     return store.make(
         "loop_1/thing",
         "filter_pairs",
-        FilterPairsSpec(thresholds=Thresholds(n_min=n_min)),
+        FilterPairsSpec(target=target),
         inputs,
         progress=silent,
         run_id="r1",
@@ -76,7 +76,7 @@ def test_an_artifact_is_made_once(store: ArtifactStore, tmp_path: Path, launcher
 
 def test_other_inputs_or_settings_are_another_version(store: ArtifactStore, tmp_path: Path) -> None:
     versions = {make(store, tmp_path).version, make(store, tmp_path, "other").version}
-    versions.add(make(store, tmp_path, n_min=200).version)
+    versions.add(make(store, tmp_path, target="soft").version)
     assert len(versions) == 3
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_artifact_is_named_and_made_again(
     again = fresh.make(
         "loop_1/thing",
         "filter_pairs",
-        FilterPairsSpec(thresholds=Thresholds()),
+        FilterPairsSpec(target="hard"),
         {"self_labels": source, "status": source},
         progress=lambda done, total, unit, note="": told.append(note),
     )

@@ -13,7 +13,9 @@ import pytest
 
 from ser.data import tables
 from ser.errors import SerError
+from ser.method.selection import PairRule
 from ser.progress import silent
+from ser.specs import Thresholds
 from ser.stages.job import NAMES, Job
 
 ROOT = Path(__file__).parents[3]
@@ -27,9 +29,10 @@ def job(folder: Path, **changes: Any) -> Path:
         for k in range(10)
     ]  # fmt: skip
     tables.write(folder / "labels.parquet", tables.SELF_LABELS, rows)
-    (folder / "status.json").write_text('{"status": "1"}')
+    rule = PairRule.of_loop("status", "1", Thresholds())
+    (folder / "status.json").write_text(json.dumps({"rule": rule.model_dump()}))
     inputs = {"self_labels": str(folder / "labels.parquet"), "status": str(folder / "status.json")}
-    text = {"stage": "filter_pairs", "spec": {"thresholds": {}}, "inputs": inputs, "out": str(folder / "out")}
+    text = {"stage": "filter_pairs", "spec": {"target": "hard"}, "inputs": inputs, "out": str(folder / "out")}
     (folder / "job.json").write_text(json.dumps(text | changes))
     return folder / "job.json"
 
@@ -54,7 +57,7 @@ def test_a_job_alone_writes_what_the_stage_writes_here(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"stage": "os"}, "there is no stage 'os'.\nThe stages are embedded_backbone, "),
-        ({"spec": {"thresholds": {"n_max": 1}}}, "stage filter_pairs: impossible spec: thresholds.n_max: "),
+        ({"spec": {"target": "soft", "n_max": 1}}, "stage filter_pairs: impossible spec: n_max: "),
         ({"inputs": {"status": "x"}}, "self_labels: Field required.\nIt takes self_labels, status."),
         ({"execution": {"threads": 0}}, "is no job: execution.threads: "),
         ({"out": 3}, "is no job: out: "),
