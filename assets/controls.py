@@ -11,7 +11,7 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Inputs
 from resources.code_version import code_version
 from ser.errors import SerError
-from ser.stages.specs import TrainJudgeSpec
+from ser.stages.train_judge import TrainJudgeSpec
 
 JUDGE_SEED = 7919
 """Added to the run's random seed: the judge shares it with no model that it judges."""

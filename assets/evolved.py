@@ -13,7 +13,7 @@ from resources.audit.record import model_of
 from resources.code_version import code_version
 from resources.workshop import Workshop
 from ser.errors import SerError
-from ser.stages.specs import PromoteSpec
+from ser.stages.promote import PromoteSpec
 
 # The only way for an op to state a data version; the versions of Dagster are pinned, so its beta is no surprise.
 warnings.filterwarnings("ignore", "Parameter `data_version`", dg.BetaWarning)

@@ -9,7 +9,8 @@ from assets.ser_resource import SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs
 from resources.code_version import code_version
 from resources.workshop import Workshop
-from ser.stages.specs import EncodeSpec, SplitSpec
+from ser.stages.encode import EncodeSpec
+from ser.stages.split import SplitSpec
 
 
 @dg.asset(group_name="data", partitions_def=SNAPSHOTS, kinds={"parquet"})

@@ -15,7 +15,9 @@ from resources.artifacts import Artifact, Inputs, Part
 from resources.audit.record import model_of
 from resources.code_version import code_version
 from resources.workshop import Workshop
-from ser.stages.specs import FilterPairsSpec, LabelSpec, ReportStatusSpec
+from ser.stages.filter_pairs import FilterPairsSpec
+from ser.stages.label import LabelSpec
+from ser.stages.report_status import ReportStatusSpec
 
 
 def kept_before(work: Workshop, loop: int) -> list[Part]:

@@ -11,7 +11,8 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Inputs
 from resources.code_version import code_version
 from resources.workshop import Workshop
-from ser.stages.specs import EvaluatePolicySpec, PpoSpec
+from ser.stages.evaluate_policy import EvaluatePolicySpec
+from ser.stages.ppo import PpoSpec
 
 
 def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResult:

@@ -7,7 +7,8 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs, Part
 from resources.code_version import code_version
 from resources.workshop import Workshop
-from ser.stages.specs import SftSpec, TrainRewardModelSpec
+from ser.stages.sft import SftSpec
+from ser.stages.train_reward_model import TrainRewardModelSpec
 
 TRAINING = code_version("ser.stages.train_reward_model")
 

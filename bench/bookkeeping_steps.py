@@ -20,11 +20,13 @@ from resources.settings import Backbone, Settings
 from resources.workshop import Workshop
 from ser.data import tables
 from ser.data.pairs import unit_interval
-from ser.models.scoring import Scored
+from ser.method.scored import Scored
 from ser.progress import silent
 from ser.specs import Roles, Thresholds
+from ser.stages.filter_pairs import FilterPairsSpec
 from ser.stages.label import write_labels
-from ser.stages.specs import FilterPairsSpec, ReportStatusSpec, SplitSpec
+from ser.stages.report_status import ReportStatusSpec
+from ser.stages.split import SplitSpec
 
 
 class Steps:
@@ -61,7 +63,9 @@ def bookkeep(size: int, root: Path, model: str) -> dict[str, dict[str, float]]:
     pool = splits.path / "pool.parquet"
     labels = steps.step(
         "self_labels, stub scorer",
-        lambda: _built(work, "loop_1/self_labels", lambda out: write_labels(_stub(pool), out, temperature=1.0)),
+        lambda: _built(
+            work, "loop_1/self_labels", lambda out: write_labels(_stub(pool), out, temperature=1.0).model_dump()
+        ),
     )
     inputs = {"self_labels": labels.part("self_labels.parquet"), "summary": labels.part("summary.json")}
     spec = ReportStatusSpec(loop=1, thresholds=Thresholds(), n_min=20)

@@ -24,7 +24,8 @@ from ser.models.reward_model import RewardModel
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, RewardTraining
 from ser.stages import label, trunk
-from ser.stages.specs import LabelSpec, TrunkSpec
+from ser.stages.label import LabelInputs, LabelSpec
+from ser.stages.trunk import TrunkInputs, TrunkSpec
 
 SHAPE = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -47,8 +48,9 @@ def main() -> None:
         (root / name).mkdir()
     steps = Steps()
     steps.step("tokens and trunk states", lambda: _states(root, backbone))
-    pool = {"backbone": backbone, "reward_model": root / "rm", "heldout": root / "heldout.json",
-            "states": root / "states", "kept": []}  # fmt: skip
+    pool = LabelInputs(
+        backbone=backbone, reward_model=root / "rm", heldout=root / "heldout.json", states=root / "states", kept=[]
+    )
     steps.step("labels", lambda: label.run(LabelSpec(arithmetic=Arithmetic()), pool, root / "labels", silent))
     print(json.dumps(steps.measured))
 
@@ -59,7 +61,7 @@ def _states(root: Path, backbone: Path) -> None:
     (root / "tokens").mkdir()
     write_encoded((encode_pair(tokenizer, pair, Encoding().max_length) for pair in pairs), root / "tokens")
     spec = TrunkSpec(arithmetic=Arithmetic(), top=RewardTraining().lora.top)
-    trunk.run(spec, {"encoded": root / "tokens", "backbone": backbone}, root / "states", silent)
+    trunk.run(spec, TrunkInputs(encoded=root / "tokens", backbone=backbone), root / "states", silent)
 
 
 def _pairs(file: Path) -> Iterator[dict[str, str]]:

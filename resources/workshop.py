@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
@@ -14,7 +13,8 @@ from resources.launchers import in_process
 from resources.reporter import Reporter
 from resources.settings import Settings
 from ser.specs import Spec
-from ser.stages.specs import HeldoutSpec, TrunkSpec
+from ser.stages.heldout import HeldoutSpec
+from ser.stages.trunk import TrunkSpec
 
 _WITHOUT_STATES: set[tuple[Path, str, str]] = set()
 """Data root, run and key of the trunks that there was no room for: each asset of a run has a workshop of its own."""
@@ -45,8 +45,7 @@ class Workshop:
         terminal: bool = False,
     ):
         self.root, self.settings, self.snapshot, self.run_id = root, settings, snapshot, run_id
-        launcher = partial(in_process, execution=settings.compute.execution)
-        self.store = ArtifactStore(root / "artifacts", launcher)
+        self.store = ArtifactStore(root / "artifacts", in_process, settings.compute.execution)
         self.heads = Heads(root, snapshot, settings, self.store)
         self.arithmetic = settings.compute.arithmetic
         self._log, self._log_warning, self._terminal = log, log_warning, terminal

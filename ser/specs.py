@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ser.data.batches import TOKENS
+
 MIN_PROMPT_TOKENS = 8
 """A pair is only useful while at least this much of its prompt fits beside the longer response."""
 
@@ -95,12 +97,21 @@ class Arithmetic(Spec):
     attention: Literal["grouped", "sdpa"] = "grouped"
 
 
+class ModelSpec(Spec):
+    """Base of the specs of stages that run a model."""
+
+    arithmetic: Arithmetic
+
+
 class Execution(Spec):
     """How a stage is run: it may change last bits, never more, and is part of no version."""
 
     threads: int = Field(2, ge=1)
-    batch_tokens: int = Field(768, ge=32)
-    """Padded tokens a batch, or a single longer pair: enough to keep a processor busy, few enough for its caches."""
+    batch_tokens: int = Field(TOKENS, ge=32, description="padded tokens a batch, or a single longer pair")
+
+
+HERE = Execution()
+"""How a stage is run where nobody says it."""
 
 
 class Lora(Spec):

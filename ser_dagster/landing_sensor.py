@@ -15,7 +15,7 @@ from resources.landing.ignored_files import misplaced
 from resources.landing.inbox import fetch
 from resources.landing.landed import Landed
 from resources.landing.zone import Landing
-from resources.launchers import in_own_process
+from resources.launchers import in_process
 from resources.locks import is_owned
 from resources.settings import Automation, Settings, data_root, load_settings
 from ser.errors import SerError
@@ -54,7 +54,7 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Lands finished files and requests one run of each new snapshot."""
         settings = load_settings()
-        store = ArtifactStore(data_root() / "artifacts", in_own_process)
+        store = ArtifactStore(data_root() / "artifacts", in_process)
         zone = Landing(data_root(), settings)
         done: dict[str, str] = json.loads(context.cursor or "{}")
         looks = _fetch(settings.automation.inbox)

@@ -1,7 +1,7 @@
 """Running the real graph on tiny models, with or without injected rewards."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from resources.settings import load_settings
 from resources.workshop import Workshop
 from ser.data import tables
 from ser.models.states import PairStates
+from ser.progress import Progress
+from ser.stages.job import Job
+from ser.stages.label import LabelInputs
 
 SETTINGS = """
 [encoding]
@@ -81,14 +84,13 @@ def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.Exec
 def inject(monkeypatch: pytest.MonkeyPatch, probabilities: Probabilities) -> None:
     """Let `probabilities` decide what every loop's reward model says of the pool; all else stays real."""
 
-    def launch(
-        module: str, spec: Any, inputs: Mapping[str, Any], out: Path, progress: Any, **how: Any
-    ) -> dict[str, Any]:
-        if module != "ser.stages.label":
-            return in_process(module, spec, inputs, out, progress, **how)
+    def launch(job: Job, progress: Progress) -> dict[str, Any]:
+        if not isinstance(job.inputs, LabelInputs):
+            return in_process(job, progress)
+        inputs, out = job.inputs, job.out
         loop = int(out.parts[-3].removeprefix("loop_"))
-        taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
-        pool = sorted(one.pair.pair_id for one in PairStates(inputs["states"]).pairs() if one.pair.pair_id not in taken)
+        taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
+        pool = sorted(one.pair.pair_id for one in PairStates(inputs.states).pairs() if one.pair.pair_id not in taken)
         rows = []
         for number, pair_id in enumerate(pool):
             p_a, p_b = probabilities(loop, number, pair_id)

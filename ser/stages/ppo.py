@@ -1,6 +1,5 @@
 """Stage: train a policy with PPO against a reward model."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,51 @@ import pyarrow as pa
 
 from ser.data import tables
 from ser.errors import SerError
-from ser.models.backbone import load_tokenizer
-from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, read_prompts, schedule
-from ser.ppo.rollout import Episode, sigmoid_score
-from ser.ppo.trainer import Trainer
 from ser.progress import Progress
-from ser.stages.specs import PpoSpec
+from ser.specs import HERE, Encoding, Execution, ModelSpec, Ppo
+from ser.stages.job import Inputs, Summary
+
+
+class PpoSpec(ModelSpec):
+    """What a policy depends on besides the backbone, the reward model and the prompts.
+
+    The score of a response is sigmoid(reward - reward_offset).
+    """
+
+    ppo: Ppo
+    encoding: Encoding
+    random_seed: int
+    reward_offset: float
+
+
+class PpoInputs(Inputs):
+    """Model folder, reward model, and tables with pair_id and prompt."""
+
+    backbone: Path
+    reward_model: Path
+    prompts: list[Path]
+
+
+class PpoSummary(Summary):
+    """The last rollout beside the first, which the untrained policy sampled."""
+
+    episodes: int
+    rollouts: int
+    prompts: int
+    first_mean_reward: float
+    mean_reward: float
+    first_mean_score: float
+    mean_score: float
+    kl: float
+    kl_weight: float
+    ratio_error: float
+    """The largest of all rollouts."""
+    mean_length: float
+    finished: float
+    prompts_cut: int
+    tokens_cut: int
+
 
 METRICS = pa.schema(
     [("step", pa.int64()), ("episodes", pa.int64())]
@@ -40,20 +77,24 @@ SAMPLES = pa.schema(
 )
 
 
-def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+def run(spec: PpoSpec, inputs: PpoInputs, out: Path, progress: Progress, execution: Execution = HERE) -> PpoSummary:
     """Write `policy/` (a PEFT folder), `value_head.safetensors`, `metrics.parquet` and `samples.parquet`.
 
-    `inputs`: `backbone` and `reward_model` (folders), `prompts` (tables with pair_id and prompt). Each prompt
-    is answered once, in a seeded order, before any is answered again.
+    Each prompt is answered once, in a seeded order, before any is answered again.
     """
-    tokenizer = load_tokenizer(inputs["backbone"])
-    prompts = read_prompts(inputs["prompts"])
+    from ser.models.backbone import load_tokenizer
+    from ser.ppo.policy import Policy
+    from ser.ppo.rollout import Episode, sigmoid_score
+    from ser.ppo.trainer import Trainer
+
+    tokenizer = load_tokenizer(inputs.backbone)
+    prompts = read_prompts(inputs.prompts)
     if not prompts:
         raise SerError("there are no prompts to train a policy on. Land pairs that are not all for testing.")
     chosen = schedule(prompts, spec.ppo.episodes, spec.random_seed)
     policy = Policy.new(
-        inputs["backbone"],
-        inputs["reward_model"],
+        inputs.backbone,
+        inputs.reward_model,
         spec.ppo.lora,
         spec.arithmetic,
         spec.random_seed,
@@ -73,7 +114,7 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     tables.write(out / "metrics.parquet", METRICS, trainer.metrics)
     tables.write(out / "samples.parquet", SAMPLES, _readable(trainer.samples, chosen, tokenizer))
     cut = [tokens for _, tokens in encoded.values() if tokens]
-    return _summary(trainer.metrics, len(prompts)) | {"prompts_cut": len(cut), "tokens_cut": sum(cut)}
+    return PpoSummary(**_summary(trainer.metrics, len(prompts)), prompts_cut=len(cut), tokens_cut=sum(cut))
 
 
 def _encoded(spec: PpoSpec, tokenizer: Any, chosen: list[Prompt]) -> dict[str, tuple[list[int], int]]:
@@ -96,7 +137,6 @@ def _readable(samples: list[dict[str, Any]], chosen: list[Prompt], tokenizer: An
 
 
 def _summary(metrics: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
-    """The last rollout beside the first, which the untrained policy sampled."""
     first, last = metrics[0], metrics[-1]
     return {
         "episodes": last["episodes"],

@@ -1,55 +1,94 @@
 """Stage: train a reward model on labelled pairs, from the backbone or from an earlier reward model."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ser.data import tables
-from ser.models.backbone import load_tokenizer
-from ser.models.reward_model import RewardModel
-from ser.models.states import PairStates
 from ser.progress import Progress
-from ser.stages.specs import TrainRewardModelSpec
-from ser.training import FINISHED, Example, is_trained, train
+from ser.specs import HERE, Execution, ModelSpec, Training
+from ser.stages.job import Inputs, Summary
 
 
-def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Train on `inputs["human"]` and `inputs["pseudo"]` (lists of tables with pair_id and preferred).
+class TrainRewardModelSpec(ModelSpec):
+    """What a reward model depends on besides its data."""
 
-    `inputs["states"]` are the trunk folders that hold these pairs. With `inputs["start"]` (the folder of an
-    earlier reward model) training continues from there. Human labels of the pairs in `inputs["left_out"]` (tables of
-    pair_ids, if any) are passed over.
+    training: Training
+    epochs: int
+    random_seed: int
+
+
+class TrainRewardModelInputs(Inputs):
+    """Tables with pair_id and preferred, the trunk folders that hold their pairs, and where training starts.
+
+    `start` is the folder of an earlier reward model; without it, training starts from the backbone. Human labels of the
+    pairs in the tables `left_out` are passed over.
     """
-    human, pseudo = tables.labels(*inputs["human"]), tables.labels(*inputs.get("pseudo", []))
-    for row in (row for path in inputs.get("left_out", []) for row in tables.read(path)):
+
+    backbone: Path
+    human: list[Path]
+    states: list[Path]
+    pseudo: Sequence[Path] = ()
+    start: Path | None = None
+    left_out: Sequence[Path] = ()
+
+
+class TrainRewardModelSummary(Summary):
+    """How many labels of each kind, and how the loss went: the means of its first and last tenth."""
+
+    n_human: int
+    n_pseudo: int
+    random_seed: int
+    steps: int
+    first_loss: float
+    last_loss: float
+
+
+def run(
+    spec: TrainRewardModelSpec,
+    inputs: TrainRewardModelInputs,
+    out: Path,
+    progress: Progress,
+    execution: Execution = HERE,
+) -> TrainRewardModelSummary:
+    """Train on human and pseudo-labels, and write the model into `out/rm`."""
+    from ser.examples import gather
+    from ser.training import FINISHED, is_trained
+
+    human, pseudo = tables.labels(*inputs.human), tables.labels(*inputs.pseudo)
+    for row in (row for path in inputs.left_out for row in tables.read(path)):
         human.pop(row["pair_id"], None)
     if not is_trained(out):
-        _train(spec, inputs, gather(human | pseudo, inputs["states"]), out, progress)
+        _train(spec, inputs, gather(human | pseudo, inputs.states), out, progress)
     result = json.loads((out / FINISHED).read_text())
     loss = result["loss"]
     tenth = max(1, len(loss) // 10)
-    return {
-        "n_human": len(human),
-        "n_pseudo": len(pseudo),
-        "random_seed": spec.random_seed,
-        "steps": result["steps"],
-        "first_loss": sum(loss[:tenth]) / tenth,
-        "last_loss": sum(loss[-tenth:]) / tenth,
-    }
+    return TrainRewardModelSummary(
+        n_human=len(human),
+        n_pseudo=len(pseudo),
+        random_seed=spec.random_seed,
+        steps=result["steps"],
+        first_loss=sum(loss[:tenth]) / tenth,
+        last_loss=sum(loss[-tenth:]) / tenth,
+    )
 
 
 def _train(
-    spec: TrainRewardModelSpec, inputs: Mapping[str, Any], examples: list[Example], out: Path, progress: Progress
+    spec: TrainRewardModelSpec, inputs: TrainRewardModelInputs, examples: Sequence[Any], out: Path, progress: Progress
 ) -> None:
-    start = inputs.get("start")
+    from ser.models.backbone import load_tokenizer
+    from ser.models.reward_model import RewardModel
+    from ser.training import train
+
+    start = inputs.start
     if start is None:
-        model = RewardModel.new(inputs["backbone"], spec.training.lora, spec.arithmetic, random_seed=spec.random_seed)
+        model = RewardModel.new(inputs.backbone, spec.training.lora, spec.arithmetic, random_seed=spec.random_seed)
     else:
-        model = RewardModel.load(inputs["backbone"], start, spec.arithmetic, trainable=True)
+        model = RewardModel.load(inputs.backbone, start, spec.arithmetic, trainable=True)
     train(
         model,
-        load_tokenizer(inputs["backbone"]),
+        load_tokenizer(inputs.backbone),
         examples,
         spec.training,
         epochs=spec.epochs,
@@ -57,17 +96,3 @@ def _train(
         out=out,
         progress=progress,
     )
-
-
-def gather(labels: Mapping[str, str], folders: list[Path]) -> list[Example]:
-    """The labelled pairs with their states, in the order of their identities."""
-    found = {
-        item.pair.pair_id: Example(item, labels[item.pair.pair_id])
-        for folder in folders
-        for item in PairStates(folder).pairs()
-        if item.pair.pair_id in labels
-    }
-    missing = labels.keys() - found.keys()
-    if missing:
-        raise ValueError(f"{len(missing)} labelled pairs have no states, for instance {min(missing)}")
-    return [found[pair_id] for pair_id in sorted(found)]

@@ -13,6 +13,8 @@ from resources.launchers import in_process
 from resources.prune import prune
 from resources.workshop import Workshop
 from ser.errors import SerError
+from ser.progress import Progress
+from ser.stages.job import Job
 from ser_dagster.commands.audit import answer, rebuild_database
 from ser_dagster.commands.export_facts import finished_run
 from ser_dagster.commands.run import run
@@ -110,9 +112,9 @@ def test_while_a_new_snapshot_waits_for_its_run_the_one_before_serves(
 def test_a_run_that_fails_says_why_whatever_else_is_damaged(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damaged: str
 ) -> None:
-    def launch(module: str, spec: Any, inputs: Any, out: Path, progress: Any) -> dict[str, Any]:
-        if module != "ser.stages.train_reward_model":
-            return in_process(module, spec, inputs, out, progress)
+    def launch(job: Job, progress: Progress) -> dict[str, Any]:
+        if job.stage != "train_reward_model":
+            return in_process(job, progress)
         victims = [root / damaged] if damaged == "audit.duckdb" else root.glob("artifacts/splits/*/manifest.json")
         for victim in victims:
             victim.write_text("{")

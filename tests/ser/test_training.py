@@ -17,10 +17,10 @@ from ser.models.reward_model import RewardModel
 from ser.models.states import PairStates, collate
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Lora, Training
-from ser.stages import heldout, train_reward_model
-from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec
+from ser.stages.heldout import HeldoutSpec
+from ser.stages.train_reward_model import TrainRewardModelSpec
 from ser.training import Example, PairRewardTrainer, is_trained, save_every
-from tests.models import labelled_pairs, pass_trunk
+from tests.models import labelled_pairs, pass_trunk, run_stage
 
 LORA = Lora(r=4, alpha=8, top=0.5)
 TRAINING = Training(lora=LORA, learning_rate=5e-3, batch_size=8)
@@ -59,7 +59,7 @@ def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 def train_once(parts: dict[str, Any], out: Path, progress: Progress = silent) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
     inputs = {"backbone": parts["backbone"], "human": [parts["seed"]], "states": [parts["seed_states"]]}
-    return train_reward_model.run(SPEC, inputs, out, progress)
+    return run_stage("train_reward_model", SPEC, inputs, out, progress)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -85,7 +85,7 @@ def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_
     inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm", "judge": judge}
     for split in ("calibration", "test"):
         inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
-    summary = heldout.run(HeldoutSpec(arithmetic=Arithmetic()), inputs, tmp_path, silent)
+    summary = run_stage("heldout", HeldoutSpec(arithmetic=Arithmetic()), inputs, tmp_path)
     accuracy = summary["metrics"]["test"]["accuracy"]
     assert accuracy["value"] > 0.9
     assert 0.9 < accuracy["ci_low"] <= accuracy["value"] <= accuracy["ci_high"]
@@ -186,7 +186,7 @@ def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
 def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:
     inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "states": [parts["seed_states"]]}
     with pytest.raises(ValueError, match="80 labelled pairs have no states"):
-        train_reward_model.run(SPEC, inputs, tmp_path, silent)
+        run_stage("train_reward_model", SPEC, inputs, tmp_path, silent)
 
 
 def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained
         "states": [parts["seed_states"], parts["test_states"]],
         "start": trained / "rm",
     }
-    summary = train_reward_model.run(SPEC.model_copy(update={"epochs": 1}), inputs, tmp_path, silent)
+    summary = run_stage("train_reward_model", SPEC.model_copy(update={"epochs": 1}), inputs, tmp_path, silent)
     assert (summary["n_human"], summary["n_pseudo"], summary["steps"]) == (60, 80, 18)
     assert summary["first_loss"] < 0.3  # an untrained model begins at log 2
 

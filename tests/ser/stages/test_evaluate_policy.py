@@ -1,5 +1,6 @@
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, Judging, Lora
-from ser.stages.evaluate_policy import EvaluatePolicySpec, _verdict, run
+from ser.stages.evaluate_policy import EvaluatePolicySpec, _verdict
+from tests.models import run_stage
 
+evaluate = partial(run_stage, "evaluate_policy")
 SPEC = EvaluatePolicySpec(
     judging=Judging(prompts=9, tie_band=0.01),
     encoding=Encoding(max_length=64),
@@ -72,7 +75,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.fixture(scope="module")
 def judged(inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[dict]]:
     out = tmp_path_factory.mktemp("out")
-    summary = json.loads(json.dumps(run(SPEC, inputs, out, silent)))
+    summary = json.loads(json.dumps(evaluate(SPEC, inputs, out, silent)))
     return summary, list(tables.read(out / "judged.parquet"))
 
 
@@ -110,9 +113,9 @@ def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict
 def test_two_runs_write_the_same_bytes(inputs: dict[str, Any], tmp_path: Path) -> None:
     spec = SPEC.model_copy(update={"judging": Judging(prompts=3)})
     seen: list[tuple] = []
-    first = run(spec, inputs, tmp_path, lambda *args: seen.append(args))
+    first = evaluate(spec, inputs, tmp_path, lambda *args: seen.append(args))
     content = (tmp_path / "judged.parquet").read_bytes()
-    assert run(spec, inputs, tmp_path, silent) == first
+    assert evaluate(spec, inputs, tmp_path, silent) == first
     assert (tmp_path / "judged.parquet").read_bytes() == content
     assert seen[-1][:3] == (6, 6, "responses")
 
@@ -159,7 +162,9 @@ def test_a_killed_comparison_asks_nothing_twice(
     whole.mkdir()
     broken.mkdir()
     everything: list[tuple[int, str]] = []
-    wanted = run(SPEC, inputs, whole, lambda done, total, unit, note="": everything.append((done, note)))
+    wanted = run_stage(
+        "evaluate_policy", SPEC, inputs, whole, lambda done, total, unit, note="": everything.append((done, note))
+    )
     assert len(everything) > 6
     for last in (2, len(everything) - 2):
 
@@ -168,9 +173,14 @@ def test_a_killed_comparison_asks_nothing_twice(
                 raise KilledError
 
         with pytest.raises(KilledError):
-            run(SPEC, inputs, broken, kill)
+            evaluate(SPEC, inputs, broken, kill)
     after: list[tuple[int, str]] = []
-    assert run(SPEC, inputs, broken, lambda done, total, unit, note="": after.append((done, note))) == wanted
+    assert (
+        run_stage(
+            "evaluate_policy", SPEC, inputs, broken, lambda done, total, unit, note="": after.append((done, note))
+        )
+        == wanted
+    )
     assert after == everything[-1:]
     assert (broken / "judged.parquet").read_bytes() == (whole / "judged.parquet").read_bytes()
     clear(broken)

@@ -13,7 +13,8 @@ from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, Lora, Ppo
-from ser.stages.ppo import PpoSpec, run
+from ser.stages.ppo import PpoSpec
+from tests.models import run_stage
 
 SPEC = PpoSpec(
     ppo=Ppo(
@@ -50,7 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def made(inputs: dict[str, Any], out: Path, spec: PpoSpec = SPEC, progress: Any = silent) -> tuple[dict, dict]:
     out.mkdir(exist_ok=True)
-    summary = run(spec, inputs, out, progress)
+    summary = run_stage("ppo", spec, inputs, out, progress)
     return json.loads(json.dumps(summary)), contents(out)
 
 
@@ -108,4 +109,4 @@ def test_the_policy_loads_as_a_peft_model(inputs: dict[str, Any], tmp_path: Path
 
 def test_no_prompts_is_said(inputs: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(SerError, match="no prompts"):
-        run(SPEC, inputs | {"prompts": []}, tmp_path, silent)
+        run_stage("ppo", SPEC, inputs | {"prompts": []}, tmp_path)
