@@ -48,6 +48,7 @@ class PpoSummary(Summary):
     kl: float
     kl_weight: float
     ratio_error: float
+    """The largest of all rollouts."""
     mean_length: float
     finished: float
     prompts_cut: int
