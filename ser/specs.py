@@ -80,7 +80,7 @@ class Recipe(Spec):
     def _consistent(self) -> "Recipe":
         if self.pool == "whole" and self.label_with == "any":
             raise ValueError(
-                "pool = whole needs label_with = unseen: a model is sure of a pair that it was trained on, right or wrong"
+                "pool = whole needs label_with = unseen: a model is sure of what it was trained on, right or wrong"
             )
         if self.label_with == "unseen" and self.teachers < 2:
             raise ValueError(
