@@ -129,12 +129,11 @@ def _newton(x: np.ndarray, right: np.ndarray, weights: np.ndarray, start: np.nda
         step = np.stack([c * gradient[:, 0] - b * gradient[:, 1], a * gradient[:, 1] - b * gradient[:, 0]], axis=1)
         step /= (a * c - b * b)[:, None]
         for _ in range(_HALVINGS):
-            worse = (after := losses(now - step)) > loss
+            worse = (after := losses(now - step)) > loss + _CLOSE  # rounding is no harm
             if not worse.any():
                 break
             step[worse] /= 2
-        step[after > loss] = 0
-        now, loss = now - step, np.minimum(after, loss)
+        now, loss = now - step, after
         if np.abs(step).max() < _CLOSE:
             break
     return now
