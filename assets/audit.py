@@ -8,9 +8,10 @@ from assets.ser_resource import SNAPSHOTS, SerResource
 from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.sync import sync
 from resources.disk import write_text
+from resources.evolution import Evolution
+from resources.reporting.index import index_path, render_index, report_path
 from resources.reporting.report import render_report
-from resources.reporting.report_data import UnknownRun
-from resources.workshop import Workshop
+from resources.reporting.report_data import UnknownEvolution
 
 LEFT = "left_to_the_next_run"
 """What a result says, and why, when somebody else has the database open."""
@@ -21,20 +22,15 @@ def audit_path(root: Path) -> Path:
     return root / "audit.duckdb"
 
 
-def report_path(root: Path, snapshot: str, recipe: str) -> Path:
-    """The page that `report` writes."""
-    return root / "reports" / f"{snapshot}-{recipe}.html"
-
-
-def sync_run(work: Workshop) -> dict[str, int]:
-    """Bring the audit database up to what this run has made so far."""
+def sync_run(work: Evolution) -> dict[str, int]:
+    """Bring the audit database up to what this evolution has so far."""
     return sync(AuditDatabase(audit_path(work.root)), work.record())
 
 
 @dg.op(ins={"made": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     """Bring everything that this run made into the audit database."""
-    work = ser.workshop(context)
+    work = ser.evolution(context)
     try:
         counts = sync_run(work)
     except AuditBusy as error:
@@ -47,26 +43,29 @@ def copy_run(context: dg.OpExecutionContext, ser: SerResource):
 
 
 @dg.graph_asset(
-    ins={key: dg.AssetIn(dagster_type=dg.Nothing) for key in ("evolved_rm", "policy_evaluation")},
+    ins={key: dg.AssetIn(dagster_type=dg.Nothing) for key in ("vault", "seed_rm", "evolved_rm", "policy_evaluation")},
     group_name="audit",
     partitions_def=SNAPSHOTS,
     kinds={"duckdb"},
 )
-def audit_sync(evolved_rm, policy_evaluation):
+def audit_sync(vault, seed_rm, evolved_rm, policy_evaluation):
     """Everything this run made, as tables in audit.duckdb."""
     # A fan-in, as `assets.evolved.evolved_rm`: a plain dependency on a policy that is skipped would be skipped with it.
-    return copy_run([evolved_rm, policy_evaluation])
+    return copy_run([vault, seed_rm, evolved_rm, policy_evaluation])
 
 
 @dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=["audit_sync"], kinds={"html"})
 def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """One page: what every loop did, what was kept, and what it is worth; left to the next run with the sync."""
-    work = ser.workshop(context)
-    path = report_path(work.root, work.snapshot, work.settings.recipe)
+    work = ser.evolution(context)
+    evolution = work.identity
+    path = report_path(work.root, evolution)
     try:
-        page = render_report(audit_path(work.root), work.snapshot, work.settings.recipe)
-    except (AuditBusy, UnknownRun) as error:
+        page = render_report(audit_path(work.root), evolution)
+        index = render_index(audit_path(work.root))
+    except (AuditBusy, UnknownEvolution) as error:
         context.log.warning(str(error))
         return dg.MaterializeResult(metadata={LEFT: str(error)})
     write_text(path, page)
+    write_text(index_path(work.root), index)
     return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(path)), "bytes": len(page)})

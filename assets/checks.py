@@ -1,23 +1,24 @@
 """Asset checks: what must hold of what was made, and what to look at when it does not."""
 
+from typing import Any
+
 import dagster as dg
 
 from assets.audit import LEFT, audit_path
-from assets.gate import seed_gate
 from assets.ser_resource import SerResource
+from resources import asset_keys as keys
 from resources.audit.database import AuditBusy, AuditDatabase
-from resources.audit.record import model_of
 from resources.audit.sync import matches_parquet
 from ser.data import tables
-from ser.method.stats import gain, is_above_chance, wilson
+from ser.method.stats import gain, is_above_chance, share
 from ser.method.suspicion import suspicions
 
 
-@dg.asset_check(asset="splits", blocking=True)
+@dg.asset_check(asset=keys.SPLITS, blocking=True)
 def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """Every pair, and every prompt and group that can be trained on, has one role only."""
-    work = ser.workshop(context)
-    splits, landed = work.heads.get("splits"), work.heads.get("landed_pairs")
+    work = ser.evolution(context)
+    splits, landed = work.heads.get(keys.SPLITS), work.heads.get(keys.LANDED_PAIRS)
     sides = {"seed": "train", "pool": "train", "calibration": "calibration", "test": "test"}
     every = " UNION ALL ".join(f"SELECT pair_id, prompt, '{side}' AS side FROM {role}" for role, side in sides.items())
     twice, mixed, groups = tables.ask(
@@ -35,10 +36,10 @@ def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResourc
     )
 
 
-@dg.asset_check(asset="seed_rm")
+@dg.asset_check(asset=keys.SEED_RM)
 def shown_better_than_a_coin(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """The gate: the seed RM is shown to rank calibration pairs better than a coin; otherwise no loop is run."""
-    gate = seed_gate(ser.workshop(context))
+    gate = ser.evolution(context).gate()
     return dg.AssetCheckResult(
         passed=gate.shown,
         severity=dg.AssetCheckSeverity.WARN,
@@ -52,8 +53,8 @@ def shortcut_check(key: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=dg.AssetKey(key.split("/")), name="no_sign_of_a_shortcut")
     def no_sign_of_a_shortcut(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
         """The test accuracy is neither suspiciously high nor that of "the longer response wins"."""
-        work = ser.workshop(context)
-        test = work.heads.get(f"{key}.heldout").summary["metrics"]["test"]
+        work = ser.evolution(context)
+        test = work.heads.get(keys.heldout_of(key)).summary["metrics"]["test"]
         found = suspicions(test["accuracy"], test["longer_wins"], work.heads.get(key).summary["n_human"])
         return dg.AssetCheckResult(
             passed=not found,
@@ -68,11 +69,43 @@ def shortcut_check(key: str) -> dg.AssetChecksDefinition:
     return no_sign_of_a_shortcut
 
 
-@dg.asset_check(asset="audit_sync")
+@dg.asset_check(asset=keys.AUDIT_SYNC)
+def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
+    """The kept labels of every loop agree with the vault more often than a coin (passes where there is no vault).
+
+    A check of the audit, because nothing that belongs to a loop may reach the vault.
+    """
+    work = ser.evolution(context)
+    landed, vault = work.find(keys.LANDED_PAIRS), work.find(keys.VAULT)
+    if landed is None or vault is None:
+        gone = "the vault or the landed pairs have been deleted meanwhile: materialize them again"
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"look_at": gone})
+    metadata: dict[str, Any] = {}
+    passed = True
+    for loop in work.trained_loops()[1:]:
+        kept = work.heads.get(keys.filtered_pairs(loop)).path / "kept.parquet"
+        rows = tables.ask(
+            'SELECT kept.preferred = vault.preferred, CAST(hash(coalesce("group", prompt)) AS VARCHAR) '
+            "FROM kept JOIN vault USING (pair_id) JOIN landed USING (pair_id)",
+            kept=kept,
+            vault=vault.path / "vault.parquet",
+            landed=landed.path / "pairs.parquet",
+        )
+        measured = share([float(right) for right, _ in rows], [tied for _, tied in rows])
+        passed &= not rows or is_above_chance(float(measured["ci_low"] or 0))
+        said = {name: "no vault" if value is None else value for name, value in measured.items()}
+        metadata |= {f"loop_{loop}_{name}": value for name, value in said.items()}
+    look_at = "accuracy falls: look at the precision of the most confident labels"
+    return dg.AssetCheckResult(
+        passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata | ({} if passed else {"look_at": look_at})
+    )
+
+
+@dg.asset_check(asset=keys.AUDIT_SYNC)
 def audit_equals_parquet(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """The rows of the audit database are those of the parquet artifacts."""
-    work = ser.workshop(context)
-    last = context.instance.get_latest_materialization_event(dg.AssetKey("audit_sync"))
+    work = ser.evolution(context)
+    last = context.instance.get_latest_materialization_event(dg.AssetKey(keys.AUDIT_SYNC))
     if last is not None and last.run_id == context.run.run_id and last.asset_materialization is not None:
         left = last.asset_materialization.metadata.get(LEFT)
         if left is not None:
@@ -90,40 +123,14 @@ def _left(why: str) -> dg.AssetCheckResult:
 
 def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
     """The checks of loop `k`: warnings, because a bad loop is a result and not a failure."""
-    kept_key = dg.AssetKey([f"loop_{k}", "filtered_pairs"])
-    model_key = dg.AssetKey([f"loop_{k}", "retrained_rm"])
-
-    @dg.asset_check(asset=kept_key, name="label_precision")
-    def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
-        """The kept labels agree with the vault more often than a coin (passes where there is no vault).
-
-        Pairs are taken as independent, as in the views of the audit.
-        """
-        work = ser.workshop(context)
-        right, known = tables.ask(
-            "SELECT count(*) FILTER (kept.preferred = vault.preferred), count(*) FROM kept JOIN vault USING (pair_id)",
-            kept=work.heads.get(f"loop_{k}/filtered_pairs").path / "kept.parquet",
-            vault=work.heads.get("splits").path / "vault.parquet",
-        )[0]
-        low, high = wilson(right, known)
-        return dg.AssetCheckResult(
-            passed=not known or is_above_chance(low),
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={
-                "precision": right / known if known else "no vault",
-                "ci_low": low,
-                "ci_high": high,
-                "n": known,
-                "look_at": "accuracy falls: look at the precision of the most confident labels",
-            },
-        )
+    model_key = dg.AssetKey(keys.model_of(k).split("/"))
 
     @dg.asset_check(asset=model_key, name="not_worse_than_before")
     def not_worse_than_before(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
         """The RM is not clearly worse on calibration pairs than that of the loop before."""
-        work = ser.workshop(context)
+        work = ser.evolution(context)
         before, after = (
-            tables.right(work.heads.get(f"{model_of(loop)}.heldout").path / "heldout.parquet", "calibration")
+            tables.right(work.heads.get(keys.heldout_of(keys.model_of(loop))).path / "heldout.parquet", "calibration")
             for loop in (k - 1, k)
         )
         tied = tables.groups(work.pairs("calibration").path)
@@ -140,4 +147,4 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
             },
         )
 
-    return [label_precision, not_worse_than_before, shortcut_check(model_of(k))]
+    return [not_worse_than_before, shortcut_check(keys.model_of(k))]

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.gate import is_closed, why_skipped
 from assets.results import materialized, measured
-from assets.reward_models import TRAINING, trained
+from assets.reward_models import train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
+from resources import asset_keys as keys
 from resources.artifacts import Inputs
-from resources.code_version import code_version
 from ser.errors import SerError
-from ser.stages.specs import TrainJudgeSpec
+from ser.stages.train_judge import TrainJudgeSpec
 
 JUDGE_SEED = 7919
 """Added to the run's random seed: the judge shares it with no model that it judges."""
@@ -22,25 +21,24 @@ JUDGE_SEED = 7919
     group_name="controls",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
-    deps=["seed_rm"],
-    code_version=TRAINING,
+    deps=[keys.SEED_RM, keys.VAULT],
 )
 def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """On demand: the reward model that all human labels, the vault's too, would give."""
-    work = ser.workshop(context)
-    splits = work.heads.get("splits")
-    if splits.summary["vault"] == 0:
+    work = ser.evolution(context)
+    vault = work.heads.get(keys.VAULT)
+    if vault.summary["vault"] == 0:
         raise SerError(f"snapshot {work.snapshot} has no labels in its vault, so there is no full-label RM to train.")
-    model, heldout = trained(
+    model, heldout = train_and_measure(
         work,
-        "controls/full_label_rm",
-        human=[work.pairs("seed"), splits.part("vault.parquet")],
-        left_out=[work.heads.get("encoded_pairs").part("left_out.parquet")],
+        keys.FULL_LABEL_RM,
+        human=[work.pairs("seed"), vault.part("vault.parquet")],
+        left_out=[work.heads.get(keys.ENCODED_PAIRS).part("left_out.parquet")],
         pseudo=[],
         states=[work.trunk("seed"), work.trunk("pool")],
         epochs=work.settings.reward_model.seed_epochs,
     )
-    return materialized(model, measured(heldout))
+    return materialized(work, model, measured(heldout))
 
 
 @dg.asset(
@@ -48,17 +46,16 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     group_name="controls",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
-    deps=["evolved_rm"],
-    code_version=code_version("ser.stages.train_judge"),
+    deps=[keys.EVOLVED_RM],
     output_required=False,
 )
 def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
     """The judge of policies: two cross-fitted reward models on judge labels, else on calibration and test labels."""
-    work = ser.workshop(context)
-    if is_closed(work):
-        context.log.info(why_skipped(work, "judge is trained"))
+    work = ser.evolution(context)
+    if work.gate_is_closed():
+        context.log.info(work.why_skipped("judge is trained"))
         return
-    splits = work.heads.get("splits")
+    splits = work.heads.get(keys.SPLITS)
     spec = TrainJudgeSpec(
         training=work.settings.reward_model.training,
         arithmetic=work.arithmetic,
@@ -71,5 +68,5 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg
         "states": [work.trunk("calibration"), work.trunk("test")],
         "judge_labels": splits.part("judge.parquet"),
     }
-    artifact = work.make("controls/judge_rm", "train_judge", spec, inputs)
-    yield materialized(artifact, {name: artifact.summary[name]["value"] for name in ("accuracy", "longer_wins")})
+    artifact = work.make(keys.JUDGE_RM, "train_judge", spec, inputs)
+    yield materialized(work, artifact, {name: artifact.summary[name]["value"] for name in ("accuracy", "longer_wins")})

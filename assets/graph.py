@@ -1,4 +1,4 @@
-"""The whole graph, unrolled for the K of the settings."""
+"""The whole graph, unrolled for the largest K that the settings allow."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,22 @@ import dagster as dg
 from assets import audit, checks, controls, landed, policies, reward_models
 from assets.evolved import evolved_rm
 from assets.loops import loop_assets
+from resources import asset_keys as keys
 from resources.settings import Settings
 
 
 def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[dg.AssetChecksDefinition]]:
-    """Every asset and every check."""
-    loops = range(1, settings.loops + 1)
+    """Every asset and every check. Loops beyond the K of an evolution are skipped when it is executed."""
+    loops = range(1, settings.max_loops + 1)
     assets = [
         landed.landed_pairs,
         landed.splits,
-        *([reward_models.backbone] if settings.sft else []),
-        landed.encoded_pairs(after="backbone" if settings.sft else "splits"),
+        landed.vault,
+        reward_models.backbone,
+        landed.encoded_pairs,
         reward_models.seed_rm,
         *(asset for k in loops for asset in loop_assets(k)),
-        evolved_rm(settings.loops),
+        evolved_rm(settings.max_loops),
         controls.full_label_rm,
         controls.judge_rm,
         policies.ppo_policy,
@@ -32,20 +34,21 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
     return assets, [
         checks.no_pair_in_two_roles,
         checks.shown_better_than_a_coin,
-        checks.shortcut_check("seed_rm"),
+        checks.shortcut_check(keys.SEED_RM),
+        checks.label_precision,
         checks.audit_equals_parquet,
         *every_loop,
     ]
 
 
-def run_keys(settings: Settings, loops: int, policy: bool) -> list[dg.AssetKey]:
-    """What one run makes: the chain up to loop `loops`; the policy with its judge; controls that are asked for."""
-    keys = ["landed_pairs", "splits", *(["backbone"] if settings.sft else []), "encoded_pairs", "seed_rm"]
-    for k in range(1, loops + 1):
-        keys += [f"loop_{k}/{name}" for name in ("self_labels", "status_report", "filtered_pairs", "retrained_rm")]
-    keys += ["evolved_rm", "audit_sync", "report"]
+def run_keys(settings: Settings, policy: bool) -> list[dg.AssetKey]:
+    """What one execution makes: the chain; the policy with its judge; controls that are asked for."""
+    chosen = [keys.LANDED_PAIRS, keys.SPLITS, keys.VAULT, keys.BACKBONE, keys.ENCODED_PAIRS, keys.SEED_RM]
+    for k in range(1, settings.max_loops + 1):
+        chosen += [keys.self_labels(k), keys.status_report(k), keys.filtered_pairs(k), keys.model_of(k)]
+    chosen += [keys.EVOLVED_RM, keys.AUDIT_SYNC, keys.REPORT]
     if policy:
-        keys += ["controls/judge_rm", "ppo_policy", "policy_evaluation"]
+        chosen += [keys.JUDGE_RM, keys.PPO_POLICY, keys.POLICY_EVALUATION]
     if settings.controls.full_label:
-        keys.append("controls/full_label_rm")
-    return [dg.AssetKey(key.split("/")) for key in keys]
+        chosen.append(keys.FULL_LABEL_RM)
+    return [dg.AssetKey(key.split("/")) for key in chosen]

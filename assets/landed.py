@@ -6,82 +6,89 @@ import dagster as dg
 
 from assets.results import materialized
 from assets.ser_resource import SNAPSHOTS, SerResource
+from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs
-from resources.code_version import code_version
-from resources.workshop import Workshop
-from ser.stages.specs import EncodeSpec, SplitSpec
+from resources.evolution import Evolution
+from ser.stages.encode import EncodeSpec
+from ser.stages.split import SplitSpec
+from ser.stages.vault import VaultSpec
 
 
 @dg.asset(group_name="data", partitions_def=SNAPSHOTS, kinds={"parquet"})
 def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """All pairs and labels of the snapshot."""
-    work = ser.workshop(context)
+    work = ser.evolution(context)
     landing = work.landing()
     version = hashlib.sha256(work.snapshot.encode()).hexdigest()[:16]
     artifact = work.store.build(
-        "landed_pairs",
+        keys.LANDED_PAIRS,
         version,
         lambda out: landing.write_snapshot(work.snapshot, out),
         {"stage": "landing", "spec": {"snapshot": work.snapshot}, "inputs": {}, "run_id": work.run_id},
-        work.progress("landed_pairs"),
+        work.progress(keys.LANDED_PAIRS),
         work.heads.set,
     )
-    return materialized(artifact, {"dataset": landing.dataset_of(work.snapshot)})
+    return materialized(work, artifact, {"dataset": work.dataset})
 
 
 @dg.asset(
     group_name="data",
     partitions_def=SNAPSHOTS,
     deps=[landed_pairs],
-    code_version=code_version("ser.stages.split"),
     kinds={"parquet"},
 )
 def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-    """Seed, calibration, test, pool and vault, each in a table of its own."""
-    work = ser.workshop(context)
-    landed = work.heads.get("landed_pairs")
-    artifact = work.make(
-        "splits",
-        "split",
-        SplitSpec(roles=work.settings.roles),
-        {name: landed.part(f"{name}.parquet") for name in ("pairs", "labels", "judge_labels")},
-    )
+    """Seed, calibration, test and pool, each in a table of its own."""
+    work = ser.evolution(context)
+    artifact = work.make(keys.SPLITS, "split", SplitSpec(roles=work.settings.roles), _landed_tables(work))
     for note in artifact.summary["notes"]:
-        work.progress("splits").warn(note)
-    return materialized(artifact)
+        work.progress(keys.SPLITS).warn(note)
+    return materialized(work, artifact)
 
 
-def encoded_pairs(after: str) -> dg.AssetsDefinition:
-    """The asset `encoded_pairs`, downstream of `splits`, or of the fine-tuned `backbone` where there is one."""
-
-    @dg.asset(
-        group_name="data",
-        partitions_def=SNAPSHOTS,
-        deps=[after],
-        code_version=code_version("ser.stages.encode"),
-        kinds={"parquet"},
-    )
-    def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-        """The tokens of every role's pairs; what does not fit the model is left out, and counted."""
-        work = ser.workshop(context)
-        made = work.heads.get("splits")
-        inputs: Inputs = {role: made.part(f"{role}.parquet") for role in ("seed", "calibration", "test", "pool")}
-        spec = EncodeSpec(encoding=work.settings.encoding)
-        artifact = work.make("encoded_pairs", "encode", spec, {"backbone": work.backbone(), **inputs})
-        if not artifact.reused:
-            _tell_lengths(work, artifact)
-        return materialized(artifact)
-
-    return encoded_pairs
+@dg.asset(
+    group_name="data",
+    partitions_def=SNAPSHOTS,
+    deps=[splits],
+    kinds={"parquet"},
+)
+def vault(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """The human labels of pool pairs: only the audit, the report and the controls read them."""
+    work = ser.evolution(context)
+    artifact = work.make(keys.VAULT, "vault", VaultSpec(roles=work.settings.roles), _landed_tables(work))
+    return materialized(work, artifact)
 
 
-def _tell_lengths(work: Workshop, artifact: Artifact) -> None:
+def _landed_tables(work: Evolution) -> Inputs:
+    landed = work.heads.get(keys.LANDED_PAIRS)
+    return {name: landed.part(f"{name}.parquet") for name in ("pairs", "labels", "judge_labels")}
+
+
+@dg.asset(
+    group_name="data",
+    partitions_def=SNAPSHOTS,
+    deps=[keys.BACKBONE],
+    kinds={"parquet"},
+)
+def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
+    """The tokens of every role's pairs; what does not fit the model is left out, and counted."""
+    work = ser.evolution(context)
+    made = work.heads.get(keys.SPLITS)
+    inputs: Inputs = {role: made.part(f"{role}.parquet") for role in ("seed", "calibration", "test", "pool")}
+    spec = EncodeSpec(encoding=work.settings.encoding)
+    artifact = work.make(keys.ENCODED_PAIRS, "encode", spec, {"backbone": work.backbone(), **inputs})
+    if not artifact.reused:
+        _tell_lengths(work, artifact)
+    return materialized(work, artifact)
+
+
+def _tell_lengths(work: Evolution, artifact: Artifact) -> None:
     counts, length = artifact.summary, work.settings.encoding.max_length
     pairs, cut, tokens = (
         sum(counts[f"{role}{name}"] for role in ("seed", "calibration", "test", "pool"))
         for name in ("", "_prompts_cut", "_tokens_cut")
     )
-    tell = work.progress("encoded_pairs").warn
+    tell = work.progress(keys.ENCODED_PAIRS).warn
     if counts["left_out"]:
         tell(
             f"{counts['left_out']:,} of {pairs + counts['left_out']:,} pairs are left out: their responses do not fit "

@@ -5,22 +5,21 @@ from typing import Any
 
 import dagster as dg
 
-from assets.evolved import require_model
-from assets.gate import is_closed, why_skipped
 from assets.policies import train_policy
 from assets.results import examples, materialized, measured, picture
-from assets.reward_models import TRAINING, trained
+from assets.reward_models import train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
+from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs, Part
-from resources.audit.record import model_of
-from resources.code_version import code_version
-from resources.workshop import Workshop
-from ser.stages.specs import FilterPairsSpec, LabelSpec, ReportStatusSpec
+from resources.evolution import Evolution
+from ser.stages.filter_pairs import FilterPairsSpec
+from ser.stages.label import LabelSpec
+from ser.stages.report_status import ReportStatusSpec
 
 
-def kept_before(work: Workshop, loop: int) -> list[Part]:
+def kept_before(work: Evolution, loop: int) -> list[Part]:
     """The tables of pairs that the loops before `loop` kept."""
-    return [work.heads.get(f"loop_{k}/filtered_pairs").part("kept.parquet") for k in range(1, loop)]
+    return [work.heads.get(keys.filtered_pairs(k)).part("kept.parquet") for k in range(1, loop)]
 
 
 def loop_assets(k: int) -> list[dg.AssetsDefinition]:
@@ -40,109 +39,137 @@ def _options(k: int, name: str, after: str, pool: str | None = None) -> dict[str
 
 
 def _self_labels(k: int) -> dg.AssetsDefinition:
-    before = model_of(k - 1)
+    before = keys.model_of(k - 1)
     options = _options(k, "self_labels", before, HEAVY_POOL)
 
-    @dg.asset(**options, code_version=code_version("ser.stages.label"), output_required=False)
+    @dg.asset(**options, output_required=False)
     def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
-        """The pool, labelled by the reward model of the loop before; nothing behind a closed gate."""
-        work = ser.workshop(context)
-        if is_closed(work):
-            context.log.info(why_skipped(work, "loop is run"))
+        """The pool, labelled by the model of the loop before; nothing behind a closed gate or the last loop."""
+        work = ser.evolution(context)
+        if k > work.until:
+            context.log.info(f"loop {k} is not run: this execution stops after loop {work.until}")
             return
-        heldout = work.heads.get(f"{before}.heldout")
-        inputs: Inputs = {
+        if work.gate_is_closed():
+            context.log.info(work.why_skipped("loop is run"))
+            return
+        method, heldout = work.settings.method, work.heads.get(keys.heldout_of(before))
+        sure = work.heads.get(keys.heldout_of(keys.SEED_RM)) if method.temperature == "seed" else heldout
+        inputs: dict[str, Part | list[Part]] = {
             "backbone": work.backbone(),
             "reward_model": work.heads.get(before).part("rm"),
-            "heldout": heldout.part("temperature.json"),
+            "heldout": sure.part("temperature.json"),
+            "scales": heldout.part("temperature.json"),
             "states": work.trunk("pool"),
-            "kept": kept_before(work, k),
+            "kept": kept_before(work, k) if method.pool == "shrinks" else [],
         }
-        artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(arithmetic=work.arithmetic), inputs)
-        yield materialized(artifact, _pictures(work, artifact))
+        unseen = method.label_with == "unseen" and k > 1  # the seed's members have seen no label of the pool
+        if unseen:
+            inputs["units"] = work.heads.get(keys.SPLITS).part("units.parquet")
+        artifact = work.make(keys.self_labels(k), "label", LabelSpec(arithmetic=work.arithmetic, unseen=unseen), inputs)
+        yield materialized(work, artifact, _pictures(work, artifact))
 
     return self_labels
 
 
 def _status_report(k: int) -> dg.AssetsDefinition:
-    options = _options(k, "status_report", f"loop_{k}/self_labels")
+    options = _options(k, "status_report", keys.self_labels(k))
 
-    @dg.asset(**options, code_version=code_version("ser.stages.report_status"))
+    @dg.asset(**options)
     def status_report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The learning status of the whole pool."""
-        work = ser.workshop(context)
-        first_pool = work.heads.get("loop_1/self_labels").summary["n_pool"]
-        thresholds = work.settings.thresholds
-        spec = ReportStatusSpec(loop=k, thresholds=thresholds, n_min=thresholds.sufficient(first_pool))
-        made = work.heads.get(f"loop_{k}/self_labels")
-        inputs: Inputs = {
+        work = ser.evolution(context)
+        first_pool = work.heads.get(keys.self_labels(1)).summary["n_pool"]
+        thresholds, method = work.settings.thresholds, work.settings.method
+        spec = ReportStatusSpec(
+            loop=k,
+            thresholds=thresholds,
+            n_min=thresholds.sufficient(first_pool),
+            select=method.select,
+            min_precision=method.min_precision,
+        )
+        made = work.heads.get(keys.self_labels(k))
+        inputs: dict[str, Part | list[Part]] = {
             "self_labels": made.part("self_labels.parquet"),
             "summary": made.part("summary.json"),
         }
-        artifact = work.make(f"loop_{k}/status_report", "report_status", spec, inputs)
-        return materialized(artifact, artifact.summary["thresholds"])
+        if method.select == "calibrated":
+            inputs |= _calibration_inputs(work, k)
+        artifact = work.make(keys.status_report(k), "report_status", spec, inputs)
+        return materialized(work, artifact, artifact.summary["thresholds"])
 
     return status_report
 
 
-def _filtered_pairs(k: int) -> dg.AssetsDefinition:
-    options = _options(k, "filtered_pairs", f"loop_{k}/status_report")
+def _calibration_inputs(work: Evolution, k: int) -> dict[str, Part | list[Part]]:
+    """How the model that labelled the pool of loop `k` ranks the calibration pairs, and how the seed RM does."""
+    scored = work.heads.get(keys.heldout_of(keys.model_of(k - 1)))
+    unseen = work.settings.method.label_with == "unseen" and k > 1
+    return {
+        "calibration": work.pairs("calibration"),
+        "alike": scored.part("alike_unseen.parquet" if unseen else "alike.parquet"),
+        "seed": work.heads.get(keys.heldout_of(keys.SEED_RM)).part("heldout.parquet"),
+    }
 
-    @dg.asset(**options, code_version=code_version("ser.stages.filter_pairs"), output_required=False)
+
+def _filtered_pairs(k: int) -> dg.AssetsDefinition:
+    options = _options(k, "filtered_pairs", keys.status_report(k))
+
+    @dg.asset(**options, output_required=False)
     def filtered_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pairs that meet the rule of the status; nothing when converged, and all after it is skipped."""
-        work = ser.workshop(context)
-        status = work.heads.get(f"loop_{k}/status_report")
-        if status.summary["status"] == "converged":
-            context.log.info(f"loop {k} has converged: no retraining")
+        work = ser.evolution(context)
+        status = work.heads.get(keys.status_report(k))
+        if status.summary["ends"]:
+            context.log.info(f"loop {k} has converged, no retraining: {status.summary['why']}")
             return
-        made = work.heads.get(f"loop_{k}/self_labels")
+        made = work.heads.get(keys.self_labels(k))
         inputs: Inputs = {
             "self_labels": made.part("self_labels.parquet"),
             "status": status.part("status.json"),
         }
-        spec = FilterPairsSpec(thresholds=work.settings.thresholds)
-        artifact = work.make(f"loop_{k}/filtered_pairs", "filter_pairs", spec, inputs)
-        yield materialized(artifact, examples(work.heads.get("encoded_pairs"), made, artifact))
+        spec = FilterPairsSpec(target=work.settings.method.target)
+        artifact = work.make(keys.filtered_pairs(k), "filter_pairs", spec, inputs)
+        yield materialized(work, artifact, examples(work.heads.get(keys.ENCODED_PAIRS), made, artifact))
 
     return filtered_pairs
 
 
 def _retrained_rm(k: int) -> dg.AssetsDefinition:
-    options = _options(k, "retrained_rm", f"loop_{k}/filtered_pairs", HEAVY_POOL)
+    options = _options(k, "retrained_rm", keys.filtered_pairs(k), HEAVY_POOL)
 
-    @dg.asset(**options, code_version=TRAINING, kinds={"pytorch"})
+    @dg.asset(**options, kinds={"pytorch"})
     def retrained_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-        """The reward model, trained on from the loop before with the seed and everything kept so far."""
-        work = ser.workshop(context)
-        model, heldout = trained(
+        """The reward model, trained with the seed and what was kept, on from the loop before or afresh."""
+        work = ser.evolution(context)
+        method, before, kept = work.settings.method, keys.model_of(k - 1), kept_before(work, k + 1)
+        model, heldout = train_and_measure(
             work,
-            f"loop_{k}/retrained_rm",
+            keys.model_of(k),
             human=[work.pairs("seed")],
-            pseudo=kept_before(work, k + 1),
+            pseudo=kept if method.replay == "all" else kept[-1:],
             states=[work.trunk("seed"), work.trunk("pool")],
-            epochs=work.settings.reward_model.loop_epochs,
-            start=work.heads.get(model_of(k - 1)).part("rm"),
+            epochs=work.settings.student_epochs,
+            starts=work.members(work.heads.get(before)) if method.student == "continue" else (),
         )
-        return materialized(model, measured(heldout))
+        return materialized(work, model, measured(heldout))
 
     return retrained_rm
 
 
 def _ppo_policy(k: int) -> dg.AssetsDefinition:
-    options = _options(k, "ppo_policy", f"loop_{k}/retrained_rm", HEAVY_POOL)
+    options = _options(k, "ppo_policy", keys.model_of(k), HEAVY_POOL)
 
-    @dg.asset(**options, code_version=code_version("ser.stages.ppo"), kinds={"pytorch"})
+    @dg.asset(**options, kinds={"pytorch"})
     def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """On demand: the policy under this loop's reward model."""
-        work = ser.workshop(context)
-        require_model(work, k)
-        return train_policy(work, f"loop_{k}/ppo_policy", f"loop_{k}/retrained_rm")
+        work = ser.evolution(context)
+        work.require_model(k)
+        return train_policy(work, keys.policy_of(k), keys.model_of(k))
 
     return ppo_policy
 
 
-def _pictures(work: Workshop, artifact: Artifact) -> dict[str, dg.MetadataValue]:
+def _pictures(work: Evolution, artifact: Artifact) -> dict[str, dg.MetadataValue]:
     table, limits = artifact.path / "self_labels.parquet", work.settings.thresholds
     return {
         "histogram_p": picture(

@@ -4,81 +4,82 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.evolved import promoted_model
-from assets.gate import is_closed, why_skipped
 from assets.results import materialized
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
+from resources import asset_keys as keys
 from resources.artifacts import Inputs
-from resources.code_version import code_version
-from resources.workshop import Workshop
-from ser.stages.specs import EvaluatePolicySpec, PpoSpec
+from resources.evolution import Evolution
+from ser.stages.evaluate_policy import EvaluatePolicySpec
+from ser.stages.ppo import PpoSpec
 
 
-def train_policy(work: Workshop, key: str, model_key: str) -> dg.MaterializeResult:
+def train_policy(work: Evolution, key: str, model_key: str) -> dg.MaterializeResult:
     """Train the policy `key` against the reward model that `model_key` stands for."""
-    settings = work.settings
+    settings, heldout = work.settings, work.heads.get(keys.heldout_of(model_key)).summary
     spec = PpoSpec(
         ppo=settings.ppo,
         encoding=settings.encoding,
         arithmetic=work.arithmetic,
         random_seed=settings.random_seed,
-        reward_offset=work.heads.get(f"{model_key}.heldout").summary["reward_offset"],
+        reward_offset=heldout["reward_offset"],
+        scales=heldout["members"],
     )
     inputs: Inputs = {
         "backbone": work.backbone(),
         "reward_model": work.heads.get(model_key).part("rm"),
         "prompts": [work.pairs("seed"), work.pairs("pool")],
     }
-    return materialized(work.make(key, "ppo", spec, inputs))
+    return materialized(work, work.make(key, "ppo", spec, inputs))
 
 
 @dg.asset(
     group_name="policy",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
-    deps=["evolved_rm"],
-    code_version=code_version("ser.stages.ppo"),
+    deps=[keys.EVOLVED_RM],
     kinds={"pytorch"},
     output_required=False,
 )
 def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
     """The policy under the promoted reward model; nothing when the gate is closed."""
-    work = ser.workshop(context)
-    if is_closed(work):
-        context.log.info(why_skipped(work, "policy is trained"))
+    work = ser.evolution(context)
+    if work.gate_is_closed():
+        context.log.info(work.why_skipped("policy is trained"))
         return
-    yield train_policy(work, "ppo_policy", promoted_model(work).key)
+    yield train_policy(work, keys.PPO_POLICY, work.promoted_model().key)
 
 
 @dg.asset(
     group_name="policy",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
-    deps=[ppo_policy, dg.AssetKey(["controls", "judge_rm"])],
-    code_version=code_version("ser.stages.evaluate_policy"),
+    deps=[ppo_policy, dg.AssetKey(keys.JUDGE_RM.split("/"))],
 )
 def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """Wins, ties and losses of the policy against its base model on test prompts, by the judge."""
-    work = ser.workshop(context)
-    settings, model = work.settings, promoted_model(work)
+    work = ser.evolution(context)
+    settings, model = work.settings, work.promoted_model()
+    heldout = work.heads.get(keys.heldout_of(model.key)).summary
     spec = EvaluatePolicySpec(
         judging=settings.judging,
         encoding=settings.encoding,
         arithmetic=work.arithmetic,
         response_tokens=settings.ppo.response_tokens,
         random_seed=settings.random_seed,
-        reward_offset=work.heads.get(f"{model.key}.heldout").summary["reward_offset"],
+        reward_offset=heldout["reward_offset"],
+        scales=heldout["members"],
     )
     inputs: Inputs = {
         "backbone": work.backbone(),
-        "policy": work.heads.get("ppo_policy").part("policy"),
+        "policy": work.heads.get(keys.PPO_POLICY).part("policy"),
         "reward_model": model.part("rm"),
         "test": work.pairs("test"),
-        "judge": work.heads.get("controls/judge_rm").whole(),
+        "judge": work.heads.get(keys.JUDGE_RM).whole(),
     }
-    artifact = work.make("policy_evaluation", "evaluate_policy", spec, inputs)
+    artifact = work.make(keys.POLICY_EVALUATION, "evaluate_policy", spec, inputs)
     rate = artifact.summary["win_rate"]
     return materialized(
+        work,
         artifact,
         {
             "win_rate": rate["value"],

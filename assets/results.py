@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifacts import Artifact
+from resources.artifacts import Artifact, Part
+from resources.evolution import Evolution
 from resources.reporting.charts import as_markdown, histogram
 from ser.data import tables
 from ser.data.pairs import readable_prompt
@@ -15,17 +16,30 @@ _EXAMPLES = 3
 _EXCERPT = 160
 
 
-def materialized(artifact: Artifact, metadata: Mapping[str, Any] | None = None) -> dg.MaterializeResult:
+def materialized(
+    evolution: Evolution, artifact: Artifact, metadata: Mapping[str, Any] | None = None
+) -> dg.MaterializeResult:
     """The artifact as Dagster's result: its version is the data version."""
     return dg.MaterializeResult(
-        metadata=described(artifact) | dict(metadata or {}), data_version=dg.DataVersion(artifact.version)
+        metadata=described(evolution, artifact) | dict(metadata or {}), data_version=dg.DataVersion(artifact.version)
     )
 
 
-def described(artifact: Artifact) -> dict[str, Any]:
-    """Where the artifact is, whether it was made now, and the numbers of its summary."""
+def passed_through(evolution: Evolution, part: Part) -> dg.MaterializeResult:
+    """Something that is not ours as Dagster's result: its digest is the data version."""
+    metadata: dict[str, Any] = {
+        "evolution": evolution.identity,
+        "path": dg.MetadataValue.path(str(part.path)),
+        "digest": part.digest,
+    }
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(part.digest[:16]))
+
+
+def described(evolution: Evolution, artifact: Artifact) -> dict[str, Any]:
+    """The evolution, where the artifact is, whether it was made now, and the numbers of its summary."""
     plain = {key: value for key, value in artifact.summary.items() if isinstance(value, int | float | str)}
     return {
+        "evolution": evolution.identity,
         "path": dg.MetadataValue.path(str(artifact.path)),
         "version": artifact.version,
         "reused": artifact.reused,

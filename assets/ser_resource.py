@@ -1,75 +1,100 @@
-"""The Dagster resource through which every asset reaches the workshop of its run."""
+"""The Dagster resource through which every asset reaches the evolution that its execution works on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, ValidationError
 
-from assets.stale_location import refuse_outdated
-from resources.locks import own_snapshot
+from assets.stale_location import refuse_stale
+from resources.evolution import Evolution
+from resources.locks import own_evolution
 from resources.settings import Settings, data_root, load_settings
-from resources.workshop import Workshop
 from ser.errors import SerError
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 SNAPSHOTS_NAME = "snapshot"
 PARTITION_TAG = "dagster/partition"
+EVOLUTION_TAG, NAME_TAG, RECIPE_TAG = "ser/evolution", "ser/name", "ser/recipe"
 SNAPSHOTS = dg.DynamicPartitionsDefinition(name=SNAPSHOTS_NAME)
 HEAVY_POOL = "training"
 """Dagster's concurrency pool of what trains, scores or generates: a deployment limits how many such runs there are."""
 
 
 class SerResource(dg.ConfigurableResource):
-    """Settings that a run may override; everything else comes from `ser.toml`."""
+    """What an execution is told at its start; all other settings are those of `ser.toml` at that moment."""
 
     recipe: str | None = Field(None, description="overrides the setting `recipe`")
-    loops: int | None = Field(None, description="overrides the setting `loops`; at most the K of the settings")
+    loops: int | None = Field(None, description="stop after so many loops; nothing is promoted before the last one")
     anyway: bool | None = Field(None, description="overrides the setting `anyway`: go on in spite of the gate")
+    name: str | None = Field(None, description="what a person calls the evolution")
+    settings: str | None = Field(None, description="all settings as JSON, as `ser run` and the sensor hand them over")
     terminal: bool = Field(False, description="show progress on standard error, as `ser run` does")
 
     _settings: Settings = PrivateAttr()
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SerResource"]:
-        """Own the run's snapshot as long as the run's process lives.
-
-        The settings are those of now until the run ends, whatever is edited meanwhile: all steps of a run are taken in
-        one process.
+        """Own the evolution as long as the execution's process lives; its settings are those of now until it ends.
 
         Raises:
-            SerError: the settings are impossible, or have changed the graph since the run was planned, or another
-                process owns the snapshot.
+            SerError: the settings are impossible, or need more loops than the graph has that the run was planned
+                from, or another process owns the evolution.
         """
-        self._settings = self._load()
+        self._settings = self._read_settings()
         run = context.run
         if run is not None and context.instance is not None:
-            refuse_outdated(run, context.instance, load_settings())
+            refuse_stale(run, context.instance, self._settings.loops)
         snapshot = run.tags.get(PARTITION_TAG) if run else None
         if run is None or snapshot is None:
             yield self
-        else:
-            with own_snapshot(data_root(), snapshot, run.run_id):
-                yield self
+            return
+        evolution = Evolution(data_root(), self._settings, snapshot)
+        with own_evolution(data_root(), evolution.identity, run.run_id):
+            evolution.heads.begin(self.name)
+            if context.instance is not None:
+                context.instance.add_run_tags(run.run_id, run_tags(evolution, evolution.heads.about()["name"]))
+            yield self
 
-    def workshop(self, context: Context) -> Workshop:
-        """The workshop of the run that `context` belongs to."""
-        return Workshop(
+    def evolution(self, context: Context) -> Evolution:
+        """The evolution that the execution of `context` works on."""
+        return Evolution(
             data_root(),
             self._settings,
             context.partition_key,
             run_id=context.run.run_id,
+            until=self.loops,
             log=context.log.info,
             log_warning=context.log.warning,
             terminal=self.terminal,
         )
 
-    def _load(self) -> Settings:
-        settings = load_settings(recipe=self.recipe, anyway=self.anyway)
-        if self.loops is None:
-            return settings
-        if self.loops > settings.loops:
+    def _read_settings(self) -> Settings:
+        if self.settings is None:
+            settings = load_settings(recipe=self.recipe, anyway=self.anyway)
+        elif self.recipe is not None or self.anyway is not None:
+            raise SerError("recipe and anyway stand in `settings` where it is given. Remove them.")
+        else:
+            try:
+                settings = Settings.model_validate_json(self.settings)
+            except ValidationError as error:
+                raise SerError(f"`settings` of this run are impossible: {error.errors()[0]['msg']}.") from error
+        if self.loops is not None and not 1 <= self.loops <= settings.loops:
             raise SerError(
-                f"{self.loops} loops are more than the {settings.loops} of the settings. Raise loops in ser.toml."
+                f"{self.loops} loops are impossible: it may be 1 to {settings.loops}, the K of the settings. "
+                "Raise loops in ser.toml."
             )
-        return load_settings(recipe=self.recipe, anyway=self.anyway, loops=self.loops)
+        return settings
+
+
+def run_tags(evolution: Evolution, name: str | None) -> dict[str, str]:
+    """How a run says in the UI which evolution it works on."""
+    tags = {EVOLUTION_TAG: evolution.identity, RECIPE_TAG: evolution.settings.recipe}
+    return tags | ({NAME_TAG: name} if name else {})
+
+
+def run_config(settings: Settings, **told: object) -> dict[str, object]:
+    """The run config of an execution under these settings; `told` are other fields of the resource."""
+    config = {"settings": settings.model_dump_json(), **told}
+    given = {key: value for key, value in config.items() if value is not None}
+    return {"resources": {"ser": {"config": given}}}

@@ -1,37 +1,29 @@
-"""Runs that were planned before the graph changed: their own process has the graph that the settings make now."""
+"""Runs that were planned from a graph with fewer loops than the settings have now."""
 
 import re
 
 import dagster as dg
 
-from resources.settings import Settings
 from ser.errors import SerError
 
 _LOOP = re.compile(r"loop_(\d+)__self_labels")
 
 
-def refuse_outdated(run: dg.DagsterRun, instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Let no run begin whose steps were chosen from the graph of other settings.
+def refuse_stale(run: dg.DagsterRun, instance: dg.DagsterInstance, loops: int) -> None:
+    """Let no run begin whose graph has not all `loops`: it would stop before the end and nobody would see why.
 
     A run that names no steps, as those of sensors and schedules, is planned again in its own process; one that has no
     origin was planned in its own process, as by `ser run`.
 
     Raises:
-        SerError: `loops` or `sft` was another when the code location was loaded.
+        SerError: `max_loops` was smaller when the code location was loaded.
     """
     planned_before = run.remote_job_origin is not None and run.step_keys_to_execute is not None
     nodes = _graph_of(run, instance) if planned_before else set()
-    loops = max((int(found[1]) for found in map(_LOOP.fullmatch, nodes) if found), default=None)
-    if loops is None:  # of a job without loops, too
-        return
-    changes = []
-    if loops != settings.loops:
-        changes.append(f"loops {loops}, now {settings.loops}")
-    if ("backbone" in nodes) != settings.sft:
-        changes.append("sft off, now on" if settings.sft else "sft on, now off")
-    if changes:
+    known = max((int(found[1]) for found in map(_LOOP.fullmatch, nodes) if found), default=None)
+    if known is not None and known < loops:  # None: of a job without loops
         raise SerError(
-            f"ser.toml has changed ({'; '.join(changes)}) since the code location was loaded.\n"
+            f"the settings have {loops} loops, and the code location was loaded with {known}.\n"
             "Reload it in the UI (Deployment) and start again."
         )
 

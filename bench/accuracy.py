@@ -30,7 +30,7 @@ from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
 from ser.models.states import PairStates, write_states
 from ser.progress import silent
-from ser.specs import Lora, RewardTraining
+from ser.specs import Arithmetic, Lora, RewardTraining
 from ser.training import Example, train
 
 RESULTS = ROOT / "docs" / "results" / "adapted-layers.csv"
@@ -95,7 +95,7 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
     settings = RewardTraining(lora=Lora(top=top))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = RewardModel.new(model_folder(), settings.lora, dtype, random_seed=seed)
+        model = RewardModel.new(model_folder(), settings.lora, Arithmetic(dtype=dtype), random_seed=seed)
         states = {}
         for part, rows in (("train", chosen), ("test", test)):
             pairs = [encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in rows]
@@ -105,7 +105,7 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
             model, [Example(item, hard_target(labels[item.pair.pair_id])) for item in examples], settings,
             epochs=settings.seed_epochs, random_seed=seed, out=folder, progress=silent,
         )  # fmt: skip
-        merged = RewardModel.load(model_folder(), folder / "rm", dtype, merged=True)
+        merged = RewardModel.load(model_folder(), folder / "rm", Arithmetic(dtype=dtype), merged=True)
         scored = sorted(score(merged, states["test"], len(test), silent), key=lambda one: one.pair_id)
     correct = [one.margin * (1 if labels[one.pair_id] == "a" else -1) > 0 for one in scored]
     bits = "".join(str(int(one)) for one in correct)

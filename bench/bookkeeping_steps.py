@@ -15,16 +15,18 @@ from assets.audit import audit_path
 from bench.bookkeeping import pair_file
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import sync
+from resources.evolution import Evolution
 from resources.landing.zone import Landing
 from resources.settings import Backbone, Settings
-from resources.workshop import Workshop
 from ser.data import tables
 from ser.data.pairs import unit_interval
-from ser.models.scoring import Scored
+from ser.method.scored import Scored
 from ser.progress import silent
 from ser.specs import Roles, Thresholds
+from ser.stages.filter_pairs import FilterPairsSpec
 from ser.stages.label import write_labels
-from ser.stages.specs import FilterPairsSpec, ReportStatusSpec, SplitSpec
+from ser.stages.report_status import ReportStatusSpec
+from ser.stages.split import SplitSpec
 
 
 class Steps:
@@ -55,19 +57,21 @@ def bookkeep(size: int, root: Path, model: str) -> dict[str, dict[str, float]]:
     steps, file, settings = Steps(), root / "pairs.jsonl", Settings(backbone=Backbone(model=model))
     pair_file(file, size)
     landed = steps.step("land", lambda: Landing(root, settings).land([file], "many"))
-    work = Workshop(root, settings, landed.snapshot)
+    work = Evolution(root, settings, landed.snapshot)
     steps.step("landed_pairs", lambda: _built(work, "landed_pairs", lambda out: _write(work, out)))
     splits = steps.step("splits", lambda: _split(work))
     pool = splits.path / "pool.parquet"
     labels = steps.step(
         "self_labels, stub scorer",
-        lambda: _built(work, "loop_1/self_labels", lambda out: write_labels(_stub(pool), out, temperature=1.0)),
+        lambda: _built(
+            work, "loop_1/self_labels", lambda out: write_labels(_stub(pool), out, temperature=1.0).model_dump()
+        ),
     )
     inputs = {"self_labels": labels.part("self_labels.parquet"), "summary": labels.part("summary.json")}
-    spec = ReportStatusSpec(loop=1, thresholds=Thresholds(), n_min=20)
+    spec = ReportStatusSpec(loop=1, thresholds=Thresholds(), n_min=20, select="status")
     report = steps.step("status_report", lambda: work.make("loop_1/status_report", "report_status", spec, inputs))
     chosen = {"self_labels": inputs["self_labels"], "status": report.part("status.json")}
-    rule = FilterPairsSpec(thresholds=Thresholds())
+    rule = FilterPairsSpec(target="hard")
     steps.step("filtered_pairs", lambda: work.make("loop_1/filtered_pairs", "filter_pairs", rule, chosen))
     counts = steps.step("audit_sync", lambda: sync(AuditDatabase(audit_path(root)), work.record()))
     if counts["self_labels"] != tables.count(pool):
@@ -75,7 +79,7 @@ def bookkeep(size: int, root: Path, model: str) -> dict[str, dict[str, float]]:
     return steps.measured
 
 
-def _built(work: Workshop, key: str, make: Callable[[Path], dict[str, Any]]) -> Any:
+def _built(work: Evolution, key: str, make: Callable[[Path], dict[str, Any]]) -> Any:
     version = hashlib.sha256(f"{key} {work.snapshot}".encode()).hexdigest()[:16]
     inputs = {"reward_model": {"version": "stub"}}
     artifact = work.store.build(key, version, make, {"stage": "bench", "inputs": inputs, "run_id": ""}, silent)
@@ -83,11 +87,11 @@ def _built(work: Workshop, key: str, make: Callable[[Path], dict[str, Any]]) -> 
     return artifact
 
 
-def _write(work: Workshop, out: Path) -> dict[str, int]:
+def _write(work: Evolution, out: Path) -> dict[str, int]:
     return work.landing().write_snapshot(work.snapshot, out)
 
 
-def _split(work: Workshop) -> Any:
+def _split(work: Evolution) -> Any:
     landed = work.heads.get("landed_pairs")
     parts = {name: landed.part(f"{name}.parquet") for name in ("pairs", "labels", "judge_labels")}
     return work.make("splits", "split", SplitSpec(roles=Roles()), parts)

@@ -24,7 +24,8 @@ from ser.models.reward_model import RewardModel
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, RewardTraining
 from ser.stages import label, trunk
-from ser.stages.specs import LabelSpec, TrunkSpec
+from ser.stages.label import LabelInputs, LabelSpec
+from ser.stages.trunk import TrunkInputs, TrunkSpec
 
 SHAPE = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -41,14 +42,15 @@ def main() -> None:
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model, **SHAPE)).save_pretrained(backbone)
     AutoTokenizer.from_pretrained(model).save_pretrained(backbone)
-    RewardModel.new(backbone, RewardTraining().lora, "float32", random_seed=0).save(root / "rm")
+    RewardModel.new(backbone, RewardTraining().lora, Arithmetic(), random_seed=0).save(root / "rm")
     (root / "heldout.json").write_text(json.dumps({"temperature": 1.0}))
     for name in ("states", "labels"):
         (root / name).mkdir()
     steps = Steps()
     steps.step("tokens and trunk states", lambda: _states(root, backbone))
-    pool = {"backbone": backbone, "reward_model": root / "rm", "heldout": root / "heldout.json",
-            "states": root / "states", "kept": []}  # fmt: skip
+    pool = LabelInputs(
+        backbone=backbone, reward_model=root / "rm", heldout=root / "heldout.json", states=root / "states", kept=[]
+    )
     steps.step("labels", lambda: label.run(LabelSpec(arithmetic=Arithmetic()), pool, root / "labels", silent))
     print(json.dumps(steps.measured))
 
@@ -59,7 +61,7 @@ def _states(root: Path, backbone: Path) -> None:
     (root / "tokens").mkdir()
     write_encoded((encode_pair(tokenizer, pair, Encoding().max_length) for pair in pairs), root / "tokens")
     spec = TrunkSpec(arithmetic=Arithmetic(), top=RewardTraining().lora.top)
-    trunk.run(spec, {"encoded": root / "tokens", "backbone": backbone}, root / "states", silent)
+    trunk.run(spec, TrunkInputs(encoded=root / "tokens", backbone=backbone), root / "states", silent)
 
 
 def _pairs(file: Path) -> Iterator[dict[str, str]]:

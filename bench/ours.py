@@ -12,7 +12,7 @@ from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
 from ser.models.states import PairStates, write_states
 from ser.progress import silent
-from ser.specs import Lora, RewardTraining
+from ser.specs import Arithmetic, Lora, RewardTraining
 from ser.training import Example, train
 
 
@@ -21,9 +21,9 @@ class Scoring:
 
     def __init__(self, work: Workload, dtype: str, folder: Path):
         self._work, self._folder = work, folder
-        fresh = RewardModel.new(model_folder(), RewardTraining().lora, dtype, random_seed=0)
+        fresh = RewardModel.new(model_folder(), RewardTraining().lora, Arithmetic(dtype=dtype), random_seed=0)
         fresh.save(folder / "rm")
-        self._model = RewardModel.load(model_folder(), folder / "rm", dtype, merged=True)
+        self._model = RewardModel.load(model_folder(), folder / "rm", Arithmetic(dtype=dtype), merged=True)
 
     def first(self) -> list[float]:
         """A loop's first pass: tokens, the states after the trunk written to disk, and the rewards."""
@@ -48,11 +48,11 @@ class Training:
     def __init__(self, work: Workload, dtype: str, top: float, folder: Path):
         self.settings = RewardTraining(lora=Lora(top=top))
         self._work, self._dtype, self._folder, self.start = work, dtype, folder, folder / "start"
-        RewardModel.new(model_folder(), self.settings.lora, dtype, random_seed=0).save(self.start)
+        RewardModel.new(model_folder(), self.settings.lora, Arithmetic(dtype=dtype), random_seed=0).save(self.start)
 
     def prepare(self, number: int = 0) -> None:
         """Load the model, and compute the states of the round's pairs unless they are known."""
-        self._model = RewardModel.load(model_folder(), self.start, self._dtype, trainable=True)
+        self._model = RewardModel.load(model_folder(), self.start, Arithmetic(dtype=self._dtype), trainable=True)
         self._examples = self._with_states(self._work.of_round(number))
 
     def _with_states(self, work: Workload) -> list[Example]:

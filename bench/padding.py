@@ -11,7 +11,7 @@ from bench.measure import table
 from bench.workload import MAX_LENGTH, Workload
 from ser.data.batches import plan
 from ser.data.encoding import EncodedPair, encode_prompt
-from ser.ppo.update import UPDATE_TOKENS
+from ser.ppo.rollout import UPDATE_TOKENS
 from ser.specs import Ppo, RewardTraining
 
 DRAWS = 200

@@ -17,7 +17,7 @@ from ser.ppo.policy import Policy
 from ser.ppo.rollout import Episode, sigmoid_score
 from ser.ppo.trainer import Trainer
 from ser.progress import silent
-from ser.specs import Lora, Ppo
+from ser.specs import Arithmetic, Lora, Ppo
 
 SETTINGS = ("batch_size", "minibatch_size", "epochs", "episodes", "response_tokens", "learning_rate")
 
@@ -27,11 +27,12 @@ def main() -> None:
     work = json.loads(Path(sys.argv[1]).read_text())
     torch.set_num_threads(work["threads"])
     model, lora = Path(work["model"]), Lora(top=work["top"])
+    arithmetic = Arithmetic(dtype=work["dtype"])
     settings = Ppo(lora=lora, **{name: work[name] for name in SETTINGS})
     with tempfile.TemporaryDirectory() as folder:
         reward_model = Path(folder) / "rm"
-        RewardModel.new(model, Lora(top=work["rm_top"]), work["dtype"], random_seed=0).save(reward_model)
-        policy = Policy.new(model, reward_model, lora, work["dtype"], random_seed=0)
+        RewardModel.new(model, Lora(top=work["rm_top"]), arithmetic, random_seed=0).save(reward_model)
+        policy = Policy.new(model, reward_model, lora, arithmetic, random_seed=0)
         trainer = Trainer(
             policy, settings, end_token=work["end_token"], random_seed=0, score=sigmoid_score(reward_offset=0.0)
         )

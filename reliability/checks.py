@@ -9,8 +9,8 @@ from reliability.forked_command import count_calls, fork, start
 from reliability.project import Project, artifacts, differences, leftovers
 
 TABLES = (
-    "pairs", "snapshots", "human_labels", "self_labels", "heldout_scores", "status_reports", "reward_models",
-    "evaluations", "policies", "policy_samples", "heads",
+    "pairs", "human_labels", "self_labels", "heldout_scores", "status_reports", "reward_models", "evaluations",
+    "policies", "policy_samples", "current_artifacts",
 )  # fmt: skip
 
 
@@ -42,15 +42,9 @@ def expect_short(err: str) -> None:
 
 
 def audit(project: Project, root: Path) -> dict[str, tuple[int, int]]:
-    """Rows, and different rows, of every table of the audit database.
-
-    Measurements stay when a later run measures again; those of the latest run count.
-    """
-    latest = "WHERE t.artifact IN (SELECT version FROM heads)"
+    """Rows, and different rows, of every table and view of the audit database that shows what there is now."""
     parts = [
-        f"SELECT '{table}' AS name, count(*) AS n, count(DISTINCT t) AS different FROM {table} t "
-        + (latest if table in ("heldout_scores", "evaluations") else "")
-        for table in TABLES
+        f"SELECT '{table}' AS name, count(*) AS n, count(DISTINCT t) AS different FROM {table} t" for table in TABLES
     ]
     rows = json.loads(ser(project, root, "audit", "--sql", " UNION ALL ".join(parts), "--format", "json"))
     return {row["name"]: (row["n"], row["different"]) for row in rows}
@@ -60,7 +54,7 @@ def run_states(project: Project, root: Path) -> Counter[str]:
     """How many of Dagster's runs are in which state."""
 
     def action() -> int:
-        from ser_dagster.home import instance
+        from ser_dagster.dagster_instance import instance
 
         with instance() as current:
             print(json.dumps([run.status.value for run in current.get_runs()]))

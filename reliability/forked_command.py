@@ -136,7 +136,7 @@ def _trace(folder: Path) -> None:
     from resources.reporter import Reporter
 
     tell, file = Reporter.__call__, os.open(folder / "events", os.O_WRONLY | os.O_APPEND)
-    begin, begun = SerResource.workshop, os.open(folder / "assets", os.O_WRONLY | os.O_APPEND)
+    begin, begun = SerResource.evolution, os.open(folder / "assets", os.O_WRONLY | os.O_APPEND)
 
     def traced(self: Any, done: int, total: int, unit: str, note: str = "") -> None:
         os.write(file, f"{time.monotonic():.6f}\t{self._label}\t{unit}\t{done}\t{total}\n".encode())
@@ -147,7 +147,7 @@ def _trace(folder: Path) -> None:
         return begin(self, context)
 
     Reporter.__call__ = traced  # type: ignore[method-assign]
-    SerResource.workshop = noted  # type: ignore[method-assign]
+    SerResource.evolution = noted  # type: ignore[method-assign]
 
 
 def at_call(number: int, act: Callable[[str], None]) -> Callable[[], None]:

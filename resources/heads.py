@@ -1,9 +1,10 @@
-"""Heads: which artifact an asset key stands for, under a snapshot and the digest of the settings."""
+"""Heads: which artifact an asset key stands for in an evolution, and what the evolution is."""
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from resources.artifacts import Artifact, ArtifactStore
 from resources.disk import read_json, write_text
@@ -12,18 +13,47 @@ from resources.pruned import record_place
 from resources.settings import RecordedSettings, Settings
 from ser.errors import SerError
 
-SETTINGS = ".settings.json"
+ABOUT = ".evolution.json"
+"""Beside the heads of an evolution: its settings, its name, and when it was last executed."""
 
 
-def known_runs(root: Path) -> Iterator[tuple[str, Settings]]:
-    """Every snapshot and the settings it was run with, the one touched last at the end.
+class KnownEvolution(NamedTuple):
+    """An evolution that has been executed."""
+
+    snapshot: str
+    settings: Settings
+    name: str | None
+    executed_at: str
+    """When its last execution began (ISO 8601, UTC)."""
+
+    @property
+    def identity(self) -> str:
+        """`<snapshot>/<settings digest>`"""
+        return f"{self.snapshot}/{self.settings.digest}"
+
+    @property
+    def dataset(self) -> str:
+        """The dataset of its snapshot."""
+        return self.snapshot.rpartition("-")[0]
+
+
+def known_evolutions(root: Path) -> list[KnownEvolution]:
+    """Every evolution, the one that was executed last at the end.
 
     Raises:
-        SerError: the settings of a run cannot be read, or are no longer settings.
+        SerError: what one is cannot be read, or its settings are no longer settings.
     """
-    found = (root / "heads").glob(f"*/*/{SETTINGS}")
-    for path in sorted(found, key=lambda path: path.parent.stat().st_mtime_ns):
-        yield path.parents[1].name, RecordedSettings.read(path)
+    found = (_known(path) for path in (root / "heads").glob(f"*/*/{ABOUT}"))
+    return sorted(found, key=lambda one: (one.executed_at, one.identity))
+
+
+def _known(path: Path) -> KnownEvolution:
+    remedy = f"Put it back, or delete {path.parent} to forget that evolution."
+    said = read_json(path, remedy)
+    if not isinstance(said, dict) or not {"settings", "name", "executed_at"} <= said.keys():
+        raise SerError(f"{path} cannot be read: it describes no evolution.\n{remedy}")
+    settings = RecordedSettings.read(path, said["settings"])
+    return KnownEvolution(path.parents[1].name, settings, said["name"], said["executed_at"])
 
 
 class Head(NamedTuple):
@@ -35,7 +65,7 @@ class Head(NamedTuple):
 
 
 def every_head(root: Path, key: str = "**/*") -> Iterator[Head]:
-    """All heads of all snapshots and settings, or those of one asset key.
+    """All heads of all evolutions, or those of one asset key.
 
     Raises:
         SerError: a head cannot be read.
@@ -46,10 +76,7 @@ def every_head(root: Path, key: str = "**/*") -> Iterator[Head]:
 
 
 class Heads:
-    """Pointers `heads/<snapshot>/<settings digest>/<asset key>.json`, each replaced atomically.
-
-    The settings themselves lie beside them, so that what was run can be told later.
-    """
+    """Pointers `heads/<snapshot>/<settings digest>/<asset key>.json`, each replaced atomically."""
 
     def __init__(self, root: Path, snapshot: str, settings: Settings, store: ArtifactStore):
         self.folder = root / "heads" / snapshot / settings.digest
@@ -57,13 +84,27 @@ class Heads:
         self.store = store
         self._told: set[str] = set()
 
-    def set(self, artifact: Artifact) -> None:
-        """Let the artifact's key stand for it."""
-        about = self.folder / SETTINGS
-        if not about.exists():
-            write_text(about, self.settings.model_dump_json() + "\n")
+    def begin(self, name: str | None = None) -> None:
+        """Write down that an execution begins now, under what settings, and what a person calls the evolution."""
+        self._write_about(name if name is not None else self.about().get("name"))
+
+    def about(self) -> dict[str, Any]:
+        """`settings`, `name` and `executed_at`; empty before the first execution."""
+        path = self.folder / ABOUT
+        found: dict[str, Any] = read_json(path, "Delete it and run again.") if path.exists() else {}
+        return found
+
+    def _write_about(self, name: str | None) -> None:
+        now = datetime.now(UTC).isoformat()
+        about = {"settings": self.settings.model_dump(mode="json"), "name": name, "executed_at": now}
+        write_text(self.folder / ABOUT, json.dumps(about, indent=1) + "\n")
+
+    def set(self, artifact: Artifact, key: str | None = None) -> None:
+        """Let the artifact's key, or another one, stand for it."""
+        if not (self.folder / ABOUT).exists():
+            self._write_about(None)
         head = {"key": artifact.key, "version": artifact.version}
-        write_text(self._path(artifact.key), json.dumps(head) + "\n")
+        write_text(self._path(key or artifact.key), json.dumps(head) + "\n")
 
     def get(self, key: str) -> Artifact:
         """The artifact that `key` stands for, to make something from.

@@ -1,40 +1,26 @@
-"""What runs a stage: this process, or one of its own; later other machines."""
+"""What runs a stage: this process; later others, and other machines, by `python -m ser.stages JOB.json`."""
 
-import multiprocessing
-import sys
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-from ser.progress import Progress, silent
-from ser.specs import Execution, Spec
+from resources.machine import processor_name
+from ser.progress import Progress
+from ser.specs import ModelSpec, Spec
+from ser.stages.job import Job
 
-HERE = Execution()
-Paths = Mapping[str, Path | list[Path]]
+Launcher = Callable[[Job, Progress], dict[str, Any]]
+"""Runs a job and returns the summary of its stage."""
 
 
-class Launcher(Protocol):
-    """Runs the stage `module` on a spec and input paths, into the folder `out`, and returns its summary."""
-
-    def __call__(self, module: str, spec: Spec, inputs: Paths, out: Path, progress: Progress) -> dict[str, Any]: ...
-
-
-def in_process(
-    module: str, spec: Spec, inputs: Paths, out: Path, progress: Progress, *, execution: Execution = HERE
-) -> dict[str, Any]:
-    """Run the stage here; torch and transformers are imported now, not before."""
-    stage = import_module(module)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(execution.threads)
-    return stage.run(spec, inputs, out, progress)
+def in_process(job: Job, progress: Progress) -> dict[str, Any]:
+    """Run the stage here."""
+    return job.run(progress)
 
 
-def in_own_process(
-    module: str, spec: Spec, inputs: Paths, out: Path, progress: Progress, *, execution: Execution = HERE
-) -> dict[str, Any]:
-    """Run the stage in a process that ends with it, so that this one stays free of torch. It tells no progress."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=spawn, max_tasks_per_child=1) as pool:
-        return pool.submit(in_process, module, spec, inputs, out, silent, execution=execution).result()
+def device_names(spec: Spec) -> list[str]:
+    """The devices that a stage with this spec computes on here, as their makers call them."""
+    if isinstance(spec, ModelSpec) and spec.arithmetic.device == "cuda":
+        import torch
+
+        return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return [processor_name()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.audit.record import model_of
+from resources.asset_keys import model_of
 from resources.manifests import AGAIN, DamagedArtifactError, check_whole, read_manifest
 from resources.store_contents import EMBEDDED, Contents, Stored
 from ser.errors import SerError

@@ -1,4 +1,4 @@
-"""A snapshot has one owner at a time: an operating-system lock that dies with its process."""
+"""An evolution has one owner at a time: an operating-system lock that dies with its process."""
 
 import fcntl
 import json
@@ -7,27 +7,50 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ser.errors import SerError
 
 
 @contextmanager
-def own_snapshot(root: Path, snapshot: str, run_id: str) -> Iterator[None]:
-    """Own a snapshot while the block runs.
+def own_evolution(root: Path, evolution: str, run_id: str) -> Iterator[None]:
+    """Own the evolution `<snapshot>/<settings digest>` while the block runs; others of its snapshot stay free.
 
     Raises:
-        SerError: another process owns it; says which run and which process.
+        SerError: another process owns it, or its whole snapshot; says which run and which process.
     """
-    path = root / "heads" / snapshot / ".owner"
+    snapshot = evolution.partition("/")[0]
+    with _locked(root, snapshot, fcntl.LOCK_SH), _locked(root, evolution, fcntl.LOCK_EX) as file:
+        _say_owner(file, run_id)
+        yield
+
+
+@contextmanager
+def own_snapshot(root: Path, snapshot: str, run_id: str) -> Iterator[None]:
+    """Own a snapshot with every evolution of it, also those that would begin meanwhile, while the block runs.
+
+    Raises:
+        SerError: another process owns one; says which run and which process.
+    """
+    with _locked(root, snapshot, fcntl.LOCK_EX) as file:
+        _say_owner(file, run_id)
+        yield
+
+
+@contextmanager
+def _locked(root: Path, name: str, kind: int) -> Iterator[IO[str]]:
+    path = _owner_file(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        if not _taken(file):
-            raise SerError(_owned(path, snapshot))
-        file.truncate(0)
-        file.write(json.dumps({"run_id": run_id, "pid": os.getpid()}))
-        file.flush()
-        yield
+        if not _taken(file, kind):
+            raise SerError(_owned(root, name))
+        yield file
+
+
+def _say_owner(file: IO[str], run_id: str) -> None:
+    file.truncate(0)
+    file.write(json.dumps({"run_id": run_id, "pid": os.getpid()}))
+    file.flush()
 
 
 @contextmanager
@@ -85,43 +108,65 @@ def _is_at(handle: int, place: Path) -> bool:
         return False
 
 
-def _taken(file: IO[str]) -> bool:
+def _taken(file: IO[str], kind: int) -> bool:
     """Take the lock; whoever only looks whether it is taken holds it for a moment, and is waited for."""
     for patience in (0.05, 0.2, 0.5, 0.0):
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             time.sleep(patience)
     return False
 
 
-def is_owned(root: Path, snapshot: str) -> bool:
-    """Whether a living process owns the snapshot."""
-    path = root / "heads" / snapshot / ".owner"
+def owner_of(root: Path, name: str) -> str | None:
+    """Who owns the evolution or snapshot `name`, "" if it has not said so yet; None if no living process does."""
+    path = _owner_file(root, name)
     if not path.exists():
-        return False
+        return None
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look must not see each other
         except BlockingIOError:
-            return True
-    return False
+            return str(_said_by_owner(path).get("run_id", ""))
+    return None
 
 
-def refuse_owned(root: Path, snapshot: str) -> None:
-    """Raise what `own_snapshot` would raise, without owning anything."""
-    if is_owned(root, snapshot):
-        raise SerError(_owned(root / "heads" / snapshot / ".owner", snapshot))
+def owners_of(root: Path, snapshot: str) -> list[str]:
+    """The runs whose living processes own the snapshot or an evolution of it."""
+    names = [snapshot, *(f"{snapshot}/{folder.name}" for folder in (root / "heads" / snapshot).glob("*/"))]
+    return [owner for name in names if (owner := owner_of(root, name)) is not None]
 
 
-def _owned(path: Path, snapshot: str) -> str:
-    return f"snapshot {snapshot} is being worked on by {_owner(path)}. Wait for it, or stop it, and run again."
+def is_owned(root: Path, snapshot: str) -> bool:
+    """Whether a living process owns the snapshot or an evolution of it."""
+    return bool(owners_of(root, snapshot))
 
 
-def _owner(path: Path) -> str:
+def refuse_owned(root: Path, evolution: str) -> None:
+    """Raise what `own_evolution` would raise, without owning anything."""
+    for name in (evolution.partition("/")[0], evolution):
+        if owner_of(root, name) is not None:
+            raise SerError(_owned(root, name))
+
+
+def _owner_file(root: Path, name: str) -> Path:
+    return root / "heads" / name / ".owner"
+
+
+def _owned(root: Path, name: str) -> str:
+    """Who owns `name`; of a snapshot that may be whoever owns one of its evolutions."""
+    files = [_owner_file(root, name), *sorted((root / "heads" / name).glob("*/.owner"))]
+    taken = [path for path in files if owner_of(root, str(path.parent.relative_to(root / "heads"))) is not None]
+    owner = _said_by_owner(taken[0]) if taken else {}
+    who = f"run {owner['run_id']} (process {owner['pid']})" if owner else "another process"
+    return f"{name} is being worked on by {who}. Wait for it, or stop it, and run again."
+
+
+def _said_by_owner(path: Path) -> dict[str, Any]:
+    """Who the owner is; empty while it has just begun and has not said so."""
     try:
-        owner = json.loads(path.read_text())
-    except ValueError:  # it has just begun and has not said who it is
-        return "another process"
-    return f"run {owner['run_id']} (process {owner['pid']})"
+        said: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        return {}
+    return said

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,9 +80,20 @@ def _has_cuda() -> bool:
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
 
 
+def processor_name() -> str:
+    """The processor as its maker calls it, or the kind of machine where the system does not say."""
+    return _processor("model name") or platform.machine()
+
+
 def _processor_flags() -> set[str]:
+    return set(_processor("flags").split())
+
+
+def _processor(field: str) -> str:
+    """What Linux says of the first processor; nothing elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:  # not Linux: nothing is known, so nothing is assumed
-        return set()
-    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+        return ""
+    line = next((line for line in text.splitlines() if line.startswith(field)), "")
+    return line.partition(":")[2].strip()

@@ -15,7 +15,19 @@ from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from resources.machine import Compute
 from ser.errors import SerError
-from ser.specs import Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
+from ser.specs import (
+    RECIPES,
+    Encoding,
+    Judging,
+    Method,
+    Ppo,
+    PromotionRule,
+    Recipe,
+    RewardTraining,
+    Roles,
+    Spec,
+    Thresholds,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project: `ser.toml` and, unless `SER_DATA` says otherwise, `data` are here."""
@@ -78,9 +90,10 @@ class LandedColumns(Spec):
 class Settings(Spec):
     """Everything a run can be told. Two runs with equal settings and data make the same artifacts."""
 
-    recipe: Literal["paper"] = "paper"
+    recipe: str = Field("paper", description="paper, robust, or one of [recipes]: values below those of this file")
     preset: Literal["smollm2-135m"] = "smollm2-135m"
     loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
+    max_loops: int = Field(5, ge=1, le=20, description="loops that the graph has; the UI needs a reload after a change")
     random_seed: int = Field(0, ge=0)
     anyway: bool = Field(False, description="run the loops although the seed RM is not shown to be better than a coin")
     sft: bool = Field(False, description="fine-tune the backbone on the preferred seed responses first")
@@ -89,24 +102,42 @@ class Settings(Spec):
     encoding: Encoding = Encoding()
     compute: Compute = Compute()
     thresholds: Thresholds = Thresholds()
+    method: Method = Method()
     reward_model: RewardTraining = RewardTraining()
     promotion: PromotionRule = PromotionRule()
     ppo: Ppo = Ppo()
     judging: Judging = Judging()
     controls: Controls = Controls()
     automation: Automation = Automation()
+    recipes: dict[str, dict[str, Any]] = Field({}, description="recipes of your own: loops, thresholds, method")
     landing: dict[DatasetName, LandedColumns] = Field({}, description="dataset to what the columns of its files are")
+
+    @model_validator(mode="after")
+    def _in_the_graph(self) -> "Settings":
+        if self.loops > self.max_loops:
+            raise ValueError(f"loops ({self.loops}) is more than max_loops ({self.max_loops}): raise max_loops too")
+        return self
+
+    @property
+    def as_recipe(self) -> Recipe:
+        """The method under these settings, as one value."""
+        return Recipe(loops=self.loops, thresholds=self.thresholds, **self.method.model_dump())
+
+    @property
+    def student_epochs(self) -> int:
+        """Epochs of a loop's retraining."""
+        return self.method.student_epochs or self.reward_model.seed_epochs
 
     @property
     def digest(self) -> str:
         """12 hex characters that name these settings, as far as they decide what a run makes."""
-        decisive = self.model_dump(exclude={"automation", "landing", "compute"})
+        decisive = self.model_dump(exclude={"automation", "landing", "compute", "max_loops", "recipes"})
         decisive["arithmetic"] = self.compute.arithmetic.model_dump()
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class RecordedSettings(Settings):
-    """The settings of an earlier run, which keep the name that they had then: a setting may have been added since."""
+    """The settings of an evolution, which keep the name that they had: a setting may have been added since."""
 
     _digest: str = PrivateAttr("")
 
@@ -116,25 +147,20 @@ class RecordedSettings(Settings):
         return self._digest
 
     @classmethod
-    def read(cls, path: Path) -> "RecordedSettings":
-        """The settings in a file beside the heads of a run.
+    def read(cls, path: Path, values: Any) -> "RecordedSettings":
+        """The settings `values` that the file at `path`, beside the heads of an evolution, says.
 
         Raises:
-            SerError: there is a setting that this version does not have or allow, or the file is damaged.
+            SerError: there is a setting that this version does not have or allow.
         """
         try:
-            settings = cls.model_validate_json(path.read_bytes())
+            settings = cls.model_validate(values)
         except ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(part for part in problem["loc"] if isinstance(part, str))
-            if not key:
-                raise SerError(
-                    f"{path} cannot be read: {problem['msg']}.\n"
-                    f"Put the file back, or delete {path.parent} to forget that run."
-                ) from error
             raise SerError(
                 f"{path}: {key!r} is no setting of this version, or not with this value ({problem['msg']}).\n"
-                f"Delete {key} there; the run keeps its name and all that it made."
+                f"Delete {key} there; the evolution keeps its name and all that it made."
             ) from error
         settings._digest = path.parent.name
         return settings
@@ -150,10 +176,11 @@ def settings_file() -> Path:
     return Path(os.environ.get("SER_CONFIG") or ROOT / "ser.toml")
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(*, assignments: Sequence[str] = (), **overrides: Any) -> Settings:
     """The settings of `ser.toml` (or the file `SER_CONFIG` names), overridden by the environment, then by `overrides`.
 
     Args:
+        assignments: `KEY=VALUE` as `ser run --set` takes them, for instance `thresholds.tau_high=0.6`.
         overrides: what the flags of a command say; None for what they do not.
 
     Raises:
@@ -167,15 +194,48 @@ def load_settings(**overrides: Any) -> Settings:
             place = name[4:].lower().split("__")
             _put(values, place, _value(text), name)
             origins[tuple(place)] = name
+    for assignment in assignments:
+        key, sign, text = assignment.partition("=")
+        if not sign or not key.strip():
+            raise SerError(f"--set {assignment} is no setting: write KEY=VALUE, for instance thresholds.tau_high=0.6.")
+        place = key.strip().split(".")
+        _put(values, place, _value(text.strip()), f"--set {key}")
+        origins[tuple(place)] = f"--set {key.strip()}"
     for name, value in overrides.items():
         if value is not None:
             _put(values, [name], value, f"--{name}")
             origins[name,] = f"--{name}"
+    defaults = _over(Settings().model_dump(), _recipe(values, origins))
     try:
-        settings = Settings.model_validate(_over(Settings().model_dump(), values))
+        settings = Settings.model_validate(_over(defaults, values))
     except ValidationError as error:
         raise SerError(_explain(error, origins)) from error
     return settings.model_copy(update={"compute": settings.compute.resolved()})
+
+
+def _recipe(values: Mapping[str, Any], origins: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
+    """The settings that the named recipe stands for: one of ours, or a section of [recipes] over `paper`.
+
+    Raises:
+        SerError: there is no such recipe, or its section says more than a recipe can.
+    """
+    name, own = values.get("recipe", "paper"), values.get("recipes", {})
+    if isinstance(own, dict) and isinstance(own.get(name), dict):
+        if unknown := own[name].keys() - {"loops", "thresholds", "method"}:
+            raise SerError(
+                f"recipes.{name}: {min(unknown)!r} is no part of a recipe.\nAllowed here: loops, method, thresholds."
+            )
+        return dict(own[name])
+    if name not in RECIPES:
+        known = sorted({*RECIPES, *own})
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        origin = origins.get(("recipe",))
+        where = f"Change {origin}." if origin else "Change it in ser.toml."
+        said = f"setting 'recipe' is impossible: there is no recipe {name!r}.{hint}"
+        raise SerError(f"{f'{origin}: ' if origin else ''}{said} Known: {', '.join(map(repr, known))}.\n{where}")
+    values_of = RECIPES[name].model_dump()
+    return {"loops": values_of.pop("loops"), "thresholds": values_of.pop("thresholds"), "method": values_of}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ser.data.batches import TOKENS
+
 MIN_PROMPT_TOKENS = 8
 """A pair is only useful while at least this much of its prompt fits beside the longer response."""
 
@@ -39,11 +41,9 @@ Select = Literal["status", "calibrated", "all"]
 Target = Literal["hard", "soft"]
 
 
-class Recipe(Spec):
-    """The method as data: what the seed and every loop do. The defaults are the published method."""
+class Method(Spec):
+    """What the seed and every loop do. The defaults are the published method."""
 
-    loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
-    thresholds: Thresholds = Thresholds()
     teachers: int = Field(1, ge=1, description="reward models of the seed and of each loop; only their seeds differ")
     student: Literal["continue", "fresh"] = Field(
         "continue", description="trained on from the last model, or fresh from the backbone"
@@ -77,7 +77,7 @@ class Recipe(Spec):
         return data
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Recipe":
+    def _consistent(self) -> "Method":
         if self.pool == "whole" and self.label_with == "any":
             raise ValueError(
                 "pool = whole needs label_with = unseen: a model is sure of what it was trained on, right or wrong"
@@ -93,12 +93,27 @@ class Recipe(Spec):
         return self
 
 
+class Recipe(Method):
+    """The method as data, with how often and by which thresholds."""
+
+    loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
+    thresholds: Thresholds = Thresholds()
+
+
 PAPER = Recipe()
 ROBUST = Recipe(
     teachers=3, student="fresh", student_epochs=None, select="calibrated", target="soft", pool="whole",
     label_with="unseen", replay="latest", human_share=0.3,
 )  # fmt: skip
 """The first draft: the studies decide."""
+RECIPES = {"paper": PAPER, "robust": ROBUST}
+
+
+class Scale(Spec):
+    """What makes the rewards of an ensemble's member comparable with the others': their mean and its temperature."""
+
+    offset: float
+    temperature: float
 
 
 class Roles(Spec):
@@ -161,12 +176,21 @@ class Arithmetic(Spec):
     attention: Literal["grouped", "sdpa"] = "grouped"
 
 
+class ModelSpec(Spec):
+    """Base of the specs of stages that run a model."""
+
+    arithmetic: Arithmetic
+
+
 class Execution(Spec):
     """How a stage is run: it may change last bits, never more, and is part of no version."""
 
     threads: int = Field(2, ge=1)
-    batch_tokens: int = Field(768, ge=32)
-    """Padded tokens a batch, or a single longer pair: enough to keep a processor busy, few enough for its caches."""
+    batch_tokens: int = Field(TOKENS, ge=32, description="padded tokens a batch, or a single longer pair")
+
+
+HERE = Execution()
+"""How a stage is run where nobody says it."""
 
 
 class Lora(Spec):
@@ -198,7 +222,6 @@ class RewardTraining(Training):
     """How the reward models of a run are trained."""
 
     seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM and of the controls")
-    loop_epochs: int = Field(1, ge=1, description="epochs of a loop's retraining")
 
     @property
     def training(self) -> Training:
@@ -223,8 +246,18 @@ class Ppo(Spec):
     value_clip: float = Field(0.2, gt=0)
     value_coefficient: float = Field(0.1, ge=0)
     initial_kl: float = Field(0.2, ge=0, description="first weight of the KL penalty per token")
-    target_kl: float = Field(6.0, gt=0, description="KL per response that the adaptive weight aims at")
-    kl_horizon: int = Field(10_000, ge=1, description="episodes over which the KL weight adapts")
+    target_kl: float = Field(0.5, gt=0, description="KL per response (nats) that the adaptive weight aims at")
+    kl_horizon: int | None = Field(
+        None,
+        ge=1,
+        description="episodes that move the KL weight by at most a fifth; default: a rollout or a 16th",
+    )
+
+    @property
+    def horizon(self) -> int:
+        """`kl_horizon`, or at most sixteen horizons a run: so many can change a weight tenfold, and none is so short
+        that one noisy rollout moves the weight by more than a fifth."""
+        return self.kl_horizon if self.kl_horizon is not None else max(self.batch_size, self.episodes // 16)
 
 
 class Judging(Spec):

@@ -146,7 +146,7 @@ def train(
         model,
         examples,
         centering=settings.center_rewards_coefficient,
-        args=_arguments(settings, epochs, steps, random_seed, folder),
+        args=_arguments(settings, epochs, steps, random_seed, folder, model.device),
         callbacks=[StepProgress(progress, steps, len(examples) * epochs)],
     )
     trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to the caller
@@ -162,7 +162,9 @@ def train(
     return result
 
 
-def _arguments(settings: Training, epochs: int, steps: int, random_seed: int, folder: Path) -> TrainingArguments:
+def _arguments(
+    settings: Training, epochs: int, steps: int, random_seed: int, folder: Path, device: torch.device
+) -> TrainingArguments:
     args = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
@@ -178,7 +180,7 @@ def _arguments(settings: Training, epochs: int, steps: int, random_seed: int, fo
         disable_tqdm=True,
         ddp_find_unused_parameters=False,
         ddp_broadcast_buffers=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=device.type == "cpu",
     )
     # A process trains on one device: with more in sight, the parent would put its `DataParallel` around the model.
     args._n_gpu = min(args.n_gpu, 1)

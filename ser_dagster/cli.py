@@ -1,4 +1,4 @@
-"""The `ser` command: land, run, status, audit, report, review, prune, forget, export, demo."""
+"""The `ser` command: land, run, status, audit, report, compare, review, prune, forget, export, demo."""
 
 import argparse
 import json
@@ -7,11 +7,10 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from resources.disk import FULL, is_full, is_of_the_disk
 from ser.errors import SerError
-from ser_dagster.commands import export, forget, land, prune, quarantine, review
+from ser_dagster.commands import audit, compare, export, forget, land, prune, quarantine, review
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,8 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run the chain on the current snapshot of a dataset")
     run.add_argument("--dataset", help="needed when there is more than one")
-    run.add_argument("--loops", type=int, metavar="K", help="at most so many loops")
-    run.add_argument("--recipe", choices=["paper"], help="the method")
+    run.add_argument("--loops", type=int, metavar="K", help="stop after so many loops; a later run goes on")
+    run.add_argument("--recipe", metavar="NAME", help="the method: paper")
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable")
+    run.add_argument("--name", help="what you call this evolution")
     run.add_argument("--no-policy", action="store_true", help="stop at the promoted reward model")
     run.add_argument(
         "--anyway", action="store_true", help="run the loops although the seed model is not shown to beat a coin"
@@ -85,12 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print one JSON document")
     status.set_defaults(command=_status)
 
-    _audit_parser(commands)
+    audit.add_parser(commands)
 
-    report = commands.add_parser("report", help="where the report of the last run is")
+    report = commands.add_parser("report", help="where the report of an evolution is")
     report.add_argument("--dataset", help="needed when there is more than one")
+    report.add_argument("--evolution", metavar="NAME", help="as for audit (default: the last of the dataset)")
     report.add_argument("--open", action="store_true", help="open it in a browser")
     report.set_defaults(command=_report)
+    compare.add_parser(commands)
 
     review.add_parser(commands)
     prune.add_parser(commands)
@@ -104,17 +107,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _audit_parser(commands: Any) -> None:
-    audit = commands.add_parser("audit", help="ask the audit database, with a named query or SQL")
-    audit.add_argument("query", nargs="?", metavar="NAMED QUERY", help="without one, the named queries are listed")
-    audit.add_argument("--sql", help="a read-only SQL statement")
-    audit.add_argument("--pair", metavar="ID", help="the pair of the query `history`")
-    audit.add_argument("--snapshot", help="another snapshot than the latest")
-    audit.add_argument("--format", choices=["table", "csv", "json"], help="of the answer (default table)")
-    audit.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
-    audit.set_defaults(command=_audit, wrong_use=audit.error)
-
-
 def _run(parsed: argparse.Namespace) -> None:
     from ser_dagster.commands.run import run
 
@@ -124,13 +116,15 @@ def _run(parsed: argparse.Namespace) -> None:
         recipe=parsed.recipe,
         policy=not parsed.no_policy,
         anyway=parsed.anyway or None,
+        name=parsed.name,
+        assignments=parsed.set,
     )
     if parsed.json:
         print(json.dumps(result))
     else:
         from ser_dagster.commands.summary import print_summary
 
-        print_summary(result["snapshot"], result["recipe"], result["seconds"])
+        print_summary(result["evolution"], result["seconds"])
 
 
 def _status(parsed: argparse.Namespace) -> None:
@@ -142,21 +136,10 @@ def _status(parsed: argparse.Namespace) -> None:
         print_status(status())
 
 
-def _audit(parsed: argparse.Namespace) -> None:
-    from ser_dagster.commands.audit import answer, misuse, rebuild_database
-
-    if unused := misuse(parsed):
-        parsed.wrong_use(unused)
-    if parsed.rebuild:
-        print(rebuild_database())
-    else:
-        print(answer(parsed.query, parsed.sql, parsed.pair, parsed.snapshot, parsed.format or "table"))
-
-
 def _report(parsed: argparse.Namespace) -> None:
     from ser_dagster.commands.summary import find_report
 
-    path = find_report(parsed.dataset)
+    path = find_report(parsed.dataset, parsed.evolution)
     print(path)
     if parsed.open:
         import webbrowser

@@ -21,6 +21,6 @@ defs = dg.Definitions(
     jobs=[run, audit_after_failure],
     sensors=[landing_sensor(run, settings.automation), fail_dead_runs, remind_of_retries, audit_failed_runs(run)],
     schedules=schedules(run, settings.automation, Landing(data_root(), settings).folders()),
-    resources={"ser": SerResource(recipe=None, loops=None, anyway=None, terminal=False)},
+    resources={"ser": SerResource(recipe=None, loops=None, anyway=None, name=None, settings=None, terminal=False)},
     executor=dg.in_process_executor,
 )

@@ -27,7 +27,7 @@ def ser_run(settings: Settings) -> Job:
     """The job behind `ser run`, the landing sensor and the schedules."""
     return dg.define_asset_job(
         "ser_run",
-        selection=dg.AssetSelection.assets(*run_keys(settings, settings.loops, policy=True)),
+        selection=dg.AssetSelection.assets(*run_keys(settings, policy=True)),
         partitions_def=SNAPSHOTS,
         executor_def=dg.in_process_executor,
         # A retry begins at the beginning: the artifact store knows better than Dagster what is finished.

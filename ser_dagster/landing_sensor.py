@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from assets.ser_resource import SNAPSHOTS
+from assets.ser_resource import SNAPSHOTS, run_config
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
 from resources.landing.folders import Arrivals, NotAllLandedError, links_out
@@ -15,8 +15,8 @@ from resources.landing.ignored_files import misplaced
 from resources.landing.inbox import fetch
 from resources.landing.landed import Landed
 from resources.landing.zone import Landing
-from resources.launchers import in_own_process
-from resources.locks import is_owned
+from resources.launchers import in_process
+from resources.locks import owner_of
 from resources.settings import Automation, Settings, data_root, load_settings
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
@@ -54,7 +54,7 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Lands finished files and requests one run of each new snapshot."""
         settings = load_settings()
-        store = ArtifactStore(data_root() / "artifacts", in_own_process)
+        store = ArtifactStore(data_root() / "artifacts", in_process)
         zone = Landing(data_root(), settings)
         done: dict[str, str] = json.loads(context.cursor or "{}")
         looks = _fetch(settings.automation.inbox)
@@ -150,7 +150,7 @@ def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str
     if snapshot == done:
         return Look(f"nothing new since {snapshot}", settled=snapshot)
     root = data_root()
-    if is_owned(root, snapshot):
+    if owner_of(root, f"{snapshot}/{settings.digest}") is not None:
         return Look(f"{snapshot} is being worked on already", settled=done)
     damage: list[str] = []
     if _is_complete(Heads(root, snapshot, settings, store), damage.append):
@@ -186,7 +186,10 @@ def _result(looks: dict[str, Look], settings: Settings) -> dg.SensorResult:
         raise SerError(reasons) from failures[0]
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=f"{snapshot}:{settings.digest}", partition_key=snapshot) for snapshot in snapshots
+            dg.RunRequest(
+                run_key=f"{snapshot}:{settings.digest}", partition_key=snapshot, run_config=run_config(settings)
+            )
+            for snapshot in snapshots
         ],
         dynamic_partitions_requests=[SNAPSHOTS.build_add_request(snapshots)] if snapshots else None,
         skip_reason=None if snapshots else reasons or "no dataset has a landing folder yet",

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from assets.ser_resource import run_config
 from resources.landing.zone import Landing
 from resources.settings import Automation, data_root, load_settings
 from ser.errors import SerError
-from ser_dagster.home import register
+from ser_dagster.dagster_instance import register
 from ser_dagster.jobs import Job
 
 WEEKLY = "0 3 * * 0"
@@ -38,12 +39,13 @@ def _schedule(job: Job, name: str, dataset: str, cron: str | None) -> dg.Schedul
     on, off = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
 
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        zone = Landing(data_root(), load_settings())
+        settings = load_settings()
+        zone = Landing(data_root(), settings)
         if dataset not in zone.datasets():
             return dg.SkipReason(f"{dataset}: nothing has landed yet")
         snapshot = zone.current_snapshot(dataset)
         register(context.instance, snapshot)
-        return dg.RunRequest(partition_key=snapshot)
+        return dg.RunRequest(partition_key=snapshot, run_config=run_config(settings))
 
     try:
         return dg.schedule(

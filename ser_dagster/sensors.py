@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets.ser_resource import PARTITION_TAG
-from ser_dagster.home import WILL_RETRY, fail_ownerless_runs, repeat_failures
+from ser_dagster.dead_runs import WILL_RETRY, fail_ownerless_runs, repeat_failures
 from ser_dagster.jobs import Job, audit_after_failure
 
 LOADED = datetime.now(UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resources.settings import ROOT
 from ser.errors import SerError
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 
 SENSOR_SECONDS = "3600"
 """A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute."""

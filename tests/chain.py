@@ -1,7 +1,7 @@
 """Running the real graph on tiny models, with or without injected rewards."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,16 @@ import pytest
 
 from assets.graph import graph, run_keys
 from assets.ser_resource import SNAPSHOTS, SerResource
-from resources import workshop
+from resources import evolution
+from resources.evolution import Evolution
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.settings import load_settings
-from resources.workshop import Workshop
 from ser.data import tables
 from ser.models.states import PairStates
+from ser.progress import Progress
+from ser.stages.job import Job
+from ser.stages.label import LabelInputs
 
 SETTINGS = """
 [encoding]
@@ -53,6 +56,7 @@ def project(folder: Path, settings: str, backbone: Path) -> Iterator[tuple[Path,
         patch.setenv("SER_CONFIG", str(folder / "ser.toml"))
         patch.setenv("SER_BACKBONE__MODEL", str(backbone))
         patch.setenv("SER_COMPUTE__THREADS", "1")
+        patch.setenv("SER_MAX_LOOPS", "3")
         patch.delenv("DAGSTER_HOME", raising=False)
         yield folder / "data", patch
 
@@ -62,11 +66,11 @@ def land(root: Path, *files: Path, dataset: str = "tiny") -> str:
     return Landing(root, load_settings()).land(list(files), dataset).snapshot
 
 
-def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.ExecuteInProcessResult, Workshop]:
+def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.ExecuteInProcessResult, Evolution]:
     """Run the job of `ser run` on a snapshot, in an instance that is forgotten."""
     settings = load_settings()
     assets, checks = graph(settings)
-    selection = dg.AssetSelection.assets(*run_keys(settings, settings.loops, policy))
+    selection = dg.AssetSelection.assets(*run_keys(settings, policy))
     job = dg.define_asset_job("ser_run", selection=selection, partitions_def=SNAPSHOTS)
     defs = dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], resources={"ser": SerResource()})
     with dg.instance_for_test() as instance:
@@ -75,20 +79,19 @@ def materialize(root: Path, snapshot: str, policy: bool = True) -> tuple[dg.Exec
             instance=instance, partition_key=snapshot, raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )  # fmt: skip
-    return result, Workshop(root, settings, snapshot)
+    return result, Evolution(root, settings, snapshot)
 
 
 def inject(monkeypatch: pytest.MonkeyPatch, probabilities: Probabilities) -> None:
     """Let `probabilities` decide what every loop's reward model says of the pool; all else stays real."""
 
-    def launch(
-        module: str, spec: Any, inputs: Mapping[str, Any], out: Path, progress: Any, **how: Any
-    ) -> dict[str, Any]:
-        if module != "ser.stages.label":
-            return in_process(module, spec, inputs, out, progress, **how)
+    def launch(job: Job, progress: Progress) -> dict[str, Any]:
+        if not isinstance(job.inputs, LabelInputs):
+            return in_process(job, progress)
+        inputs, out = job.inputs, job.out
         loop = int(out.parts[-3].removeprefix("loop_"))
-        taken = {row["pair_id"] for path in inputs["kept"] for row in tables.read(path, columns=["pair_id"])}
-        pool = sorted(one.pair.pair_id for one in PairStates(inputs["states"]).pairs() if one.pair.pair_id not in taken)
+        taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
+        pool = sorted(one.pair.pair_id for one in PairStates(inputs.states).pairs() if one.pair.pair_id not in taken)
         rows = []
         for number, pair_id in enumerate(pool):
             p_a, p_b = probabilities(loop, number, pair_id)
@@ -101,7 +104,7 @@ def inject(monkeypatch: pytest.MonkeyPatch, probabilities: Probabilities) -> Non
         tables.write(out / "self_labels.parquet", tables.SELF_LABELS, rows)
         return {"n_pool": len(rows), "reward_offset": 0.0, "temperature": 1.0}
 
-    monkeypatch.setattr(workshop, "in_process", launch)
+    monkeypatch.setattr(evolution, "in_process", launch)
 
 
 def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, str]:
@@ -119,6 +122,6 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {f"{one.asset_key.to_user_string()}:{one.check_name}": one.passed for one in evaluations}
 
 
-def summary(work: Workshop, key: str) -> dict[str, Any]:
+def summary(work: Evolution, key: str) -> dict[str, Any]:
     """The summary of an asset's artifact."""
     return json.loads((work.heads.get(key).path / "summary.json").read_text())

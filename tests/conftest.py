@@ -31,5 +31,6 @@ def data_root(tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SER_CONFIG", str(tmp_path / "ser.toml"))
     monkeypatch.setenv("SER_BACKBONE__MODEL", str(tiny_backbone))
     monkeypatch.setenv("SER_COMPUTE__THREADS", "1")
+    monkeypatch.setenv("SER_MAX_LOOPS", "3")  # each loop more costs time in every run
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     return root

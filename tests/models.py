@@ -1,7 +1,9 @@
 """Tiny encoded pairs and reward models for tests."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ser.data import tables
 from ser.data.encoded import write_encoded
@@ -9,9 +11,10 @@ from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import Pair, canonical_prompt, ordered, pair_id
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
-from ser.progress import silent
-from ser.specs import Arithmetic, Lora
-from ser.stages.specs import TrunkSpec
+from ser.progress import Progress, silent
+from ser.specs import Arithmetic, Execution, Lora, Spec
+from ser.stages.job import Job
+from ser.stages.trunk import TrunkSpec
 from tests.pairs import labelled_rows
 
 
@@ -36,20 +39,27 @@ def pass_trunk(
     pairs: Path, backbone: Path, out: Path, arithmetic: Arithmetic, top: float, max_length: int = 128
 ) -> None:
     """Write the tokens of a table of pairs, and their states after the frozen layers, into `out`."""
-    from ser.stages import trunk
-
     tokenizer, tokens = load_tokenizer(backbone), out.with_name(f"{out.name}_tokens")
     tokens.mkdir()
     rows = tables.read(pairs, columns=tables.PAIRS.names)
     write_encoded((encode_pair(tokenizer, Pair(**row), max_length) for row in rows), tokens)
-    trunk.run(TrunkSpec(arithmetic=arithmetic, top=top), {"encoded": tokens, "backbone": backbone}, out, silent)
+    run_stage("trunk", TrunkSpec(arithmetic=arithmetic, top=top), {"encoded": tokens, "backbone": backbone}, out)
+
+
+def run_stage(
+    stage: str, spec: Spec, inputs: Mapping[str, Any], out: Path, progress: Progress = silent, **execution: int
+) -> dict[str, Any]:
+    """The summary of a stage, run here on one thread; of `inputs` it gets those that it knows."""
+    known = get_type_hints(import_module(f"ser.stages.{stage}").run)["inputs"].model_fields
+    own = {name: value for name, value in inputs.items() if name in known}
+    return Job.of(stage, spec, own, out, Execution(**{"threads": 1, **execution})).run(progress)
 
 
 def random_model(backbone: Path, top: float = 0.5, seed: int = 0) -> RewardModel:
     """A reward model whose adapter does something: LoRA's B matrices are not zero."""
     import torch
 
-    model = RewardModel.new(backbone, Lora(r=4, alpha=8, top=top), "float32", random_seed=seed).eval()
+    model = RewardModel.new(backbone, Lora(r=4, alpha=8, top=top), Arithmetic(), random_seed=seed).eval()
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         if "lora_B" in name or "score" in name:

@@ -180,7 +180,7 @@ def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
         SerError: the file's tables are of another version of this package.
     """
     try:
-        for name in ("schema.sql", "views.sql"):
+        for name in ("macros.sql", "schema.sql", "views.sql", "analysis.sql"):
             connection.execute((_SQL / name).read_text())
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         raise SerError(

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from ser.errors import SerError
 
 _BLOCK = re.compile(r"^-- name: (\S+)\n-- (.+)\n", re.MULTILINE)
 
-LATEST = """
-SELECT snapshot FROM heads LEFT JOIN
-    (SELECT snapshot, max(scored_at) AS scored_at FROM self_labels GROUP BY snapshot) USING (snapshot)
-GROUP BY snapshot ORDER BY max(scored_at) DESC NULLS LAST, max(finished_at) DESC, snapshot DESC
+_KNOWN = """
+SELECT evolution, name, snapshot, dataset, settings_digest FROM evolutions
+ORDER BY finished_at DESC NULLS LAST, evolution DESC
 """
-"""The snapshots, the one that was labelled last first."""
+_NAMED = 10
+"""Evolutions that an error names at most."""
 
 
 @cache
@@ -28,12 +29,27 @@ def named_queries() -> dict[str, tuple[str, str]]:
 
 
 def run_named(
-    path: Path, name: str, snapshot: str | None = None, pair: str | None = None, patience: float = 5.0
+    path: Path, name: str, evolution: str, pair: str | None = None, patience: float = 5.0
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and rows of a named query on `snapshot` (default: the one that was labelled last).
+    """The columns and rows of a named query on an evolution (its full name).
 
     Raises:
-        SerError: the query, the snapshot or the pair is unknown, or `history` was asked for without a pair.
+        SerError: the query or the pair is unknown, or `history` was asked for without a pair.
+    """
+    check_query(name, pair)
+    sql = named_queries()[name][1]
+    parameters = {"evolution": evolution} | ({"pair": pair} if "$pair" in sql else {})
+    columns, rows = query(path, sql, parameters, patience)
+    if pair and name == "history" and not rows:
+        raise SerError(_no_history(path, evolution, pair, patience))
+    return columns, rows
+
+
+def check_query(name: str, pair: str | None) -> None:
+    """Check that there is a query of this name, and that it has the pair that it needs.
+
+    Raises:
+        SerError: names what there is, or what is missing.
     """
     known = named_queries()
     if name not in known:
@@ -42,29 +58,50 @@ def run_named(
         raise SerError(f"There is no audit query {name!r}.{hint}\nThere are: {', '.join(known)}.")
     if name == "history" and not pair:
         raise SerError("`ser audit history` needs a pair: add --pair ID (`ser audit flips` lists some).")
-    snapshot = _snapshot(path, snapshot, patience)
-    sql = known[name][1]
-    parameters = {"snapshot": snapshot} | ({"pair": pair} if "$pair" in sql else {})
-    columns, rows = query(path, sql, parameters, patience)
-    if pair and name == "history" and not rows:
-        raise SerError(_no_history(path, snapshot, pair, patience))
-    return columns, rows
 
 
-def _snapshot(path: Path, wanted: str | None, patience: float) -> str:
-    """`wanted`, if it is known, else the snapshot that was labelled last."""
-    snapshots = [row[0] for row in query(path, LATEST, patience=patience)[1]]
-    if not snapshots:
-        raise SerError("The audit database has no run yet: `ser run` makes one.")
-    if wanted is not None and wanted not in snapshots:
-        raise SerError(f"The audit knows no snapshot {wanted!r}.\nIt knows: {', '.join(snapshots[:10])}.")
-    return wanted or snapshots[0]
+def find_evolution(path: Path, wanted: str | None = None, dataset: str | None = None, patience: float = 5.0) -> str:
+    """The full name of the evolution that a person means, by default the one that was touched last.
+
+    Args:
+        wanted: its full name, the name that a person gave it, or how its snapshot or its settings digest begins.
+        dataset: whose evolutions are looked at.
+
+    Raises:
+        SerError: there is no such one, or more than one; names those that there are.
+    """
+    columns, rows = query(path, _KNOWN, patience=patience)
+    known = [dict(zip(columns, row, strict=True)) for row in rows]
+    if not known:
+        raise SerError("The audit database has no evolution yet: `ser run` makes one.")
+    mine = [one for one in known if dataset in (None, one["dataset"])]
+    if not mine:
+        raise SerError(f"The audit knows no evolution of dataset {dataset!r}.\nIt knows: {_names(known)}.")
+    if wanted is None:
+        return mine[0]["evolution"]
+    for fits in (
+        [one for one in mine if wanted in (one["evolution"], one["name"])],
+        [one for one in mine if one["evolution"].startswith(wanted) or one["settings_digest"].startswith(wanted)],
+    ):
+        if len(fits) == 1:
+            return fits[0]["evolution"]
+        if fits:
+            raise SerError(
+                f"{wanted!r} may be {len(fits)} evolutions: give more of the name.\nThey are: {_names(fits)}."
+            )
+    raise SerError(f"The audit knows no evolution {wanted!r}.\nIt knows: {_names(mine)}.")
 
 
-def _no_history(path: Path, snapshot: str, pair: str, patience: float) -> str:
+def _names(evolutions: Sequence[Mapping[str, Any]]) -> str:
+    """Full names, each with what a person calls it."""
+    said = [one["evolution"] + (f" ({one['name']})" if one["name"] else "") for one in evolutions[:_NAMED]]
+    return ", ".join(said) + (f" and {len(evolutions) - _NAMED} more" if len(evolutions) > _NAMED else "")
+
+
+def _no_history(path: Path, evolution: str, pair: str, patience: float) -> str:
     """Why a pair has no labels: it is unknown, or not in the pool."""
-    sql = "SELECT role FROM roles WHERE snapshot = $snapshot AND pair_id = $pair"
-    found = query(path, sql, {"snapshot": snapshot, "pair": pair}, patience)[1]
+    sql = "SELECT role FROM roles WHERE evolution = $evolution AND pair_id = $pair"
+    found = query(path, sql, {"evolution": evolution, "pair": pair}, patience)[1]
     if not found:
-        return f"There is no pair {pair!r} in {snapshot}.\n`ser audit flips` and the table pairs list some."
-    return f"Pair {pair} has role {found[0][0]} in {snapshot}, and no loop has labelled it."
+        return f"There is no pair {pair!r} in {evolution}.\n`ser audit flips` and the table pairs list some."
+    return f"Pair {pair} has role {found[0][0]} in {evolution}, and no loop has labelled it."

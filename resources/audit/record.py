@@ -1,4 +1,4 @@
-"""What a sync needs to know of a run: its artifacts, as the artifact store hands them over."""
+"""What a sync needs to know of an evolution: its artifacts, as the artifact store hands them over."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resources.artifacts import Part
+from resources.asset_keys import is_reward_model, loop_of, model_of
+from resources.settings import Settings
 from ser.method.promotion import GATE_NOT_SHOWN
 
 TABLES = (
@@ -33,30 +35,35 @@ class AuditArtifact(Protocol):
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """The artifacts of the latest run of a recipe on a snapshot, as far as it came: asset key -> artifact."""
+class EvolutionRecord:
+    """The artifacts of an evolution, as far as it came: asset key -> artifact."""
 
+    evolution: str
+    """`<snapshot>/<settings digest>`."""
+    name: str | None
+    """What a person calls it."""
     snapshot: str
     dataset: str
-    recipe: str
-    settings: str
-    """The digest of the settings."""
+    settings: Settings
     artifacts: Mapping[str, AuditArtifact]
 
-    def without_leftovers(self) -> "RunRecord":
-        """This record without what only heads of an earlier run point at.
+    def without_leftovers(self) -> "EvolutionRecord":
+        """This record without what only heads of an earlier execution point at.
 
         That is what was made from a model or from labels that are replaced by now, what stands behind a closed gate,
         and the loops after the one that converged.
         """
-        current = {key: one for key, one in self.artifacts.items() if not self._is_stale(key, one)}
-        if self.gate_is_closed():
+        stale = {key for key, one in self.artifacts.items() if self._is_stale(key, one)}
+        if self._is_decided_before(stale):
+            stale.add("evolved_rm")
+        current = {key: one for key, one in self.artifacts.items() if key not in stale}
+        if replace(self, artifacts=current).gate_is_closed():
             behind = ("ppo_policy", "policy_evaluation", "controls/judge_rm")
             current = {key: one for key, one in current.items() if not (loop_of(key) or key in behind)}
         ends = [
             loop
             for key, artifact in current.items()
-            if key.endswith("/status_report") and artifact.summary["status"] == "converged" and (loop := loop_of(key))
+            if key.endswith("/status_report") and artifact.summary["ends"] and (loop := loop_of(key))
         ]
         if not ends:
             return replace(self, artifacts=current)
@@ -64,7 +71,7 @@ class RunRecord:
         kept = {
             key: artifact
             for key, artifact in current.items()
-            if (loop_of(key) or 0) < last or (loop_of(key) == last and key.partition("/")[2] not in after)
+            if (loop_of(key) or 0) < last or (loop_of(key) == last and key.split("/")[1] not in after)
         }
         return replace(self, artifacts=kept)
 
@@ -82,13 +89,21 @@ class RunRecord:
         model = self.artifacts.get(described)
         return model is not None and not made_from(artifact, name, model.part(part))
 
+    def _is_decided_before(self, stale: set[str]) -> bool:
+        """Whether the promotion was decided on other held-out scores than those of the models that there are now."""
+        promotion = self.artifacts.get("evolved_rm")
+        scores = promotion.manifest["inputs"]["heldout"] if promotion else []
+        for loop, decided_on in enumerate(scores):
+            key = f"{model_of(loop)}.heldout"
+            now = self.artifacts.get(key)
+            if key in stale or (now is not None and decided_on["sha256"] != now.part("heldout.parquet").digest):
+                return True
+        return False
+
     def gate_is_closed(self) -> bool:
-        """Whether the run ended with its seed RM: it was promoted because it is not shown to be better than a coin."""
-        promotion, seed = self.artifacts.get("evolved_rm"), self.artifacts.get("seed_rm.heldout")
-        if promotion is None or seed is None or promotion.summary["verdict"] != GATE_NOT_SHOWN:
-            return False
-        decided_on = promotion.manifest["inputs"]["heldout"][0]["sha256"]
-        return decided_on == seed.part("heldout.parquet").digest
+        """Whether it ended with its seed RM: that was promoted because it is not shown to be better than a coin."""
+        promotion = self.artifacts.get("evolved_rm")
+        return promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
 
     def loops(self) -> list[int]:
         """The loops that have labelled the pool, in order."""
@@ -96,21 +111,7 @@ class RunRecord:
 
     def reward_models(self) -> list[AuditArtifact]:
         """The seed RM, the RM of every loop, and the controls."""
-        return [
-            artifact
-            for key, artifact in self.artifacts.items()
-            if not key.endswith(".heldout")
-            and (
-                key == "seed_rm"
-                or key.endswith("/retrained_rm")
-                or (key.startswith("controls/") and key.endswith("_rm"))
-            )
-        ]
-
-    def parent(self, key: str) -> AuditArtifact | None:
-        """The RM that the training of `key` continued from: the one of the loop before."""
-        loop = loop_of(key)
-        return self.artifacts.get(model_of(loop - 1)) if loop else None
+        return [artifact for key, artifact in self.artifacts.items() if is_reward_model(key)]
 
 
 def made_from(artifact: AuditArtifact, name: str, part: Part) -> bool:
@@ -119,19 +120,6 @@ def made_from(artifact: AuditArtifact, name: str, part: Part) -> bool:
     The content decides, as it does in the store: the version that the manifest names may be another one of it.
     """
     return artifact.manifest["inputs"][name]["sha256"] == part.digest
-
-
-def loop_of(key: str) -> int | None:
-    """The loop of an asset key: 0 for the seed RM, None for what belongs to no loop."""
-    if key == "seed_rm":
-        return 0
-    head = key.partition("/")[0]
-    return int(head[5:]) if head.startswith("loop_") and head[5:].isdigit() else None
-
-
-def model_of(loop: int) -> str:
-    """The asset key of the RM that is trained in `loop`."""
-    return "seed_rm" if loop == 0 else f"loop_{loop}/retrained_rm"
 
 
 def utc(time: str | None) -> datetime | None:

@@ -1,17 +1,13 @@
--- Tables of the audit database. Every TIMESTAMP is UTC. Loop 0 is the seed. Rewards are raw model outputs;
--- p is sigmoid(reward - reward_offset of the loop). The parquet artifacts are the truth; this is their copy.
+-- Tables of the audit database. Facts are of artifacts, which are named by their content: each is stored once, however
+-- many evolutions share it, and none is changed later. evolution_artifacts says which evolution has which artifact; what
+-- an evolution shows are views over both (views.sql). Every TIMESTAMP is UTC. Loop 0 is the seed. Rewards are raw model
+-- outputs; p is sigmoid(reward - reward_offset of the loop). The parquet artifacts are the truth; this is their copy.
 
--- group: what ties a pair to others that say the same in other words. Pairs of one group, or else of one prompt, are
--- right or wrong together: the intervals of evaluations allow for it, those of the views take pairs as independent.
+-- tied: a hash of what ties a pair to others that say the same in other words: its group, or else its prompt. Such pairs
+-- are right or wrong together, and intervals allow for it.
 CREATE TABLE IF NOT EXISTS pairs (
     pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL, response_a VARCHAR NOT NULL,
-    response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMP
-);
-
--- What each pair was used for. in_vault: its label is known, and was kept from all that learns.
-CREATE TABLE IF NOT EXISTS roles (
-    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL,
-    in_vault BOOLEAN NOT NULL
+    response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMP, tied UBIGINT NOT NULL
 );
 
 -- Two datasets may have the same pair, with other labels. origin: landed, or review (the pair was chosen for it).
@@ -20,70 +16,73 @@ CREATE TABLE IF NOT EXISTS human_labels (
     labelled_at TIMESTAMP, dataset VARCHAR NOT NULL
 );
 
--- from_*: what the loop before said of the same pair, so that a changed label is seen without sorting the table.
-CREATE TABLE IF NOT EXISTS self_labels (
-    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, loop INTEGER NOT NULL, pair_id VARCHAR NOT NULL,
-    rm_version VARCHAR NOT NULL, reward_a DOUBLE, reward_b DOUBLE, p_a DOUBLE, p_b DOUBLE, confidence DOUBLE,
-    preferred VARCHAR NOT NULL, rule VARCHAR NOT NULL, kept BOOLEAN NOT NULL, reason VARCHAR, weight DOUBLE NOT NULL,
-    run_id VARCHAR, scored_at TIMESTAMP, from_loop INTEGER, from_preferred VARCHAR, from_confidence DOUBLE
+-- One snapshot under one set of settings. state: finished (a reward model is promoted) or unfinished. verdict: shown,
+-- not_shown, worse, gate_not_shown. gain_calibration: what the last loop gained over the seed, which was decided on, in
+-- the unit of the promotion's statistic; detectable: the smallest gain that these pairs show with 80 % power; needed:
+-- calibration pairs that 2 points would need. gain_test: what the promoted loop, or else the last, gained on test pairs.
+CREATE TABLE IF NOT EXISTS evolutions (
+    evolution VARCHAR NOT NULL, name VARCHAR, snapshot VARCHAR NOT NULL, dataset VARCHAR NOT NULL,
+    settings_digest VARCHAR NOT NULL, settings VARCHAR NOT NULL, recipe VARCHAR NOT NULL, preset VARCHAR NOT NULL,
+    backbone VARCHAR NOT NULL, random_seed BIGINT NOT NULL, draw BIGINT NOT NULL, state VARCHAR NOT NULL,
+    promoted_loop INTEGER, promoted_rm VARCHAR, verdict VARCHAR, gain_calibration DOUBLE, gain_calibration_low DOUBLE,
+    gain_calibration_high DOUBLE, gain_test DOUBLE, gain_test_low DOUBLE, gain_test_high DOUBLE, detectable DOUBLE,
+    needed BIGINT, why VARCHAR, started_at TIMESTAMP, finished_at TIMESTAMP
 );
 
--- artifact: the version of the held-out scoring, so that a test set that has grown does not mix with the earlier one.
-CREATE TABLE IF NOT EXISTS heldout_scores (
-    rm_version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, split VARCHAR NOT NULL,
-    reward_a DOUBLE, reward_b DOUBLE, confidence DOUBLE, artifact VARCHAR NOT NULL
+-- current: whether the asset of the evolution is this artifact now, or was it before it was made anew.
+CREATE TABLE IF NOT EXISTS evolution_artifacts (
+    evolution VARCHAR NOT NULL, asset VARCHAR NOT NULL, version VARCHAR NOT NULL, current BOOLEAN NOT NULL,
+    run_id VARCHAR, seconds DOUBLE, finished_at TIMESTAMP
 );
 
--- status: 1, 2, converged; gate_not_shown, in loop 1: the seed was not shown to be better than a coin, and none was run.
-CREATE TABLE IF NOT EXISTS status_reports (
-    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, loop INTEGER NOT NULL, status VARCHAR NOT NULL,
-    n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT, n_min BIGINT, n_kept BIGINT, reward_offset DOUBLE,
-    thresholds VARCHAR, PRIMARY KEY (snapshot, recipe, loop)
+-- What each pair was used for, by the versions of splits and encoded_pairs (which leaves out what does not fit; '' before
+-- it was made). in_vault: its label is known, and was kept from all that learns.
+CREATE TABLE IF NOT EXISTS role_facts (
+    splits VARCHAR NOT NULL, encoded VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL,
+    in_vault BOOLEAN NOT NULL
 );
 
--- A model that several snapshots share has a row in each. loop is NULL for a control.
-CREATE TABLE IF NOT EXISTS reward_models (
-    rm_version VARCHAR NOT NULL, snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, asset VARCHAR NOT NULL,
-    loop INTEGER, parent_version VARCHAR, n_human BIGINT, n_pseudo BIGINT, random_seed BIGINT, train_seconds DOUBLE,
-    promoted BOOLEAN NOT NULL, why VARCHAR, path VARCHAR NOT NULL, PRIMARY KEY (rm_version, snapshot, recipe)
+-- A scoring of a pool pair with what was decided about it. labels, decision, earlier: the versions of the self-labels, of
+-- what decided (filtered_pairs, or the status report of a loop that converged; '' before that) and of the self-labels of
+-- the loop before ('' in loop 1). from_*: what these said of the pair, so that a changed label is seen without a sort.
+CREATE TABLE IF NOT EXISTS self_label_facts (
+    labels VARCHAR NOT NULL, decision VARCHAR NOT NULL, earlier VARCHAR NOT NULL, pair_id VARCHAR NOT NULL,
+    rm_version VARCHAR NOT NULL, reward_a DOUBLE, reward_b DOUBLE, p_a DOUBLE, p_b DOUBLE, spread DOUBLE,
+    confidence DOUBLE, preferred VARCHAR NOT NULL, rule VARCHAR NOT NULL, kept BOOLEAN NOT NULL, reason VARCHAR,
+    target DOUBLE NOT NULL, weight DOUBLE NOT NULL, run_id VARCHAR, scored_at TIMESTAMP, from_preferred VARCHAR,
+    from_confidence DOUBLE
 );
 
-CREATE TABLE IF NOT EXISTS evaluations (
-    rm_version VARCHAR NOT NULL, split VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE,
-    ci_low DOUBLE, ci_high DOUBLE, n BIGINT, artifact VARCHAR NOT NULL,
-    PRIMARY KEY (artifact, rm_version, split, metric)
+-- preferred: what people said of the pair when it was scored.
+CREATE TABLE IF NOT EXISTS heldout_facts (
+    version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, split VARCHAR NOT NULL, preferred VARCHAR NOT NULL,
+    reward_a DOUBLE, reward_b DOUBLE, confidence DOUBLE
 );
 
-CREATE TABLE IF NOT EXISTS policies (
-    policy_version VARCHAR NOT NULL, snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, asset VARCHAR NOT NULL,
-    loop INTEGER, rm_version VARCHAR, algorithm VARCHAR NOT NULL, episodes BIGINT, mean_reward DOUBLE, kl DOUBLE,
-    train_seconds DOUBLE, path VARCHAR NOT NULL, PRIMARY KEY (policy_version, snapshot, recipe)
+CREATE TABLE IF NOT EXISTS status_facts (
+    version VARCHAR NOT NULL, status VARCHAR NOT NULL, n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT,
+    n_min BIGINT, reward_offset DOUBLE, thresholds VARCHAR
 );
 
-CREATE TABLE IF NOT EXISTS policy_samples (
-    policy_version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, prompt VARCHAR NOT NULL, base_response VARCHAR,
+CREATE TABLE IF NOT EXISTS selection_facts (version VARCHAR NOT NULL, n_kept BIGINT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS reward_model_facts (
+    version VARCHAR NOT NULL, parent_version VARCHAR, n_human BIGINT, n_pseudo BIGINT, random_seed BIGINT,
+    train_seconds DOUBLE, device VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS evaluation_facts (
+    version VARCHAR NOT NULL, split VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE, ci_low DOUBLE,
+    ci_high DOUBLE, n BIGINT
+);
+
+CREATE TABLE IF NOT EXISTS policy_facts (
+    version VARCHAR NOT NULL, rm_version VARCHAR, algorithm VARCHAR NOT NULL, episodes BIGINT, mean_reward DOUBLE,
+    kl DOUBLE, train_seconds DOUBLE
+);
+
+CREATE TABLE IF NOT EXISTS policy_sample_facts (
+    version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, prompt VARCHAR NOT NULL, base_response VARCHAR,
     policy_response VARCHAR, base_reward DOUBLE, policy_reward DOUBLE, judge_base DOUBLE, judge_policy DOUBLE,
     outcome VARCHAR
 );
-
--- Which artifact each asset was in the latest run of a recipe on a snapshot: the views follow these.
-CREATE TABLE IF NOT EXISTS heads (
-    snapshot VARCHAR NOT NULL, recipe VARCHAR NOT NULL, settings VARCHAR NOT NULL, dataset VARCHAR NOT NULL,
-    asset VARCHAR NOT NULL, version VARCHAR NOT NULL, seconds DOUBLE, finished_at TIMESTAMP,
-    PRIMARY KEY (snapshot, recipe, asset)
-);
-
--- The Wilson score interval at 95 %; equal to ser.method.stats.wilson.
-CREATE OR REPLACE MACRO wilson_low(k, n) AS CASE
-    WHEN n = 0 OR k = 0 THEN 0.0
-    ELSE (k / n + 3.841458820694124 / (2 * n)
-        - 1.959963984540054 * sqrt(k / n * (1 - k / n) / n + 3.841458820694124 / (4.0 * n * n)))
-        / (1 + 3.841458820694124 / n) END;
-CREATE OR REPLACE MACRO wilson_high(k, n) AS CASE
-    WHEN n = 0 OR k = n THEN 1.0
-    ELSE (k / n + 3.841458820694124 / (2 * n)
-        + 1.959963984540054 * sqrt(k / n * (1 - k / n) / n + 3.841458820694124 / (4.0 * n * n)))
-        / (1 + 3.841458820694124 / n) END;
-
--- Confidence in tenths, 5 to 9: the bin [0.7, 0.8) is 7, and 1.0 belongs to 9.
-CREATE OR REPLACE MACRO confidence_bin(c) AS least(9, greatest(5, CAST(floor(c * 10) AS INTEGER)));

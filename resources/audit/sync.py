@@ -1,4 +1,4 @@
-"""Copying a run into the audit database, making that anew, and comparing it with the parquet files."""
+"""Copying an evolution into the audit database, making that anew, and comparing it with the parquet files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,18 +17,32 @@ from resources.audit.database import (
     prepare_for_bulk,
     put_in_place,
 )
-from resources.audit.parts import Part, parts
-from resources.audit.record import AuditArtifact, RunRecord
+from resources.audit.evolutions import describe_artifacts, describe_evolution, link
+from resources.audit.record import AuditArtifact, EvolutionRecord
+from resources.audit.rows import AuditRows, audit_rows
+from resources.audit.superseded import carry_over
 from ser.data.pairs import readable_prompt
 
-__all__ = ["AuditArtifact", "AuditBusy", "RunRecord", "matches_parquet", "rebuild", "sync"]
+__all__ = ["AuditArtifact", "AuditBusy", "EvolutionRecord", "matches_parquet", "rebuild", "sync"]
+
+SHOWN = (
+    "roles",
+    "self_labels",
+    "heldout_scores",
+    "status_reports",
+    "reward_models",
+    "evaluations",
+    "policies",
+    "policy_samples",
+)
+"""The views that show an evolution."""
 
 
-def sync(database: AuditDatabase, record: RunRecord) -> dict[str, int]:
-    """Copy `record` into the database in one transaction and return how many rows each table has of it.
+def sync(database: AuditDatabase, record: EvolutionRecord) -> dict[str, int]:
+    """Copy `record` into the database in one transaction and return how many rows each table shows of it.
 
-    Rows that are there already are left as they are, so syncing twice changes nothing; rows of an earlier run
-    of the same recipe on the same snapshot are replaced.
+    Facts of an artifact that are there already are left as they are, so syncing twice changes nothing, and other
+    evolutions keep theirs.
 
     Raises:
         AuditBusy: another process held the file for longer than the database's patience; nothing was changed.
@@ -36,13 +50,15 @@ def sync(database: AuditDatabase, record: RunRecord) -> dict[str, int]:
     """
     with database.writing() as connection:
         _teach(connection)
-        return _copy(connection, record, database.path.parent)
+        _copy(connection, record)
+        return _counts(connection, record)
 
 
-def rebuild(path: Path, records: Iterable[RunRecord]) -> None:
-    """Make the database anew from `records` (oldest run first) beside the old file, and put it in its place.
+def rebuild(path: Path, records: Iterable[EvolutionRecord]) -> None:
+    """Make the database anew from `records` beside the old file, and put it in its place.
 
-    Readers of the old file keep what they have open. Nobody can sync into it meanwhile: that would be lost.
+    What these evolutions had before is taken over from the old file, if that can be read. Readers of the old file keep
+    what they have open. Nobody can sync into it meanwhile: that would be lost.
 
     Raises:
         AuditBusy: a process that is none of ours is writing the old file.
@@ -54,13 +70,13 @@ def rebuild(path: Path, records: Iterable[RunRecord]) -> None:
             _teach(connection)
             for record in records:
                 connection.execute("BEGIN")
-                _copy(connection, record, path.parent)
+                _copy(connection, record)
                 connection.execute("COMMIT")
-        _wait_for_writer(path)
+            carry_over(connection, AuditDatabase(path), fresh.parent)
         put_in_place(fresh, path)
 
 
-def matches_parquet(database: AuditDatabase, record: RunRecord) -> list[str]:
+def matches_parquet(database: AuditDatabase, record: EvolutionRecord) -> list[str]:
     """What differs between the database and the artifacts of `record`, a sentence each; empty if none.
 
     Counts and content checksums of every table and loop are compared.
@@ -69,59 +85,64 @@ def matches_parquet(database: AuditDatabase, record: RunRecord) -> list[str]:
         SerError: the database is missing, damaged, or (`AuditBusy`) being written.
     """
     found = []
+    record = record.without_leftovers()
+    mine = f"evolution = {literal(record.evolution)}"
     with database.reading() as connection:
         _teach(connection)
-        for part in parts(record.without_leftovers(), database.path.parent):
-            here, there = _held(connection, part), _meant(connection, part)
+        described = (
+            AuditRows("evolutions", "evolutions", describe_evolution(connection, record)),
+            AuditRows("evolution_artifacts", "evolution_artifacts", describe_artifacts(record)),
+        )
+        scopes = [(rows, mine if rows.table == "evolutions" else f"{mine} AND current") for rows in described]
+        for rows, scope in [*((rows, rows.scope) for rows in audit_rows(record)), *scopes]:
+            here = _digest(connection, rows, f"SELECT * FROM {rows.table} WHERE {scope}")
+            there = _digest(connection, rows, rows.rows) if rows.source else (0, 0)
             if here[0] != there[0]:
-                found.append(f"{part.name}: {here[0]} rows in the database, {there[0]} in the artifacts")
+                found.append(f"{rows.name}: {here[0]} rows in the database, {there[0]} in the artifacts")
             elif here != there:
-                found.append(f"{part.name}: the {here[0]} rows differ in content")
+                found.append(f"{rows.name}: the {here[0]} rows differ in content")
     return found
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, record: RunRecord, root: Path) -> dict[str, int]:
-    """Write the parts of `record` that are not there yet."""
+def _copy(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> None:
+    """Write what the artifacts of `record` say and is not there yet, and that the evolution has them now."""
     record = record.without_leftovers()
-    counts: dict[str, int] = {}
-    for part in parts(record, root):
-        if part.append:
-            # NOT IN, because an anti join may gather the rows with all their texts, in memory and whatever its bound.
-            new = f"SELECT * FROM ({part.source}) WHERE pair_id NOT IN (SELECT pair_id FROM {part.table})"
-            connection.execute(f"INSERT INTO {part.table} BY NAME {new}")
-            rows = _one(connection, f"SELECT count(*) FROM {part.table} WHERE {part.scope}")[0]
-        else:
-            rows = _replace(connection, part)
-        counts[part.table] = counts.get(part.table, 0) + rows
-    versions = ", ".join(literal(model.version) for model in record.reward_models()) or "NULL"
-    connection.execute(
-        "UPDATE reward_models SET promoted = false, why = 'a later run of this recipe took its place' "
-        f"WHERE snapshot = {literal(record.snapshot)} AND recipe = {literal(record.recipe)} "
-        f"AND promoted AND rm_version NOT IN ({versions})"
-    )
-    return counts
+    for rows in audit_rows(record):
+        if rows.artifacts is None:
+            _gather(connection, rows)
+        elif not connection.execute(f"SELECT 1 FROM {rows.table} WHERE {rows.scope} LIMIT 1").fetchall():
+            connection.execute(f"INSERT INTO {rows.table} BY NAME {rows.rows}")
+    link(connection, record)
+    _drop_undecided(connection, record)
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, part: Part) -> int:
-    meant = _meant(connection, part)
-    if _held(connection, part) != meant:
-        connection.execute(f"DELETE FROM {part.table} WHERE {part.scope}")
-        if part.source:
-            connection.execute(f"INSERT INTO {part.table} BY NAME {part.source}")
-    return meant[0]
+def _gather(connection: duckdb.DuckDBPyConnection, rows: AuditRows) -> None:
+    # NOT IN, because an anti join may gather the rows with all their texts, in memory and whatever its bound.
+    names = ", ".join(rows.identity)
+    names = names if len(rows.identity) == 1 else f"({names})"
+    new = f"SELECT * FROM ({rows.source}) WHERE {names} NOT IN (SELECT {names} FROM {rows.table})"
+    connection.execute(f"INSERT INTO {rows.table} BY NAME {new}")
 
 
-def _held(connection: duckdb.DuckDBPyConnection, part: Part) -> tuple[int, int]:
-    """Count and checksum of the rows of a part that the database has."""
-    return _digest(connection, part, f"SELECT * FROM {part.table} WHERE {part.scope}")
+def _drop_undecided(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> None:
+    """Remove what said of these labels that nothing was decided yet, where no evolution shows it any more."""
+    for loop in record.loops():
+        labels = literal(record.artifacts[f"loop_{loop}/self_labels"].version)
+        connection.execute(
+            f"DELETE FROM self_label_facts WHERE labels = {labels} AND decision = '' AND earlier NOT IN "
+            f"(SELECT earlier FROM labellings WHERE labels = {labels} AND decision = '')"
+        )
 
 
-def _meant(connection: duckdb.DuckDBPyConnection, part: Part) -> tuple[int, int]:
-    """Count and checksum of the rows of a part that it should have."""
-    return _digest(connection, part, part.source) if part.source else (0, 0)
+def _counts(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> dict[str, int]:
+    mine = f"WHERE evolution = {literal(record.evolution)}"
+    counts = {"pairs": "pairs", "human_labels": "human_labels"} if "landed_pairs" in record.artifacts else {}
+    of = f"WHERE dataset = {literal(record.dataset)}"
+    found = {table: _one(connection, f"SELECT count(*) FROM {table} {of}")[0] for table in counts}
+    return found | {view: _one(connection, f"SELECT count(*) FROM {view} {mine}")[0] for view in SHOWN}
 
 
-def _digest(connection: duckdb.DuckDBPyConnection, part: Part, rows: str) -> tuple[int, int]:
+def _digest(connection: duckdb.DuckDBPyConnection, part: AuditRows, rows: str) -> tuple[int, int]:
     """How many rows there are, and a sum over hashes of their content that does not depend on their order."""
     types = connection.execute(
         "SELECT column_name, data_type FROM duckdb_columns() "
@@ -146,20 +167,3 @@ def _teach(connection: duckdb.DuckDBPyConnection) -> None:
         return pa.array((readable_prompt(prompt) for prompt in prompts.to_pylist()), pa.string())
 
     connection.create_function("readable_prompt", readable, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
-
-
-def _wait_for_writer(path: Path) -> None:
-    """Return when nobody writes the old file; a damaged or missing one has no writer.
-
-    Raises:
-        AuditBusy: somebody still writes it after the database's patience.
-    """
-    if not path.exists():
-        return
-    database = AuditDatabase(path)
-    try:
-        duckdb.connect(str(path), read_only=True).close()
-    except duckdb.Error as error:
-        if not database.is_damage(error):
-            with database.reading():
-                return

@@ -1,12 +1,14 @@
-"""The report on a run: one self-contained page, and the same numbers as a table for the terminal."""
+"""The report on an evolution: one self-contained page, and the same numbers as a table for the terminal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resources.reporting.charts import KEPT, LEFT, Point, bars, loops_chart
+from resources.reporting.numbers import DASH, number, percent
+from resources.reporting.page import environment
 from resources.reporting.report_data import BINS, ReportData, Row, gather
+from resources.reporting.words import name_of_loop, policy_words, rule_words, suspicion_words, verdict
 from ser.method.promotion import GATE_NOT_SHOWN
-from ser.method.suspicion import suspicions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,55 +16,46 @@ if TYPE_CHECKING:
 HEADINGS = ("reward model", "test accuracy", "95 % interval", "label precision", "pairs kept", "seconds")
 LONGER = "longer wins"
 """The name of the baseline: of two responses the one with more characters is taken for the better."""
-_CLIP = 700
-"""Characters of a text that the page shows."""
 
 
-def render_report(path: Path, snapshot: str, recipe: str) -> str:
-    """The report on the latest run of `recipe` on `snapshot`, as an HTML page that needs nothing else.
+def render_report(path: Path, evolution: str) -> str:
+    """The report on an evolution, as an HTML page that needs nothing else.
 
     Raises:
-        SerError: there is no audit database at `path`, or it does not know this run (`UnknownRun`).
+        SerError: there is no audit database at `path`, or it does not know the evolution (`UnknownEvolution`).
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    data = gather(path, snapshot, recipe)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, number=number, clip=_clip)
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        headings=HEADINGS,
-        table=summary_rows(data),
-        verdict=verdict(data),
-        policy_words=policy_words(data),
-        suspicions=suspicion_words(data),
-        accuracy_chart=_accuracy_chart(data),
-        loops=[_loop(data, status) for status in data.statuses],
-        measured_on=sorted({row["measured_on"] for row in data.precision}),
+    data = gather(path, evolution)
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            headings=HEADINGS,
+            table=summary_rows(data),
+            verdict=verdict(data),
+            policy_words=policy_words(data),
+            suspicions=suspicion_words(data),
+            accuracy_chart=_accuracy_chart(data),
+            loops=[_loop(data, status) for status in data.statuses],
+            measured_on=sorted({row["measured_on"] for row in data.precision}),
+        )
     )
 
 
 def summary_rows(data: ReportData) -> list[list[str]]:
-    """The table of a run as text (see `HEADINGS`): the baseline, the seed, every loop, last the promoted model."""
+    """The table of an evolution as text (see `HEADINGS`): the baseline, the seed, the loops, the promoted model."""
     rows = []
     if data.baseline:
-        rows.append([LONGER, percent(data.baseline["value"]), _interval(data.baseline), "–", "–", "–"])
-    rows += [_summary_row(row, "seed" if row["loop"] == 0 else f"loop {row['loop']}") for row in data.loops]
+        rows.append([LONGER, percent(data.baseline["value"]), _interval(data.baseline), DASH, DASH, DASH])
+    rows += [_summary_row(row, name_of_loop(row["loop"])) for row in data.loops]
     promoted = data.promoted
     if promoted:
-        name = "seed" if promoted["loop"] == 0 else f"loop {promoted['loop']}"
-        rows.append(_summary_row(promoted, f"promoted: {name}"))
+        rows.append(_summary_row(promoted, f"promoted: {name_of_loop(promoted['loop'])}"))
     return rows
 
 
-def summary_table(path: Path, snapshot: str, recipe: str) -> "Table":
-    """The table of a run for a terminal, with the words of the page under it.
+def summary_table(path: Path, evolution: str) -> "Table":
+    """The table of an evolution for a terminal, with the words of the page under it.
 
     Raises:
         SerError: as `render_report`.
@@ -70,7 +63,7 @@ def summary_table(path: Path, snapshot: str, recipe: str) -> "Table":
     from rich import box
     from rich.table import Table
 
-    data = gather(path, snapshot, recipe)
+    data = gather(path, evolution)
     parts = (verdict(data), suspicion_words(data), policy_words(data))
     words = "\n\n".join(" ".join(part) for part in parts if part)
     table = Table(box=box.SIMPLE_HEAD, caption=words, caption_justify="left")
@@ -88,80 +81,6 @@ def summary_table(path: Path, snapshot: str, recipe: str) -> "Table":
     return table
 
 
-def verdict(data: ReportData) -> list[str]:
-    """What the run shows, in honest sentences."""
-    promoted, seed = data.promoted, data.seed
-    if promoted is None:
-        return ["No reward model was promoted: the run did not come that far."]
-    if data.gate_is_closed:
-        return [
-            f"{promoted['why'][0].upper()}{promoted['why'][1:]}.",
-            "This model stays. To export it: ser export rm. To run the loops all the same: ser run --anyway.",
-        ]
-    if promoted["loop"] == 0:
-        return [f"The seed reward model stays: self-training is not shown to help here. {_reason(promoted)}"]
-    said = [f"The reward model of loop {promoted['loop']} was promoted. {_reason(promoted)}"]
-    if data.difference and seed:
-        value, low, high = (100 * each for each in data.difference)
-        change = f"{value:+.1f} points on the test pairs (95 % interval {low:+.1f} to {high:+.1f})"
-        change = change.replace("-", "−")
-        if low <= 0 <= high:
-            said.append(
-                f"Against the seed: {change}. The difference between seed and promoted lies inside its "
-                "interval: this run does not show that self-training helped, nor that it did not."
-            )
-        else:
-            word = "better" if value > 0 else "worse"
-            said.append(f"Against the seed: {change}. The promoted model is {word} than the seed by more than chance.")
-    return said
-
-
-def suspicion_words(data: ReportData) -> list[str]:
-    """What is suspicious about the test accuracies, a sentence each."""
-    said = []
-    for row in data.loops:
-        if row["test_accuracy"] is None or data.baseline is None:
-            continue
-        accuracy = {"value": row["test_accuracy"], "ci_low": row["test_ci_low"]}
-        name = "seed" if row["loop"] == 0 else f"loop {row['loop']}"
-        said += [f"Suspicious, {name}: {words}." for words in suspicions(accuracy, data.baseline, row["n_human"])]
-    return said
-
-
-def policy_words(data: ReportData) -> list[str]:
-    """What the judge says of the policy, with how far the judge can be trusted."""
-    metrics = data.policy["metrics"] if data.policy else {}
-    rate, judge, longer = (metrics.get(name) for name in ("win_rate", "judge_accuracy", "judge_longer_wins"))
-    if rate is None or rate["value"] is None:
-        return []
-    trust = f"; the judge itself is right on {percent(judge['value'])} of pairs" if judge else ""
-    trust += f" (where the longer wins on {percent(longer['value'])})" if longer else ""
-    said = [
-        f"Win rate of the policy against its base model, a tie as half a win: {percent(rate['value'])} "
-        f"({percent(rate['ci_low'])} to {percent(rate['ci_high'])}, {rate['n']} prompts){trust}."
-    ]
-    before, after = metrics.get("mean_base_reward"), metrics.get("mean_policy_reward")
-    if before and after:
-        said.insert(
-            0,
-            "Mean reward, base to policy, by the model it was trained with: "
-            f"{before['value']:.3f} to {after['value']:.3f}.",
-        )
-    if rate["ci_low"] <= 0.5 <= rate["ci_high"]:
-        said.append("The win rate's interval includes 50 %: no difference is shown.")
-    return said
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share as text, `–` when there is none."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def number(value: Any, digits: int = 0) -> str:
-    """A number as text with thousands apart, `–` when there is none."""
-    return "–" if value is None else f"{value:,.{digits}f}".replace(",", " ")
-
-
 def _summary_row(row: Row, name: str) -> list[str]:
     ended = {"converged": " (converged)", GATE_NOT_SHOWN: " (not run)"}.get(row["status"], "")
     ends = {"ci_low": row["test_ci_low"], "ci_high": row["test_ci_high"]}
@@ -171,7 +90,7 @@ def _summary_row(row: Row, name: str) -> list[str]:
     return [
         f"{name}{ended}",
         percent(row["test_accuracy"]),
-        "–" if row["test_accuracy"] is None else _interval(ends),
+        DASH if row["test_accuracy"] is None else _interval(ends),
         precision,
         number(row["n_kept"]),
         number(row["seconds"]),
@@ -185,7 +104,7 @@ def _interval(share: Row) -> str:
 def _accuracy_chart(data: ReportData) -> str | None:
     points = [
         Point(
-            "seed" if row["loop"] == 0 else f"loop {row['loop']}",
+            name_of_loop(row["loop"]),
             row["test_accuracy"],
             row["test_ci_low"],
             row["test_ci_high"],
@@ -214,36 +133,9 @@ def _loop(data: ReportData, status: Row) -> Row:
         "status": status,
         "thresholds": thresholds,
         "chart": chart,
-        "rule": _rule(status),
+        "rule": rule_words(status),
         "kept": [row for row in data.examples[status["loop"]] if row["kept"]],
         "left": [row for row in data.examples[status["loop"]] if not row["kept"]],
         "precision": [row for row in data.precision if row["loop"] == status["loop"]],
         "bias": [row for row in data.bias if row["loop"] == status["loop"]],
     }
-
-
-def _rule(status: Row) -> str:
-    """Why the loop got its status."""
-    tau, least = status["thresholds"], status["n_min"]
-    clear = (
-        f"{status['n_status_1']} pairs have one response with p > {tau['tau_high']} "
-        f"and the other with p < {tau['tau_low']}"
-    )
-    apart = f"{status['n_status_2']} pairs have |p_a − p_b| > {tau['tau_delta']}"
-    match status["status"]:
-        case "1":
-            return f"Status 1, good against bad: {clear}; at least {least} were needed."
-        case "2":
-            return f"Status 2, finer ranking: only {clear}, but {apart}; at least {least} were needed."
-        case _:
-            return f"Converged: only {clear}, and only {apart}; {least} were needed. The run stopped here."
-
-
-def _reason(promoted: Row) -> str:
-    """What the promotion was decided on, as a sentence."""
-    return f"Decided on: {promoted['why'].rstrip('.')}." if promoted["why"] else ""
-
-
-def _clip(text: str | None) -> str:
-    text = text or ""
-    return text if len(text) <= _CLIP else text[:_CLIP].rstrip() + " …"

@@ -5,10 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from resources.heads import known_runs
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.review.files import write_queue
 from resources.review.ranking import ScoredLoop, rank
-from resources.workshop import Workshop
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
 from ser.method.selection import PairRule
@@ -46,9 +47,9 @@ def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) 
     }
 
 
-def _latest_run(root: Path, snapshot: str) -> tuple[Workshop, list[ScoredLoop]]:
+def _latest_run(root: Path, snapshot: str) -> tuple[Evolution, list[ScoredLoop]]:
     """The last run of the snapshot that has labelled its pool, and the loops that did."""
-    runs = [Workshop(root, settings, name) for name, settings in known_runs(root) if name == snapshot]
+    runs = [open_evolution(root, one) for one in known_evolutions(root) if one.snapshot == snapshot]
     for work in reversed(runs):
         if loops := _scored_loops(work):
             return work, loops
@@ -61,12 +62,12 @@ def _latest_run(root: Path, snapshot: str) -> tuple[Workshop, list[ScoredLoop]]:
     )
 
 
-def _ended_at_the_gate(work: Workshop) -> bool:
+def _ended_at_the_gate(work: Evolution) -> bool:
     promotion = work.heads.find("evolved_rm")
     return promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
 
 
-def _scored_loops(work: Workshop) -> list[ScoredLoop]:
+def _scored_loops(work: Evolution) -> list[ScoredLoop]:
     """The loops whose status is decided; heads after one that converged, or a closed gate, are an earlier run's."""
     loops: list[ScoredLoop] = []
     if _ended_at_the_gate(work):

@@ -1,14 +1,17 @@
 """Texts to tokens: the chat template, the end of a response, and truncation that keeps responses whole."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from jinja2 import TemplateError
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from ser.data.pairs import Pair, prompt_messages
 from ser.errors import SerError
 from ser.specs import MIN_PROMPT_TOKENS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     Raises:
         SerError: the chat template cannot express the conversation.
     """
+    from jinja2 import TemplateError
+
     messages = prompt_messages(prompt)
     if tokenizer.chat_template is None:
         return "".join(f"{message['content']}\n\n" for message in messages)

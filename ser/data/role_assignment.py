@@ -103,10 +103,11 @@ FROM known JOIN purpose USING (root);
 CREATE TEMP TABLE assigned AS SELECT pair_id, CASE
     WHEN role IN ('test', 'calibration') AND place > {heldout_max} THEN 'unused' ELSE role END AS role,
   CASE WHEN sign(CASE review WHEN 0 THEN landed ELSE review END) = 0 THEN NULL
-    WHEN CASE review WHEN 0 THEN landed ELSE review END > 0 THEN 'a' ELSE 'b' END AS preferred
+    WHEN CASE review WHEN 0 THEN landed ELSE review END > 0 THEN 'a' ELSE 'b' END AS preferred,
+  substr(sha256(root), 1, 16) AS unit
 FROM (SELECT *, row_number() OVER (PARTITION BY role ORDER BY sha256('heldout:' || root), pair_id) AS place
   FROM decided)
-UNION ALL SELECT pair_id, 'unused', NULL FROM rooted ANTI JOIN used USING (root);
+UNION ALL SELECT pair_id, 'unused', NULL, NULL FROM rooted ANTI JOIN used USING (root);
 """
 
 _COUNTS = """
@@ -167,7 +168,7 @@ class Assignment:
 
 
 def assign_roles(con: duckdb.DuckDBPyConnection, roles: Roles) -> Assignment:
-    """Make the table `assigned` (pair_id, role, preferred: the label that counts, or null) and say what came of it.
+    """Make the table `assigned` (pair_id, role, preferred: the label that counts, or null; unit) and describe it.
 
     Args:
         con: with the views `pair` (pair_id, dialogue, group, asked) and `label` (pair_id, preferred, origin), which

@@ -38,10 +38,12 @@ SELF_LABELS = pa.schema(
         ("reward_b", pa.float64()),
         ("p_a", pa.float64()),
         ("p_b", pa.float64()),
+        ("spread", pa.float64()),
         ("confidence", pa.float64()),
         ("preferred", pa.string()),
     ]
 )
+"""`spread`: standard deviation of the members' scaled margins; null where one model gave the label."""
 
 FILTERED = pa.schema(
     [
@@ -50,9 +52,16 @@ FILTERED = pa.schema(
         ("rule", pa.string()),
         ("kept", pa.bool_()),
         ("reason", pa.string()),
+        ("target", pa.float64()),
         ("weight", pa.float64()),
     ]
 )
+
+SELECTED = LABELS.append(pa.field("target", pa.float64())).append(pa.field("weight", pa.float64()))
+"""A pair of the pool that is trained on: with which target (the probability that response a is better) and weight."""
+
+ALIKE = pa.schema([("pair_id", pa.string()), ("confidence", pa.float64()), ("right", pa.bool_())])
+"""Calibration pairs, scored as the pool is by the same model: how sure the label is, and whether people agree."""
 
 HELDOUT = pa.schema(
     [

@@ -15,6 +15,7 @@ from ser.errors import SerError
 from ser.export.model_folder import ADAPTER, MERGED
 from ser.models.backbone import DTYPES, load_model, load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.specs import Arithmetic
 
 TOLERANCE = 1e-4
 """The largest difference in float32, relative to scores above 1, that the order of sums explains."""
@@ -63,9 +64,9 @@ def check_reward_model(
         rows = zip(batch["input_ids"].split(4), batch["attention_mask"].split(4), strict=True)
         return torch.cat([model(input_ids=ids, attention_mask=mask).logits[:, 0].float() for ids, mask in rows])
 
-    def ours(arithmetic: str) -> torch.Tensor:
-        model = RewardModel.load(backbone, adapter, arithmetic, merged=True)
-        model.classifier.score.to(DTYPES[arithmetic])  # as an export holds it
+    def ours(dtype: str) -> torch.Tensor:
+        model = RewardModel.load(backbone, adapter, Arithmetic(dtype=dtype), merged=True)
+        model.classifier.score.to(DTYPES[dtype])  # as an export holds it
         model.float()
         return torch.cat([model.score([pair]).flatten() for pair in pairs])
 
@@ -101,8 +102,8 @@ def check_policy(backbone: Path, adapter: Path, dtype: str, out: Path, prompts: 
     def scores(model: Any) -> torch.Tensor:
         return torch.cat([model(input_ids=tokens).logits[0, -1] for tokens in encoded])
 
-    def ours(arithmetic: str) -> torch.Tensor:
-        model: Any = PeftModel.from_pretrained(load_model(backbone, "causal_lm", arithmetic), adapter)
+    def ours(dtype: str) -> torch.Tensor:
+        model: Any = PeftModel.from_pretrained(load_model(backbone, "causal_lm", Arithmetic(dtype=dtype)), adapter)
         return scores(model.merge_and_unload().float())
 
     auto = AutoModelForCausalLM

@@ -14,6 +14,7 @@ from ser.errors import SerError
 from ser.export.scoring_template import scoring_template
 from ser.models.backbone import DTYPES, load_model, load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.specs import Arithmetic
 
 MERGED, ADAPTER, BACKBONE = "merged", "adapter", "backbone"
 """What an export consists of; the backbone only where no hub has it."""
@@ -42,7 +43,7 @@ def write_reward_model(backbone: Path, adapter: Path, dtype: str, base: Base, ou
     tokenizer = _padding_tokenizer(backbone)
     tokenizer.chat_template = scoring_template(tokenizer)
     tokenizer.padding_side, tokenizer.truncation_side = "right", "left"
-    model = RewardModel.load(backbone, adapter, dtype, merged=True).classifier
+    model = RewardModel.load(backbone, adapter, Arithmetic(dtype=dtype), merged=True).classifier
     _write_merged(model, tokenizer, dtype, out / MERGED)
     _write_adapter(adapter, tokenizer, base, out / ADAPTER)
     if base.revision is None:
@@ -58,7 +59,9 @@ def write_policy(backbone: Path, adapter: Path, dtype: str, base: Base, out: Pat
     """
     tokenizer = _padding_tokenizer(backbone)
     tokenizer.padding_side = "left"
-    model: Any = PeftModel.from_pretrained(load_model(backbone, "causal_lm", dtype), adapter).merge_and_unload()
+    model: Any = PeftModel.from_pretrained(
+        load_model(backbone, "causal_lm", Arithmetic(dtype=dtype)), adapter
+    ).merge_and_unload()
     model.config.use_cache = True
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     _write_merged(model, tokenizer, dtype, out / MERGED)

@@ -5,12 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-
-class Scale(NamedTuple):
-    """What makes a member's rewards comparable with the others': the mean of its rewards and its temperature."""
-
-    offset: float
-    temperature: float
+from ser.specs import Scale
 
 
 class EnsembleRewards(NamedTuple):

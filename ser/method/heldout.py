@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser.method.calibration import confidence, expected_calibration_error, fit_temperature, log_loss
+from ser.method.scored import Scored
 from ser.method.stats import share
-from ser.models.scoring import Scored
 
 
 def correct_margin(scored: Scored, preferred: str) -> float:

@@ -21,11 +21,13 @@ from ser.data.packing import PackedBatch
 from ser.errors import SerError
 from ser.models.attention import GROUPED
 from ser.models.last_layer import last_layer_at
+from ser.specs import Arithmetic
 
 PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
 """Model types whose decoder layers take a mask and positions of ours unchanged: the tests prove each."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_ATTENTION = {"grouped": GROUPED, "sdpa": "sdpa"}
 Head = Literal["causal_lm", "reward"]
 
 # A language model loaded with a new reward head is what we want, not something to be warned about.
@@ -78,8 +80,8 @@ def check_window(folder: Path, max_length: int) -> None:
         )
 
 
-def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
-    """The backbone of a model folder with a language-model head or a scalar reward head.
+def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedModel:
+    """The backbone of a model folder with a language-model head or a scalar reward head, on the arithmetic's device.
 
     Raises:
         SerError: the folder is not a model, is damaged, holds code, or is of a type that can only be scored.
@@ -93,8 +95,8 @@ def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
         folder,
         lambda: kind.from_pretrained(
             folder,
-            dtype=DTYPES[dtype],
-            attn_implementation=GROUPED if model_type in PACKABLE and not torch.cuda.is_available() else None,
+            dtype=DTYPES[arithmetic.dtype],
+            attn_implementation=_ATTENTION[arithmetic.attention] if model_type in PACKABLE else None,
             use_safetensors=True,
             trust_remote_code=False,
             **extra,
@@ -103,7 +105,7 @@ def load_model(folder: Path, head: Head, dtype: str) -> PreTrainedModel:
     if head == "reward" and not hasattr(model, "score"):
         raise SerError(f"{folder}: {model_type} has no head that scores sequences. Use a decoder, for instance Llama.")
     model.config.use_cache = False
-    return model.eval()
+    return model.to(arithmetic.device).eval()
 
 
 def run_layers(

@@ -20,14 +20,10 @@ class Generated:
     Attributes:
         responses: token ids; a finished response ends with the end token.
         finished: whether the end token came within `T` tokens.
-        logprobs: [B, T] log-probability of each token at the temperature of the draw; 0 after the end.
-        states: [B, T, H] the network's last states, each of which the token in its column was drawn from.
     """
 
     responses: list[list[int]]
     finished: list[bool]
-    logprobs: torch.Tensor
-    states: torch.Tensor
 
 
 def stream(random_seed: int, *parts: str | int) -> torch.Generator:
@@ -52,17 +48,11 @@ def generate(
     response does not depend on what else is in its batch. Without draws the likeliest token is taken.
     `tell` is called with how many prompts are done.
     """
-    count, width = len(prompts), model.config.hidden_size
-    whole = Generated(
-        [[] for _ in prompts],
-        [False] * count,
-        torch.zeros(count, response_tokens, device=model.device),
-        torch.zeros(count, response_tokens, width, device=model.device),
-    )
+    whole = Generated([[] for _ in prompts], [False] * len(prompts))
     done = 0
     for rows in batches(prompts, response_tokens):
         chosen = None if draws is None else draws[rows].to(model.device)
-        tokens = _continue(model, [prompts[row] for row in rows], end_token, temperature, chosen, whole, rows)
+        tokens = _continue(model, [prompts[row] for row in rows], response_tokens, end_token, temperature, chosen)
         for row, response in zip(rows, tokens.tolist(), strict=True):
             whole.responses[row] = [token for token in response if token >= 0]
             whole.finished[row] = whole.responses[row][-1] == end_token
@@ -79,22 +69,18 @@ def batches(prompts: Sequence[Sequence[int]], response_tokens: int) -> list[list
 def _continue(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
+    response_tokens: int,
     end_token: int,
     temperature: float,
     draws: torch.Tensor | None,
-    whole: Generated,
-    rows: list[int],
 ) -> torch.Tensor:
-    """Continue one batch, the `rows` of `whole`, into which log-probabilities and states go.
-
-    Returns the tokens [B, T], with -1 after the end.
-    """
+    """Continue one batch; returns the tokens [B, T], with -1 after the end."""
     ids, visible = _pad_left(prompts, model.device)
     positions = (visible.cumsum(1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
-    alive, at = torch.arange(len(prompts), device=model.device), torch.tensor(rows, device=model.device)
-    tokens = torch.full((len(prompts), whole.logprobs.shape[1]), -1, device=model.device)
-    for step in range(tokens.shape[1]):
+    alive = torch.arange(len(prompts), device=model.device)
+    tokens = torch.full((len(prompts), response_tokens), -1, device=model.device)
+    for step in range(response_tokens):
         last = model.model(
             input_ids=ids,
             attention_mask=visible,
@@ -105,8 +91,6 @@ def _continue(
         scores = torch.log_softmax(model.lm_head(last).float() / temperature, dim=-1)
         chosen = scores.argmax(-1) if draws is None else _draw(scores, draws[alive, step])
         tokens[alive, step] = chosen
-        whole.logprobs[at[alive], step] = scores.gather(1, chosen[:, None]).squeeze(1)
-        whole.states[at[alive], step] = last.float()
         going = chosen != end_token
         if not going.any():
             break

@@ -15,7 +15,7 @@ from ser.data.packing import PackedBatch, pack, unpack
 from ser.errors import SerError
 from ser.models.backbone import PACKABLE, load_model, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 _ADAPTER = "adapter_model.safetensors"
@@ -51,10 +51,10 @@ class RewardModel(nn.Module):
         self.trunk = trunk
 
     @classmethod
-    def new(cls, backbone: Path, lora: Lora, dtype: str, random_seed: int) -> "RewardModel":
+    def new(cls, backbone: Path, lora: Lora, arithmetic: Arithmetic, random_seed: int) -> "RewardModel":
         """An untrained reward model: the adapter does nothing yet, and the head is small and random."""
         torch.manual_seed(random_seed)
-        model = load_model(backbone, "reward", dtype)
+        model = load_model(backbone, "reward", arithmetic)
         config = lora_config(lora, model.config, modules_to_save=["score"], task_type="SEQ_CLS")
         peft = get_peft_model(model, config)
         _to_float32(peft)
@@ -67,10 +67,10 @@ class RewardModel(nn.Module):
 
     @classmethod
     def load(
-        cls, backbone: Path, adapter: Path, dtype: str, *, trainable: bool = False, merged: bool = False
+        cls, backbone: Path, adapter: Path, arithmetic: Arithmetic, *, trainable: bool = False, merged: bool = False
     ) -> "RewardModel":
         """A saved reward model. `merged` folds the adapter into the weights: faster, for scoring only."""
-        model: Any = load_model(backbone, "reward", dtype)
+        model: Any = load_model(backbone, "reward", arithmetic)
         model.score.float()  # before PEFT copies it and loads what was saved into the copy
         refuse_pickles(adapter)
         try:
@@ -137,6 +137,12 @@ class RewardModel(nn.Module):
 def first_adapted(config: Any) -> int:
     """The lowest layer that an adapter with this PEFT configuration changes."""
     return min(config.layers_to_transform or [0])
+
+
+def members_of(folder: Path) -> list[Path]:
+    """The folders of an ensemble's members, `member_0`, `member_1` …; of a single reward model the folder itself."""
+    members = sorted(folder.glob("member_*"), key=lambda path: int(path.name.removeprefix("member_")))
+    return members or [folder]
 
 
 def refuse_pickles(adapter: Path) -> None:

@@ -1,28 +1,14 @@
 """Scoring encoded pairs with a reward model, batch by batch in the order of their plan."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
 from ser.kept import Journal
+from ser.method.scored import Scored
 from ser.models.reward_model import RewardModel
 from ser.models.states import EncodedStates, PairStates, collate
 from ser.progress import Progress
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The raw rewards of one pair."""
-
-    pair_id: str
-    reward_a: float
-    reward_b: float
-
-    @property
-    def margin(self) -> float:
-        """reward_a - reward_b"""
-        return self.reward_a - self.reward_b
 
 
 def score_batches(model: RewardModel, batches: Iterable[Sequence[EncodedStates]]) -> Iterator[list[Scored]]:

@@ -1,6 +1,6 @@
 """The policy and all that it is trained against, as adapters and heads over one backbone in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,14 +12,13 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
 
-from ser.data.batches import TOKENS
 from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.generation import Generated, generate
 from ser.models.lora import compute_in_backbone_type
-from ser.models.reward_model import first_adapted, load_onto, lora_config, plain_adapter_config
-from ser.ppo.losses import entropy
+from ser.models.reward_model import first_adapted, load_onto, lora_config, members_of, plain_adapter_config
+from ser.ppo.objective import entropy
 from ser.ppo.sequences import Sequences
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora, Scale
 
 POLICY, REWARD = "policy", "reward"
 
@@ -35,21 +34,24 @@ class Evaluation:
 
 @dataclass
 class Survey:
-    """What stays the same while the policy trains on a rollout.
+    """What stays the same while the policy trains on a rollout; what is [B, T] is 0 outside the mask.
 
     Attributes:
+        logprobs, values: [B, T] of the policy as it is now.
         reference: [B, T] log-probabilities under the reference policy, which is the backbone itself.
         rewards: [B] raw rewards.
         trunk: [B, L, H] states below the policy's first adapted layer; None when all layers are adapted.
     """
 
+    logprobs: torch.Tensor
+    values: torch.Tensor
     reference: torch.Tensor
     rewards: torch.Tensor
     trunk: torch.Tensor | None
 
 
 class Policy(nn.Module):
-    """A language model with the adapters "policy" (trainable) and "reward" (frozen), and a value head.
+    """A language model with an adapter "policy" (trainable), one "reward_m" (frozen) a member, and a value head.
 
     The model is always in evaluation mode: dropout would make the ratio of two passes differ from 1 by chance.
 
@@ -57,15 +59,21 @@ class Policy(nn.Module):
         trunk: how many layers at the bottom have no policy adapter.
     """
 
-    def __init__(self, model: PeftModel, reward_head: torch.Tensor, temperature: float):
+    def __init__(
+        self, model: PeftModel, reward_heads: Sequence[torch.Tensor], scales: Sequence[Scale], temperature: float
+    ):
         super().__init__()
         self.model = model
         self.value_head = nn.Linear(model.config.hidden_size, 1)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
-        self.reward_head = nn.Buffer(reward_head)
+        self.reward_heads = nn.Buffer(torch.stack(list(reward_heads)))
+        self._members = [f"{REWARD}_{member}" for member in range(len(reward_heads))]
+        self._scales = scales
         self.temperature = temperature
-        self.trunk, self._reward_trunk = (first_adapted(model.peft_config[name]) for name in (POLICY, REWARD))
+        self.to(model.device)
+        self.trunk = first_adapted(model.peft_config[POLICY])
+        self._reward_trunk = min(first_adapted(model.peft_config[name]) for name in self._members)
         model.set_adapter(POLICY)
         self.eval()
 
@@ -75,19 +83,31 @@ class Policy(nn.Module):
         backbone: Path,
         reward_model: Path,
         lora: Lora,
-        dtype: str,
+        arithmetic: Arithmetic,
         random_seed: int,
         temperature: float = 1.0,
+        scales: Sequence[Scale] = (),
     ) -> "Policy":
-        """A policy that acts like the backbone, to be trained against the reward model in a folder."""
-        model = load_model(backbone, "causal_lm", dtype)
+        """A policy that acts like the backbone, on a device, to be trained against the reward model in a folder.
+
+        Of an ensemble it is the mean of the members, which `scales` make comparable (`ser.method.ensemble.combine`).
+
+        Its random start is drawn on the processor, so that it is the same on every device.
+        """
+        model = load_model(backbone, "causal_lm", arithmetic)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(random_seed)
             config = lora_config(lora, model.config, task_type="CAUSAL_LM")
             peft = get_peft_model(model, config, adapter_name=POLICY)
-            head = load_onto(peft, reward_model, REWARD)
+            members = members_of(reward_model)
+            heads = [load_onto(peft, folder, f"{REWARD}_{member}") for member, folder in enumerate(members)]
             compute_in_backbone_type(peft)
-            return cls(peft, head, temperature)
+            return cls(peft, heads, scales, temperature)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models lie, and whatever is computed with them."""
+        return self.reward_heads.device
 
     @property
     def language_model(self) -> Any:
@@ -100,33 +120,37 @@ class Policy(nn.Module):
 
     def generate(
         self, prompts: Sequence[Sequence[int]], response_tokens: int, end_token: int, draws: torch.Tensor
-    ) -> tuple[Generated, torch.Tensor]:
-        """Sampled responses with their log-probabilities, and the values [B, T] of their tokens."""
-        result = generate(self.language_model, prompts, response_tokens, end_token, self.temperature, draws)
-        with torch.no_grad():
-            return result, self.value_head(result.states).squeeze(-1)
+    ) -> Generated:
+        """Sampled responses. How likely they were is not asked of these kernels, but of those that train: `survey`."""
+        return generate(self.language_model, prompts, response_tokens, end_token, self.temperature, draws)
 
     def evaluate(self, sequences: Sequences, trunk: torch.Tensor | None = None) -> Evaluation:
         """Run the policy over responses, with gradients. `trunk` are the states of a `Survey` of these rows."""
-        states = self._states(sequences, sequences.before, trunk, self.trunk)
-        logits = self._logits(states)
+        logits, values = self._act(sequences, trunk)
         with torch.no_grad():
             spread = entropy(logits)
-        return Evaluation(_logprobs(logits, sequences.tokens), self.value_head(states.float()).squeeze(-1), spread)
+        return Evaluation(_logprobs(logits, sequences.tokens), values, spread)
 
     @torch.no_grad()
-    def survey(self, sequences: Sequences) -> Survey:
-        """Reference log-probabilities (0 outside the mask), rewards and trunk states, in parts of similar length."""
-        mask, device = sequences.mask, sequences.input_ids.device
+    def survey(self, sequences: Sequences, parts: Iterable[torch.Tensor]) -> Survey:
+        """Survey the sequences, the rows of each of `parts` at once.
+
+        The last bits of a row depend on what is beside it. `evaluate` of the same parts repeats `logprobs` and
+        `values` exactly, and an untrained policy's `logprobs` are exactly its `reference`.
+        """
+        mask, device = sequences.mask, self.device
         shape = (*sequences.input_ids.shape, self.value_head.in_features)
         dtype = self.language_model.lm_head.weight.dtype
         trunk = torch.zeros(shape, dtype=dtype, device=device) if self.trunk else None
-        whole = Survey(torch.zeros(mask.shape, device=device), torch.zeros(len(mask), device=device), trunk)
-        for index in sequences.parts(TOKENS):
+        logprobs, values, reference = (torch.zeros(mask.shape, device=device) for _ in range(3))
+        whole = Survey(logprobs, values, reference, torch.zeros(len(mask), device=device), trunk)
+        for index in parts:
             part = sequences.rows(index)
-            survey = self._survey(part)
-            steps, length = survey.reference.shape[1], part.input_ids.shape[1]
-            whole.reference[index, :steps] = survey.reference.masked_fill(~part.mask, 0.0)
+            survey, outside = self._survey(part), ~part.mask
+            steps, length = outside.shape[1], part.input_ids.shape[1]
+            whole.logprobs[index, :steps] = survey.logprobs.masked_fill(outside, 0.0)
+            whole.values[index, :steps] = survey.values.masked_fill(outside, 0.0)
+            whole.reference[index, :steps] = survey.reference.masked_fill(outside, 0.0)
             whole.rewards[index] = survey.rewards
             if trunk is not None and survey.trunk is not None:
                 trunk[index, :length] = survey.trunk
@@ -142,10 +166,21 @@ class Policy(nn.Module):
             top = max(at)
             states = self._states(sequences, sequences.before, at[top], top)
         reference = _logprobs(self._logits(states), sequences.tokens)
-        with _adapter(self.model, REWARD):
-            ends = self._states(sequences, sequences.ends[:, None], at[self._reward_trunk], self._reward_trunk)
-        rewards = nn.functional.linear(ends.float(), self.reward_head).flatten()
-        return Survey(reference, rewards, at[self.trunk])
+        rewards = self._rewards(sequences, at[self._reward_trunk])
+        logits, values = self._act(sequences, at[self.trunk])
+        return Survey(_logprobs(logits, sequences.tokens), values, reference, rewards, at[self.trunk])
+
+    def _rewards(self, sequences: Sequences, hidden: torch.Tensor | None) -> torch.Tensor:
+        """The ensemble's rewards [B], from the states below the lowest layer that a reward adapter changes."""
+        rewards = []
+        for name, head in zip(self._members, self.reward_heads, strict=True):
+            with _adapter(self.model, name):
+                ends = self._states(sequences, sequences.ends[:, None], hidden, self._reward_trunk)
+            rewards.append(nn.functional.linear(ends.float(), head).flatten())
+        if len(rewards) == 1:
+            return rewards[0]
+        scaled = [(one - scale.offset) / scale.temperature for one, scale in zip(rewards, self._scales, strict=True)]
+        return torch.stack(scaled).mean(0)
 
     def save(self, out: Path) -> None:
         """Write `policy/`, a PEFT folder, and `value_head.safetensors` into `out`."""
@@ -154,6 +189,11 @@ class Policy(nn.Module):
         plain_adapter_config(out / POLICY)
         head = {name: tensor.detach().cpu() for name, tensor in self.value_head.state_dict().items()}
         save_file(head, out / "value_head.safetensors")
+
+    def _act(self, sequences: Sequences, trunk: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The policy's logits [B, T, V] and values [B, T] where the response tokens are predicted."""
+        states = self._states(sequences, sequences.before, trunk, self.trunk)
+        return self._logits(states), self.value_head(states.float()).squeeze(-1)
 
     def _states(
         self, sequences: Sequences, columns: torch.Tensor, hidden: torch.Tensor | None, first: int

@@ -1,15 +1,19 @@
 """The prompts that a policy answers: unique, encoded, and in an order that only the random seed decides."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from ser.data import tables
 from ser.data.encoding import MIN_PROMPT_TOKENS, encode_prompt, truncate_prompt
 from ser.data.pairs import keyed_hash
 from ser.errors import SerError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 
 from ser.models.generation import stream
-from ser.ppo.advantages import gae, whiten
-from ser.ppo.losses import token_kl
+from ser.ppo.objective import gae, token_kl, whiten
 from ser.ppo.policy import Policy
 from ser.ppo.sequences import Sequences
 from ser.specs import Ppo
+
+UPDATE_TOKENS = 1024
+"""Padded tokens that pass through the network at once: less padding and memory, and the same gradient."""
 
 Score = Callable[[Sequences, torch.Tensor], torch.Tensor]
 """Turns responses and their raw rewards [B] into the scores [B] that the policy is to raise."""
@@ -26,7 +29,7 @@ class Rollout:
     """`B` responses and all that an update needs of them; the tensors are [B, T] unless said otherwise.
 
     Attributes:
-        logprobs, values: of the policy when it sampled, from generation itself.
+        logprobs, values: of the policy when it sampled, computed as the update computes them.
         advantages: whitened over the rollout. returns: what the values should have been.
         trunk: [B, L, H] states below the policy's adapter, or None.
         kl: [B] KL estimate of each response in nats. rewards, scores: [B].
@@ -77,11 +80,21 @@ class Episode:
         return torch.rand(response_tokens, generator=generator, dtype=torch.float64)
 
 
+def minibatches(
+    sequences: Sequences, size: int, *, random_seed: int, step: int, epoch: int
+) -> list[list[torch.Tensor]]:
+    """The rows of the minibatches of an epoch of rollout `step`, each in the parts that pass through at once."""
+    generator = stream(random_seed, "minibatch", step, epoch)
+    order = torch.randperm(len(sequences), generator=generator).to(sequences.input_ids.device)
+    return [[index[rows] for rows in sequences.rows(index).parts(UPDATE_TOKENS)] for index in order.split(size)]
+
+
 def collect(
     policy: Policy,
     episodes: Sequence[Episode],
     settings: Ppo,
     *,
+    step: int,
     kl_weight: float,
     end_token: int,
     random_seed: int,
@@ -89,27 +102,28 @@ def collect(
 ) -> Rollout:
     """Sample a response for each episode, score it, and estimate advantages.
 
-        r_t = -kl_weight kl_t, plus the score at the last token
+        r_t = -kl_weight kl_t, plus the score at the last token (arXiv 1909.08593, eq. 2)
 
-    An unfinished response is scored as if an end token followed (see `Sequences`).
+    An unfinished response is scored as if an end token followed (see `Sequences`). Policy and reference pass over the
+    responses in the parts of the first epoch: other kernels, or other companions, would differ in the last bits, which
+    in bfloat16 are percents of a probability.
     """
     draws = torch.stack([episode.draws(random_seed, settings.response_tokens) for episode in episodes])
     prompts = [episode.prompt for episode in episodes]
-    generated, values = policy.generate(prompts, settings.response_tokens, end_token, draws)
-    sequences = Sequences.join(prompts, generated.responses, end_token, generated.logprobs.device)
-    survey = policy.survey(sequences)
+    generated = policy.generate(prompts, settings.response_tokens, end_token, draws)
+    sequences = Sequences.join(prompts, generated.responses, end_token, policy.device)
+    first_epoch = minibatches(sequences, settings.minibatch_size, random_seed=random_seed, step=step, epoch=0)
+    survey = policy.survey(sequences, chain.from_iterable(first_epoch))
     mask = sequences.mask
-    steps = mask.shape[1]
-    logprobs, values = generated.logprobs[:, :steps], values[:, :steps].masked_fill(~mask, 0.0)
-    kl = token_kl(logprobs, survey.reference).masked_fill(~mask, 0.0)
+    kl = token_kl(survey.logprobs, survey.reference)
     scores = score(sequences, survey.rewards)
     rewards = -kl_weight * kl
-    rewards[torch.arange(len(episodes)), sequences.responses - 1] += scores
-    advantages, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
+    rewards[torch.arange(len(episodes), device=policy.device), sequences.responses - 1] += scores
+    advantages, returns = gae(rewards, survey.values, mask, settings.gamma, settings.lam)
     return Rollout(
         sequences=sequences,
-        logprobs=logprobs,
-        values=values,
+        logprobs=survey.logprobs,
+        values=survey.values,
         advantages=whiten(advantages, mask),
         returns=returns,
         trunk=survey.trunk,

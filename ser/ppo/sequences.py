@@ -34,7 +34,7 @@ class Sequences:
         prompts: Sequence[Sequence[int]],
         responses: Sequence[Sequence[int]],
         end_token: int,
-        device: torch.device | str = "cpu",
+        device: torch.device | str,
     ) -> "Sequences":
         """The batch of `prompts` and `responses`; a finished response has `end_token` as its last token."""
         whole = []

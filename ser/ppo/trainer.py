@@ -1,22 +1,29 @@
 """The loop of PPO: roll out, update, adapt the KL weight, save; it continues where a killed run stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from ser.ppo import checkpoint
-from ser.ppo.kl import AdaptiveKl
+from ser.kept import keep_as, put_in_place
+from ser.ppo.objective import AdaptiveKl, clipped, policy_loss, ratio_error, value_loss
 from ser.ppo.policy import Policy
-from ser.ppo.rollout import Episode, Rollout, Score, collect
-from ser.ppo.update import update
+from ser.ppo.rollout import Episode, Rollout, Score, collect, minibatches
 from ser.progress import Progress
 from ser.specs import Ppo
 
+CHECKPOINT = "checkpoint.pt"
+"""What a killed training needs to continue: one file, replaced as a whole."""
+
 SAMPLES = 4
 """Continuations of each rollout that are kept to be read."""
+
+MAX_GRADIENT_NORM = 1.0
+
+TERMS = ("policy_loss", "value_loss", "entropy", "clip_fraction", "ratio_error")
 
 
 class Trainer:
@@ -26,32 +33,33 @@ class Trainer:
         metrics: one row per rollout. `mean_reward` is the mean raw reward, `mean_score` what is optimised,
             `mean_kl` nats per response, `kl_weight` the weight used in this rollout, `mean_length` tokens,
             `finished` the share of responses that ended by themselves. The losses, the entropy (nats) and
-            the clip fraction are means over all tokens of all epochs.
+            the clip fraction are means over all tokens of all epochs; `ratio_error` is the mean |ratio - 1| of the
+            first minibatch, before any step: 0, unless two passes of one model differ.
         samples: the first responses of each rollout: `episode`, `response` (tokens), `reward`, `step`.
     """
 
     def __init__(self, policy: Policy, settings: Ppo, *, end_token: int, random_seed: int, score: Score):
         self.policy, self.settings, self.score = policy, settings, score
         self.end_token, self.random_seed = end_token, random_seed
-        self.kl = AdaptiveKl(settings.initial_kl, settings.target_kl, settings.kl_horizon)
+        self.kl = AdaptiveKl(settings.initial_kl, settings.target_kl, settings.horizon)
         self.optimizer = torch.optim.AdamW(policy.trainable().values(), lr=settings.learning_rate, weight_decay=0.0)
         self.metrics: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
 
     def run(self, episodes: Sequence[Episode], folder: Path, progress: Progress) -> None:
         """Train on all `episodes`; a checkpoint in `folder` is continued from, and replaced after each rollout."""
-        saved = checkpoint.load(folder)
+        saved = load_checkpoint(folder)
         if saved is not None:
             self._restore(saved)
         size, total = self.settings.batch_size, len(episodes)
         for done in range(len(self.metrics) * size, total, size):
             batch = episodes[done : done + size]
             row = self._step(batch, partial(progress, done, total, "episodes"))
-            checkpoint.save(self._state(), folder)
+            save_checkpoint(self._state(), folder)
             note = f"reward {row['mean_reward']:.3f}, KL {row['mean_kl']:.2f}"
             progress(done + len(batch), total, "episodes", note)
 
-    def _step(self, batch: Sequence[Episode], tell: partial[None]) -> dict[str, Any]:
+    def _step(self, batch: Sequence[Episode], tell: Callable[[str], None]) -> dict[str, Any]:
         """One rollout and the updates on it."""
         step = len(self.metrics)
         tell("sampling")
@@ -59,25 +67,43 @@ class Trainer:
             self.policy,
             batch,
             self.settings,
+            step=step,
             kl_weight=self.kl.weight,
             end_token=self.end_token,
             random_seed=self.random_seed,
             score=self.score,
         )
-        terms = update(
-            self.policy,
-            self.optimizer,
-            rollout,
-            self.settings,
-            random_seed=self.random_seed,
-            step=step,
-            tell=tell,
-        )
+        terms = self._update(rollout, step, tell)
         row = {"step": step, "episodes": batch[-1].number + 1, "kl_weight": self.kl.weight}
         self.metrics.append(row | _means(rollout) | terms)
         self.samples.extend(_samples(rollout, batch, step))
         self.kl.update(self.metrics[-1]["mean_kl"], len(batch))
         return self.metrics[-1]
+
+    def _update(self, rollout: Rollout, step: int, tell: Callable[[str], None]) -> dict[str, float]:
+        """Epochs of minibatches of the clipped losses; returns the mean of each of `TERMS`.
+
+        Loss of a minibatch: mean over its tokens of policy_loss + value_coefficient * value_loss.
+        """
+        settings, parameters = self.settings, list(self.policy.trainable().values())
+        sums, count, at_first = torch.zeros(len(TERMS), dtype=torch.float64), 0, None
+        for epoch in range(settings.epochs):
+            tell(f"epoch {epoch + 1} of {settings.epochs}")
+            plan = {"random_seed": self.random_seed, "step": step, "epoch": epoch}
+            for parts in minibatches(rollout.sequences, settings.minibatch_size, **plan):
+                tokens = sum(int(rollout.sequences.responses[rows].sum()) for rows in parts)
+                for rows in parts:
+                    terms = loss_terms(self.policy, rollout.rows(rows), settings)
+                    loss = (terms[0] + settings.value_coefficient * terms[1]) / tokens
+                    loss.backward()
+                    sums += terms.detach().double().cpu()
+                nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+                count += tokens
+                at_first = sums / count if at_first is None else at_first
+        assert at_first is not None
+        return _named(sums / count) | {"ratio_error": _named(at_first)["ratio_error"]}
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -96,6 +122,41 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.kl.weight = state["kl_weight"]
         self.metrics, self.samples = state["metrics"], state["samples"]
+
+
+def loss_terms(policy: Policy, part: Rollout, settings: Ppo) -> torch.Tensor:
+    """The sums of `TERMS` over the response tokens of a part of a rollout: [5]."""
+    now = policy.evaluate(part.sequences, part.trunk)
+    mask = part.sequences.mask
+    ratio = (now.logprobs, part.logprobs, part.advantages, settings.clip)
+    tokens = torch.stack(
+        [
+            policy_loss(*ratio),
+            value_loss(now.values, part.values, part.returns, settings.value_clip),
+            now.entropy,
+            clipped(*ratio),
+            ratio_error(now.logprobs, part.logprobs),
+        ]
+    )
+    # Chosen, not multiplied: whatever stands in the padding, even an infinity, must not reach the sum.
+    return tokens.masked_fill(~mask, 0.0).sum((1, 2))
+
+
+def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
+    """Replace the checkpoint in `folder`: at any moment the old or the new one is there, whole."""
+    temporary = keep_as(folder, f"{CHECKPOINT}.new")
+    torch.save(state, temporary)
+    put_in_place(temporary, keep_as(folder, CHECKPOINT))
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The checkpoint in `folder`, if there is one. Tensors and plain values only; code in it is refused."""
+    path = keep_as(folder, CHECKPOINT)
+    return torch.load(path, weights_only=True, map_location="cpu") if path.exists() else None
+
+
+def _named(terms: torch.Tensor) -> dict[str, float]:
+    return dict(zip(TERMS, terms.tolist(), strict=True))
 
 
 def _means(rollout: Rollout) -> dict[str, float]:

@@ -1,1 +1,4 @@
-"""Heavy units of work. Each module has `run(spec, inputs, out, progress)`, a pure function of its arguments."""
+"""Heavy units of work, one a file: its spec, its inputs, its summary, and `run`, a pure function of its arguments.
+
+Specs and inputs load without torch: what is heavy is imported inside `run`.
+"""

@@ -1,15 +1,29 @@
 """Stage: the embedded model, SmolLM2-135M-Instruct, from its 4-bit GGUF file to a safetensors folder."""
 
-from collections.abc import Mapping
+import json
 from pathlib import Path
-from typing import Any
-
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
 
 from ser.progress import Progress
-from ser.stages.specs import EmbeddedBackboneSpec
+from ser.specs import HERE, Execution, Spec
+from ser.stages.job import Inputs, Summary
+
+
+class EmbeddedBackboneSpec(Spec):
+    """Nothing to choose."""
+
+
+class EmbeddedBackboneInputs(Inputs):
+    """The quantised file."""
+
+    gguf: Path
+
+
+class EmbeddedBackboneSummary(Summary):
+    """The model's size."""
+
+    parameters: int
+    layers: int
+
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -19,10 +33,20 @@ CHATML = (
 every pair, a quarter of a short one."""
 
 
-def run(spec: EmbeddedBackboneSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Dequantise `inputs["gguf"]` into `out/model` and check that the embedding is still tied to the head."""
+def run(
+    spec: EmbeddedBackboneSpec,
+    inputs: EmbeddedBackboneInputs,
+    out: Path,
+    progress: Progress,
+    execution: Execution = HERE,
+) -> EmbeddedBackboneSummary:
+    """Dequantise `inputs.gguf` into `out/model` and check that the embedding is still tied to the head."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
     logging.disable_progress_bar()
-    gguf: Path = inputs["gguf"]
+    gguf = inputs.gguf
     progress(0, 1, "models", "reading the embedded model, about half a minute")
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     quantised = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
@@ -40,16 +64,12 @@ def run(spec: EmbeddedBackboneSpec, inputs: Mapping[str, Any], out: Path, progre
     tokenizer.save_pretrained(out / "model")
     _forget_origin(out / "model" / "tokenizer_config.json")
     progress(1, 1, "models")
-    return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "layers": config.num_hidden_layers,
-    }
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return EmbeddedBackboneSummary(parameters=parameters, layers=config.num_hidden_layers)
 
 
 def _forget_origin(path: Path) -> None:
     """Drop the folder that the tokenizer was read from: equal models have equal bytes everywhere."""
-    import json
-
     config = json.loads(path.read_text())
     config.pop("name_or_path", None)
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -16,9 +16,48 @@ from ser.data.pairs import Pair
 from ser.data.roles import MIN_PAIRS
 from ser.data.sorting import in_order
 from ser.errors import SerError
-from ser.models.backbone import check_window, load_tokenizer
 from ser.progress import Progress
-from ser.stages.specs import EncodeSpec
+from ser.specs import HERE, Encoding, Execution, Spec
+from ser.stages.job import Inputs, Summary
+
+
+class EncodeSpec(Spec):
+    """What the tokens depend on besides the pairs and the tokenizer."""
+
+    encoding: Encoding
+
+
+class EncodeInputs(Inputs):
+    """The model folder, and a table of pairs for each role."""
+
+    backbone: Path
+    seed: Path
+    calibration: Path
+    test: Path
+    pool: Path
+
+
+class EncodeSummary(Summary):
+    """How many pairs are left in and out, in all and by role, and what was cut from the left of prompts."""
+
+    left_out: int
+    seed: int
+    seed_left_out: int
+    seed_prompts_cut: int
+    seed_tokens_cut: int
+    calibration: int
+    calibration_left_out: int
+    calibration_prompts_cut: int
+    calibration_tokens_cut: int
+    test: int
+    test_left_out: int
+    test_prompts_cut: int
+    test_tokens_cut: int
+    pool: int
+    pool_left_out: int
+    pool_prompts_cut: int
+    pool_tokens_cut: int
+
 
 TABLES = {"seed": tables.LABELLED, "calibration": tables.LABELLED, "test": tables.LABELLED, "pool": tables.PAIRS}
 LEFT_OUT = pa.schema([("pair_id", pa.string())])
@@ -33,8 +72,10 @@ _REMEDY = {
 }
 
 
-def run(spec: EncodeSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Encode `inputs["seed"]`, `["calibration"]`, `["test"]` and `["pool"]` with the tokenizer of `["backbone"]`.
+def run(
+    spec: EncodeSpec, inputs: EncodeInputs, out: Path, progress: Progress, execution: Execution = HERE
+) -> EncodeSummary:
+    """Encode the pairs of each role with the tokenizer of the backbone.
 
     Writes, per role, `<role>/encoded.parquet` and `<role>.parquet`, the table of the pairs that fit; and
     `left_out.parquet`, the pairs whose responses do not fit into `max_length`.
@@ -44,14 +85,17 @@ def run(spec: EncodeSpec, inputs: Mapping[str, Any], out: Path, progress: Progre
     Raises:
         SerError: too few pairs of a role are left; says how many are needed and which setting matters.
     """
-    check_window(inputs["backbone"], spec.encoding.max_length)
-    tokenizer = load_tokenizer(inputs["backbone"])
-    total, done = sum(tables.count(inputs[role]) for role in TABLES), 0
+    from ser.models.backbone import check_window, load_tokenizer
+
+    pairs = {role: getattr(inputs, role) for role in TABLES}
+    check_window(inputs.backbone, spec.encoding.max_length)
+    tokenizer = load_tokenizer(inputs.backbone)
+    total, done = sum(tables.count(path) for path in pairs.values()), 0
     counts: Counter[str] = Counter({f"{role}{about}": 0 for role in TABLES for about in ("", *_COUNTED)})
 
     def encoded(role: str) -> Iterator[EncodedPair]:
         nonlocal done
-        for row in tables.read(inputs[role], columns=tables.PAIRS.names):
+        for row in tables.read(pairs[role], columns=tables.PAIRS.names):
             if done % _TOLD_EVERY == 0:
                 progress(done, total, "pairs")
             done += 1
@@ -66,12 +110,12 @@ def run(spec: EncodeSpec, inputs: Mapping[str, Any], out: Path, progress: Progre
     for role, schema in TABLES.items():
         (out / role).mkdir(exist_ok=True)
         write_encoded(encoded(role), out / role)
-        rows = _selected("SEMI", inputs[role], out / role, schema)
+        rows = _selected("SEMI", pairs[role], out / role, schema)
         tables.write(out / f"{role}.parquet", schema, rows)
-    left_out = (row for role in TABLES for row in _selected("ANTI", inputs[role], out / role, LEFT_OUT))
+    left_out = (row for role in TABLES for row in _selected("ANTI", pairs[role], out / role, LEFT_OUT))
     tables.write(out / "left_out.parquet", LEFT_OUT, left_out)
     _check(counts, spec)
-    return {"left_out": 0, **counts}
+    return EncodeSummary(**{"left_out": 0, **counts})
 
 
 def _selected(join: str, pairs: Path, folder: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:

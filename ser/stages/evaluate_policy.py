@@ -1,28 +1,72 @@
 """Stage: compare a policy with its base model on test prompts, judged by a model that PPO never saw."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import torch
-from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ser.data import tables
 from ser.data.encoding import EncodedPair
 from ser.errors import SerError
-from ser.kept import Journal, keep_as
+from ser.method.comparison import choose, judge_fold, outcome
 from ser.method.stats import share
-from ser.models.backbone import load_model, load_tokenizer
-from ser.models.generation import batches, generate
-from ser.models.reward_model import refuse_pickles
-from ser.ppo.comparison import choose, judge_fold, outcome, rewards
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
-from ser.stages.specs import EvaluatePolicySpec
+from ser.specs import HERE, Encoding, Execution, Judging, ModelSpec, Scale
+from ser.stages.job import Inputs, Summary
+
+
+class EvaluatePolicySpec(ModelSpec):
+    """What a verdict depends on besides the models and the test prompts.
+
+    `random_seed` decides which prompts are judged; `reward_offset` centres the rewards for the mean scores.
+    """
+
+    judging: Judging
+    encoding: Encoding
+    response_tokens: int
+    random_seed: int
+    reward_offset: float
+    scales: Sequence[Scale] = ()
+
+
+class EvaluatePolicyInputs(Inputs):
+    """Model folder, policy, the reward model that PPO optimised, the labelled test table, and the judge.
+
+    The judge's folder holds `fold_0/rm`, `fold_1/rm` and `judge.json`: {"offsets": [o0, o1], "accuracy": {...},
+    "longer_wins": {...}}.
+    """
+
+    backbone: Path
+    policy: Path
+    reward_model: Path
+    test: Path
+    judge: Path
+
+
+class EvaluatePolicySummary(Summary):
+    """The verdict, and means over the judged prompts."""
+
+    n: int
+    win: int
+    tie: int
+    loss: int
+    win_rate: dict[str, Any]
+    mean_base_reward: float
+    mean_policy_reward: float
+    mean_base_score: float
+    mean_policy_score: float
+    mean_base_length: float
+    mean_policy_length: float
+    base_finished: float
+    policy_finished: float
+    tie_band: float
+    prompts_cut: int
+    tokens_cut: int
+    judge: dict[str, Any]
+
 
 JUDGED = pa.schema(
     [
@@ -41,130 +85,99 @@ JUDGED = pa.schema(
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
 
-def run(spec: EvaluatePolicySpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+def run(
+    spec: EvaluatePolicySpec, inputs: EvaluatePolicyInputs, out: Path, progress: Progress, execution: Execution = HERE
+) -> EvaluatePolicySummary:
     """Write `judged.parquet`: greedy responses of base and policy, their rewards, judge scores and the outcome.
 
-    `inputs`: `backbone`, `policy` and `reward_model` (folders), `test` (labelled table), `judge`
-    (folder with `fold_0/rm`, `fold_1/rm` and `judge.json`: {"offsets": [o0, o1], "accuracy": {...},
-    "longer_wins": {...}}).
     Rewards are raw and come from the RM that PPO optimised. A judge score is sigmoid(judge's reward - offset of
     its fold). An unfinished response is scored as if an end token followed.
     """
-    judge = json.loads((inputs["judge"] / "judge.json").read_text())
-    prompts = choose(read_prompts([inputs["test"]]), spec.judging.prompts, spec.random_seed)
+    from ser.method.calibration import sigmoid
+    from ser.models.backbone import load_tokenizer
+    from ser.ppo.judging import greedy_responses, rewards
+
+    judge = json.loads((inputs.judge / "judge.json").read_text())
+    prompts = choose(read_prompts([inputs.test]), spec.judging.prompts, spec.random_seed)
     if not prompts:
         raise SerError("there are no test prompts to judge a policy on. Land labelled pairs with the role test.")
-    tokenizer = load_tokenizer(inputs["backbone"])
+    tokenizer = load_tokenizer(inputs.backbone)
     limit = spec.encoding.max_length
     encoded, cut = zip(*(encode(tokenizer, one.text, spec.response_tokens, limit) for one in prompts), strict=True)
-    base, policy = _responses(spec, inputs, encoded, tokenizer.eos_token_id, out, progress)
+    base, policy = greedy_responses(
+        inputs.backbone,
+        inputs.policy,
+        spec.arithmetic,
+        encoded,
+        spec.response_tokens,
+        tokenizer.eos_token_id,
+        out,
+        progress,
+    )
     pairs = [
         EncodedPair(one.pair_id, tokens, _closed(a, tokenizer.eos_token_id), _closed(b, tokenizer.eos_token_id))
         for one, tokens, a, b in zip(prompts, encoded, base, policy, strict=True)
     ]
-    raw = rewards(inputs["backbone"], inputs["reward_model"], spec.arithmetic.dtype, pairs)
-    judged = _judge(spec, inputs, judge["offsets"], prompts, pairs)
+    raw = rewards(inputs.backbone, inputs.reward_model, spec.arithmetic, pairs, execution.batch_tokens, spec.scales)
+    judged = _judge(spec, inputs, judge["offsets"], prompts, pairs, execution)
     rows = _rows(prompts, (base, policy), raw, judged, tokenizer, spec.judging.tie_band)
     tables.write(out / "judged.parquet", JUDGED, rows)
     ended = [[one[-1] == tokenizer.eos_token_id for one in part] for part in (base, policy)]
     lengths = [[len(one) for one in part] for part in (base, policy)]
-    centred = torch.sigmoid(raw - spec.reward_offset)
-    return _verdict(rows, tables.groups(inputs["test"])) | {
-        "mean_base_reward": raw[:, 0].mean().item(),
-        "mean_policy_reward": raw[:, 1].mean().item(),
-        "mean_base_score": centred[:, 0].mean().item(),
-        "mean_policy_score": centred[:, 1].mean().item(),
-        "mean_base_length": _mean(lengths[0]),
-        "mean_policy_length": _mean(lengths[1]),
-        "base_finished": _mean(ended[0]),
-        "policy_finished": _mean(ended[1]),
-        "tie_band": spec.judging.tie_band,
-        "prompts_cut": sum(tokens > 0 for tokens in cut),
-        "tokens_cut": sum(cut),
-        "judge": {"accuracy": judge["accuracy"], "longer_wins": judge["longer_wins"], "cross_fitted": True},
-    }
-
-
-def _responses(
-    spec: EvaluatePolicySpec,
-    inputs: Mapping[str, Any],
-    prompts: Sequence[Sequence[int]],
-    end_token: int,
-    out: Path,
-    progress: Progress,
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Greedy responses of the backbone, then of the policy with its adapter folded in."""
-
-    def tell(before: int, done: int, note: str) -> None:
-        progress(before + done, 2 * len(prompts), "responses", note)
-
-    model = load_model(inputs["backbone"], "causal_lm", spec.arithmetic.dtype)
-    kept = [Journal(keep_as(out, f"{name}.journal")) for name in ("base", "policy")]
-    sizes = (spec.response_tokens, end_token)
-    base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), kept[0])
-    refuse_pickles(inputs["policy"])
-    try:
-        merged = PeftModel.from_pretrained(model, inputs["policy"]).merge_and_unload()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SerError(f"the policy in {inputs['policy']} cannot be loaded: {error}.") from error
-    policy = _greedy(merged, prompts, *sizes, partial(tell, len(prompts), note="policy"), kept[1])
-    return base, policy
-
-
-def _greedy(
-    model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    response_tokens: int,
-    end_token: int,
-    tell: Callable[[int], None],
-    journal: Journal,
-) -> list[list[int]]:
-    """Greedy responses, batch by batch: those that a killed process kept are not generated again."""
-    responses: list[list[int]] = [[] for _ in prompts]
-    done = 0
-    for number, rows in enumerate(batches(prompts, response_tokens)):
-        done += len(rows)
-        if number < len(journal.found):
-            batch = journal.found[number]
-        else:
-            batch = generate(model, [prompts[row] for row in rows], response_tokens, end_token).responses
-            journal.add(batch)
-            tell(done)
-        for row, response in zip(rows, batch, strict=True):
-            responses[row] = response
-    return responses
+    centred = [[sigmoid(reward - spec.reward_offset) for reward in row] for row in raw]
+    return EvaluatePolicySummary(
+        **_verdict(rows, tables.groups(inputs.test)),
+        mean_base_reward=_mean([base for base, _ in raw]),
+        mean_policy_reward=_mean([policy for _, policy in raw]),
+        mean_base_score=_mean([base for base, _ in centred]),
+        mean_policy_score=_mean([policy for _, policy in centred]),
+        mean_base_length=_mean(lengths[0]),
+        mean_policy_length=_mean(lengths[1]),
+        base_finished=_mean(ended[0]),
+        policy_finished=_mean(ended[1]),
+        tie_band=spec.judging.tie_band,
+        prompts_cut=sum(tokens > 0 for tokens in cut),
+        tokens_cut=sum(cut),
+        judge={"accuracy": judge["accuracy"], "longer_wins": judge["longer_wins"], "cross_fitted": True},
+    )
 
 
 def _judge(
     spec: EvaluatePolicySpec,
-    inputs: Mapping[str, Any],
+    inputs: EvaluatePolicyInputs,
     offsets: Sequence[float],
     prompts: Sequence[Prompt],
     pairs: Sequence[EncodedPair],
-) -> torch.Tensor:
-    """Judge scores [N, 2] of the base's and the policy's responses."""
-    rows = tables.read(inputs["test"], columns=["prompt", "group"])
+    execution: Execution,
+) -> list[list[float]]:
+    """The judge's scores of the base's and of the policy's response to each prompt."""
+    from ser.method.calibration import sigmoid
+    from ser.ppo.judging import rewards
+
+    rows = tables.read(inputs.test, columns=["prompt", "group"])
     folds = {row["prompt"]: judge_fold(row["prompt"], row["group"]) for row in rows}
-    scores = torch.empty(len(pairs), 2)
+    scores: list[list[float]] = [[] for _ in pairs]
     for fold, offset in enumerate(offsets):
         mine = [row for row, one in enumerate(prompts) if folds[one.text] == fold]
-        adapter = inputs["judge"] / f"fold_{fold}" / "rm"
-        raw = rewards(inputs["backbone"], adapter, spec.arithmetic.dtype, [pairs[row] for row in mine])
-        scores[mine] = torch.sigmoid(raw - offset)
+        adapter = inputs.judge / f"fold_{fold}" / "rm"
+        own = [pairs[row] for row in mine]
+        raw = rewards(inputs.backbone, adapter, spec.arithmetic, own, execution.batch_tokens)
+        for row, two in zip(mine, raw, strict=True):
+            scores[row] = [sigmoid(reward - offset) for reward in two]
     return scores
 
 
 def _rows(
     prompts: Sequence[Prompt],
     responses: tuple[list[list[int]], list[list[int]]],
-    raw: torch.Tensor,
-    judged: torch.Tensor,
-    tokenizer: PreTrainedTokenizerBase,
+    raw: Sequence[Sequence[float]],
+    judged: Sequence[Sequence[float]],
+    tokenizer: Any,
     tie_band: float,
 ) -> list[dict[str, Any]]:
     """The rows of `judged.parquet`, sorted by pair_id."""
     texts = [[tokenizer.decode(one, skip_special_tokens=True) for one in part] for part in responses]
-    columns = zip(prompts, *texts, raw.tolist(), judged.tolist(), strict=True)
+    columns = zip(prompts, *texts, raw, judged, strict=True)
     rows = [
         {
             "pair_id": prompt.pair_id,

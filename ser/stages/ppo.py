@@ -1,6 +1,6 @@
 """Stage: train a policy with PPO against a reward model."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,51 @@ import pyarrow as pa
 
 from ser.data import tables
 from ser.errors import SerError
-from ser.models.backbone import load_tokenizer
-from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, read_prompts, schedule
-from ser.ppo.rollout import Episode, sigmoid_score
-from ser.ppo.trainer import Trainer
 from ser.progress import Progress
-from ser.stages.specs import PpoSpec
+from ser.specs import HERE, Encoding, Execution, ModelSpec, Ppo, Scale
+from ser.stages.job import Inputs, Summary
+
+
+class PpoSpec(ModelSpec):
+    """What a policy depends on besides the backbone, the reward model and the prompts.
+
+    The score of a response is sigmoid(reward - reward_offset); `scales` are those of an ensemble's members.
+    """
+
+    ppo: Ppo
+    encoding: Encoding
+    random_seed: int
+    reward_offset: float
+    scales: Sequence[Scale] = ()
+
+
+class PpoInputs(Inputs):
+    """Model folder, reward model, and tables with pair_id and prompt."""
+
+    backbone: Path
+    reward_model: Path
+    prompts: list[Path]
+
+
+class PpoSummary(Summary):
+    """The last rollout beside the first, which the untrained policy sampled."""
+
+    episodes: int
+    rollouts: int
+    prompts: int
+    first_mean_reward: float
+    mean_reward: float
+    first_mean_score: float
+    mean_score: float
+    kl: float
+    kl_weight: float
+    ratio_error: float
+    mean_length: float
+    finished: float
+    prompts_cut: int
+    tokens_cut: int
+
 
 METRICS = pa.schema(
     [("step", pa.int64()), ("episodes", pa.int64())]
@@ -29,6 +67,7 @@ METRICS = pa.schema(
             "value_loss",
             "entropy",
             "clip_fraction",
+            "ratio_error",
             "mean_length",
             "finished",
         )
@@ -39,24 +78,29 @@ SAMPLES = pa.schema(
 )
 
 
-def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
+def run(spec: PpoSpec, inputs: PpoInputs, out: Path, progress: Progress, execution: Execution = HERE) -> PpoSummary:
     """Write `policy/` (a PEFT folder), `value_head.safetensors`, `metrics.parquet` and `samples.parquet`.
 
-    `inputs`: `backbone` and `reward_model` (folders), `prompts` (tables with pair_id and prompt). Each prompt
-    is answered once, in a seeded order, before any is answered again.
+    Each prompt is answered once, in a seeded order, before any is answered again.
     """
-    tokenizer = load_tokenizer(inputs["backbone"])
-    prompts = read_prompts(inputs["prompts"])
+    from ser.models.backbone import load_tokenizer
+    from ser.ppo.policy import Policy
+    from ser.ppo.rollout import Episode, sigmoid_score
+    from ser.ppo.trainer import Trainer
+
+    tokenizer = load_tokenizer(inputs.backbone)
+    prompts = read_prompts(inputs.prompts)
     if not prompts:
         raise SerError("there are no prompts to train a policy on. Land pairs that are not all for testing.")
     chosen = schedule(prompts, spec.ppo.episodes, spec.random_seed)
     policy = Policy.new(
-        inputs["backbone"],
-        inputs["reward_model"],
+        inputs.backbone,
+        inputs.reward_model,
         spec.ppo.lora,
-        spec.arithmetic.dtype,
+        spec.arithmetic,
         spec.random_seed,
         spec.ppo.temperature,
+        spec.scales,
     )
     trainer = Trainer(
         policy,
@@ -72,7 +116,7 @@ def run(spec: PpoSpec, inputs: Mapping[str, Any], out: Path, progress: Progress)
     tables.write(out / "metrics.parquet", METRICS, trainer.metrics)
     tables.write(out / "samples.parquet", SAMPLES, _readable(trainer.samples, chosen, tokenizer))
     cut = [tokens for _, tokens in encoded.values() if tokens]
-    return _summary(trainer.metrics, len(prompts)) | {"prompts_cut": len(cut), "tokens_cut": sum(cut)}
+    return PpoSummary(**_summary(trainer.metrics, len(prompts)), prompts_cut=len(cut), tokens_cut=sum(cut))
 
 
 def _encoded(spec: PpoSpec, tokenizer: Any, chosen: list[Prompt]) -> dict[str, tuple[list[int], int]]:
@@ -95,7 +139,6 @@ def _readable(samples: list[dict[str, Any]], chosen: list[Prompt], tokenizer: An
 
 
 def _summary(metrics: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
-    """The last rollout beside the first, which the untrained policy sampled."""
     first, last = metrics[0], metrics[-1]
     return {
         "episodes": last["episodes"],
@@ -107,6 +150,7 @@ def _summary(metrics: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
         "mean_score": last["mean_score"],
         "kl": last["mean_kl"],
         "kl_weight": last["kl_weight"],
+        "ratio_error": max(row["ratio_error"] for row in metrics),
         "mean_length": last["mean_length"],
         "finished": last["finished"],
     }

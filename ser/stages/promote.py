@@ -7,21 +7,55 @@ from statistics import fmean
 from typing import Any
 
 from ser.data import tables
-from ser.method.calibration import cross_fitted_log_loss
-from ser.method.gate import describe_gate
+from ser.method.gate import SeedData, describe_gate
 from ser.method.promotion import promote
 from ser.method.stats import share
 from ser.progress import Progress
-from ser.stages.specs import PromoteSpec
+from ser.specs import HERE, Execution, Gate, PromotionRule, Spec
+from ser.stages.job import Inputs, Summary
 
 
-def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Write `promotion.json` from `inputs["heldout"]`, the scores of the seed RM and of every loop's RM.
+class PromoteSpec(Spec):
+    """The candidates: the loop and the version of each, in the order of `inputs.heldout`."""
 
-    `inputs["calibration"]` (labelled table) says which of the pairs belong together.
-    """
-    scored = [tables.margins(path, "calibration") for path in inputs["heldout"]]
-    tied = tables.groups(inputs["calibration"])
+    loops: list[int]
+    rm_versions: list[str]
+    rule: PromotionRule
+    seed: SeedData
+    """What the gate's words need to know."""
+    anyway: bool
+
+
+class PromoteInputs(Inputs):
+    """The held-out scores of the seed RM and of every loop's RM, and the labelled table that says which pairs belong
+    together."""
+
+    heldout: list[Path]
+    calibration: Path
+
+
+class PromoteSummary(Summary):
+    """The choice and its evidence (`ser.method.promotion.promote`); the last three only where a loop was run."""
+
+    promoted_loop: int
+    rm_version: str
+    verdict: str
+    why: str
+    gate: Gate
+    candidates: list[dict[str, Any]]
+    gain: dict[str, float] | None = None
+    detectable: float | None = None
+    needed: int | None = None
+
+
+def run(
+    spec: PromoteSpec, inputs: PromoteInputs, out: Path, progress: Progress, execution: Execution = HERE
+) -> PromoteSummary:
+    """Write `promotion.json`: what the summary says."""
+    from ser.method.calibration import cross_fitted_log_loss
+
+    scored = [tables.margins(path, "calibration") for path in inputs.heldout]
+    tied = tables.groups(inputs.calibration)
     groups = [tied[pair_id] for pair_id in scored[0]]
     candidates = [
         {
@@ -33,11 +67,12 @@ def run(spec: PromoteSpec, inputs: Mapping[str, Any], out: Path, progress: Progr
         for loop, version, margins in zip(spec.loops, spec.rm_versions, scored, strict=True)
     ]
     gate = describe_gate(share([float(margin > 0) for margin in scored[0].values()], groups), spec.seed)
-    summary = promote(candidates, groups, gate, spec.rule, anyway=spec.anyway) | {
-        "gate": gate.model_dump(),
-        "candidates": [_measured(one, groups) for one in candidates],
-    }
-    (out / "promotion.json").write_text(json.dumps(summary, sort_keys=True) + "\n")
+    summary = PromoteSummary(
+        **promote(candidates, groups, gate, spec.rule, anyway=spec.anyway),
+        gate=gate,
+        candidates=[_measured(one, groups) for one in candidates],
+    )
+    (out / "promotion.json").write_text(json.dumps(summary.model_dump(exclude_unset=True), sort_keys=True) + "\n")
     return summary
 
 

@@ -1,54 +1,118 @@
 """Stage: train a reward model on labelled pairs, from the backbone or from an earlier reward model."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ser.data import tables
 from ser.data.pairs import hard_target
-from ser.models.reward_model import RewardModel
-from ser.models.states import PairStates
+from ser.method.labels import Label, weighted
+from ser.method.selection import fold_of
 from ser.progress import Progress
-from ser.stages.specs import TrainRewardModelSpec
-from ser.training import FINISHED, Example, is_trained, train
+from ser.specs import HERE, Execution, ModelSpec, Training
+from ser.stages.job import Inputs, Summary
 
 
-def run(spec: TrainRewardModelSpec, inputs: Mapping[str, Any], out: Path, progress: Progress) -> dict[str, Any]:
-    """Train on `inputs["human"]` and `inputs["pseudo"]` (lists of tables with pair_id and preferred).
+class TrainRewardModelSpec(ModelSpec):
+    """What a reward model depends on besides its data.
 
-    `inputs["states"]` are the trunk folders that hold these pairs. With `inputs["start"]` (the folder of an
-    earlier reward model) training continues from there. Human labels of the pairs in `inputs["left_out"]` (tables of
-    pair_ids, if any) are passed over.
+    `human_share` is the least share of the loss's weight on human pairs. With `folds`, the pseudo-labels of the pairs
+    in fold `left_fold` are passed over: this model is to label them.
     """
-    human, pseudo = tables.labels(*inputs["human"]), tables.labels(*inputs.get("pseudo", []))
-    for row in (row for path in inputs.get("left_out", []) for row in tables.read(path)):
-        human.pop(row["pair_id"], None)
+
+    training: Training
+    epochs: int
+    random_seed: int
+    human_share: float | None = None
+    folds: int | None = None
+    left_fold: int = 0
+
+
+class TrainRewardModelInputs(Inputs):
+    """Tables of human labels and of selected pairs, the trunk folders that hold them, and where training starts.
+
+    `start` is the folder of an earlier reward model; without it, training starts from the backbone. Human labels of the
+    pairs in the tables `left_out` are passed over. `units` says what ties the pairs of the pool, where there are folds.
+    """
+
+    backbone: Path
+    human: list[Path]
+    states: list[Path]
+    pseudo: Sequence[Path] = ()
+    start: Path | None = None
+    left_out: Sequence[Path] = ()
+    units: Path | None = None
+
+
+class TrainRewardModelSummary(Summary):
+    """How many labels of each kind, and how the loss went: the means of its first and last tenth."""
+
+    n_human: int
+    n_pseudo: int
+    random_seed: int
+    steps: int
+    first_loss: float
+    last_loss: float
+
+
+def run(
+    spec: TrainRewardModelSpec,
+    inputs: TrainRewardModelInputs,
+    out: Path,
+    progress: Progress,
+    execution: Execution = HERE,
+) -> TrainRewardModelSummary:
+    """Train on human and pseudo-labels, and write the model into `out/rm`."""
+    from ser.examples import gather
+    from ser.training import FINISHED, is_trained
+
+    human, pseudo = _human_labels(inputs), _pseudo_labels(spec, inputs)
     if not is_trained(out):
-        _train(spec, inputs, gather(human | pseudo, inputs["states"]), out, progress)
+        labels = weighted(human, pseudo, spec.human_share)
+        _train(spec, inputs, gather(labels, inputs.states), out, progress)
     result = json.loads((out / FINISHED).read_text())
     loss = result["loss"]
     tenth = max(1, len(loss) // 10)
-    return {
-        "n_human": len(human),
-        "n_pseudo": len(pseudo),
-        "random_seed": spec.random_seed,
-        "steps": result["steps"],
-        "first_loss": sum(loss[:tenth]) / tenth,
-        "last_loss": sum(loss[-tenth:]) / tenth,
-    }
+    return TrainRewardModelSummary(
+        n_human=len(human),
+        n_pseudo=len(pseudo),
+        random_seed=spec.random_seed,
+        steps=result["steps"],
+        first_loss=sum(loss[:tenth]) / tenth,
+        last_loss=sum(loss[-tenth:]) / tenth,
+    )
+
+
+def _human_labels(inputs: TrainRewardModelInputs) -> dict[str, Label]:
+    labels = tables.labels(*inputs.human)
+    for row in (row for path in inputs.left_out for row in tables.read(path)):
+        labels.pop(row["pair_id"], None)
+    return {pair_id: Label(hard_target(preferred)) for pair_id, preferred in labels.items()}
+
+
+def _pseudo_labels(spec: TrainRewardModelSpec, inputs: TrainRewardModelInputs) -> dict[str, Label]:
+    """The latest label of every selected pair that this model may learn from."""
+    rows = (row for path in inputs.pseudo for row in tables.read(path))
+    labels = {row["pair_id"]: Label(row["target"], row["weight"]) for row in rows}
+    if spec.folds is not None and inputs.units is not None:
+        for row in tables.read(inputs.units):
+            if fold_of(row["unit"], spec.folds) == spec.left_fold:
+                labels.pop(row["pair_id"], None)
+    return labels
 
 
 def _train(
-    spec: TrainRewardModelSpec, inputs: Mapping[str, Any], examples: list[Example], out: Path, progress: Progress
+    spec: TrainRewardModelSpec, inputs: TrainRewardModelInputs, examples: Sequence[Any], out: Path, progress: Progress
 ) -> None:
-    start = inputs.get("start")
+    from ser.models.reward_model import RewardModel
+    from ser.training import train
+
+    start = inputs.start
     if start is None:
-        model = RewardModel.new(
-            inputs["backbone"], spec.training.lora, spec.arithmetic.dtype, random_seed=spec.random_seed
-        )
+        model = RewardModel.new(inputs.backbone, spec.training.lora, spec.arithmetic, random_seed=spec.random_seed)
     else:
-        model = RewardModel.load(inputs["backbone"], start, spec.arithmetic.dtype, trainable=True)
+        model = RewardModel.load(inputs.backbone, start, spec.arithmetic, trainable=True)
     train(
         model,
         examples,
@@ -58,17 +122,3 @@ def _train(
         out=out,
         progress=progress,
     )
-
-
-def gather(labels: Mapping[str, str], folders: list[Path]) -> list[Example]:
-    """The labelled pairs with their states, in the order of their identities."""
-    found = {
-        item.pair.pair_id: Example(item, hard_target(labels[item.pair.pair_id]))
-        for folder in folders
-        for item in PairStates(folder).pairs()
-        if item.pair.pair_id in labels
-    }
-    missing = labels.keys() - found.keys()
-    if missing:
-        raise ValueError(f"{len(missing)} labelled pairs have no states, for instance {min(missing)}")
-    return [found[pair_id] for pair_id in sorted(found)]

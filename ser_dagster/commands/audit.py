@@ -7,29 +7,70 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from assets.audit import audit_path
 from resources.audit.database import query
-from resources.audit.queries import named_queries, run_named
-from resources.audit.record import RunRecord
+from resources.audit.queries import check_query, find_evolution, named_queries, run_named
+from resources.audit.record import EvolutionRecord
 from resources.audit.render import render
 from resources.audit.sync import rebuild
-from resources.heads import known_runs
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.settings import data_root
-from resources.workshop import Workshop
 from ser.errors import SerError
 
 
-def answer(name: str | None, sql: str | None, pair: str | None, snapshot: str | None, form: str) -> str:
-    """The answer to a named query or to SQL, as a table, CSV or JSON; without either, what can be asked."""
-    path = audit_path(data_root())
-    if sql:
-        columns, rows = query(path, sql)
-    elif name:
-        columns, rows = run_named(path, name, snapshot, pair)
+def add_parser(commands: Any) -> None:
+    """Add `audit` to the commands of `ser`."""
+    parser = commands.add_parser("audit", help="ask the audit database, with a named query or SQL")
+    parser.add_argument("query", nargs="?", metavar="NAMED QUERY", help="without one, the named queries are listed")
+    parser.add_argument("--sql", help="a read-only SQL statement")
+    parser.add_argument("--pair", metavar="ID", help="the pair of the query `history`")
+    parser.add_argument("--dataset", metavar="NAME", help="whose evolution a named query is about")
+    parser.add_argument(
+        "--evolution",
+        metavar="NAME",
+        help="its full name, the name you gave it, or how its snapshot or settings digest begins (default: the last)",
+    )
+    parser.add_argument("--format", choices=["table", "csv", "json"], help="of the answer (default table)")
+    parser.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
+    parser.set_defaults(command=_audit, wrong_use=parser.error)
+
+
+def _audit(parsed: argparse.Namespace) -> None:
+    if unused := misuse(parsed):
+        parsed.wrong_use(unused)
+    if parsed.rebuild:
+        print(rebuild_database())
+        return
+    form = parsed.format or "table"
+    if parsed.sql:
+        print(answer_sql(parsed.sql, form))
+    elif parsed.query:
+        print(answer(parsed.query, parsed.pair, parsed.evolution, parsed.dataset, form))
     else:
-        return "Named queries:\n" + "\n".join(f"  {key:20} {about}" for key, (about, _) in named_queries().items())
-    return render(columns, rows, form).rstrip("\n")
+        print("Named queries:")
+        for name, (about, _) in named_queries().items():
+            print(f"  {name:20} {about}")
+
+
+def answer(
+    name: str, pair: str | None = None, evolution: str | None = None, dataset: str | None = None, form: str = "table"
+) -> str:
+    """The answer to a named query about an evolution, which is named on standard error if it was not asked for."""
+    check_query(name, pair)
+    path = audit_path(data_root())
+    chosen = find_evolution(path, evolution, dataset)
+    if evolution is None:
+        print(f"evolution {chosen}", file=sys.stderr)
+    return render(*run_named(path, name, chosen, pair), form).rstrip("\n")
+
+
+def answer_sql(sql: str, form: str = "table") -> str:
+    """The answer to a read-only SQL statement."""
+    return render(*query(audit_path(data_root()), sql), form).rstrip("\n")
 
 
 def misuse(given: argparse.Namespace) -> str | None:
@@ -41,28 +82,29 @@ def misuse(given: argparse.Namespace) -> str | None:
         return "--rebuild makes the database again and answers nothing: ask afterwards."
     if given.pair and given.query != "history" and (not given.query or given.query in named_queries()):
         return "--pair is for the query history: ser audit history --pair ID."
-    if given.snapshot and not given.query:
-        return "--snapshot is for named queries; in SQL, name the snapshot in a WHERE."
+    if (given.evolution or given.dataset) and not given.query:
+        option = "--evolution" if given.evolution else "--dataset"
+        return f"{option} is for named queries; in SQL, name the evolution in a WHERE."
     if given.format and not asked:
         return "--format is for answers: give a named query or --sql."
     return None
 
 
 def rebuild_database() -> str:
-    """Make the audit database again from the artifacts of every run."""
+    """Make the audit database again from the artifacts of every evolution."""
     root = data_root()
-    works = [Workshop(root, settings, snapshot, terminal=True) for snapshot, settings in known_runs(root)]
+    works = [open_evolution(root, one, terminal=True) for one in known_evolutions(root)]
     if not works:
         raise SerError("there is nothing to rebuild from: no run has made artifacts yet.")
-    print(f"rebuilding from {len(works)} runs", file=sys.stderr)
+    print(f"rebuilding from {len(works)} evolutions", file=sys.stderr)
     rebuild(audit_path(root), whole_records(works))
-    return f"{audit_path(root)} was made again from {len(works)} runs."
+    return f"{audit_path(root)} was made again from {len(works)} evolutions."
 
 
-def whole_records(works: list[Workshop]) -> Iterator[RunRecord]:
-    """The record of every run, one at a time; pairs that were pruned are written out again from the landing zone.
+def whole_records(works: list[Evolution]) -> Iterator[EvolutionRecord]:
+    """The record of every evolution, one at a time; pruned pairs are written out again from the landing zone.
 
-    If their landing is gone too they are left out, and that is said: it must not keep out what other runs have.
+    If their landing is gone too they are left out, and that is said: it must not keep out what others have.
     """
     for work in works:
         record, landed = work.record(), work.find("landed_pairs")

@@ -18,4 +18,4 @@ def demo() -> None:
     )
     print(f"sample: {landed.labelled:,} simulated pairs, snapshot {landed.snapshot}")
     result = run("sample")
-    print_summary(result["snapshot"], result["recipe"], time.monotonic() - started)
+    print_summary(result["evolution"], time.monotonic() - started)

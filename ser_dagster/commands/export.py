@@ -21,6 +21,7 @@ def add_parser(commands: Any) -> None:
     labels.set_defaults(command=_labels)
     for kind in (rm, policy, labels):
         kind.add_argument("--dataset", help="needed when there is more than one")
+        kind.add_argument("--evolution", metavar="NAME", help="default: that of the settings of now")
         place = "DIR" if kind is not labels else "FILE.jsonl or DIR"
         kind.add_argument("--to", required=True, type=Path, metavar=place, help="where to; made if it is new")
         kind.add_argument("--json", action="store_true", help="print one JSON document")
@@ -30,7 +31,7 @@ def add_parser(commands: Any) -> None:
 def _rm(parsed: argparse.Namespace) -> None:
     from ser_dagster.commands import export_facts as facts
 
-    work = facts.finished_run(parsed.dataset)
+    work = facts.exported_evolution(parsed.dataset, parsed.evolution)
     artifact, model = facts.reward_model(work, parsed.loop)
     recorded = facts.heldout_rows(work, artifact.key)
 
@@ -45,13 +46,22 @@ def _rm(parsed: argparse.Namespace) -> None:
 
     about = {"run": facts.run_facts(work), "model": model, "backbone": facts.origin(work)}
     done = _export_model("rm", parsed.to, about, write, work)
-    _tell(parsed, done, {"snapshot": work.snapshot, "loop": model["loop"], "rm_version": model["rm_version"]})
+    _tell(
+        parsed,
+        done,
+        {
+            "snapshot": work.snapshot,
+            "evolution": work.identity,
+            "loop": model["loop"],
+            "rm_version": model["rm_version"],
+        },
+    )
 
 
 def _policy(parsed: argparse.Namespace) -> None:
     from ser_dagster.commands import export_facts as facts
 
-    work = facts.finished_run(parsed.dataset)
+    work = facts.exported_evolution(parsed.dataset, parsed.evolution)
     artifact, model = facts.policy(work)
     prompts = [pair.prompt for pair, _, _ in facts.heldout_rows(work, "seed_rm")]
 
@@ -70,7 +80,9 @@ def _policy(parsed: argparse.Namespace) -> None:
         "evaluation": facts.evaluation(work),
     }
     done = _export_model("policy", parsed.to, about, write, work)
-    _tell(parsed, done, {"snapshot": work.snapshot, "policy_version": model["policy_version"]})
+    _tell(
+        parsed, done, {"snapshot": work.snapshot, "evolution": work.identity, "policy_version": model["policy_version"]}
+    )
 
 
 def _labels(parsed: argparse.Namespace) -> None:
@@ -78,7 +90,7 @@ def _labels(parsed: argparse.Namespace) -> None:
     from resources.exports.labels import write_file, write_lines
     from ser_dagster.commands import export_facts as facts
 
-    work, place = facts.finished_run(parsed.dataset), resolved(parsed.to)
+    work, place = facts.exported_evolution(parsed.dataset, parsed.evolution), resolved(parsed.to)
     labels = facts.kept_labels(work)
     about = {"run": facts.run_facts(work), "labels": [loop.rm_version for loop in labels.loops]}
 
@@ -91,7 +103,11 @@ def _labels(parsed: argparse.Namespace) -> None:
         done = Exported(place, {"n": write_file(labels, place)}, reused=False)
     else:
         done = export_folder(place, "labels", _identity("labels", place, about), write)
-    _tell(parsed, done, {"snapshot": work.snapshot})
+    _tell(parsed, done, _about(work))
+
+
+def _about(work: Any) -> dict[str, str]:
+    return {"snapshot": work.snapshot, "evolution": work.identity}
 
 
 def _export_model(
@@ -131,7 +147,8 @@ def _identity(kind: str, place: Path, about: Mapping[str, Any]) -> str:
     from resources.code_version import code_version
     from resources.exports.cards import card_digest
 
-    content = [kind, str(place), about, code_version("ser.export.check"), card_digest()]
+    code = code_version("ser.export.model_folder", "ser.export.check")
+    content = [kind, str(place), about, code, card_digest()]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -4,88 +4,89 @@ import sys
 from itertools import islice
 from typing import Any
 
-from assets.evolved import finished_models
-from assets.gate import is_closed, seed_gate
+from resources import asset_keys as keys
 from resources.artifacts import Artifact
-from resources.audit.record import made_from, model_of
+from resources.audit.record import made_from
+from resources.evolution import Evolution
 from resources.exports.labels import KeptLabels, LoopLabels
 from resources.exports.origin import backbone_origin
-from resources.heads import known_runs
+from resources.known_evolutions import find_evolution, finished_evolution, open_evolution
 from resources.landing.zone import Landing
+from resources.loop_rows import loop_rows
 from resources.settings import data_root, load_settings
-from resources.workshop import Workshop
 from ser.data import tables
 from ser.data.pairs import Pair
 from ser.errors import SerError
-from ser_dagster.commands.run import loop_rows
 
 CHECKED = 8
 """Held-out pairs on which an export is compared with its run."""
 
 
-def finished_run(dataset: str | None) -> Workshop:
-    """The latest run that finished on the current snapshot of a dataset, or else on an earlier one, which is said.
+def exported_evolution(dataset: str | None, named: str | None) -> Evolution:
+    """The evolution that is exported: the named one, else the finished one of a dataset under the settings of now.
+
+    One of an earlier snapshot than the current one is said to be so.
 
     Raises:
-        SerError: there is none, a later one on its snapshot has begun and not finished, or the dataset has to be named.
+        SerError: there is none, several might be meant, a later execution of it has begun and not finished, or the
+            dataset has to be named.
     """
-    root = data_root()
-    zone = Landing(root, load_settings())
-    known = zone.datasets()
-    if dataset is None and len(known) != 1:
-        raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
-    name = dataset or known[0]
-    snapshot = zone.current_snapshot(name)
-    runs = [run for run in known_runs(root) if run[0].rpartition("-")[0] == name]
-    runs.sort(key=lambda run: run[0] == snapshot)
-    for other, settings in reversed(runs):
-        work = Workshop(root, settings, other, terminal=True)
-        if work.find("evolved_rm") is not None:
-            _refuse_unmeasured(work, name)
-            if other != snapshot:
-                print(f"No run has finished on {snapshot} yet: this is of {other}.", file=sys.stderr)
-            return work
-    raise SerError(f"no run of {name} has finished. Run: ser run --dataset {name}")
+    root, settings = data_root(), load_settings()
+    if named is not None:
+        known = find_evolution(root, named, dataset)
+    else:
+        zone = Landing(root, settings)
+        name = zone.only_dataset(dataset)
+        snapshot = zone.current_snapshot(name)
+        known = finished_evolution(root, name, snapshot, settings.digest)
+        if known.snapshot != snapshot:
+            print(f"No evolution of {snapshot} is finished yet: this is {known.identity}.", file=sys.stderr)
+    evolution = open_evolution(root, known, terminal=True)
+    if evolution.find(keys.EVOLVED_RM) is None:
+        raise SerError(f"the evolution {known.identity} is not finished. Run: ser run --dataset {known.dataset}")
+    _refuse_unmeasured(evolution, known.dataset)
+    return evolution
 
 
-def _refuse_unmeasured(work: Workshop, dataset: str) -> None:
+def _refuse_unmeasured(work: Evolution, dataset: str) -> None:
     """Raise if a reward model was made again by a run that did not come to its held-out pairs."""
-    for key in finished_models(work):
-        if not made_from(work.heads.get(f"{key}.heldout"), "reward_model", work.heads.get(key).part("rm")):
+    for key in map(keys.model_of, work.trained_loops()):
+        if not made_from(work.heads.get(keys.heldout_of(key)), "reward_model", work.heads.get(key).part("rm")):
             raise SerError(
                 f"a later run on {work.snapshot} made {key} again and did not finish. Run: ser run --dataset {dataset}"
             )
 
 
-def run_facts(work: Workshop) -> dict[str, Any]:
+def run_facts(work: Evolution) -> dict[str, Any]:
     """The data, the loops and the promotion of a run."""
-    encoded, promotion = work.heads.get("encoded_pairs"), work.heads.get("evolved_rm").summary
-    dataset = work.landing().dataset_of(work.snapshot)
+    encoded, promotion = work.heads.get(keys.ENCODED_PAIRS), work.heads.get(keys.EVOLVED_RM).summary
+    dataset = work.dataset
     return {
         "dataset": dataset,
         "simulated": dataset == "sample",
         "snapshot": work.snapshot,
         "recipe": work.settings.recipe,
         "settings": work.settings.digest,
+        "evolution": work.identity,
         "roles": {role: encoded.summary[role] for role in ("seed", "pool", "calibration", "test")},
         "loops": [row | {"accuracy": _accuracy(row, encoded.summary["test"])} for row in loop_rows(work)],
         "promoted": {"loop": promotion["promoted_loop"], "why": promotion["why"]},
     }
 
 
-def reward_model(work: Workshop, loop: int | None) -> tuple[Artifact, dict[str, Any]]:
+def reward_model(work: Evolution, loop: int | None) -> tuple[Artifact, dict[str, Any]]:
     """A loop's reward model, by default the promoted one, and the facts about it.
 
     Raises:
         SerError: the run has no such loop, or its backbone is no longer what it was.
     """
-    last = len(finished_models(work)) - 1
+    last = work.trained_loops()[-1]
     if loop is None:
-        loop = work.heads.get("evolved_rm").summary["promoted_loop"]
+        loop = work.heads.get(keys.EVOLVED_RM).summary["promoted_loop"]
     if not 0 <= loop <= last:
         raise SerError(f"--loop {loop} is impossible: this run has the reward models 0 (the seed) to {last}.")
-    model = work.heads.get(model_of(loop))
-    heldout = work.heads.get(f"{model.key}.heldout").summary
+    model = work.heads.get(keys.model_of(loop))
+    heldout = work.heads.get(keys.heldout_of(model.key)).summary
     return model, {
         "loop": loop,
         "rm_version": model.version,
@@ -96,16 +97,16 @@ def reward_model(work: Workshop, loop: int | None) -> tuple[Artifact, dict[str, 
     }
 
 
-def policy(work: Workshop) -> tuple[Artifact, dict[str, Any]]:
+def policy(work: Evolution) -> tuple[Artifact, dict[str, Any]]:
     """The policy of a run, and the facts about it.
 
     Raises:
         SerError: the run trained none, or its backbone is no longer what it was.
     """
-    artifact = work.heads.find("ppo_policy")
-    if is_closed(work):
+    artifact = work.heads.find(keys.PPO_POLICY)
+    if work.gate_is_closed():
         raise SerError(
-            f"the run on {work.snapshot} has no policy: its seed RM is {seed_gate(work).words}.\n"
+            f"the run on {work.snapshot} has no policy: its seed RM is {work.gate().words}.\n"
             "`ser run --anyway` trains one all the same."
         )
     if artifact is None:
@@ -120,35 +121,35 @@ def policy(work: Workshop) -> tuple[Artifact, dict[str, Any]]:
     }
 
 
-def evaluation(work: Workshop) -> dict[str, Any] | None:
+def evaluation(work: Evolution) -> dict[str, Any] | None:
     """What the judge said of the policy of a run; None if it has not judged this one."""
-    judged = work.heads.find("policy_evaluation")
-    if judged is None or not made_from(judged, "policy", work.heads.get("ppo_policy").part("policy")):
+    judged = work.heads.find(keys.POLICY_EVALUATION)
+    if judged is None or not made_from(judged, "policy", work.heads.get(keys.PPO_POLICY).part("policy")):
         return None
     return judged.summary
 
 
-def kept_labels(work: Workshop) -> KeptLabels:
+def kept_labels(work: Evolution) -> KeptLabels:
     """The labels that the loops of a run kept.
 
     Raises:
         SerError: they kept none.
     """
     loops = []
-    for loop in range(1, len(finished_models(work))):
-        labelled, filtered = (work.heads.get(f"loop_{loop}/{name}") for name in ("self_labels", "filtered_pairs"))
+    for loop in work.trained_loops()[1:]:
+        labelled, filtered = (work.heads.get(key(loop)) for key in (keys.self_labels, keys.filtered_pairs))
         by = labelled.manifest["inputs"]["reward_model"]["version"]
         tables_ = (labelled.path / "self_labels.parquet", filtered.path / "filtered.parquet")
         loops.append(LoopLabels(loop, by, *tables_))
     if not loops:
         raise SerError(f"no loop of the run on {work.snapshot} kept a pair, so there are no labels to export.")
-    landed, pool = work.heads.get("landed_pairs"), work.pairs("pool")
+    landed, pool = work.heads.get(keys.LANDED_PAIRS), work.pairs("pool")
     return KeptLabels(work.snapshot, landed.path / "pairs.parquet", pool.path, loops)
 
 
-def heldout_rows(work: Workshop, key: str) -> list[tuple[Pair, float, float]]:
+def heldout_rows(work: Evolution, key: str) -> list[tuple[Pair, float, float]]:
     """A few test pairs with the rewards that the run recorded for them."""
-    rows = tables.read(work.heads.get(f"{key}.heldout").path / "heldout.parquet")
+    rows = tables.read(work.heads.get(keys.heldout_of(key)).path / "heldout.parquet")
     recorded = {row["pair_id"]: row for row in islice((row for row in rows if row["split"] == "test"), CHECKED)}
     texts = tables.read(work.pairs("test").path, columns=tables.PAIRS.names)
     return [
@@ -158,7 +159,7 @@ def heldout_rows(work: Workshop, key: str) -> list[tuple[Pair, float, float]]:
     ]
 
 
-def arithmetic(work: Workshop, model: Artifact) -> str:
+def arithmetic(work: Evolution, model: Artifact) -> str:
     """The arithmetic in which a model was trained.
 
     Raises:
@@ -172,7 +173,7 @@ def arithmetic(work: Workshop, model: Artifact) -> str:
     return model.manifest["spec"]["arithmetic"]["dtype"]
 
 
-def origin(work: Workshop) -> dict[str, Any]:
+def origin(work: Evolution) -> dict[str, Any]:
     """What is known of the run's backbone."""
     return backbone_origin(work.settings, work.backbone().path)
 

@@ -12,19 +12,21 @@ import dagster as dg
 from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
 from resources.audit.sync import rebuild
-from resources.heads import every_head, known_runs
+from resources.disk import write_text
+from resources.heads import every_head, known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.landing.folders import DATASET_NAME
 from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
 from resources.lineage import Identity, promotions_of
 from resources.locks import own_snapshot
 from resources.pruned import record_place
+from resources.reporting.index import index_path, render_index
 from resources.settings import data_root, load_settings
 from resources.store_contents import contents
-from resources.workshop import Workshop
 from ser.errors import SerError
 from ser_dagster.commands.audit import whole_records
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,14 @@ def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
     """
     dataset = store.dataset
     snapshots = run | store.snapshots()
-    others = [Workshop(root, settings, name) for name, settings in known_runs(root) if name not in snapshots]
+    others = [open_evolution(root, one) for one in known_evolutions(root) if one.snapshot not in snapshots]
     doomed = [root / "artifacts" / key / version for key, version in _doomed(root, snapshots)]
     if others:
         rebuild(audit_path(root), whole_records(others))
+        write_text(index_path(root), render_index(audit_path(root)))
     else:
         audit_path(root).unlink(missing_ok=True)
+        index_path(root).unlink(missing_ok=True)
     quarantine, aside = root / "quarantine" / dataset, root / "landing" / f".{dataset}.tmp"
     rejected = [path for path in quarantine.rglob("*") if path.is_file()]
     shutil.rmtree(aside, ignore_errors=True)

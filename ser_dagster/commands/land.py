@@ -55,7 +55,7 @@ def land_command(parsed: argparse.Namespace) -> None:
 
         show_preview(zone, settings, parsed.files, dataset or "preview", _mapping(parsed, zone, dataset), parsed.json)
         return
-    from ser_dagster.home import instance, register
+    from ser_dagster.dagster_instance import instance, register
 
     before = zone.roles(zone.current_snapshot(dataset)) if dataset in zone.datasets() else None
     with instance() as current:  # before anything lands: what is wrong with it must not seem to be a failed landing

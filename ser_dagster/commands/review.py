@@ -56,7 +56,7 @@ def _import(parsed: argparse.Namespace) -> None:
     from resources.landing.zone import Landing
     from resources.review.import_answers import take_back
     from resources.settings import data_root, load_settings
-    from ser_dagster.home import instance, register
+    from ser_dagster.dagster_instance import instance, register
 
     zone = Landing(data_root(), load_settings())
     with instance() as current:  # before anything lands, as in `ser land`

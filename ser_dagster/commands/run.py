@@ -9,20 +9,22 @@ from typing import Any
 import dagster as dg
 
 from assets.audit import sync_run
-from assets.evolved import finished_models
-from assets.gate import is_closed
 from assets.graph import run_keys
+from assets.ser_resource import run_config, run_tags
+from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.disk import FULL, is_full
+from resources.evolution import Evolution
+from resources.known_evolutions import refuse_taken
 from resources.landing.folders import NotAllLandedError
 from resources.landing.zone import Landing
 from resources.locks import refuse_owned
+from resources.loop_rows import loop_rows
 from resources.settings import Settings, data_root, load_settings
-from resources.workshop import Workshop
 from ser.errors import SerError
-from ser.method.promotion import GATE_NOT_SHOWN
 from ser_dagster.commands.landing_words import landing_lines, role_lines
-from ser_dagster.home import fail_ownerless_runs, instance, register
+from ser_dagster.dagster_instance import instance, register
+from ser_dagster.dead_runs import fail_ownerless_runs
 from ser_dagster.jobs import MAX_RETRIES
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
@@ -35,30 +37,39 @@ def run(
     recipe: str | None = None,
     policy: bool = True,
     anyway: bool | None = None,
+    name: str | None = None,
+    assignments: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Run the chain on the current snapshot of a dataset and return what `ser run --json` prints.
+    """Execute the evolution of a dataset's current snapshot under the settings, and return what `--json` prints.
 
     Args:
+        loops: stop after so many; before the last one nothing is promoted.
         anyway: whether to go on in spite of a closed gate; None for what the settings say.
+        name: what a person calls the evolution.
+        assignments: `KEY=VALUE`, each overrides a setting.
 
     Raises:
         SerError: the dataset is unknown, a setting is impossible, or a stage failed.
     """
     started = time.monotonic()
-    settings = load_settings(recipe=recipe, anyway=anyway)
+    settings = load_settings(assignments=assignments, recipe=recipe, anyway=anyway)
     if loops is not None and not 1 <= loops <= settings.loops:
         raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
-    overrides = {"recipe": recipe, "anyway": anyway, "loops": loops}
-    settings = load_settings(**overrides)
-    keys = run_keys(settings, settings.loops, policy)
     with instance() as current:
-        snapshot = _snapshot(settings, dataset)
-        result = _execute(current, settings, snapshot, keys, overrides)
-    work = Workshop(data_root(), settings, snapshot)
+        evolution = Evolution(data_root(), settings, _snapshot(settings, dataset), until=loops, terminal=True)
+        if name is not None:
+            refuse_taken(data_root(), name, evolution.identity)
+        result = _execute(current, evolution, run_keys(settings, policy), {"loops": loops, "name": name})
     seconds = round(time.monotonic() - started, 1)
     return (
-        {"snapshot": snapshot, "recipe": settings.recipe, "run_id": result.run_id}
-        | _outcome(work, result.run_id, policy)
+        {
+            "snapshot": evolution.snapshot,
+            "evolution": evolution.identity,
+            "name": evolution.heads.about()["name"],
+            "recipe": settings.recipe,
+            "run_id": result.run_id,
+        }
+        | _outcome(evolution, result.run_id, policy)
         | {"seconds": seconds}
     )
 
@@ -93,38 +104,32 @@ def _land_waiting(zone: Landing, dataset: str) -> None:
 
 
 def _execute(
-    current: dg.DagsterInstance,
-    settings: Settings,
-    snapshot: str,
-    keys: Sequence[dg.AssetKey],
-    overrides: Mapping[str, Any],
+    current: dg.DagsterInstance, evolution: Evolution, chosen: Sequence[dg.AssetKey], told: Mapping[str, Any]
 ) -> dg.ExecuteInProcessResult:
     from ser_dagster.definitions import defs
 
-    refuse_owned(data_root(), snapshot)
-    fail_ownerless_runs(current, snapshot)
-    register(current, snapshot)
-    resource = {"terminal": True, **overrides}
+    refuse_owned(evolution.root, evolution.identity)
+    fail_ownerless_runs(current, evolution.snapshot)
+    register(current, evolution.snapshot)
+    config = run_config(evolution.settings, terminal=True, **told)
     result = defs.resolve_job_def("ser_run").execute_in_process(
         instance=current,
-        partition_key=snapshot,
-        asset_selection=keys,
-        tags={MAX_RETRIES: "0"},  # whoever started it sees it fail, and starts it again
-        run_config={
-            "resources": {"ser": {"config": {key: value for key, value in resource.items() if value is not None}}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
+        partition_key=evolution.snapshot,
+        asset_selection=chosen,
+        # Whoever started it sees it fail, and starts it again.
+        tags={MAX_RETRIES: "0", **run_tags(evolution, told["name"])},
+        run_config=config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
     if not result.success:
-        _sync_failed(Workshop(data_root(), settings, snapshot, terminal=True))
+        _sync_failed(evolution)
         raise SerError(_reason(result))
     return result
 
 
-def _sync_failed(work: Workshop) -> None:
+def _sync_failed(work: Evolution) -> None:
     """Whatever a failed run made can be audited too; if not, that is said, and why the run failed is told after it."""
-    if work.find("splits") is None:
+    if work.find(keys.SPLITS) is None:
         return
     try:
         sync_run(work)
@@ -160,55 +165,19 @@ def _words(error: Any) -> str:
     return message.split(": ", 1)[1] if error.cls_name in OURS and ": " in message else message
 
 
-def _outcome(work: Workshop, run_id: str, policy: bool) -> dict[str, Any]:
-    promotion = work.heads.get("evolved_rm")
-    evaluation = work.heads.find("policy_evaluation") if policy and not is_closed(work) else None
+def _outcome(evolution: Evolution, run_id: str, policy: bool) -> dict[str, Any]:
+    promotion = evolution.heads.get(keys.EVOLVED_RM).summary if evolution.is_ended() else None
+    judged = promotion is not None and policy and not evolution.gate_is_closed()
+    evaluation = evolution.heads.find(keys.POLICY_EVALUATION) if judged else None
+    artifacts = evolution.record().artifacts.values()
     return {
-        "gate": promotion.summary["gate"],
-        "verdict": promotion.summary["verdict"],
-        "loops": loop_rows(work),
-        "promoted": {"loop": promotion.summary["promoted_loop"], "why": promotion.summary["why"]},
+        "gate": promotion["gate"] if promotion else evolution.gate().model_dump(),
+        "verdict": promotion["verdict"] if promotion else None,
+        "loops": loop_rows(evolution),
+        "promoted": {"loop": promotion["promoted_loop"], "why": promotion["why"]} if promotion else None,
         "policy": None if evaluation is None else _policy(evaluation),
-        "reused": all(artifact.manifest["run_id"] != run_id for artifact in work.record().artifacts.values()),
+        "reused": all(artifact.manifest["run_id"] != run_id for artifact in artifacts),
     }
-
-
-def loop_rows(work: Workshop) -> list[dict[str, Any]]:
-    """What became of the seed and of every loop, up to the one that converged or was not run, which has no model."""
-    keys = finished_models(work)
-    loops = [_loop(work, loop, key) for loop, key in enumerate(keys)]
-    if is_closed(work):
-        loops.append(dict.fromkeys(loops[0]) | {"loop": 1, "status": GATE_NOT_SHOWN, "n_kept": 0})
-    elif len(keys) <= work.settings.loops:
-        loops.append(dict.fromkeys(loops[0]) | _status(work, len(keys)))
-    return loops
-
-
-def _loop(work: Workshop, loop: int, key: str) -> dict[str, Any]:
-    measured = work.heads.get(f"{key}.heldout").summary["metrics"]["test"]
-    accuracy, baseline = measured["accuracy"], measured["longer_wins"]
-    model = work.heads.get(key)
-    row: dict[str, Any] = {
-        "loop": loop,
-        "status": None,
-        "n_pool": None,
-        "n_kept": None,
-        "test_accuracy": accuracy["value"],
-        "test_accuracy_low": accuracy["ci_low"],
-        "test_accuracy_high": accuracy["ci_high"],
-        "test_longer_wins": baseline["value"],
-        "test_longer_wins_low": baseline["ci_low"],
-        "test_longer_wins_high": baseline["ci_high"],
-        "rm_version": model.version,
-    }
-    return row | _status(work, loop) if loop else row
-
-
-def _status(work: Workshop, loop: int) -> dict[str, Any]:
-    report = work.heads.get(f"loop_{loop}/status_report").summary
-    converged = report["status"] == "converged"
-    kept = 0 if converged else work.heads.get(f"loop_{loop}/filtered_pairs").summary["n_kept"]
-    return {"loop": loop, "status": report["status"], "n_pool": report["n_pool"], "n_kept": kept}
 
 
 def _policy(evaluation: Artifact) -> dict[str, Any]:

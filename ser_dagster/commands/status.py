@@ -1,15 +1,17 @@
 """`ser status`: what has landed, what was made of it, and what the store holds."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.heads import known_runs
+from resources import asset_keys as keys
+from resources.heads import KnownEvolution, known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.landing.ignored_files import misplaced
 from resources.landing.zone import Landing
-from resources.locks import is_owned
+from resources.locks import owner_of
 from resources.settings import data_root, load_settings
 from resources.store_contents import store_summary
-from resources.workshop import Workshop
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
 from ser_dagster.commands.landing_words import counts_line
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def status() -> dict[str, Any]:
-    """Every dataset with its snapshot and counts, every run with how far it came, and the contents of the store.
+    """Every dataset with its snapshot and counts, every evolution with how far it came, and the contents of the store.
 
     `misplaced` says what lies in the landing folder and never lands, `unread` of which files there nothing could land.
     """
     root = data_root()
     zone = Landing(root, load_settings())
-    runs = [_run(Workshop(root, settings, snapshot, terminal=True)) for snapshot, settings in known_runs(root)]
+    evolutions = [_evolution(root, one) for one in known_evolutions(root)]
     datasets = [_dataset(zone, name) for name in zone.datasets()]
     return {
         "data_root": str(root),
@@ -36,7 +38,7 @@ def status() -> dict[str, Any]:
             for name in zone.folders()
             for file, reason in zone.unread(name).items()
         ],
-        "runs": runs,
+        "evolutions": evolutions,
         "store": store_summary(root),
     }
 
@@ -50,15 +52,19 @@ def _dataset(zone: Landing, name: str) -> dict[str, Any]:
         return {"dataset": name, "damage": str(error)}
 
 
-def _run(work: Workshop) -> dict[str, Any]:
-    promotion = work.find("evolved_rm")
+def _evolution(root: Path, known: KnownEvolution) -> dict[str, Any]:
+    work = open_evolution(root, known, terminal=True)
+    promotion = work.find(keys.EVOLVED_RM)
     behind_the_gate = promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
-    evaluation = None if behind_the_gate else work.find("policy_evaluation")  # or it is an earlier run's
+    evaluation = None if behind_the_gate else work.find(keys.POLICY_EVALUATION)  # or it is an earlier execution's
     return {
+        "evolution": known.identity,
+        "name": known.name,
         "snapshot": work.snapshot,
         "settings": work.settings.digest,
         "recipe": work.settings.recipe,
-        "running": is_owned(work.root, work.snapshot),
+        "executed_at": known.executed_at,
+        "running": owner_of(root, known.identity) is not None,
         "made": list(work.heads.made()),
         "pruned": work.heads.pruned(),
         "promoted_loop": promotion.summary["promoted_loop"] if promotion else None,
@@ -93,8 +99,9 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"{row['dataset']}: {row['file']} was not read: {row['reason']}"
     for line in found["misplaced"]:
         yield f"Passed over: {line}"
-    for row in found["runs"]:
-        yield f"run on {row['snapshot']}, settings {row['settings']}, recipe {row['recipe']}"
+    for row in found["evolutions"]:
+        called = f" ({row['name']})" if row["name"] else ""
+        yield f"evolution {row['evolution']}{called}, recipe {row['recipe']}"
         yield f"  {_state(row)}"
 
 

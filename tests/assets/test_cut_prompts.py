@@ -1,13 +1,18 @@
-"""What does not fit the model is cut or left out by the run, and whoever runs the chain is told how many."""
+"""What does not fit the model is cut or left out by the run, and whoever runs the chain is told how many.
+
+It is the one test that runs every stage but one: each function that a stage runs must be a part of its version.
+"""
 
 from pathlib import Path
 
 import pytest
 
 from resources.audit.database import query
+from resources.code_version import reach
 from resources.reporter import Reporter
 from ser.data import tables
 from tests import chain
+from tests.executed import executed
 from tests.pairs import labelled_rows, write_jsonl
 
 LONG = " ".join(["please"] * 300)
@@ -25,8 +30,11 @@ def test_what_was_cut_or_left_out_is_counted_and_said_once(
     for row in rows[1::20]:
         row["chosen"] = f"{LONG} {row['chosen']}"
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", rows))
-    result, work = chain.materialize(data_root, snapshot)
+    with executed(monkeypatch) as ran:
+        result, work = chain.materialize(data_root, snapshot)
     assert result.success
+    for stage, places in ran.items():
+        assert not places - reach(stage).places.keys()
     splits, encoded = work.heads.get("splits"), work.heads.get("encoded_pairs")
     roles = ("seed", "calibration", "test", "pool")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from resources.evolution import Evolution
 from resources.settings import load_settings
-from resources.workshop import Workshop
 from ser.data import tables
 from ser.models import states
 from tests import chain
@@ -39,7 +39,7 @@ def test_a_disk_without_room_for_states_costs_time_only(
         without = labels(data_root, snapshot)
         assert len(tried) == 4  # once for each role, however many stages ask for it
         said: list[str] = []
-        Workshop(data_root, load_settings(), snapshot, log_warning=said.append).trunk("test")
+        Evolution(data_root, load_settings(), snapshot, log_warning=said.append).trunk("test")
         assert [line for line in said if "no disk space for artifact trunk/test" in line]
     kept = {path.name for path in (data_root / "artifacts" / "trunk").rglob("*") if path.is_file()}
     assert kept == {"encoded.parquet", "manifest.json", "summary.json"}

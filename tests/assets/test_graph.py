@@ -13,7 +13,7 @@ from tests.pairs import labelled_rows, write_jsonl
 
 EXPECTED = """
 backbone: splits
-controls/full_label_rm: seed_rm
+controls/full_label_rm: seed_rm vault
 controls/judge_rm: evolved_rm
 encoded_pairs: backbone
 evolved_rm: loop_1/retrained_rm loop_2/retrained_rm seed_rm
@@ -31,7 +31,8 @@ loop_2/status_report: loop_2/self_labels
 policy_evaluation: controls/judge_rm ppo_policy
 ppo_policy: evolved_rm
 report: audit_sync
-audit_sync: evolved_rm policy_evaluation
+audit_sync: evolved_rm policy_evaluation seed_rm vault
+vault: splits
 seed_rm: encoded_pairs
 splits: landed_pairs
 """
@@ -41,10 +42,9 @@ CHECKS = {
     "seed_rm:shown_better_than_a_coin",
     "seed_rm:no_sign_of_a_shortcut",
     "audit_sync:audit_equals_parquet",
-    "loop_1/filtered_pairs:label_precision",
+    "audit_sync:label_precision",
     "loop_1/retrained_rm:not_worse_than_before",
     "loop_1/retrained_rm:no_sign_of_a_shortcut",
-    "loop_2/filtered_pairs:label_precision",
     "loop_2/retrained_rm:not_worse_than_before",
     "loop_2/retrained_rm:no_sign_of_a_shortcut",
 }
@@ -58,7 +58,7 @@ def landed(data_root: Path, tmp_path: Path) -> str:
 
 
 def test_the_graph_is_the_figure_of_the_design() -> None:
-    assets, checks = graph(Settings(loops=2, sft=True))
+    assets, checks = graph(Settings(loops=2, max_loops=2))
     defs = dg.Definitions(assets=assets, asset_checks=checks, resources={"ser": dg.ResourceDefinition.none_resource()})
     nodes = defs.resolve_asset_graph()
     found = {
@@ -68,15 +68,6 @@ def test_the_graph_is_the_figure_of_the_design() -> None:
     expected = dict(line.split(":") for line in EXPECTED.strip().splitlines())
     assert found == {key: parents.strip() for key, parents in expected.items()}
     assert {f"{key.asset_key.to_user_string()}:{key.name}" for key in nodes.asset_check_keys} == CHECKS
-
-
-def test_without_sft_the_splits_are_encoded() -> None:
-    assets, _ = graph(Settings(loops=1))
-    nodes = dg.Definitions(
-        assets=assets, resources={"ser": dg.ResourceDefinition.none_resource()}
-    ).resolve_asset_graph()
-    assert nodes.get(dg.AssetKey("encoded_pairs")).parent_keys == {dg.AssetKey("splits")}
-    assert not nodes.has(dg.AssetKey("backbone"))
 
 
 def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch) -> None:

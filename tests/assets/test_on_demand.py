@@ -8,14 +8,14 @@ import pytest
 from assets.graph import graph
 from assets.ser_resource import SerResource
 from resources.artifacts import Artifact
+from resources.evolution import Evolution
 from resources.heads import Heads
 from resources.settings import load_settings
-from resources.workshop import Workshop
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
 
-def on_demand(root: Path, snapshot: str, *keys: str) -> tuple[dg.ExecuteInProcessResult, Workshop]:
+def on_demand(root: Path, snapshot: str, *keys: str) -> tuple[dg.ExecuteInProcessResult, Evolution]:
     """Materialise single assets, as the UI's button does."""
     settings = load_settings()
     assets, _ = graph(settings)
@@ -29,7 +29,7 @@ def on_demand(root: Path, snapshot: str, *keys: str) -> tuple[dg.ExecuteInProces
             instance=instance,
             raise_on_error=False,
         )
-    return result, Workshop(root, settings, snapshot)
+    return result, Evolution(root, settings, snapshot)
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def test_settings_that_are_edited_during_a_run_hold_from_the_next_one(
     monkeypatch.setattr(Heads, "set", edit_afterwards)
     result, _ = on_demand(data_root, landed, "landed_pairs", "splits")
     assert result.success
-    assert set(Workshop(data_root, before, landed).heads.made()) == {"landed_pairs", "splits"}
+    assert set(Evolution(data_root, before, landed).heads.made()) == {"landed_pairs", "splits"}
     assert load_settings().random_seed == 7
-    assert list(Workshop(data_root, load_settings(), landed).heads.made()) == []
+    assert list(Evolution(data_root, load_settings(), landed).heads.made()) == []
 
 
 def test_with_sft_everything_stands_on_the_fine_tuned_backbone(

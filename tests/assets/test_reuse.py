@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from resources.workshop import Workshop
+from resources.evolution import Evolution
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -29,20 +29,20 @@ def test_test_pairs_and_judge_labels_that_land_later_make_no_loop_again(data_roo
 
 
 def test_settings_that_a_stage_does_not_read_leave_its_version(data_root: Path, tmp_path: Path) -> None:
-    def settings(loop_epochs: int, r: int) -> None:
-        lora = chain.SETTINGS.replace("[reward_model]", f"[reward_model]\nloop_epochs = {loop_epochs}")
+    def settings(student_epochs: int, r: int) -> None:
+        lora = chain.SETTINGS.replace("[reward_model]", f"[method]\nstudent_epochs = {student_epochs}\n[reward_model]")
         lora = lora.replace("[reward_model.lora]\nr = 4", f"[reward_model.lora]\nr = {r}")
         (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + lora)
 
-    settings(loop_epochs=1, r=4)
+    settings(student_epochs=1, r=4)
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
     _, first = chain.materialize(data_root, snapshot, policy=False)
-    settings(loop_epochs=2, r=4)
+    settings(student_epochs=2, r=4)
     _, second = chain.materialize(data_root, snapshot, policy=False)
-    settings(loop_epochs=2, r=2)
+    settings(student_epochs=2, r=2)
     _, third = chain.materialize(data_root, snapshot, policy=False)
 
-    def remade(before: Workshop, after: Workshop) -> set[str]:
+    def remade(before: Evolution, after: Evolution) -> set[str]:
         keys = ["trunk/seed", "trunk/pool", "seed_rm", "seed_rm.heldout", "loop_1/self_labels", "loop_1/retrained_rm"]
         return {key for key in keys if before.heads.get(key).version != after.heads.get(key).version}
 

@@ -11,7 +11,7 @@ import pytest
 
 from resources.audit.database import AuditDatabase, query
 from ser_dagster.cli import main
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -54,10 +54,10 @@ def test_whoever_holds_the_file_during_the_first_run_of_a_snapshot_fails_nothing
     with held(path, read):
         assert main(RUN) == 0
     said = capsys.readouterr()
-    assert f"audit: {'The audit knows no run' if read else path}" in said.err
+    assert f"audit: {'The audit knows no evolution' if read else path}" in said.err
     assert "Traceback" not in said.err
     assert "the report               comes with the next run" in said.out
-    assert query(path, "SELECT count(*) FROM heads")[1] == [(0,)]
+    assert query(path, "SELECT count(*) FROM evolutions")[1] == [(0,)]
     assert equals_parquet() == (False, dg.AssetCheckSeverity.WARN)
     assert main(RUN) == 0
     said = capsys.readouterr()

@@ -70,7 +70,7 @@ def test_land_run_status_audit_report(project: Path, tmp_path: Path) -> None:
             "roles": landed["roles"],
         }
     ]  # fmt: skip
-    assert status["runs"][0]["promoted_loop"] == first["promoted"]["loop"]
+    assert status["evolutions"][0]["promoted_loop"] == first["promoted"]["loop"]
     check_audit(first)
     page = Path(ser("report").strip())
     assert "seed" in page.read_text()
@@ -133,7 +133,7 @@ def test_a_killed_run_continues_to_the_same_bytes(
 
 STATES = """
 import json
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 with instance() as current:
     print(json.dumps([run.status.value for run in current.get_runs()]))
 """

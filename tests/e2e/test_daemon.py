@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from resources.locks import is_owned
-from ser_dagster.home import dagster_home, instance
+from ser_dagster.dagster_instance import dagster_home, instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

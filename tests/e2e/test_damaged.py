@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from resources import workshop
-from resources.heads import known_runs
+from resources import evolution
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
 from resources.launchers import in_process
 from resources.prune import prune
-from resources.workshop import Workshop
 from ser.errors import SerError
-from ser_dagster.commands.audit import answer, rebuild_database
+from ser.progress import Progress
+from ser.stages.job import Job
+from ser_dagster.commands.audit import answer_sql, rebuild_database
 from ser_dagster.commands.export_facts import finished_run
 from ser_dagster.commands.run import run
 from ser_dagster.commands.status import status
@@ -43,8 +45,8 @@ def root(built: Path, data_root: Path, tmp_path: Path) -> Path:
 
 def damage(root: Path, key: str) -> str:
     """Flip a bit of what an asset key stands for, and return what it is called."""
-    snapshot, settings = next(known_runs(root))
-    (place,) = (place for place in Workshop(root, settings, snapshot).heads.paths() if str(place.parent).endswith(key))
+    snapshot, settings = known_evolutions(root)[0][:2]
+    (place,) = (place for place in Evolution(root, settings, snapshot).heads.paths() if str(place.parent).endswith(key))
     victim = place / "summary.json"
     content = victim.read_bytes()
     victim.write_bytes(bytes([content[0] ^ 1]) + content[1:])
@@ -52,7 +54,7 @@ def damage(root: Path, key: str) -> str:
 
 
 def rows(sql: str) -> list[dict[str, Any]]:
-    return json.loads(answer(None, sql, None, None, "json"))
+    return json.loads(answer_sql(sql, "json"))
 
 
 def test_the_audit_is_made_again_without_it_and_says_so_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,10 +68,10 @@ def test_the_audit_is_made_again_without_it_and_says_so_once(root: Path, capsys:
 
 
 def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    whole = status()["runs"]
+    whole = status()["evolutions"]
     assert whole[0]["promoted_loop"] is not None
     name = damage(root, "evolved_rm")
-    assert status()["runs"] == [whole[0] | {"promoted_loop": None, "verdict": None, "gate": None}]
+    assert status()["evolutions"] == [whole[0] | {"promoted_loop": None, "verdict": None, "gate": None}]
     assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
 
 
@@ -110,15 +112,15 @@ def test_while_a_new_snapshot_waits_for_its_run_the_one_before_serves(
 def test_a_run_that_fails_says_why_whatever_else_is_damaged(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damaged: str
 ) -> None:
-    def launch(module: str, spec: Any, inputs: Any, out: Path, progress: Any) -> dict[str, Any]:
-        if module != "ser.stages.train_reward_model":
-            return in_process(module, spec, inputs, out, progress)
+    def launch(job: Job, progress: Progress) -> dict[str, Any]:
+        if job.stage != "train_reward_model":
+            return in_process(job, progress)
         victims = [root / damaged] if damaged == "audit.duckdb" else root.glob("artifacts/splits/*/manifest.json")
         for victim in victims:
             victim.write_text("{")
         raise SerError("there is no training today")
 
-    monkeypatch.setattr(workshop, "in_process", launch)
+    monkeypatch.setattr(evolution, "in_process", launch)
     monkeypatch.setenv("SER_REWARD_MODEL__LEARNING_RATE", "1e-3")
     with pytest.raises(SerError, match="seed_rm failed: there is no training today"):
         run("tiny", policy=False)

@@ -14,20 +14,21 @@ from typing import Any
 import pytest
 import torch
 
+from resources.evolution import Evolution
 from resources.exports.folder import MANIFEST
-from resources.workshop import Workshop
 from ser.data import tables
 from ser.data.encoding import EncodedPair, encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.specs import Arithmetic
 from ser_dagster.cli import main
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Workshop]:
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Evolution]:
     """A finished run of two loops with a policy, in float32; the environment is that of the commands."""
     folder = tmp_path_factory.mktemp("project")
     settings = "loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
@@ -51,13 +52,13 @@ def snippets(readme: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", readme.read_text(), flags=re.DOTALL)
 
 
-def promoted(work: Workshop) -> tuple[int, RewardModel]:
+def promoted(work: Evolution) -> tuple[int, RewardModel]:
     loop = work.heads.get("evolved_rm").summary["promoted_loop"]
     model = work.heads.get("seed_rm" if loop == 0 else f"loop_{loop}/retrained_rm")
-    return loop, RewardModel.load(work.backbone().path, model.path / "rm", "float32", merged=True)
+    return loop, RewardModel.load(work.backbone().path, model.path / "rm", Arithmetic(), merged=True)
 
 
-def reward(work: Workshop, prompt: str, response: str) -> float:
+def reward(work: Evolution, prompt: str, response: str) -> float:
     """Our own reward of the promoted model."""
     tokenizer = load_tokenizer(work.backbone().path)
     tokens = encode_prompt(tokenizer, canonical_prompt(prompt)), encode_response(tokenizer, response)
@@ -65,7 +66,7 @@ def reward(work: Workshop, prompt: str, response: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def rm(project: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rm(project: Evolution, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The exported reward model."""
     place = tmp_path_factory.mktemp("exports") / "rm"
     assert main(["export", "rm", "--to", str(place)]) == 0
@@ -73,7 +74,7 @@ def rm(project: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_promoted_model_is_exported_once(
-    project: Workshop, rm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Evolution, rm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loop, _ = promoted(project)
     done = export(capsys, "rm", "--dataset", "tiny", "--to", rm)
@@ -83,7 +84,7 @@ def test_the_promoted_model_is_exported_once(
     assert sorted(path.name for path in rm.iterdir()) == [MANIFEST, "README.md", "adapter", "backbone", "merged"]
 
 
-def test_the_cards_lines_load_it_without_this_project(project: Workshop, rm: Path) -> None:
+def test_the_cards_lines_load_it_without_this_project(project: Evolution, rm: Path) -> None:
     """In a new process, from inside the folder, with nothing of ours on the way."""
     merged, adapter = snippets(rm / "README.md")
     assert len(merged.splitlines()) == 5
@@ -101,7 +102,7 @@ print(reward, again)
     assert [float(one) for one in done.stdout.split()] == pytest.approx([wanted, wanted], abs=1e-4)
 
 
-def test_the_card_says_what_it_is_and_what_it_is_not(project: Workshop, rm: Path) -> None:
+def test_the_card_says_what_it_is_and_what_it_is_not(project: Evolution, rm: Path) -> None:
     loop, _ = promoted(project)
     card = (rm / "README.md").read_text()
     model = project.heads.get("seed_rm" if loop == 0 else f"loop_{loop}/retrained_rm")
@@ -117,7 +118,7 @@ def test_the_card_says_what_it_is_and_what_it_is_not(project: Workshop, rm: Path
 
 
 def test_another_loop_is_exported_and_said_not_to_be_promoted(
-    project: Workshop, rm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Evolution, rm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loop, _ = promoted(project)
     other = 0 if loop else 1
@@ -132,7 +133,7 @@ def test_another_loop_is_exported_and_said_not_to_be_promoted(
     assert not (tmp_path / "more").exists()
 
 
-def test_rloo_is_rewarded_by_it(project: Workshop, rm: Path, tmp_path: Path) -> None:
+def test_rloo_is_rewarded_by_it(project: Evolution, rm: Path, tmp_path: Path) -> None:
     from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
 
@@ -166,7 +167,7 @@ def test_rloo_is_rewarded_by_it(project: Workshop, rm: Path, tmp_path: Path) -> 
 
 
 def test_labels_are_exported_as_a_file_and_as_a_folder(
-    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Evolution, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from datasets import load_dataset
 
@@ -193,7 +194,7 @@ def test_labels_are_exported_as_a_file_and_as_a_folder(
 
 
 @contextmanager
-def began_again(work: Workshop, *suffixes: str) -> Iterator[None]:
+def began_again(work: Evolution, *suffixes: str) -> Iterator[None]:
     """The heads of the seed RM and what was measured of it, as a later run leaves them that trained another one."""
     before = [work.heads.get(f"seed_rm{suffix}") for suffix in suffixes]
     for one, suffix in zip(before, suffixes, strict=True):
@@ -210,7 +211,7 @@ def began_again(work: Workshop, *suffixes: str) -> Iterator[None]:
 
 
 def test_a_model_is_not_exported_with_the_metrics_of_the_one_it_replaced(
-    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Evolution, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with began_again(project, ""):
         said = export(capsys, "rm", "--loop", "0", "--to", tmp_path / "out", code=1)
@@ -219,7 +220,7 @@ def test_a_model_is_not_exported_with_the_metrics_of_the_one_it_replaced(
 
 
 def test_labels_name_the_model_that_gave_them(
-    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Evolution, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed, loop_1 = (project.heads.get(key).version for key in ("seed_rm", "loop_1/retrained_rm"))
     with began_again(project, "", ".heldout"):
@@ -229,7 +230,7 @@ def test_labels_name_the_model_that_gave_them(
 
 
 def test_the_policy_is_exported_and_its_card_runs(
-    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Evolution, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = export(capsys, "policy", "--to", tmp_path / "policy")
     assert done["policy_version"] == project.heads.get("ppo_policy").version and done["check"]["merged"] < 1e-4
@@ -250,14 +251,14 @@ def test_the_policy_is_exported_and_its_card_runs(
     ],
 )
 def test_wrong_use_is_said(
-    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    project: Evolution, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert message in export(capsys, *arguments, "--to", tmp_path / "out", code=1)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_with_something_in_it_is_refused_before_any_work(
-    project: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Evolution, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     for kind in ("rm", "policy", "labels"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resources.audit.database import AuditBusy
-from resources.heads import known_runs
+from resources.heads import known_evolutions
 from resources.landing.store import DatasetStore
 from resources.locks import own_snapshot
 from resources.prune import prune
@@ -18,7 +18,7 @@ from resources.review.queue import export_queue
 from ser.errors import SerError
 from ser_dagster.cli import main
 from ser_dagster.commands import forget as module
-from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.audit import answer_sql, rebuild_database
 from ser_dagster.commands.forget import Forgotten, forget
 from ser_dagster.commands.run import run
 from ser_dagster.commands.status import status
@@ -51,7 +51,7 @@ def two_datasets(built: Path, data_root: Path, tmp_path: Path) -> Path:
 def test_the_other_dataset_stays_as_it_was(two_datasets: Path) -> None:
     kept = {path: path.read_bytes() for path in (two_datasets / "landing" / "mine").rglob("*") if path.is_file()}
     forget("sample")
-    assert [snapshot.rpartition("-")[0] for snapshot, _ in known_runs(two_datasets)] == ["mine"]
+    assert [one.dataset for one in known_evolutions(two_datasets)] == ["mine"]
     assert not (two_datasets / "landing" / "sample").exists()
     assert {path: path.read_bytes() for path in kept} == kept
     assert [path.name.rpartition("-")[0].rpartition("-")[0] for path in (two_datasets / "reports").iterdir()] == [
@@ -119,7 +119,7 @@ def test_a_landing_is_waited_for(data_root: Path, tmp_path: Path) -> None:
 
 
 def test_a_dataset_that_is_being_worked_on_is_left(two_datasets: Path) -> None:
-    snapshot = next(name for name, _ in known_runs(two_datasets) if name.startswith("sample-"))
+    snapshot = next(one.snapshot for one in known_evolutions(two_datasets) if one.dataset == "sample")
     with own_snapshot(two_datasets, snapshot, "busy"), pytest.raises(SerError, match="is being worked on"):
         forget("sample")
     assert (two_datasets / "landing" / "sample").exists()
@@ -127,23 +127,23 @@ def test_a_dataset_that_is_being_worked_on_is_left(two_datasets: Path) -> None:
 
 def folder_of(root: Path, dataset: str) -> Path:
     """The heads of the only run of a dataset."""
-    (folder,) = (path.parent for path in root.glob(f"heads/{dataset}-*/*/.settings.json"))
+    (folder,) = (path.parent for path in root.glob(f"heads/{dataset}-*/*/.evolution.json"))
     return folder
 
 
 def labels() -> list[dict]:
-    return json.loads(answer(None, "SELECT * FROM self_labels ORDER BY ALL", None, None, "json"))
+    return json.loads(answer_sql("SELECT * FROM self_labels ORDER BY ALL", "json"))
 
 
 def test_runs_from_before_a_setting_was_added_are_neither_hidden_nor_robbed(two_datasets: Path) -> None:
     """A setting that is added changes the digest of the same file: here the folder has another name than that."""
-    before, made = labels(), {run["snapshot"]: run["made"] for run in status()["runs"]}
+    before, made = labels(), {run["snapshot"]: run["made"] for run in status()["evolutions"]}
     assert len(before) > 0
     for dataset in ("sample", "mine"):
         folder = folder_of(two_datasets, dataset)
         folder.rename(folder.with_name("0123456789ab"))
-    assert {run["snapshot"]: run["made"] for run in status()["runs"]} == made
-    assert {run["settings"] for run in status()["runs"]} == {"0123456789ab"}
+    assert {run["snapshot"]: run["made"] for run in status()["evolutions"]} == made
+    assert {run["settings"] for run in status()["evolutions"]} == {"0123456789ab"}
     rebuild_database()
     assert labels() == before
     forget("sample")
@@ -154,7 +154,7 @@ def test_runs_from_before_a_setting_was_added_are_neither_hidden_nor_robbed(two_
 
 
 def test_nothing_of_a_run_whose_settings_are_no_more_is_deleted(two_datasets: Path) -> None:
-    recorded = folder_of(two_datasets, "mine") / ".settings.json"
+    recorded = folder_of(two_datasets, "mine") / ".evolution.json"
     text = recorded.read_text()
     recorded.write_text(text.replace('"loops":1', '"loops":1,"gone":1'))
     before = set((two_datasets / "artifacts").rglob("*"))
@@ -207,12 +207,12 @@ def test_killed_half_way_it_finishes_when_it_is_called_again(
     assert files_in(two_datasets)
     forget("mine")
     assert files_in(two_datasets) == {}
-    assert status()["runs"] == status()["datasets"] == []
+    assert status()["evolutions"] == status()["datasets"] == []
 
 
 def test_what_promotes_its_models_and_what_people_were_to_label_go_too(two_datasets: Path) -> None:
     root = two_datasets
-    for snapshot, _ in known_runs(root):
+    for snapshot in [one.snapshot for one in known_evolutions(root)]:
         export_queue(root, snapshot, 5)
     for promotion in list((root / "artifacts" / "evolved_rm").iterdir()):  # as if earlier code had made it
         shutil.copytree(promotion, promotion.with_name("0" * 12 + promotion.name[12:]))

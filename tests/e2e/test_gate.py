@@ -11,7 +11,7 @@ import pytest
 
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import matches_parquet
-from resources.workshop import Workshop
+from resources.evolution import Evolution
 from ser_dagster.cli import main
 from tests import chain
 from tests.assets.test_on_demand import on_demand
@@ -22,7 +22,7 @@ class Closed(NamedTuple):
     """A run that ended at the gate."""
 
     result: dg.ExecuteInProcessResult
-    work: Workshop
+    work: Evolution
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_the_command_gives_the_gate_and_the_verdict(closed: Closed, capsys: pyte
     test = chain.summary(closed.work, "seed_rm.heldout")["metrics"]["test"]
     assert done["loops"][0]["test_longer_wins"] == test["longer_wins"]["value"]
     assert test["longer_wins"]["n"] == test["accuracy"]["n"]
-    run = json.loads(ser(capsys, "status", "--json"))["runs"][0]
+    run = json.loads(ser(capsys, "status", "--json"))["evolutions"][0]
     assert (run["promoted_loop"], run["verdict"], run["gate"]) == (0, "gate_not_shown", gate)
 
 
@@ -91,7 +91,7 @@ def test_people_read_it_in_the_terminal_and_on_the_page(closed: Closed, capsys: 
 
 def test_the_audit_has_it_and_can_be_rebuilt(closed: Closed, capsys: pytest.CaptureFixture[str]) -> None:
     def rows() -> list[list[dict[str, Any]]]:
-        tables = ("status_reports", "reward_models", "evaluations", "loop_summary", "heads")
+        tables = ("status_reports", "reward_models", "evaluations", "loop_summary", "evolution_artifacts")
         return [audit(capsys, f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
 
     before = statuses, models, evaluations, *_ = rows()

@@ -1,13 +1,20 @@
 """No human label of the pool can reach a machine label."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from resources import evolution
+from resources.evolution import Evolution
+from resources.launchers import in_process
 from resources.manifests import file_digests
-from resources.workshop import Workshop
+from ser.data import tables
+from ser.data.pairs import canonical_prompt, pair_id
+from ser.progress import Progress
+from ser.stages.job import Job
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
@@ -41,7 +48,7 @@ def rows(vault: str) -> list[dict[str, Any]]:
     return human + [row | {"role": "pool"} for row in pool]
 
 
-def run(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, landed: list[dict[str, Any]]) -> Workshop:
+def run(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, landed: list[dict[str, Any]]) -> Evolution:
     monkeypatch.setenv("SER_DATA", str(root))
     folder.mkdir(exist_ok=True)
     snapshot = chain.land(root, write_jsonl(folder / f"{root.name}.jsonl", landed))
@@ -50,7 +57,7 @@ def run(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, landed: list[
     return work
 
 
-def everything(work: Workshop) -> dict[str, dict[str, str]]:
+def everything(work: Evolution) -> dict[str, dict[str, str]]:
     """The digests of every file but the manifest, of every artifact of the loops."""
     return {key: file_digests(work.heads.get(key).path) for key in work.heads.made() if key.split(".")[0] in LOOP_KEYS}
 
@@ -67,7 +74,7 @@ def test_flipping_or_permuting_the_vault_changes_no_byte(tmp_path: Path, monkeyp
     for vault in ("true", "flipped", "permuted"):
         work = run(tmp_path / vault, tmp_path / "files", monkeypatch, rows(vault))
         found[vault] = everything(work)
-        vaults[vault] = (work.heads.get("splits").path / "vault.parquet").read_bytes()
+        vaults[vault] = (work.heads.get("vault").path / "vault.parquet").read_bytes()
     # The vaults really differ, and the loops really labelled, kept and retrained.
     assert len(set(vaults.values())) == 3
     assert set(LOOP_KEYS) <= found["true"].keys()
@@ -102,10 +109,34 @@ def test_label_columns_of_any_name_never_reach_a_stage(tmp_path: Path, monkeypat
 
 
 @pytest.mark.usefixtures("settings")
-def test_no_loop_reads_the_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = run(tmp_path / "true", tmp_path / "files", monkeypatch, rows("true"))
-    vault = work.heads.get("splits").manifest["files"]["vault.parquet"]
+def test_with_drawn_roles_the_vault_may_be_flipped_or_deleted_during_the_loops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed = labelled_rows(500, seed=5)
+    work = run(tmp_path / "true", tmp_path / "files", monkeypatch, landed)
+    in_vault = {
+        row["pair_id"] for row in tables.read(work.heads.get("splits").path / "roles.parquet") if row["in_vault"]
+    }
+    assert len(in_vault) > 100
+    flipped = [
+        row | {"chosen": row["rejected"], "rejected": row["chosen"]} if identity_of(row) in in_vault else row
+        for row in landed
+    ]
+
+    def launch(job: Job, progress: Progress) -> dict[str, Any]:
+        if job.stage == "label":
+            shutil.rmtree(tmp_path / "flipped" / "artifacts" / "vault", ignore_errors=True)
+        return in_process(job, progress)
+
+    monkeypatch.setattr(evolution, "in_process", launch)
+    other = run(tmp_path / "flipped", tmp_path / "files", monkeypatch, flipped)
+    assert not (tmp_path / "flipped" / "artifacts" / "vault").exists()
+    assert everything(other) == everything(work)
+    # No loop's artifact was made from the vault, whatever way it may have come.
+    vault = work.heads.get("vault").manifest["files"]["vault.parquet"]
     for key in work.heads.made():
-        manifest = work.heads.get(key).manifest
-        if key != "splits":
-            assert vault not in json.dumps(manifest["inputs"]), key
+        assert vault not in json.dumps(work.heads.get(key).manifest["inputs"]), key
+
+
+def identity_of(row: dict[str, Any]) -> str:
+    return pair_id(canonical_prompt(row["prompt"]), row["chosen"], row["rejected"])

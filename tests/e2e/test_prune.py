@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from resources.heads import known_runs
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
 from resources.landing.store import DatasetStore
 from resources.locks import only_writer, own_snapshot
 from resources.manifests import sealed
 from resources.prune import Pruning, prune
 from resources.pruned import KEPT
 from resources.store_contents import contents, store_summary
-from resources.workshop import Workshop
 from ser.errors import SerError
-from ser_dagster.commands.audit import answer, rebuild_database
+from ser_dagster.commands.audit import answer_sql, rebuild_database
 from ser_dagster.commands.run import run
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
@@ -61,8 +61,8 @@ def listing(root: Path) -> dict[str, int]:
     return {path.relative_to(root).as_posix(): path.stat().st_size if path.is_file() else -1 for path in paths}
 
 
-def work_on(root: Path, snapshot: str) -> Workshop:
-    return next(Workshop(root, settings, name) for name, settings in known_runs(root) if name == snapshot)
+def work_on(root: Path, snapshot: str) -> Evolution:
+    return next(Evolution(root, one.settings, snapshot) for one in known_evolutions(root) if one.snapshot == snapshot)
 
 
 def whole(root: Path, snapshot: str) -> bool:
@@ -86,14 +86,14 @@ def history(snapshot: str) -> list[list[dict[str, Any]]]:
     """What the audit says of a snapshot."""
     queries = [
         f"SELECT * FROM {table} WHERE snapshot = '{snapshot}' ORDER BY ALL"
-        for table in ("roles", "self_labels", "status_reports", "heads")
+        for table in ("roles", "self_labels", "status_reports", "current_artifacts")
     ] + [
         f"SELECT * EXCLUDE (path, promoted, why) FROM reward_models WHERE snapshot = '{snapshot}' ORDER BY ALL",
         "SELECT * FROM heldout_scores ORDER BY ALL",
         "SELECT * FROM policy_samples ORDER BY ALL",
         "SELECT * FROM human_labels ORDER BY ALL",
     ]
-    return [json.loads(answer(None, sql, None, None, "json")) for sql in queries]
+    return [json.loads(answer_sql(sql, "json")) for sql in queries]
 
 
 def test_a_dry_run_says_what_a_real_one_does_and_changes_nothing(root: Path, snapshots: list[str]) -> None:
@@ -325,7 +325,7 @@ def test_the_command_lists_first_and_removes_when_told(
     assert document["bytes"] == sum(row["bytes"] for row in document["removed"]) > 0
     assert main(["status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
-    assert [row["pruned"] for row in status["runs"]] == [True, True, False]
+    assert [row["pruned"] for row in status["evolutions"]] == [True, True, False]
     assert status["store"]["pruned"]["records"] > 0
     assert main(["status"]) == 0
     assert "records of pruned artifacts" in capsys.readouterr().out

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from resources.heads import known_runs
-from resources.workshop import Workshop
+from resources.evolution import Evolution
+from resources.heads import known_evolutions
 from ser.data import tables
 from ser_dagster.cli import main
 from tests import chain
@@ -53,8 +53,8 @@ def ser(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str,
 
 def splits(root: Path, snapshot: str) -> dict[str, dict[str, Any]]:
     """The tables of the roles of a snapshot that was run, by pair_id."""
-    settings = next(settings for name, settings in known_runs(root) if name == snapshot)
-    folder = Workshop(root, settings, snapshot).heads.get("splits").path
+    settings = next(one.settings for one in known_evolutions(root) if one.snapshot == snapshot)
+    folder = Evolution(root, settings, snapshot).heads.get("splits").path
     return {
         role: {row["pair_id"]: row.get("preferred") for row in tables.read(folder / f"{role}.parquet")}
         for role in ("seed", "calibration", "test", "pool", "vault")

@@ -1,5 +1,6 @@
 """A small run as the artifact store would hand it over: two loops, of which the second converged."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 import pyarrow as pa
 
 from resources.artifacts import Part
-from resources.audit.sync import AuditArtifact, RunRecord
+from resources.audit.sync import AuditArtifact, EvolutionRecord
+from resources.settings import Settings
 from ser.data import tables
 from ser.data.pairs import canonical_prompt
 from ser.method.stats import share
 from ser.stages.split import ROLES
 
 SNAPSHOT = "sample-0123456789ab"
+EVOLUTION = f"{SNAPSHOT}/{Settings().digest}"
 TIMES = {
     "run_id": "run-1",
     "started_at": "2026-03-01T10:00:00+00:00",
@@ -84,7 +87,7 @@ def made_of(version: str, name: str) -> dict[str, Any]:
     return {"inputs": {name: {"version": version, "file": "x", "sha256": digest_of(version)}}}
 
 
-def with_artifacts(run: RunRecord, *others: AuditArtifact) -> RunRecord:
+def with_artifacts(run: EvolutionRecord, *others: AuditArtifact) -> EvolutionRecord:
     """The run, with these in the place of those of the same keys."""
     return replace(run, artifacts={**run.artifacts, **{one.key: one for one in others}})
 
@@ -145,10 +148,12 @@ def splits(root: Path, vault: bool = True, roles: dict[str, str] | None = None) 
     return one
 
 
-def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], model: str) -> Fake:
+def self_labels(
+    root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], model: str, version: str | None = None
+) -> Fake:
     """`loop_k/self_labels`, labelled by the RM of version `model`."""
     one = artifact(
-        root, f"loop_{loop}/self_labels", f"v-labels-{loop}", {"n_pool": len(labels)},
+        root, f"loop_{loop}/self_labels", version or f"v-labels-{loop}", {"n_pool": len(labels)},
         **made_of(model, "reward_model"),
     )  # fmt: skip
     rows = [
@@ -160,12 +165,14 @@ def self_labels(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]
     return one
 
 
-def filtered(root: Path, loop: int, labels: dict[str, tuple[str, float, bool]]) -> Fake:
-    """`loop_k/filtered_pairs`."""
+def filtered(
+    root: Path, loop: int, labels: dict[str, tuple[str, float, bool]], version: str | None = None, of: str | None = None
+) -> Fake:
+    """`loop_k/filtered_pairs` of the labels of version `of`."""
     kept = sum(keep for _, _, keep in labels.values())
     one = artifact(
-        root, f"loop_{loop}/filtered_pairs", f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"},
-        **made_of(f"v-labels-{loop}", "self_labels"),
+        root, f"loop_{loop}/filtered_pairs", version or f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"},
+        **made_of(of or f"v-labels-{loop}", "self_labels"),
     )  # fmt: skip
     rows = [
         {"pair_id": pair, "preferred": label, "rule": "status_1" if keep else "none", "kept": keep,
@@ -203,14 +210,16 @@ def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> 
     return one
 
 
-def report_of(root: Path, loop: int, status: str, n_pool: int) -> Fake:
-    """`loop_k/status_report`."""
+def report_of(
+    root: Path, loop: int, status: str, n_pool: int, version: str | None = None, of: str | None = None
+) -> Fake:
+    """`loop_k/status_report` of the labels of version `of`."""
     summary = {
         "loop": loop, "status": status, "n_pool": n_pool, "n_status_1": 3, "n_status_2": 1, "n_min": 2,
         "reward_offset": 0.25, "thresholds": {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3},
     }  # fmt: skip
-    made = made_of(f"v-labels-{loop}", "self_labels")
-    return artifact(root, f"loop_{loop}/status_report", f"v-status-{loop}", summary, **made)
+    made = made_of(of or f"v-labels-{loop}", "self_labels")
+    return artifact(root, f"loop_{loop}/status_report", version or f"v-status-{loop}", summary, **made)
 
 
 def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")) -> list[Fake]:
@@ -235,7 +244,7 @@ def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")
     return [made, evaluation]
 
 
-def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, **changes: Any) -> RunRecord:
+def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, **changes: Any) -> EvolutionRecord:
     """The whole run. Test accuracy: seed 2 of 4, loop 1 3 of 4; calibration: 1 of 2, then 2 of 2."""
     training = {"n_human": 2, "random_seed": 7, "steps": 3}
     made = [
@@ -246,37 +255,49 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
         self_labels(root, 1, LOOP_1, "v-rm-0"),
         report_of(root, 1, "1", len(LOOP_1)),
         filtered(root, 1, LOOP_1),
-        artifact(root, "loop_1/retrained_rm", "v-rm-1", {**training, "n_pseudo": 3, "loop": 1}, seconds=5.0),
+        artifact(root, "loop_1/retrained_rm", "v-rm-1", {**training, "n_pseudo": 3, "loop": 1}, seconds=5.0,
+                 **made_of("v-rm-0", "start")),
         heldout(root, "loop_1/retrained_rm", "v-held-1", "v-rm-1", {"t4"}),
         self_labels(root, 2, LOOP_2, "v-rm-1"),
         report_of(root, 2, "converged", len(LOOP_2)),
-        artifact(
-            root, "evolved_rm", "v-evolved",
-            {"promoted_loop": 1, "rm_version": "v-rm-1", "verdict": "not_shown",
+        promotion(
+            root, "v-evolved",
+            {"promoted_loop": 1, "rm_version": "v-rm-1", "verdict": "shown",
+             "gain": {"value": 0.5, "low": 0.1, "high": 0.9}, "detectable": 0.25, "needed": 1234,
              "why": "loop 1: 100.0% of 2 calibration pairs"},
         ),
         artifact(root, "controls/judge_rm", "v-judge", {"accuracy": JUDGE, "longer_wins": COIN, "n": 20}),
         *policy(root),
     ]  # fmt: skip
-    names = {
-        "snapshot": SNAPSHOT,
-        "dataset": "sample",
-        "recipe": "paper",
-        "settings": "abcdef012345",
-        **changes,
-    }
-    return RunRecord(**names, artifacts={one.key: one for one in made})
+    return named({one.key: one for one in made}, **changes)
 
 
-def behind_a_closed_gate(root: Path, decided_on: str = "v-held-0") -> RunRecord:
+def named(
+    artifacts: Mapping[str, AuditArtifact], snapshot: str = SNAPSHOT, dataset: str = "sample",
+    settings: Settings | None = None, name: str | None = None,
+) -> EvolutionRecord:  # fmt: skip
+    """The evolution of a snapshot under these settings."""
+    settings = settings or Settings()
+    return EvolutionRecord(f"{snapshot}/{settings.digest}", name, snapshot, dataset, settings, artifacts)
+
+
+def promotion(
+    root: Path, version: str, summary: dict[str, Any], decided_on: Sequence[str] = ("v-held-0", "v-held-1")
+) -> Fake:
+    """`evolved_rm`, decided on the held-out scores of these versions."""
+    scores = [{"version": one, "file": "heldout.parquet", "sha256": digest_of(one)} for one in decided_on]
+    return artifact(root, "evolved_rm", version, summary, inputs={"heldout": scores})
+
+
+def behind_a_closed_gate(root: Path, decided_on: str = "v-held-0") -> EvolutionRecord:
     """The same run, had its seed RM not been shown to be better than a coin: its loops are those of an earlier one.
 
     `decided_on` is the version of the scores that the promotion was decided on.
     """
-    promotion = artifact(
-        root, "evolved_rm", "v-closed",
+    closed = promotion(
+        root, "v-closed",
         {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "gate_not_shown",
          "why": "no loop was run: the seed RM is not shown to be better than a coin"},
-        inputs={"heldout": [{"version": decided_on, "file": "heldout.parquet", "sha256": digest_of(decided_on)}]},
+        [decided_on],
     )  # fmt: skip
-    return with_artifacts(record(root), promotion)
+    return with_artifacts(record(root), closed)

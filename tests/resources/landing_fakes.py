@@ -16,7 +16,7 @@ from resources.settings import Settings
 from ser.progress import silent
 from ser.specs import Roles
 from ser.stages import split
-from ser.stages.specs import SplitSpec
+from ser.stages.split import SplitInputs, SplitSpec
 
 
 def landing(root: Path, **roles: Any) -> Landing:
@@ -69,7 +69,7 @@ def splits(zone: Landing, dataset: str, out: Path, **settings: Any) -> Path:
     snapshot(zone, zone.current_snapshot(dataset), out)
     (out / "splits").mkdir(exist_ok=True)
     inputs = {name: out / f"{name}.parquet" for name in ("pairs", "labels", "judge_labels")}
-    split.run(SplitSpec(roles=Roles(**settings)), inputs, out / "splits", silent)
+    split.run(SplitSpec(roles=Roles(**settings)), SplitInputs(**inputs), out / "splits", silent)
     return out / "splits"
 
 

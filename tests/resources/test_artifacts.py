@@ -13,9 +13,10 @@ from resources.artifacts import Artifact, ArtifactStore, Part
 from resources.disk import file_digest
 from resources.manifests import DamagedArtifactError
 from ser.errors import SerError
-from ser.progress import silent
-from ser.specs import Roles
-from ser.stages.specs import SplitSpec
+from ser.progress import Progress, silent
+from ser.specs import Thresholds
+from ser.stages.filter_pairs import FilterPairsInputs, FilterPairsSpec
+from ser.stages.job import Job
 
 
 class Recorder:
@@ -26,15 +27,17 @@ class Recorder:
         self.fails_at: int | None = None
         self.found: list[str] = []
 
-    def __call__(self, module: str, spec: Any, inputs: Any, out: Path, progress: Any) -> dict[str, Any]:
+    def __call__(self, job: Job, progress: Progress) -> dict[str, Any]:
+        assert isinstance(job.spec, FilterPairsSpec) and isinstance(job.inputs, FilterPairsInputs)
+        out, source = job.out, job.inputs.status
         self.calls += 1
         self.found = sorted(path.name for path in out.iterdir())
         (out / "part").mkdir(exist_ok=True)
-        (out / "part" / "one.txt").write_text(inputs["source"].read_text())
+        (out / "part" / "one.txt").write_text(source.read_text())
         if self.fails_at == self.calls:
             raise RuntimeError("killed")
-        (out / "two.txt").write_text(str(spec.roles.max_pairs))
-        return {"length": len(inputs["source"].read_text())}
+        (out / "two.txt").write_text(str(job.spec.thresholds.n_min))
+        return {"length": len(source.read_text())}
 
 
 @pytest.fixture
@@ -47,12 +50,19 @@ def store(tmp_path: Path, launcher: Recorder) -> ArtifactStore:
     return ArtifactStore(tmp_path / "artifacts", launcher)
 
 
-def make(store: ArtifactStore, tmp_path: Path, text: str = "hello", max_pairs: int | None = None) -> Artifact:
+def make(store: ArtifactStore, tmp_path: Path, text: str = "hello", n_min: int | None = None) -> Artifact:
     source = tmp_path / "source.txt"
     source.write_text(text)
-    inputs: dict[str, Part | list[Part]] = {"source": Part(source, file_digest(source), "v0")}
+    inputs: dict[str, Part | list[Part]] = {
+        name: Part(source, file_digest(source), "v0") for name in ("self_labels", "status")
+    }
     return store.make(
-        "loop_1/thing", "split", SplitSpec(roles=Roles(max_pairs=max_pairs)), inputs, progress=silent, run_id="r1"
+        "loop_1/thing",
+        "filter_pairs",
+        FilterPairsSpec(thresholds=Thresholds(n_min=n_min)),
+        inputs,
+        progress=silent,
+        run_id="r1",
     )
 
 
@@ -66,14 +76,14 @@ def test_an_artifact_is_made_once(store: ArtifactStore, tmp_path: Path, launcher
 
 def test_other_inputs_or_settings_are_another_version(store: ArtifactStore, tmp_path: Path) -> None:
     versions = {make(store, tmp_path).version, make(store, tmp_path, "other").version}
-    versions.add(make(store, tmp_path, max_pairs=200).version)
+    versions.add(make(store, tmp_path, n_min=200).version)
     assert len(versions) == 3
 
 
 def test_the_manifest_names_inputs_files_and_run(store: ArtifactStore, tmp_path: Path) -> None:
     artifact = make(store, tmp_path)
     manifest = artifact.manifest
-    assert manifest["inputs"]["source"] == {
+    assert manifest["inputs"]["status"] == {
         "version": "v0",
         "file": "source.txt",
         "sha256": file_digest(tmp_path / "source.txt"),
@@ -113,9 +123,9 @@ def test_a_damaged_artifact_is_named_and_made_again(
     source = Part(tmp_path / "source.txt", file_digest(tmp_path / "source.txt"))
     again = fresh.make(
         "loop_1/thing",
-        "split",
-        SplitSpec(roles=Roles()),
-        {"source": source},
+        "filter_pairs",
+        FilterPairsSpec(thresholds=Thresholds()),
+        {"self_labels": source, "status": source},
         progress=lambda done, total, unit, note="": told.append(note),
     )
     assert (again.version, again.reused) == (artifact.version, False)

@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from audit_fakes import SNAPSHOT, record
+from audit_fakes import EVOLUTION, SNAPSHOT, named, record
 
 from resources.audit.database import AuditBusy, AuditDatabase, query
-from resources.audit.queries import named_queries, run_named
+from resources.audit.queries import check_query, find_evolution, named_queries, run_named
 from resources.audit.render import render
 from resources.audit.sync import matches_parquet, rebuild, sync
+from resources.settings import Settings
 from ser.errors import SerError
 
 REFUSED = [
@@ -182,39 +183,47 @@ def test_named_queries_answer(database: AuditDatabase) -> None:
     expected["policy"] = 1
     assert set(named_queries()) == set(expected)
     for name, n in expected.items():
-        columns, rows = run_named(database.path, name, pair="p5" if name == "history" else None)
+        columns, rows = run_named(database.path, name, EVOLUTION, pair="p5" if name == "history" else None)
         assert len(rows) == n, name
-        assert columns[0] == "recipe"
-    columns, rows = run_named(database.path, "confident-mistakes")
+        assert columns[0] == "loop"
+    columns, rows = run_named(database.path, "confident-mistakes", EVOLUTION)
     assert (rows[0][columns.index("pair_id")], rows[0][columns.index("confidence")]) == ("p3", 0.85)
-    columns, rows = run_named(database.path, "policy")
+    columns, rows = run_named(database.path, "policy", EVOLUTION)
     assert (rows[0][columns.index("win_rate")], rows[0][columns.index("judge_accuracy")]) == (0.625, 0.75)
 
 
-def test_named_queries_take_the_snapshot_that_was_labelled_last(database: AuditDatabase, tmp_path: Path) -> None:
-    later = record(tmp_path, snapshot="sample-later")
-    labels = later.artifacts["loop_1/self_labels"]
-    labels.manifest["finished_at"] = "2026-04-01T00:00:00+00:00"
-    unlabelled = {key: one for key, one in later.artifacts.items() if key == "seed_rm"}
-    sync(database, later)
-    sync(database, replace(later, snapshot="sample-unlabelled", artifacts=unlabelled))
-    columns, rows = run_named(database.path, "history", pair="p5")
-    assert rows[0][columns.index("scored_at")] == datetime(2026, 4, 1)
-    columns, rows = run_named(database.path, "history", snapshot=SNAPSHOT, pair="p5")
-    assert rows[0][columns.index("scored_at")] == datetime(2026, 3, 1, 10, 0, 5)
+def test_an_evolution_is_found_by_what_people_know_of_it(database: AuditDatabase, tmp_path: Path) -> None:
+    def found(wanted: str | None = None, dataset: str | None = None) -> str:
+        return find_evolution(database.path, wanted, dataset)
+
+    assert found() == EVOLUTION
+    seed = record(tmp_path).artifacts["seed_rm"]
+    later = replace(seed, manifest={**seed.manifest, "finished_at": "2026-04-01T00:00:00+00:00"})
+    mine = named({"seed_rm": later}, "mine-0123", "mine", name="a first try")
+    other = named({"seed_rm": seed}, settings=Settings(random_seed=3))
+    for one in (mine, other):
+        sync(database, one)
+    assert found() == found("a first try") == found("mine-") == found("mine-0123") == mine.evolution
+    assert found(dataset="sample") == max(EVOLUTION, other.evolution)
+    assert found(other.settings.digest[:6]) == found(other.evolution) == other.evolution
+    assert found(EVOLUTION, "sample") == EVOLUTION
+    with pytest.raises(SerError, match=rf"'{SNAPSHOT}' may be 2 evolutions: .*\nThey are: .*{other.evolution}"):
+        found(SNAPSHOT)
+    with pytest.raises(SerError, match=rf"no evolution 'x'\.\nIt knows: {mine.evolution} \(a first try\), sample-"):
+        found("x")
+    with pytest.raises(SerError, match="no evolution of dataset 'nope'"):
+        found(dataset="nope")
 
 
 def test_unknown_names_are_explained(database: AuditDatabase) -> None:
     with pytest.raises(SerError, match=r"Did you mean loops\?\nThere are: loops, flips"):
-        run_named(database.path, "loop")
-    with pytest.raises(SerError, match=r"knows no snapshot 'x'\.\nIt knows: sample-"):
-        run_named(database.path, "loops", snapshot="x")
+        check_query("loop", None)
     with pytest.raises(SerError, match="--pair ID"):
-        run_named(database.path, "history")
+        check_query("history", None)
     with pytest.raises(SerError, match='no pair "p5\' OR 1=1"'):
-        run_named(database.path, "history", pair="p5' OR 1=1")
+        run_named(database.path, "history", EVOLUTION, pair="p5' OR 1=1")
     with pytest.raises(SerError, match="role seed"):
-        run_named(database.path, "history", pair="s1")
+        run_named(database.path, "history", EVOLUTION, pair="s1")
 
 
 def test_a_table_keeps_identities_whole_and_cuts_texts() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 from audit_fakes import behind_a_closed_gate, record
 
 from resources.audit.database import AuditDatabase, query
-from resources.audit.sync import RunRecord, matches_parquet, sync
+from resources.audit.sync import EvolutionRecord, matches_parquet, sync
 
 TABLES = ("self_labels", "status_reports", "policies", "policy_samples")
 
 
-def counts(root: Path, run: RunRecord) -> list[int]:
+def counts(root: Path, run: EvolutionRecord) -> list[int]:
     """The rows of `TABLES`, once the run is in the database."""
     database = AuditDatabase(root / "audit.duckdb")
     sync(database, run)

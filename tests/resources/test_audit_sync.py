@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from audit_fakes import (
+    EVOLUTION,
     LOOP_1,
     PAIRS,
     SNAPSHOT,
     artifact,
     filtered,
+    heldout,
     landed,
     made_of,
+    named,
     record,
     report_of,
     splits,
@@ -27,10 +31,12 @@ from audit_fakes import (
 
 from resources.audit.database import AuditBusy, AuditDatabase, query
 from resources.audit.queries import run_named
-from resources.audit.sync import RunRecord, matches_parquet, rebuild, sync
+from resources.audit.sync import EvolutionRecord, matches_parquet, rebuild, sync
 from resources.reporting.report_data import gather
+from resources.settings import Settings
 from ser.data import tables
 from ser.errors import SerError
+from ser.specs import Thresholds
 
 
 @pytest.fixture
@@ -51,11 +57,11 @@ def test_every_table_holds_the_run(tmp_path: Path, database: AuditDatabase) -> N
     counts = sync(database, record(tmp_path))
     assert counts == {
         "pairs": 16, "roles": 16, "human_labels": 15, "self_labels": 13, "heldout_scores": 12,
-        "status_reports": 2, "reward_models": 3, "evaluations": 22, "policies": 1, "policy_samples": 4, "heads": 15,
+        "status_reports": 2, "reward_models": 3, "evaluations": 22, "policies": 1, "policy_samples": 4,
     }  # fmt: skip
     for table, n in counts.items():
         assert rows(database, f"SELECT count(*) FROM {table}") == [(n,)], table
-    assert rows(database, "FROM pairs WHERE pair_id = 's2'") == [
+    assert rows(database, "SELECT * EXCLUDE (tied) FROM pairs WHERE pair_id = 's2'") == [
         ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", "kitchen", datetime(2026, 3, 1, 9))
     ]  # fmt: skip
     assert rows(database, "SELECT role, count(*) FROM roles GROUP BY ALL ORDER BY ALL") == [
@@ -115,47 +121,129 @@ def test_syncing_twice_changes_nothing(tmp_path: Path, database: AuditDatabase) 
     assert content(database) == before
 
 
-def test_another_run_of_the_recipe_replaces_the_labels_and_keeps_the_models(
+def shown(database: AuditDatabase, evolution: str) -> dict[str, list[tuple[Any, ...]]]:
+    """All that the database shows of an evolution."""
+    views = ("roles", "self_labels", "heldout_scores", "status_reports", "reward_models", "evaluations", "policies",
+             "policy_samples", "label_history", "label_flips", "label_precision", "selection_bias", "loop_summary",
+             "evolution_artifacts")  # fmt: skip
+    return {
+        name: rows(database, f"SELECT * FROM {name} WHERE evolution = '{evolution}' ORDER BY ALL") for name in views
+    }
+
+
+def with_other_thresholds(root: Path, run: EvolutionRecord) -> EvolutionRecord:
+    """An evolution with the same seed RM and the same first labels, of which it keeps all and trains another model."""
+    everything = {pair: (label, confidence, True) for pair, (label, confidence, _) in LOOP_1.items()}
+    shared = ("landed_pairs", "splits", "seed_rm", "seed_rm.heldout", "loop_1/self_labels")
+    training = {"n_human": 2, "n_pseudo": 8, "random_seed": 7}
+    own = [
+        report_of(root, 1, "2", len(LOOP_1), "v-status-loose"),
+        filtered(root, 1, everything, "v-filtered-loose"),
+        artifact(root, "loop_1/retrained_rm", "v-rm-loose", training, **made_of("v-rm-0", "start")),
+        heldout(root, "loop_1/retrained_rm", "v-held-loose", "v-rm-loose", set()),
+    ]
+    settings = Settings(thresholds=Thresholds(tau_delta=0.2))
+    return with_artifacts(named({key: run.artifacts[key] for key in shared}, settings=settings, name="loose"), *own)
+
+
+def test_two_evolutions_of_a_snapshot_are_both_there_and_share_their_facts(
     tmp_path: Path, database: AuditDatabase
 ) -> None:
     run = record(tmp_path)
+    loose = with_other_thresholds(tmp_path, run)
     sync(database, run)
-    training = {"n_human": 2, "n_pseudo": 0, "random_seed": 8}
-    seed = artifact(tmp_path, "seed_rm", "v-other", training)
-    shorter = {key: one for key, one in run.artifacts.items() if key in ("landed_pairs", "splits")}
-    sync(database, replace(run, settings="fedcba987654", artifacts={**shorter, "seed_rm": seed}))
-    assert rows(database, "SELECT count(*) FROM self_labels") == [(0,)]
-    assert rows(database, "SELECT count(*) FROM status_reports") == [(0,)]
-    assert rows(database, "SELECT rm_version FROM loop_summary") == [("v-other",)]
-    assert rows(database, "SELECT rm_version FROM reward_models WHERE promoted") == []
-    assert rows(database, "SELECT count(*) FROM reward_models") == [(4,)]
+    strict = shown(database, run.evolution)
+    assert all(strict.values())
+    sync(database, loose)
+    assert shown(database, run.evolution) == strict
+    other = shown(database, loose.evolution)
+    assert [len(other[name]) for name in ("self_labels", "label_history", "status_reports", "loop_summary")] == [
+        8,
+        8,
+        1,
+        2,
+    ]
+    assert rows(database, "SELECT evolution, count(*) FROM self_labels WHERE kept GROUP BY ALL ORDER BY 2") == [
+        (run.evolution, 3), (loose.evolution, 8),
+    ]  # fmt: skip
+    columns = "name, state, promoted_loop, promoted_rm, verdict, gain_calibration, needed, gain_test"
+    assert rows(database, f"SELECT {columns} FROM evolutions ORDER BY name NULLS FIRST") == [
+        (None, "finished", 1, "v-rm-1", "shown", 0.5, 1234, 0.25),
+        ("loose", "unfinished", None, None, None, None, None, 0.5),
+    ]
+    settings = rows(database, "SELECT settings FROM evolutions WHERE name = 'loose'")[0][0]
+    assert json.loads(settings)["thresholds"]["tau_delta"] == 0.2
+    # The seed RM, its scores and the roles are stored once; a decision stands beside the labels that it is about.
+    facts = {"reward_model_facts": 4, "heldout_facts": 18, "role_facts": 16, "self_label_facts": 13 + 8}
+    for table, n in facts.items():
+        assert rows(database, f"SELECT count(*) FROM {table}") == [(n,)], table
     sync(database, run)
-    assert rows(database, "SELECT rm_version FROM reward_models WHERE promoted") == [("v-rm-1",)]
+    sync(database, loose)
+    assert (shown(database, run.evolution), shown(database, loose.evolution)) == (strict, other)
+    assert matches_parquet(database, run) == matches_parquet(database, loose) == []
+
+
+def test_what_was_made_anew_supersedes_and_what_was_there_stays_marked(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    first = sync(database, run)
+    before = shown(database, run.evolution)
+    seed = artifact(tmp_path, "seed_rm", "v-other", {"n_human": 2, "n_pseudo": 0, "random_seed": 8})
+    begun = {key: one for key, one in run.artifacts.items() if key in ("landed_pairs", "splits")}
+    sync(database, replace(run, artifacts={**begun, "seed_rm": seed}))
+    for view in ("self_labels", "status_reports", "heldout_scores", "policies"):
+        assert rows(database, f"SELECT count(*) FROM {view}") == [(0,)], view
+    assert rows(database, "SELECT rm_version, promoted FROM reward_models") == [("v-other", False)]
+    assert rows(database, "SELECT state, promoted_rm, gain_test FROM evolutions") == [("unfinished", None, None)]
+    assert rows(database, "SELECT count(*) FROM self_label_facts") == [(first["self_labels"],)]
+    superseded = rows(database, "SELECT version FROM evolution_artifacts WHERE NOT current AND asset = 'seed_rm'")
+    assert superseded == [("v-rm-0",)]
+    everything = content(database)
+    rebuild(database.path, [replace(run, artifacts={**begun, "seed_rm": seed})])
+    assert content(database) == everything
+    sync(database, run)
+    after = shown(database, run.evolution)
+    assert [row for row in after.pop("evolution_artifacts") if row[3]] == before.pop("evolution_artifacts")
+    assert after == before
     assert matches_parquet(database, run) == []
 
 
-def test_snapshots_and_recipes_stand_side_by_side(tmp_path: Path, database: AuditDatabase) -> None:
+def test_snapshots_stand_side_by_side(tmp_path: Path, database: AuditDatabase) -> None:
     run = record(tmp_path)
     sync(database, run)
-    sync(database, replace(run, snapshot="sample-later"))
-    sync(database, replace(run, recipe="robust"))
+    sync(database, record(tmp_path, snapshot="sample-later"))
     assert rows(database, "SELECT count(*) FROM pairs") == [(16,)]
-    assert rows(database, "SELECT count(*) FROM self_labels") == [(39,)]
-    assert rows(database, "SELECT count(*) FROM heldout_scores") == [(12,)]
-    assert rows(database, "SELECT count(*) FROM loop_summary") == [(9,)]
+    assert rows(database, "SELECT count(*) FROM self_labels") == [(26,)]
+    assert rows(database, "SELECT count(*) FROM self_label_facts") == [(13,)]
+    assert rows(database, "SELECT count(*) FROM loop_summary") == [(6,)]
     assert matches_parquet(database, run) == []
+
+
+def test_a_soft_label_keeps_its_target_and_teachers_their_spread(tmp_path: Path, database: AuditDatabase) -> None:
+    run = record(tmp_path)
+    for key, column, value in (("loop_1/self_labels", "spread", 0.25), ("loop_1/filtered_pairs", "target", 0.75)):
+        path = run.artifacts[key].path / {"spread": "self_labels.parquet", "target": "filtered.parquet"}[column]
+        table = pq.read_table(path)
+        pq.write_table(table.append_column(column, pa.array([value] * len(table))), path)
+    sync(database, run)
+    assert rows(database, "SELECT DISTINCT loop, spread FROM self_labels ORDER BY 1") == [(1, 0.25), (2, None)]
+    assert rows(database, "SELECT DISTINCT loop, preferred, target FROM self_labels ORDER BY ALL") == [
+        (1, "a", 0.75), (1, "b", 0.75), (2, "a", 1.0), (2, "b", 0.0),
+    ]  # fmt: skip
 
 
 def test_a_run_that_stopped_half_way_is_recorded_as_far_as_it_came(tmp_path: Path, database: AuditDatabase) -> None:
     whole = record(tmp_path)
-    for last, reason in [("loop_1/self_labels", "not decided"), ("loop_1/status_report", "not filtered")]:
+    for last in ("loop_1/self_labels", "loop_1/status_report"):
         keys = list(whole.artifacts)
         upto = {key: whole.artifacts[key] for key in keys[: keys.index(last) + 1]}
         run = replace(whole, artifacts=upto)
         sync(database, run)
-        assert rows(database, "SELECT DISTINCT rule, kept, reason FROM self_labels") == [("none", False, reason)]
+        assert rows(database, "SELECT DISTINCT rule, kept, reason FROM self_labels") == [("none", False, "not decided")]
         assert matches_parquet(database, run) == []
-    empty = replace(whole, artifacts={})
+    sync(database, whole)
+    assert rows(database, "SELECT count(*) FROM self_label_facts") == [(13,)]  # nothing that was not decided is left
+    assert matches_parquet(database, whole) == []
+    empty = named({}, snapshot="sample-empty")
     assert set(sync(database, empty).values()) == {0}
 
 
@@ -189,11 +277,11 @@ def test_what_was_measured_of_a_replaced_model_is_not_told_of_the_new_one(
     assert rows(database, "SELECT rm_version, test_accuracy FROM loop_summary WHERE loop < 2 ORDER BY loop") == [
         ("v-new-rm", None), ("v-rm-1", 0.75),
     ]  # fmt: skip
-    assert rows(database, "SELECT DISTINCT policy_version FROM policy_samples") == [("v-ppo",)]
-    columns, policies = run_named(database.path, "policy")
+    assert rows(database, "SELECT DISTINCT policy_version FROM policy_samples") == []
+    columns, policies = run_named(database.path, "policy", EVOLUTION)
     rates = {row[columns.index("policy_version")]: row[columns.index("win_rate")] for row in policies}
-    assert rates == {"v-ppo": None, "v-new-ppo": None}
-    assert gather(database.path, run.snapshot, run.recipe).policy["metrics"] == {}
+    assert rates == {"v-new-ppo": None}
+    assert gather(database.path, run.evolution).policy["metrics"] == {}
 
 
 def test_a_model_made_again_with_the_same_bytes_keeps_its_measurements(tmp_path: Path, database: AuditDatabase) -> None:
@@ -217,21 +305,25 @@ def test_new_labels_are_not_decided_by_the_filter_of_the_earlier_ones(tmp_path: 
     assert rows(database, "SELECT loop FROM status_reports") == [(2,)]
 
 
-def test_what_differs_from_parquet_is_named_and_mended_by_a_sync(tmp_path: Path, database: AuditDatabase) -> None:
+def test_what_differs_from_parquet_is_named_and_mended_by_a_rebuild(tmp_path: Path, database: AuditDatabase) -> None:
     run = record(tmp_path)
     sync(database, run)
     with database.writing() as connection:
-        connection.execute("UPDATE self_labels SET confidence = 0.99 WHERE loop = 1 AND pair_id = 'p8'")
-        connection.execute("DELETE FROM self_labels WHERE loop = 2 AND pair_id = 'p8'")
-        connection.execute("UPDATE status_reports SET n_kept = 4 WHERE loop = 1")
+        connection.execute(
+            "UPDATE self_label_facts SET confidence = 0.99 WHERE labels = 'v-labels-1' AND pair_id = 'p8'"
+        )
+        connection.execute("DELETE FROM self_label_facts WHERE labels = 'v-labels-2' AND pair_id = 'p8'")
+        connection.execute("UPDATE selection_facts SET n_kept = 4")
+        connection.execute("UPDATE evolutions SET promoted_loop = 3")
         connection.execute("DELETE FROM pairs WHERE pair_id = 's1'")
     assert matches_parquet(database, run) == [
         "pairs: 15 rows in the database, 16 in the artifacts",
         "self_labels of loop 1: the 8 rows differ in content",
         "self_labels of loop 2: 4 rows in the database, 5 in the artifacts",
-        "status_reports: the 2 rows differ in content",
+        "selection_facts of loop_1/filtered_pairs: the 1 rows differ in content",
+        "evolutions: the 1 rows differ in content",
     ]
-    sync(database, run)
+    rebuild(database.path, [run])
     assert matches_parquet(database, run) == []
 
 
@@ -245,7 +337,7 @@ def test_labels_accumulate_and_even_votes_are_none(tmp_path: Path, database: Aud
                            "'bob', origin, labelled_at, dataset FROM human_labels WHERE pair_id <> 'p1'")  # fmt: skip
     assert rows(database, "SELECT pair_id, preferred FROM human_choice") == [("p1", "a")]
     # A snapshot that knows fewer labels takes none away.
-    sync(database, replace(run, artifacts={**run.artifacts, "landed_pairs": landed(tmp_path, vault=False)}))
+    sync(database, with_artifacts(run, landed(tmp_path, vault=False)))
     assert rows(database, "SELECT count(*) FROM human_labels") == [(29,)]
 
 
@@ -255,8 +347,12 @@ def test_the_same_pairs_in_two_datasets_keep_their_own_labels(tmp_path: Path, da
     before = {
         name: rows(database, f"SELECT * FROM {name} ORDER BY ALL") for name in ("label_precision", "loop_summary")
     }
-    others = landed(tmp_path / "other", flipped=True), splits(tmp_path / "other", roles={"p1": "seed", "s1": "pool"})
-    sync(database, with_artifacts(replace(run, snapshot="mine2-0123", dataset="mine2"), *others))
+    others = (
+        replace(landed(tmp_path / "other", flipped=True), version="v-landed-other"),
+        replace(splits(tmp_path / "other", roles={"p1": "seed", "s1": "pool"}), version="v-splits-other"),
+    )
+    mine = with_artifacts(named(run.artifacts, "mine2-0123", "mine2"), *others)
+    sync(database, mine)
     for name, was in before.items():
         assert rows(database, f"SELECT * FROM {name} WHERE snapshot = '{SNAPSHOT}' ORDER BY ALL") == was
     assert rows(database, "SELECT dataset, preferred FROM human_labels WHERE pair_id = 'p1' ORDER BY 1") == [
@@ -295,7 +391,7 @@ def test_a_sync_during_a_rebuild_is_not_lost(tmp_path: Path, database: AuditData
     sync(database, run)
     patient = threading.Thread(target=sync, args=(replace(database, patience=60.0), later))
 
-    def records() -> Iterator[RunRecord]:
+    def records() -> Iterator[EvolutionRecord]:
         yield run
         with pytest.raises(AuditBusy, match="is being written by another process"):
             sync(database, later)
@@ -344,7 +440,7 @@ def test_more_texts_than_its_memory_holds_are_copied(
 def test_an_odd_folder_name_is_no_sql(tmp_path: Path) -> None:
     root = tmp_path / "it's; a 'folder'"
     database = AuditDatabase(root / "audit.duckdb")
-    run: RunRecord = record(root, snapshot="o'brien-0123")
+    run = record(root, snapshot="o'brien-0123")
     sync(database, run)
     assert matches_parquet(database, run) == []
     assert rows(database, "SELECT DISTINCT snapshot FROM self_labels") == [("o'brien-0123",)]

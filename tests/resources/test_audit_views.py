@@ -1,17 +1,24 @@
 """The views, against numbers worked out by hand from the fake run."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from audit_fakes import made_of, record, with_artifacts
+from audit_fakes import EVOLUTION, made_of, record, with_artifacts
+from hypothesis import given
+from hypothesis import strategies as st
 
+from resources.audit import database as database_module
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
 from resources.audit.sync import sync
-from ser.method.stats import wilson
+from ser.method.stats import share, wilson
+
+macros = duckdb.connect()
+macros.execute((Path(database_module.__file__).parent / "macros.sql").read_text())
 
 
 def view(root: Path, sql: str, vault: bool = True) -> list[tuple[Any, ...]]:
@@ -113,18 +120,19 @@ def test_loop_summary(tmp_path: Path) -> None:
 
 
 def win_rates(database: AuditDatabase) -> dict[str, float | None]:
-    columns, found = run_named(database.path, "policy")
+    columns, found = run_named(database.path, "policy", EVOLUTION)
     version, rate = columns.index("policy_version"), columns.index("win_rate")
     return {row[version]: row[rate] for row in found}
 
 
-def test_a_policy_of_earlier_settings_has_not_the_win_rate_of_the_latest(tmp_path: Path) -> None:
+def test_a_policy_that_was_trained_before_is_superseded(tmp_path: Path) -> None:
     database, run = AuditDatabase(tmp_path / "audit.duckdb"), record(tmp_path)
     earlier = replace(run.artifacts["ppo_policy"], version="v-ppo-64")
     judged = replace(run.artifacts["policy_evaluation"], version="v-eval-64", manifest=made_of("v-ppo-64", "policy"))
     sync(database, with_artifacts(run, earlier, judged))
+    assert win_rates(database) == {"v-ppo-64": 0.625}
     sync(database, run)
-    assert win_rates(database) == {"v-ppo-64": None, "v-ppo": 0.625}
+    assert win_rates(database) == {"v-ppo": 0.625}
 
 
 def test_a_promoted_policy_that_was_made_on_demand_before_has_its_win_rate(tmp_path: Path) -> None:
@@ -141,3 +149,46 @@ def test_the_sql_interval_is_the_python_interval(tmp_path: Path) -> None:
     assert len(found) > 200
     for k, n, low, high in found:
         assert (low, high) == pytest.approx(wilson(k, n), abs=1e-12)
+
+
+GROUPED = st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=40)
+
+
+@given(GROUPED)
+def test_the_sql_interval_of_grouped_answers_is_the_python_interval(answers: list[tuple[bool, int]]) -> None:
+    """Pairs that are alone in their group are counted together (tied is NULL), as in the views."""
+    sizes = Counter(group for _, group in answers)
+    rows = [(int(right), group if sizes[group] > 1 else None) for right, group in answers]
+    wanted = share([float(right) for right, _ in answers], [str(group) for _, group in answers])
+    with macros.cursor() as connection:
+        connection.execute("CREATE OR REPLACE TEMP TABLE answers (correct INTEGER, tied UBIGINT)")
+        if rows:
+            connection.executemany("INSERT INTO answers VALUES (?, ?)", rows)
+        n, low, high = connection.execute(
+            "WITH grouped AS (SELECT tied, count(*) AS n, sum(correct) AS k FROM answers GROUP BY tied), "
+            "one AS (SELECT coalesce(sum(n), 0) AS n, coalesce(sum(k), 0) AS k, tied_effect(tied, k, n) AS effect "
+            "FROM grouped) SELECT n / coalesce(effect, 1), wilson_low(k / coalesce(effect, 1), n / coalesce(effect, 1)), "
+            "wilson_high(k / coalesce(effect, 1), n / coalesce(effect, 1)) FROM one"
+        ).fetchall()[0]
+    assert n == pytest.approx(wanted["n_effective"])
+    assert (low, high) == pytest.approx((wanted["ci_low"], wanted["ci_high"]))
+
+
+def test_the_views_allow_for_groups(tmp_path: Path) -> None:
+    alone = view(tmp_path, "SELECT label_precision, label_ci_low, label_ci_high FROM loop_summary WHERE loop = 1")[0]
+    with duckdb.connect(str(tmp_path / "audit.duckdb")) as connection:
+        connection.execute("UPDATE pairs SET tied = 1 WHERE pair_id IN ('p1', 'p2')")
+    # Kept: p1 and p2 are right and of one group, p3 is wrong.
+    known = share([1.0, 1.0, 0.0], ["one", "one", "other"])
+    kept = view(tmp_path, "SELECT label_precision, label_ci_low, label_ci_high FROM loop_summary WHERE loop = 1")[0]
+    assert kept == pytest.approx((known["value"], known["ci_low"], known["ci_high"]))
+    assert kept[0] == alone[0] and kept[1] < alone[1] and kept[2] > alone[2]
+    confident = "SELECT n, n_effective, ci_low FROM label_precision WHERE labels = 'kept' AND confidence_from > 0.85"
+    both = share([1.0, 1.0], ["one", "one"])
+    assert view(tmp_path, confident)[0] == pytest.approx((2, 1.0, both["ci_low"]))
+    # Of the pairs from travel p1 and p3 are kept, p5 and p7 are not; of cooking only p2.
+    with duckdb.connect(str(tmp_path / "audit.duckdb")) as connection:
+        connection.execute("UPDATE pairs SET tied = 2 WHERE pair_id IN ('p1', 'p3')")
+    travel = share([1.0, 1.0, 0.0, 0.0], ["one", "one", "p5", "p7"])
+    bias = "SELECT n, n_effective, ci_low, ci_high FROM selection_bias WHERE loop = 1 AND value = 'travel'"
+    assert view(tmp_path, bias)[0] == pytest.approx((4, travel["n_effective"], travel["ci_low"], travel["ci_high"]))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from resources.evolution import Evolution
 from resources.exports.origin import backbone_origin
 from resources.settings import load_settings
-from resources.workshop import Workshop
 from tests.models import backbone_of
 
 
@@ -26,7 +26,7 @@ def test_a_relative_model_folder_is_beside_the_settings_from_wherever_a_command_
         for place in (project, elsewhere):
             monkeypatch.chdir(place)
             settings = load_settings()
-            found = Workshop(data_root, settings, "mine-0123456789ab").pretrained()
+            found = Evolution(data_root, settings, "mine-0123456789ab").pretrained()
             assert found.path.resolve() == project / "bb"
             assert backbone_origin(settings, found.path)["hub_id"] is None
             digests.add((settings.digest, found.digest))
@@ -39,5 +39,5 @@ def test_a_relative_model_folder_that_is_not_there_is_in_the_working_directory(
     shutil.copytree(tiny_backbone, tmp_path / "elsewhere" / "bb")
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.setenv("SER_BACKBONE__MODEL", "bb")
-    found = Workshop(data_root, load_settings(), "mine-0123456789ab").pretrained()
+    found = Evolution(data_root, load_settings(), "mine-0123456789ab").pretrained()
     assert found.path.resolve() == tmp_path / "elsewhere" / "bb"

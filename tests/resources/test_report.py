@@ -1,31 +1,34 @@
 """The page: its numbers, its honest words, and that nothing in a pair becomes markup."""
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from audit_fakes import SNAPSHOT, artifact, behind_a_closed_gate, record
+from audit_fakes import EVOLUTION, behind_a_closed_gate, named, promotion, record, with_artifacts
 from rich.console import Console
 
 from resources.audit.database import AuditDatabase
-from resources.audit.sync import RunRecord, sync
-from resources.reporting.report import percent, render_report, summary_rows, summary_table, suspicion_words, verdict
+from resources.audit.sync import EvolutionRecord, sync
+from resources.reporting.index import render_index, report_path
+from resources.reporting.numbers import difference, magnitude, percent
+from resources.reporting.report import render_report, summary_rows, summary_table
 from resources.reporting.report_data import ReportData, gather
+from resources.reporting.words import suspicion_words, verdict
+from resources.settings import Settings
 from ser.errors import SerError
 
 
-def page(root: Path, run: RunRecord) -> str:
+def page(root: Path, run: EvolutionRecord) -> str:
     database = AuditDatabase(root / "audit.duckdb")
     sync(database, run)
-    return render_report(database.path, run.snapshot, run.recipe)
+    return render_report(database.path, run.evolution)
 
 
-def data(root: Path, run: RunRecord) -> ReportData:
+def data(root: Path, run: EvolutionRecord) -> ReportData:
     database = AuditDatabase(root / "audit.duckdb")
     sync(database, run)
-    return gather(database.path, run.snapshot, run.recipe)
+    return gather(database.path, run.evolution)
 
 
 def text_of(html: str) -> str:
@@ -35,7 +38,7 @@ def text_of(html: str) -> str:
 
 def test_the_page_and_the_terminal_share_their_numbers(tmp_path: Path) -> None:
     html = page(tmp_path, record(tmp_path))
-    rows = summary_rows(gather(tmp_path / "audit.duckdb", SNAPSHOT, "paper"))
+    rows = summary_rows(gather(tmp_path / "audit.duckdb", EVOLUTION))
     assert rows == [
         ["longer wins", "50.0 %", "15.0 to 85.0", "–", "–", "–"],
         ["seed", "50.0 %", "15.0 to 85.0", "–", "–", "20"],
@@ -44,7 +47,7 @@ def test_the_page_and_the_terminal_share_their_numbers(tmp_path: Path) -> None:
         ["promoted: loop 1", "75.0 %", "30.1 to 95.4", "66.7 %", "3", "10"],
     ]
     console = Console(width=110, record=True, file=(tmp_path / "out").open("w"))
-    console.print(summary_table(tmp_path / "audit.duckdb", SNAPSHOT, "paper"))
+    console.print(summary_table(tmp_path / "audit.duckdb", EVOLUTION))
     shown = console.export_text()
     for row in rows:
         assert " ".join(row) in text_of(html)
@@ -55,8 +58,11 @@ def test_honest_words(tmp_path: Path) -> None:
     text = text_of(page(tmp_path, record(tmp_path)))
     assert "This set is simulated." in text
     assert "The reward model of loop 1 was promoted. Decided on: loop 1: 100.0% of 2 calibration pairs." in text
-    assert "Against the seed: +25.0 points on the test pairs" in text
-    assert "The difference between seed and promoted lies inside its interval" in text
+    assert "On the test pairs loop 1 gains +25.0 (−38.3 to +71.7) points over the seed (95 % interval)." in text
+    assert "The interval includes 0: the test pairs do not show that it is better, nor that it is not." in text
+    assert "calibration pairs, with its 90 % interval, is +50.0 (+10.0 to +90.0). The smallest that these pairs" in text
+    assert "is 25.0 points; to show 2 points of accuracy, about 1 234 calibration pairs are needed." in text
+    assert "shown to be better the last loop against the seed" in text
     assert "a tie as half a win: 62.5 % (21.9 % to 90.8 %, 4 prompts)" in text
     assert "the judge itself is right on 75.0 % of pairs" in text
     assert "includes 50 %: no difference is shown" in text
@@ -67,35 +73,58 @@ def test_honest_words(tmp_path: Path) -> None:
 
 def test_a_difference_outside_its_interval_is_said_too(tmp_path: Path) -> None:
     found = data(tmp_path, record(tmp_path))
-    found.difference = (0.08, 0.02, 0.13)
-    assert "The promoted model is better than the seed by more than chance." in verdict(found)[-1]
-    found.difference = (-0.08, -0.13, -0.02)
-    assert "−8.0 points" in verdict(found)[-1] and "worse than the seed" in verdict(found)[-1]
+    found.evolution |= {"gain_test": 0.08, "gain_test_low": 0.02, "gain_test_high": 0.13}
+    assert "It is better than the seed by more than chance." in verdict(found)[-1]
+    found.evolution |= {"gain_test": -0.08, "gain_test_low": -0.13, "gain_test_high": -0.02}
+    assert "−8.0" in verdict(found)[-1] and "worse than the seed" in verdict(found)[-1]
 
 
 def test_test_pairs_of_one_group_are_not_so_many_answers(tmp_path: Path) -> None:
-    alone = data(tmp_path, record(tmp_path)).difference
-    with AuditDatabase(tmp_path / "audit.duckdb").writing() as connection:
-        connection.execute("""UPDATE pairs SET "group" = 'one' WHERE pair_id LIKE 't%'""")
-    tied = gather(tmp_path / "audit.duckdb", SNAPSHOT, "paper").difference
-    assert alone is not None and tied is not None
+    run, database = record(tmp_path), AuditDatabase(tmp_path / "audit.duckdb")
+    alone = data(tmp_path, run).test_gain
+    with database.writing() as connection:
+        connection.execute("UPDATE pairs SET tied = 1 WHERE pair_id LIKE 't%'")
+    tied = data(tmp_path, run).test_gain
     assert tied[0] == alone[0] == 0.25
+    assert None not in (*alone, *tied)
     assert tied[1] < alone[1] and tied[2] - tied[1] > alone[2] - alone[1]
 
 
-def test_a_seed_that_stays_and_a_run_without_promotion(tmp_path: Path) -> None:
+def test_a_seed_that_stays_is_not_shown_to_be_worse_and_its_loops_can_be_used(tmp_path: Path) -> None:
+    stays = {
+        "promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "not_shown", "why": "seed RM: 1",
+        "gain": {"value": 0.01, "low": -0.03, "high": 0.05}, "detectable": 0.06, "needed": 1400,
+    }  # fmt: skip
+    found = data(tmp_path, with_artifacts(record(tmp_path), promotion(tmp_path, "v-stays", stays)))
+    said = " ".join(verdict(found))
+    assert said.startswith("The seed reward model stays: the last loop is not shown to be better. Decided on: seed RM")
+    assert "is +1.0 (−3.0 to +5.0)" in said and "is 6.0 points" in said and "about 1 400 calibration pairs" in said
+    assert "On the test pairs loop 1 gains +25.0" in said
+    assert "(the asset loop_1/ppo_policy) and an export (ser export rm --loop 1)" in said
+    assert "did not help" not in said
+    found.evolution |= {"verdict": "worse"}
+    assert "the last loop is shown to be worse" in verdict(found)[0]
+
+
+def test_an_evolution_without_a_promotion(tmp_path: Path) -> None:
     run = record(tmp_path)
-    stays = artifact(
-        tmp_path,
-        "evolved_rm",
-        "v-stays",
-        {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "not_shown", "why": "seed RM: 1"},
-    )
-    found = data(tmp_path, replace(run, artifacts={**run.artifacts, "evolved_rm": stays}))
-    assert verdict(found)[0].startswith("The seed reward model stays: self-training is not shown to help here.")
     unfinished = {key: one for key, one in run.artifacts.items() if key in ("landed_pairs", "seed_rm")}
-    html = page(tmp_path, replace(run, recipe="robust", artifacts=unfinished))
+    html = page(tmp_path, named(unfinished, settings=Settings(random_seed=3)))
     assert "No reward model was promoted" in html and "The policy" not in html
+
+
+def test_the_index_lists_every_evolution(tmp_path: Path) -> None:
+    run = record(tmp_path, name="first <try>")
+    other = named({"seed_rm": run.artifacts["seed_rm"]}, settings=Settings(random_seed=3))
+    made = report_path(tmp_path, run.evolution)
+    made.parent.mkdir()
+    made.write_text(page(tmp_path, run))
+    page(tmp_path, other)
+    html = render_index(tmp_path / "audit.duckdb")
+    text = text_of(html)
+    assert "2 evolutions" in text and other.evolution in text and "not finished" in text
+    assert f'<a href="{made.name}">first &lt;try&gt;</a>' in html and html.count("<a ") == 1
+    assert "loop 1 shown to be better +50.0 (+10.0 to +90.0) +25.0 (−38.3 to +71.7)" in text
 
 
 def test_a_closed_gate_is_told_in_its_own_words_and_nothing_is_said_of_loops(tmp_path: Path) -> None:
@@ -120,7 +149,7 @@ def test_a_suspicion_is_said_on_the_page_and_in_the_terminal(tmp_path: Path) -> 
 def test_the_table_fits_into_a_terminal(tmp_path: Path) -> None:
     sync(AuditDatabase(tmp_path / "audit.duckdb"), record(tmp_path))
     console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
-    console.print(summary_table(tmp_path / "audit.duckdb", SNAPSHOT, "paper"))
+    console.print(summary_table(tmp_path / "audit.duckdb", EVOLUTION))
     shown = console.export_text()
     assert "…" not in shown and all(len(line) <= 80 for line in shown.splitlines())
     assert re.search(r"longer wins +50.0 % +15.0 to 85.0", shown)
@@ -161,14 +190,16 @@ def test_the_page_needs_nothing_else_and_is_the_same_every_time(tmp_path: Path) 
     assert len(re.findall(r'\bid="', html)) == len(set(re.findall(r'\bid="([^"]+)"', html)))
 
 
-def test_a_run_that_the_audit_does_not_know(tmp_path: Path) -> None:
+def test_an_evolution_that_the_audit_does_not_know(tmp_path: Path) -> None:
     with pytest.raises(SerError, match="ser run"):
-        render_report(tmp_path / "audit.duckdb", SNAPSHOT, "paper")
+        render_report(tmp_path / "audit.duckdb", EVOLUTION)
     page(tmp_path, record(tmp_path))
-    with pytest.raises(SerError, match="no run of recipe 'robust'"):
-        render_report(tmp_path / "audit.duckdb", SNAPSHOT, "robust")
+    with pytest.raises(SerError, match="knows no evolution nowhere/0"):
+        render_report(tmp_path / "audit.duckdb", "nowhere/0")
 
 
 def test_numbers_that_are_missing_are_dashes() -> None:
     assert percent(None) == "–"
     assert percent(0.5) == "50.0 %"
+    assert difference(None, None, None) == magnitude(None) == "–"
+    assert difference(-0.0123, -0.1, 0.2, "log_loss") == "−0.012 (−0.100 to +0.200)"

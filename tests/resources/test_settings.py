@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from resources.heads import known_runs
+from resources.heads import known_evolutions
 from resources.machine import Compute
 from resources.settings import ROOT, Settings, load_settings
 from ser.errors import SerError
@@ -34,7 +34,7 @@ def test_defaults_are_the_published_thresholds(ser_toml: Path) -> None:
     assert limits.sufficient(100) == 20
 
 
-OWN = ("automation.cron", "landing")
+OWN = ("automation.cron", "landing", "recipes")
 
 
 def test_the_documentation_shows_every_setting_with_its_default() -> None:
@@ -193,16 +193,20 @@ def test_a_section_cannot_be_set_below_a_plain_setting(ser_toml: Path, monkeypat
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     """Where a run keeps the settings that it was run with."""
-    path = tmp_path / "heads" / "tiny-1" / "0123456789ab" / ".settings.json"
+    path = tmp_path / "heads" / "tiny-1" / "0123456789ab" / ".evolution.json"
     path.parent.mkdir(parents=True)
     return path
 
 
 def test_an_earlier_run_keeps_its_name_when_settings_are_added(tmp_path: Path, recorded: Path) -> None:
-    recorded.write_text('{"loops": 2}')  # from a time when there was no other
-    ((snapshot, settings),) = known_runs(tmp_path)
-    assert (snapshot, settings.digest) == ("tiny-1", "0123456789ab")
-    assert settings.model_dump() == Settings(loops=2).model_dump()
+    recorded.write_text(about('{"loops": 2}'))  # from a time when there was no other
+    (known,) = known_evolutions(tmp_path)
+    assert (known.identity, known.name) == ("tiny-1/0123456789ab", "mine")
+    assert known.settings.model_dump() == Settings(loops=2).model_dump()
+
+
+def about(settings: str) -> str:
+    return f'{{"settings": {settings}, "name": "mine", "executed_at": "2026-11-27T00:00:00+00:00"}}'
 
 
 @pytest.mark.parametrize(
@@ -210,15 +214,15 @@ def test_an_earlier_run_keeps_its_name_when_settings_are_added(tmp_path: Path, r
     [
         ('{"ppo": {"gone": 1}}', ["'ppo.gone' is no setting of this version", "Delete ppo.gone there"]),
         ('{"loops": 21}', ["'loops' is no setting of this version, or not with this value", "Delete loops there"]),
-        ('{"loops": ', ["cannot be read", "Put the file back, or delete"]),
+        ('{"loops": ', ["cannot be read", "Put it back, or delete"]),
     ],
 )
 def test_settings_that_are_no_more_are_named_with_their_file(
     tmp_path: Path, recorded: Path, text: str, parts: list[str]
 ) -> None:
-    recorded.write_text(text)
+    recorded.write_text(about(text))
     with pytest.raises(SerError) as error:
-        list(known_runs(tmp_path))
+        known_evolutions(tmp_path)
     for part in [str(recorded), *parts]:
         assert part in str(error.value)
     assert len(str(error.value).splitlines()) <= 2

@@ -23,10 +23,10 @@ from ser.models.reward_model import RewardModel
 from ser.models.states import PairStates
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Lora, Training
-from ser.stages import heldout, train_reward_model
-from ser.stages.specs import HeldoutSpec, TrainRewardModelSpec
+from ser.stages.heldout import HeldoutSpec
+from ser.stages.train_reward_model import TrainRewardModelSpec
 from ser.training import Example, PairTrainer, is_trained, microbatches, save_every, train
-from tests.models import labelled_pairs, pass_trunk
+from tests.models import labelled_pairs, pass_trunk, run_stage
 
 LORA = Lora(r=4, alpha=8, top=0.5)
 TRAINING = Training(lora=LORA, learning_rate=5e-3, batch_size=8)
@@ -65,7 +65,7 @@ def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 def train_once(parts: dict[str, Any], out: Path, progress: Progress = silent) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
     inputs = {"backbone": parts["backbone"], "human": [parts["seed"]], "states": [parts["seed_states"]]}
-    return train_reward_model.run(SPEC, inputs, out, progress)
+    return run_stage("train_reward_model", SPEC, inputs, out, progress)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -91,7 +91,7 @@ def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_
     inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm", "judge": judge}
     for split in ("calibration", "test"):
         inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
-    summary = heldout.run(HeldoutSpec(arithmetic=Arithmetic()), inputs, tmp_path, silent)
+    summary = run_stage("heldout", HeldoutSpec(arithmetic=Arithmetic()), inputs, tmp_path)
     accuracy = summary["metrics"]["test"]["accuracy"]
     assert accuracy["value"] > 0.9
     assert 0.9 < accuracy["ci_low"] <= accuracy["value"] <= accuracy["ci_high"]
@@ -104,8 +104,8 @@ def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_
 
 
 def test_adapter_and_head_change_and_the_backbone_does_not(parts: dict[str, Any], trained: Path) -> None:
-    fresh = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=3)
-    after = RewardModel.load(parts["backbone"], trained / "rm", "float32", trainable=True)
+    fresh = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=3)
+    after = RewardModel.load(parts["backbone"], trained / "rm", Arithmetic(), trainable=True)
     before = {name: value for name, value in fresh.named_parameters() if "original_module" not in name}
     changed = {
         name for name, value in after.named_parameters() if name in before and not torch.equal(value, before[name])
@@ -163,7 +163,7 @@ def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
     parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = batch_of(parts)
-    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     found = []
     for tokens in (10**6, 1):  # one part, and a part for each pair
         monkeypatch.setattr("ser.training.plan", partial(plan, tokens=tokens))
@@ -202,7 +202,7 @@ def test_two_processes_make_the_steps_of_one(parts: dict[str, Any], tmp_path: Pa
     ranks = [
         subprocess.Popen(command, env=os.environ | address | {"RANK": str(k), "LOCAL_RANK": str(k)}) for k in range(2)
     ]
-    model = RewardModel.new(parts["backbone"], LORA, "float32", random_seed=0)
+    model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     loss, gradients = step(model, batch_of(parts), tmp_path)
     result = train(model, examples, settings, epochs=2, random_seed=1, out=tmp_path / "one", progress=silent)
     assert [rank.wait(120) for rank in ranks] == [0, 0]
@@ -219,7 +219,7 @@ def test_two_processes_make_the_steps_of_one(parts: dict[str, Any], tmp_path: Pa
 def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:
     inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "states": [parts["seed_states"]]}
     with pytest.raises(ValueError, match="80 labelled pairs have no states"):
-        train_reward_model.run(SPEC, inputs, tmp_path, silent)
+        run_stage("train_reward_model", SPEC, inputs, tmp_path, silent)
 
 
 def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained
         "states": [parts["seed_states"], parts["test_states"]],
         "start": trained / "rm",
     }
-    summary = train_reward_model.run(SPEC.model_copy(update={"epochs": 1}), inputs, tmp_path, silent)
+    summary = run_stage("train_reward_model", SPEC.model_copy(update={"epochs": 1}), inputs, tmp_path, silent)
     assert (summary["n_human"], summary["n_pseudo"], summary["steps"]) == (60, 80, 18)
     assert summary["first_loss"] < 0.3  # an untrained model begins at log 2
 

@@ -21,11 +21,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--sql", "SELECT 1", "--snapshot", "x"], "--snapshot is for named queries"),
+        (["--sql", "SELECT 1", "--evolution", "x"], "--evolution is for named queries"),
+        (["--sql", "SELECT 1", "--dataset", "x"], "--dataset is for named queries"),
         (["--sql", "SELECT 1", "--pair", "x"], "--pair is for the query history"),
         (["loops", "--pair", "x"], "--pair is for the query history"),
         (["--pair", "x"], "--pair is for the query history"),
-        (["--snapshot", "x"], "--snapshot is for named queries"),
+        (["--evolution", "x"], "--evolution is for named queries"),
         (["--format", "json"], "--format is for answers"),
         (["loops", "--sql", "SELECT 1"], "give a named query or --sql, not both"),
         (["--rebuild", "loops"], "--rebuild makes the database again and answers nothing"),

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.audit import audit_path, report_path
+from assets.audit import audit_path
 from resources.audit.database import AuditDatabase
+from resources.reporting.index import report_path
 from ser_dagster.cli import main
 from ser_dagster.commands.summary import print_summary
 
@@ -24,10 +25,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_summary_names_the_report(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with AuditDatabase(audit_path(root)).writing():
         pass
-    page = report_path(root, "mine-0123456789ab", "paper")
+    page = report_path(root, "mine-0123456789ab/0123456789ab")
     page.parent.mkdir()
     page.touch()
-    print_summary("mine-0123456789ab", "paper", 1)
+    print_summary("mine-0123456789ab/0123456789ab", 1)
     assert f"the report               {page}\n" in capsys.readouterr().out
 
 

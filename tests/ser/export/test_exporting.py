@@ -19,7 +19,7 @@ from ser.export.model_folder import Base, write_policy, write_reward_model
 from ser.models.backbone import load_model, load_tokenizer
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel, lora_config
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora
 from tests.models import backbone_of, labelled_pairs, random_model
 
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2}
@@ -46,7 +46,7 @@ def dtype(request: pytest.FixtureRequest) -> str:
 def ours(backbone: Path, rm: Path, dtype: str) -> torch.Tensor:
     """The rewards of `CHATS` as a run computes them: packed, with the head in float32."""
     tokenizer = load_tokenizer(backbone)
-    model = RewardModel.load(backbone, rm, dtype, merged=True)
+    model = RewardModel.load(backbone, rm, Arithmetic(dtype=dtype), merged=True)
     return model.score([encode_pair(tokenizer, pair, 128) for pair in PAIRS]).flatten()
 
 
@@ -164,7 +164,7 @@ def test_texts_that_become_other_tokens_are_counted(plain: tuple[Path, Path], ti
     tokenizer = load_tokenizer(tiny_backbone)
     lengths = [len(encode_pair(tokenizer, pair, 128)) for pair in PAIRS]
     cut = [encode_pair(tokenizer, pair, 40) for pair in PAIRS]
-    rewards = RewardModel.load(tiny_backbone, rm, "float32", merged=True).score(cut).flatten()
+    rewards = RewardModel.load(tiny_backbone, rm, Arithmetic(), merged=True).score(cut).flatten()
     found = check_reward_model(tiny_backbone, rm, "float32", out, recorded(rewards), 40)
     assert max(lengths) > 40 and found["same_tokens"] == sum(2 * (not pair.cut) for pair in cut) < 12
 
@@ -180,7 +180,7 @@ def test_a_backbone_on_the_hub_is_named_and_not_copied(tiny_backbone: Path, tmp_
 
 
 def random_policy(backbone: Path, folder: Path) -> Path:
-    model: Any = load_model(backbone, "causal_lm", "float32")
+    model: Any = load_model(backbone, "causal_lm", Arithmetic())
     peft: Any = get_peft_model(model, lora_config(Lora(r=4, top=0.5), model.config, task_type="CAUSAL_LM"))
     torch.manual_seed(2)
     for name, parameter in peft.named_parameters():
@@ -219,7 +219,7 @@ def test_an_exported_policy_writes_what_ours_writes(tiny_backbone: Path, tmp_pat
         chats, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
     )
     written = model.generate(**batch, max_new_tokens=8, do_sample=False)[:, batch["input_ids"].shape[1] :]
-    own: Any = PeftModel.from_pretrained(load_model(tiny_backbone, "causal_lm", "float32"), adapter)
+    own: Any = PeftModel.from_pretrained(load_model(tiny_backbone, "causal_lm", Arithmetic()), adapter)
     encoded = [encode_prompt(tokenizer, pair.prompt) for pair in PAIRS]
     wanted = generate(own.merge_and_unload(), encoded, 8, tokenizer.eos_token_id).responses
     assert [row[: len(one)] for row, one in zip(written.tolist(), wanted, strict=True)] == wanted

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.method.ensemble import Scale, by_unseen_member, combine
+from ser.method.ensemble import by_unseen_member, combine
+from ser.specs import Scale
 
 ONE = np.array([[3.0, 1.0], [0.0, 4.0], [2.0, 2.0]])
 OTHER = np.array([[0.1, 0.0], [0.2, 0.1], [-0.3, 0.0]])
-SCALES = [Scale(1.0, 2.0), Scale(0.05, 0.1)]
+SCALES = [Scale(offset=1.0, temperature=2.0), Scale(offset=0.05, temperature=0.1)]
 
 
 def test_one_member_is_left_as_it_is() -> None:
@@ -26,7 +27,8 @@ def test_the_mean_and_the_spread_by_hand() -> None:
 
 @given(offset=st.floats(-100, 100), factor=st.floats(0.01, 100))
 def test_the_scale_of_a_member_does_not_matter(offset: float, factor: float) -> None:
-    moved = [Scale(SCALES[0].offset * factor + offset, SCALES[0].temperature * factor), SCALES[1]]
+    first = SCALES[0]
+    moved = [Scale(offset=first.offset * factor + offset, temperature=first.temperature * factor), SCALES[1]]
     before, after = combine([ONE, OTHER], SCALES), combine([ONE * factor + offset, OTHER], moved)
     assert after.rewards == pytest.approx(before.rewards, abs=1e-7)
     assert after.spread == pytest.approx(before.spread, abs=1e-7)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ser.data import tables
 from ser.method.heldout import measure
-from ser.models.scoring import Scored
+from ser.method.scored import Scored
 
 
 def test_tied_pairs_widen_the_intervals_of_every_accuracy() -> None:

@@ -11,6 +11,7 @@ from peft import PeftModel
 from ser.errors import SerError
 from ser.models.backbone import load_model, load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.specs import Arithmetic
 from tests.models import encoded_pairs, random_model
 
 CODE = "import pathlib\npathlib.Path({marker!r}).touch()\n"
@@ -56,8 +57,8 @@ AUTO_MAP = {
 
 def test_code_beside_a_known_type_is_passed_over(folder: Path, marker: Path) -> None:
     change(folder / "config.json", auto_map=AUTO_MAP)
-    assert type(load_model(folder, "reward", "float32")).__module__.startswith("transformers.")
-    assert type(load_model(folder, "causal_lm", "float32")).__module__.startswith("transformers.")
+    assert type(load_model(folder, "reward", Arithmetic())).__module__.startswith("transformers.")
+    assert type(load_model(folder, "causal_lm", Arithmetic())).__module__.startswith("transformers.")
     assert load_tokenizer(folder).eos_token_id is not None
     assert not marker.exists()
 
@@ -65,7 +66,7 @@ def test_code_beside_a_known_type_is_passed_over(folder: Path, marker: Path) -> 
 def test_a_type_that_needs_its_own_code_is_refused(folder: Path, marker: Path) -> None:
     change(folder / "config.json", auto_map=AUTO_MAP, model_type="evil")
     with pytest.warns(UserWarning, match="packing"), pytest.raises(SerError, match="needs code of its own"):
-        load_model(folder, "reward", "float32")
+        load_model(folder, "reward", Arithmetic())
     assert not marker.exists()
 
 
@@ -83,14 +84,14 @@ def test_pickled_weights_are_not_opened(folder: Path, marker: Path) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(marker)))
     with pytest.raises(SerError, match="cannot be loaded"):
-        load_model(folder, "reward", "float32")
+        load_model(folder, "reward", Arithmetic())
     assert not marker.exists()
 
 
 def test_a_folder_that_sends_elsewhere_is_refused(folder: Path) -> None:
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "evil/model"}))
     with pytest.raises(SerError, match="holds an adapter"):
-        load_model(folder, "reward", "float32")
+        load_model(folder, "reward", Arithmetic())
 
 
 def test_a_pickled_adapter_is_not_opened(tiny_backbone: Path, tmp_path: Path, marker: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_pickled_adapter_is_not_opened(tiny_backbone: Path, tmp_path: Path, ma
     (tmp_path / "rm" / "adapter_model.safetensors").unlink()
     (tmp_path / "rm" / "adapter_model.bin").write_bytes(pickle.dumps(Bomb(marker)))
     with pytest.raises(SerError, match=r"has no adapter_model\.safetensors"):
-        RewardModel.load(tiny_backbone, tmp_path / "rm", "float32")
+        RewardModel.load(tiny_backbone, tmp_path / "rm", Arithmetic())
     assert not marker.exists()
 
 
@@ -124,5 +125,5 @@ def test_an_adapter_is_read_from_its_own_folder_only(tiny_backbone: Path, tmp_pa
         auto_mapping={"parent_library": "evil"},
     )
     pairs = encoded_pairs(tiny_backbone, 3)
-    loaded = RewardModel.load(tiny_backbone, tmp_path / "rm", "float32")
+    loaded = RewardModel.load(tiny_backbone, tmp_path / "rm", Arithmetic())
     assert (loaded.score(pairs) - model.score(pairs)).abs().max() < 1e-5

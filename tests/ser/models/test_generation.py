@@ -6,6 +6,7 @@ from transformers import PreTrainedModel
 
 from ser.models.backbone import load_model
 from ser.models.generation import _draw, generate, stream
+from ser.specs import Arithmetic
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21], [30, 31, 32, 33]]
 
@@ -13,7 +14,7 @@ PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21], [30, 31, 32, 33]]
 @pytest.fixture(scope="module")
 def model(tiny_backbone: Path) -> PreTrainedModel:
     torch.set_num_threads(1)
-    model = load_model(tiny_backbone, "causal_lm", "float32")
+    model = load_model(tiny_backbone, "causal_lm", Arithmetic())
     for parameter in model.parameters():  # far from uniform, so that wrong positions or masks would show
         parameter.data.mul_(1.5)
     return model
@@ -23,20 +24,20 @@ def draws(*seeds: int, steps: int = 12) -> torch.Tensor:
     return torch.stack([torch.rand(steps, generator=stream(0, seed), dtype=torch.float64) for seed in seeds])
 
 
-def alone(model: PreTrainedModel, prompt: list[int], response: list[int], temperature: float) -> torch.Tensor:
-    """Log-probabilities of a response by a plain pass without padding, cache or batch."""
+def plain_pass(model: PreTrainedModel, prompt: list[int], response: list[int], temperature: float) -> torch.Tensor:
+    """Log-probabilities [T, V] from which a response was drawn, without padding, cache or batch."""
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([prompt + response])).logits[0] / temperature
-    steps = torch.log_softmax(logits[len(prompt) - 1 : -1], -1)
-    return steps.gather(1, torch.tensor(response)[:, None]).squeeze(1)
+    return torch.log_softmax(logits[len(prompt) - 1 : -1], -1)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_logprobs_are_those_of_a_plain_pass(model: PreTrainedModel, temperature: float) -> None:
-    result = generate(model, PROMPTS, 12, 2, temperature, draws(1, 2, 3))
-    for prompt, response, logprobs in zip(PROMPTS, result.responses, result.logprobs, strict=True):
-        expected = alone(model, prompt, response, temperature)
-        torch.testing.assert_close(logprobs[: len(response)], expected, atol=1e-4, rtol=0)
+def test_tokens_are_drawn_from_the_distribution_of_a_plain_pass(model: PreTrainedModel, temperature: float) -> None:
+    chances = draws(1, 2, 3)
+    result = generate(model, PROMPTS, 12, 2, temperature, chances)
+    for prompt, response, chance in zip(PROMPTS, result.responses, chances, strict=True):
+        expected = _draw(plain_pass(model, prompt, response, temperature), chance[: len(response)])
+        assert response == expected.tolist()
 
 
 def test_a_response_does_not_depend_on_its_batch_or_on_global_state(model: PreTrainedModel) -> None:
@@ -54,8 +55,6 @@ def test_batches_of_similar_length_change_nothing(model: PreTrainedModel, monkey
     seen: list[int] = []
     apart = generate(model, PROMPTS, 12, 2, draws=draws(1, 2, 3), tell=seen.append)
     assert apart.responses == together.responses and apart.finished == together.finished and seen == [2, 3]
-    torch.testing.assert_close(apart.logprobs, together.logprobs, atol=1e-5, rtol=0)
-    torch.testing.assert_close(apart.states, together.states, atol=1e-4, rtol=0)
 
 
 def test_greedy_takes_the_likeliest_token(model: PreTrainedModel) -> None:
@@ -74,7 +73,6 @@ def test_a_finished_response_stops_and_the_others_go_on(model: PreTrainedModel) 
     result = generate(model, PROMPTS, 12, end, draws=draws(1, 2, 3))
     stop = free.responses[0].index(end) + 1
     assert result.responses[0] == free.responses[0][:stop] and result.finished[0]
-    assert result.logprobs[0, stop:].abs().sum() == 0
     for row in (1, 2):
         whole = free.responses[row]
         expected = whole[: whole.index(end) + 1] if end in whole else whole

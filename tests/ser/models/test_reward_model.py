@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -14,9 +14,10 @@ from ser.data.packing import pack
 from ser.data.pairs import Pair, canonical_prompt
 from ser.errors import SerError
 from ser.models import backbone
+from ser.models.attention import GROUPED
 from ser.models.backbone import load_model, load_tokenizer
 from ser.models.reward_model import RewardModel
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora
 from tests.models import backbone_of, encoded_pairs, random_model
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6)
@@ -125,10 +126,10 @@ def test_rewards_after_reload_are_the_same(tiny_backbone: Path, tmp_path: Path, 
         "adapter_config.json",
         "adapter_model.safetensors",
     ]
-    again = RewardModel.load(tiny_backbone, tmp_path / "rm", "float32")
+    again = RewardModel.load(tiny_backbone, tmp_path / "rm", Arithmetic())
     assert again.trunk == model.trunk == (2 if top == 0.5 else 0)
     assert (again.score(pairs) - before).abs().max() < 1e-5
-    merged = RewardModel.load(tiny_backbone, tmp_path / "rm", "float32", merged=True)
+    merged = RewardModel.load(tiny_backbone, tmp_path / "rm", Arithmetic(), merged=True)
     assert (merged.score(pairs) - before).abs().max() < 1e-4
 
 
@@ -136,9 +137,9 @@ def test_rewards_after_reload_are_the_same(tiny_backbone: Path, tmp_path: Path, 
 def test_a_head_over_a_bfloat16_backbone_is_loaded_as_it_was_saved(
     tiny_backbone: Path, tmp_path: Path, merged: bool
 ) -> None:
-    model = RewardModel.new(tiny_backbone, Lora(r=4), "bfloat16", random_seed=0)
+    model = RewardModel.new(tiny_backbone, Lora(r=4), Arithmetic(dtype="bfloat16"), random_seed=0)
     model.save(tmp_path)
-    loaded = RewardModel.load(tiny_backbone, tmp_path, "bfloat16", merged=merged)
+    loaded = RewardModel.load(tiny_backbone, tmp_path, Arithmetic(dtype="bfloat16"), merged=merged)
 
     def head(of: RewardModel) -> torch.Tensor:
         return of.classifier.score(torch.eye(of.classifier.config.hidden_size))
@@ -159,10 +160,10 @@ def test_the_trunk_is_shared_by_all_reward_models(tiny_backbone: Path) -> None:
 def test_a_new_model_depends_on_its_seed_only(tiny_backbone: Path) -> None:
     pairs = encoded_pairs(tiny_backbone, 4)
     torch.manual_seed(1)
-    one = RewardModel.new(tiny_backbone, Lora(), "float32", random_seed=5).eval().score(pairs)
+    one = RewardModel.new(tiny_backbone, Lora(), Arithmetic(), random_seed=5).eval().score(pairs)
     torch.manual_seed(2)
-    same = RewardModel.new(tiny_backbone, Lora(), "float32", random_seed=5).eval().score(pairs)
-    other = RewardModel.new(tiny_backbone, Lora(), "float32", random_seed=6).eval().score(pairs)
+    same = RewardModel.new(tiny_backbone, Lora(), Arithmetic(), random_seed=5).eval().score(pairs)
+    other = RewardModel.new(tiny_backbone, Lora(), Arithmetic(), random_seed=6).eval().score(pairs)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
@@ -182,14 +183,14 @@ def test_prompts_are_cut_from_the_left_and_responses_never(tiny_backbone: Path) 
 
 def test_a_folder_that_is_no_model_is_named(tiny_backbone: Path, tmp_path: Path) -> None:
     with pytest.raises(SerError, match="not a readable model folder"):
-        load_model(tmp_path, "reward", "float32")
+        load_model(tmp_path, "reward", Arithmetic())
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(SerError, match="PPO and sft are not proven for model type 'gpt2', only for llama"):
-        load_model(tmp_path, "causal_lm", "float32")
+        load_model(tmp_path, "causal_lm", Arithmetic())
     (tmp_path / "config.json").write_text((tiny_backbone / "config.json").read_text())
     (tmp_path / "model.safetensors").write_bytes(b"nonsense")
     with pytest.raises(SerError, match=f"the model in {tmp_path} cannot be loaded"):
-        load_model(tmp_path, "reward", "float32")
+        load_model(tmp_path, "reward", Arithmetic())
     with pytest.raises(SerError, match="cannot be loaded"):
         load_tokenizer(tmp_path)
 
@@ -234,4 +235,14 @@ def test_pickled_weights_are_refused(tiny_backbone: Path, tmp_path: Path) -> Non
     (tmp_path / "config.json").write_text((tiny_backbone / "config.json").read_text())
     torch.save({"x": torch.zeros(1)}, tmp_path / "pytorch_model.bin")
     with pytest.raises(SerError, match="cannot be loaded"):
-        load_model(tmp_path, "reward", "float32")
+        load_model(tmp_path, "reward", Arithmetic())
+
+
+@pytest.mark.parametrize(("attention", "kernel"), [("grouped", GROUPED), ("sdpa", "sdpa")])
+def test_the_arithmetic_alone_chooses_the_attention_kernel(
+    tiny_backbone: Path, attention: Literal["grouped", "sdpa"], kernel: str
+) -> None:
+    model = load_model(tiny_backbone, "reward", Arithmetic(attention=attention))
+    assert model.config._attn_implementation == kernel
+    source = Path(backbone.__file__).parents[1]
+    assert [path for path in source.rglob("*.py") if "cuda.is_available" in path.read_text()] == []

@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from ser.data import tables
-from ser.progress import silent
 from ser.specs import Arithmetic, Lora, Training
-from ser.stages import label, train_reward_model
-from ser.stages.specs import LabelSpec, TrainRewardModelSpec
-from tests.models import labelled_pairs, pass_trunk
+from ser.stages.label import LabelSpec
+from ser.stages.train_reward_model import TrainRewardModelSpec
+from tests.models import labelled_pairs, pass_trunk, run_stage
 
 ARITHMETIC = Arithmetic(dtype="bfloat16")
 TRAINING = Training(lora=Lora(r=4, alpha=8, top=0.5), learning_rate=5e-3, batch_size=8)
@@ -42,11 +41,11 @@ def digests(backbone: Path, root: Path) -> dict[str, str]:
     rows = [vars(pair) | {"preferred": preferred} for pair, preferred in labelled_pairs(24)]
     tables.write(pairs, tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
     pass_trunk(pairs, backbone, states, ARITHMETIC, TRAINING.lora.top)
-    train_reward_model.run(
-        TrainRewardModelSpec(training=TRAINING, arithmetic=ARITHMETIC, epochs=1, random_seed=0),
-        {"backbone": backbone, "human": [pairs], "states": [states]}, model, silent,
+    run_stage(
+        "train_reward_model", TrainRewardModelSpec(training=TRAINING, arithmetic=ARITHMETIC, epochs=1, random_seed=0),
+        {"backbone": backbone, "human": [pairs], "states": [states]}, model, threads=2,
     )  # fmt: skip
     (root / "temperature.json").write_text(json.dumps({"temperature": 1.0}))
     inputs = {"backbone": backbone, "reward_model": model / "rm", "heldout": root / "temperature.json"}
-    label.run(LabelSpec(arithmetic=ARITHMETIC), inputs | {"states": states, "kept": []}, labels, silent)
+    run_stage("label", LabelSpec(arithmetic=ARITHMETIC), inputs | {"states": states, "kept": []}, labels, threads=2)
     return {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in MADE}

@@ -15,6 +15,7 @@ from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
 from ser.models.states import PairStates, collate, write_states
 from ser.progress import Progress, silent
+from ser.specs import Arithmetic
 from tests.models import encoded_pairs, random_model
 
 
@@ -77,7 +78,7 @@ def test_bfloat16_states_come_back_as_they_were(tiny_backbone: Path, tmp_path: P
     from ser.models.reward_model import RewardModel
     from ser.specs import Lora
 
-    model = RewardModel.new(tiny_backbone, Lora(top=0.5), "bfloat16", random_seed=0).eval()
+    model = RewardModel.new(tiny_backbone, Lora(top=0.5), Arithmetic(dtype="bfloat16"), random_seed=0).eval()
     pairs = encoded_pairs(tiny_backbone, 3)
     write(model, pairs, tmp_path)
     batch = next(PairStates(tmp_path).batches())

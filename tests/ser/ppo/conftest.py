@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ser.models.reward_model import RewardModel
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -17,7 +17,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="package")
 def reward_model(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random reward model whose adapter does something, on the top half of the layers."""
-    model = RewardModel.new(tiny_backbone, Lora(r=4, top=0.5), "float32", 3)
+    model = RewardModel.new(tiny_backbone, Lora(r=4, top=0.5), Arithmetic(), 3)
     torch.manual_seed(4)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -9,16 +10,21 @@ from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
 from ser.ppo.policy import POLICY, Policy
 from ser.ppo.sequences import Sequences
-from ser.specs import Lora
+from ser.specs import Arithmetic, Lora
+
+Dtype = Literal["float32", "bfloat16"]
 
 END = 2
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21, 22], [30, 31, 32, 33, 34]]
 RESPONSES = [[40, 41, END], [50, 51, 52, 53, 54], [60, END]]
+PARTS = [torch.tensor([2, 0]), torch.tensor([1])]
 
 
-def trained(backbone: Path, reward_model: Path, top: float, temperature: float = 1.0) -> Policy:
+def trained(
+    backbone: Path, reward_model: Path, top: float, temperature: float = 1.0, dtype: Dtype = "float32"
+) -> Policy:
     """A policy that is not the backbone any more."""
-    policy = Policy.new(backbone, reward_model, Lora(r=4, top=top), "float32", 0, temperature)
+    policy = Policy.new(backbone, reward_model, Lora(r=4, top=top), Arithmetic(dtype=dtype), 0, temperature)
     torch.manual_seed(5)
     for parameter in policy.trainable().values():
         torch.nn.init.normal_(parameter, std=0.1)
@@ -28,9 +34,9 @@ def trained(backbone: Path, reward_model: Path, top: float, temperature: float =
 @pytest.mark.parametrize("top", [1.0, 0.5, 0.25])
 def test_survey_is_the_reward_model_and_the_backbone(tiny_backbone: Path, reward_model: Path, top: float) -> None:
     policy = trained(tiny_backbone, reward_model, top, temperature=0.8)
-    survey = policy.survey(Sequences.join(PROMPTS, RESPONSES, END))
-    own = RewardModel.load(tiny_backbone, reward_model, "float32")
-    backbone = load_model(tiny_backbone, "causal_lm", "float32")
+    survey = policy.survey(Sequences.join(PROMPTS, RESPONSES, END, "cpu"), PARTS)
+    own = RewardModel.load(tiny_backbone, reward_model, Arithmetic())
+    backbone = load_model(tiny_backbone, "causal_lm", Arithmetic())
     for row, (prompt, response) in enumerate(zip(PROMPTS, RESPONSES, strict=True)):
         closed = response if response[-1] == END else [*response, END]
         expected = own.score([EncodedPair("x", prompt, closed, closed)])[0, 0]
@@ -42,24 +48,28 @@ def test_survey_is_the_reward_model_and_the_backbone(tiny_backbone: Path, reward
         torch.testing.assert_close(survey.reference[row, : len(response)], logprobs, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("top", [1.0, 0.25])
-def test_generation_and_a_fresh_pass_agree(tiny_backbone: Path, reward_model: Path, top: float) -> None:
-    policy = trained(tiny_backbone, reward_model, top, temperature=0.8)
-    draws = torch.rand(3, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    generated, values = policy.generate(PROMPTS, 9, END, draws)
-    sequences = Sequences.join(PROMPTS, generated.responses, END)
-    mask = sequences.mask
-    for trunk in (None, policy.survey(sequences).trunk):
-        fresh = policy.evaluate(sequences, trunk)
-        steps = mask.shape[1]
-        torch.testing.assert_close(fresh.logprobs[mask], generated.logprobs[:, :steps][mask], atol=1e-4, rtol=0)
-        torch.testing.assert_close(fresh.values[mask], values[:, :steps][mask], atol=1e-4, rtol=0)
-    assert policy.survey(sequences).trunk is None or policy.trunk > 0
+def test_an_evaluation_repeats_the_survey_of_the_same_rows(
+    tiny_backbone: Path, reward_model: Path, top: float, dtype: Dtype
+) -> None:
+    policy = trained(tiny_backbone, reward_model, top, 0.8, dtype)
+    sequences = Sequences.join(PROMPTS, RESPONSES, END, "cpu")
+    survey = policy.survey(sequences, PARTS)
+    assert (survey.trunk is None) == (policy.trunk == 0)
+    for rows in PARTS:
+        part = sequences.rows(rows)
+        steps, length = part.mask.shape[1], part.input_ids.shape[1]
+        now = policy.evaluate(part, None if survey.trunk is None else survey.trunk[rows, :length])
+        assert torch.equal(now.logprobs[part.mask], survey.logprobs[rows, :steps][part.mask])
+        assert torch.equal(now.values[part.mask], survey.values[rows, :steps][part.mask])
+    outside = ~sequences.mask
+    assert all(of[outside].abs().sum() == 0 for of in (survey.logprobs, survey.values, survey.reference))
 
 
 def test_some_rows_are_what_they_were_among_all(tiny_backbone: Path, reward_model: Path) -> None:
     policy = trained(tiny_backbone, reward_model, 1.0)
-    sequences = Sequences.join(PROMPTS, RESPONSES, END)
+    sequences = Sequences.join(PROMPTS, RESPONSES, END, "cpu")
     part = sequences.rows(torch.tensor([2]))
     assert part.input_ids.tolist() == [PROMPTS[2] + RESPONSES[2]]
     assert part.tokens.tolist() == [RESPONSES[2]] and part.mask.tolist() == [[True, True]]
@@ -68,22 +78,20 @@ def test_some_rows_are_what_they_were_among_all(tiny_backbone: Path, reward_mode
     torch.testing.assert_close(single.values, whole.values[2:, :2], atol=1e-5, rtol=0)
 
 
-def test_an_untrained_policy_is_the_backbone(tiny_backbone: Path, reward_model: Path) -> None:
-    policy = Policy.new(tiny_backbone, reward_model, Lora(r=4, top=1.0), "float32", 0)
-    sequences = Sequences.join(PROMPTS, RESPONSES, END)
-    now = policy.evaluate(sequences)
-    mask = sequences.mask
-    torch.testing.assert_close(now.logprobs[mask], policy.survey(sequences).reference[mask], atol=1e-6, rtol=0)
-    assert now.values.abs().max() == 0
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_untrained_policy_is_the_backbone(tiny_backbone: Path, reward_model: Path, dtype: Dtype) -> None:
+    policy = Policy.new(tiny_backbone, reward_model, Lora(r=4, top=1.0), Arithmetic(dtype=dtype), 0)
+    survey = policy.survey(Sequences.join(PROMPTS, RESPONSES, END, "cpu"), PARTS)
+    assert torch.equal(survey.logprobs, survey.reference) and survey.values.abs().max() == 0
 
 
 def test_only_the_policy_adapter_and_the_value_head_train(tiny_backbone: Path, reward_model: Path) -> None:
     policy = trained(tiny_backbone, reward_model, 1.0)
-    policy.survey(Sequences.join(PROMPTS, RESPONSES, END))
+    policy.survey(Sequences.join(PROMPTS, RESPONSES, END, "cpu"), PARTS)
     names = set(policy.trainable())
     adapted = {name for name, _ in policy.named_parameters() if f".{POLICY}." in name}
     assert adapted and names == adapted | {"value_head.weight", "value_head.bias"}
-    now = policy.evaluate(Sequences.join(PROMPTS, RESPONSES, END))
+    now = policy.evaluate(Sequences.join(PROMPTS, RESPONSES, END, "cpu"))
     (now.logprobs.sum() + now.values.sum()).backward()
     assert all(parameter.grad is not None for parameter in policy.trainable().values())
     assert all(p.grad is None for name, p in policy.named_parameters() if name not in names)
@@ -96,7 +104,7 @@ def test_a_policy_depends_on_its_seed_and_leaves_the_global_stream_alone(
     expected = torch.rand(1)
     torch.manual_seed(7)
     one, again, other = (
-        Policy.new(tiny_backbone, reward_model, Lora(r=4), "float32", seed).trainable() for seed in (0, 0, 1)
+        Policy.new(tiny_backbone, reward_model, Lora(r=4), Arithmetic(), seed).trainable() for seed in (0, 0, 1)
     )
     assert torch.equal(torch.rand(1), expected)
     assert all(torch.equal(one[name], again[name]) for name in one)
@@ -107,10 +115,10 @@ def test_a_saved_policy_is_a_plain_peft_folder(tiny_backbone: Path, reward_model
     policy = trained(tiny_backbone, reward_model, 1.0)
     policy.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["policy", "value_head.safetensors"]
-    model = load_model(tiny_backbone, "causal_lm", "float32")
+    model = load_model(tiny_backbone, "causal_lm", Arithmetic())
     loaded = PeftModel.from_pretrained(model, tmp_path / "policy")
     with torch.no_grad():
         logits = loaded(input_ids=torch.tensor([PROMPTS[0] + RESPONSES[0]])).logits[0, len(PROMPTS[0]) - 1 : -1]
     logprobs = torch.log_softmax(logits, -1).gather(1, torch.tensor(RESPONSES[0])[:, None]).squeeze(1)
-    expected = policy.evaluate(Sequences.join(PROMPTS[:1], RESPONSES[:1], END)).logprobs[0]
+    expected = policy.evaluate(Sequences.join(PROMPTS[:1], RESPONSES[:1], END, "cpu")).logprobs[0]
     torch.testing.assert_close(logprobs, expected, atol=1e-5, rtol=0)

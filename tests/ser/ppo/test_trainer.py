@@ -4,15 +4,13 @@ import pytest
 import torch
 
 from ser.kept import keep_as
-from ser.ppo import checkpoint
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, schedule
 from ser.ppo.rollout import Episode, collect, sigmoid_score
 from ser.ppo.sequences import Sequences
-from ser.ppo.trainer import Trainer
-from ser.ppo.update import TERMS, _terms
+from ser.ppo.trainer import CHECKPOINT, TERMS, Trainer, loss_terms
 from ser.progress import silent
-from ser.specs import Lora, Ppo
+from ser.specs import Arithmetic, Lora, Ppo
 
 END = 2
 SETTINGS = Ppo(
@@ -25,10 +23,10 @@ def episodes(count: int) -> list[Episode]:
     return [Episode(n, f"id{n % 3}", list(range(10 + n % 3, 15 + 3 * (n % 3)))) for n in range(count)]
 
 
-def fresh(backbone: Path, reward_model: Path, settings: Ppo = SETTINGS, score=None, seed: int = 0) -> Trainer:
-    policy = Policy.new(backbone, reward_model, settings.lora, "float32", seed, settings.temperature)
+def fresh(backbone: Path, reward_model: Path, settings: Ppo = SETTINGS, score=None, dtype="float32") -> Trainer:
+    policy = Policy.new(backbone, reward_model, settings.lora, Arithmetic(dtype=dtype), 0, settings.temperature)
     score = score or sigmoid_score(0.0)
-    return Trainer(policy, settings, end_token=END, random_seed=seed, score=score)
+    return Trainer(policy, settings, end_token=END, random_seed=0, score=score)
 
 
 def low_tokens(sequences: Sequences, rewards: torch.Tensor) -> torch.Tensor:
@@ -66,7 +64,7 @@ def test_rollout_rewards_are_a_kl_penalty_and_a_score_at_the_end(tiny_backbone: 
     policy = fresh(tiny_backbone, reward_model).policy
     torch.nn.init.normal_(next(p for name, p in policy.trainable().items() if "lora_B" in name), std=0.2)
     rollout = collect(
-        policy, episodes(4), settings, kl_weight=0.5, end_token=END, random_seed=0, score=sigmoid_score(0.3)
+        policy, episodes(4), settings, step=0, kl_weight=0.5, end_token=END, random_seed=0, score=sigmoid_score(0.3)
     )
     # With lambda and gamma 1 and values of 0 the first return is the sum of a response's rewards.
     expected = torch.sigmoid(rollout.rewards - 0.3) - 0.5 * rollout.kl
@@ -74,7 +72,7 @@ def test_rollout_rewards_are_a_kl_penalty_and_a_score_at_the_end(tiny_backbone: 
     assert rollout.kl.abs().max() > 0
     lengths = rollout.sequences.responses
     last = rollout.returns[torch.arange(4), lengths - 1]
-    survey = policy.survey(rollout.sequences)
+    survey = policy.survey(rollout.sequences, rollout.sequences.parts(1024))
     kl = (rollout.logprobs - survey.reference)[torch.arange(4), lengths - 1]
     torch.testing.assert_close(last, rollout.scores - 0.5 * kl, atol=1e-5, rtol=0)
 
@@ -82,24 +80,56 @@ def test_rollout_rewards_are_a_kl_penalty_and_a_score_at_the_end(tiny_backbone: 
 def test_parts_of_a_minibatch_add_up_to_the_whole(tiny_backbone: Path, reward_model: Path) -> None:
     policy = fresh(tiny_backbone, reward_model).policy
     rollout = collect(
-        policy, episodes(4), SETTINGS, kl_weight=0.1, end_token=END, random_seed=0, score=sigmoid_score(0)
+        policy, episodes(4), SETTINGS, step=0, kl_weight=0.1, end_token=END, random_seed=0, score=sigmoid_score(0)
     )
-    whole = _terms(policy, rollout, SETTINGS)
+    whole = loss_terms(policy, rollout, SETTINGS)
     parts = [rollout.rows(rows) for rows in rollout.sequences.parts(20)]
     assert len(parts) > 1 and sum(len(part.sequences) for part in parts) == 4
-    total = torch.stack([_terms(policy, part, SETTINGS) for part in parts]).sum(0)
+    total = torch.stack([loss_terms(policy, part, SETTINGS) for part in parts]).sum(0)
     torch.testing.assert_close(total, whole, atol=1e-4, rtol=1e-4)
 
 
-def test_at_first_the_policy_is_the_sampler(tiny_backbone: Path, reward_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_at_first_the_policy_is_the_sampler(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path, dtype: str
+) -> None:
     """Before any step all ratios are 1: nothing is clipped and whitened advantages sum to nothing."""
     settings = SETTINGS.model_copy(update={"epochs": 1, "minibatch_size": 4})
-    trainer = fresh(tiny_backbone, reward_model, settings)
+    trainer = fresh(tiny_backbone, reward_model, settings, dtype=dtype)
     trainer.run(episodes(4), tmp_path, silent)
     row = trainer.metrics[0]
     assert row["policy_loss"] == pytest.approx(0, abs=1e-5) and row["clip_fraction"] == 0
-    assert row["mean_kl"] == pytest.approx(0, abs=1e-4) and row["kl_weight"] == 0.2
+    assert row["mean_kl"] == 0 and row["kl_weight"] == 0.2 and row["ratio_error"] == 0
     assert set(row) >= set(TERMS) and row["entropy"] > 0 and row["episodes"] == 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_every_rollout_begins_at_a_ratio_of_one(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path, dtype: str
+) -> None:
+    """Also of a policy that has moved, with several minibatches of several parts, in the arithmetic of a GPU."""
+    settings = SETTINGS.model_copy(update={"batch_size": 8, "minibatch_size": 4, "lora": Lora(r=4, top=0.5)})
+    trainer = fresh(tiny_backbone, reward_model, settings, dtype=dtype)
+    trainer.run(episodes(24), tmp_path, silent)
+    assert [row["ratio_error"] for row in trainer.metrics] == [0, 0, 0]
+    assert trainer.metrics[-1]["mean_kl"] != 0
+
+
+@pytest.mark.parametrize(("target", "factor"), [(1e6, 0.8), (1e-6, 1.2)])
+def test_within_a_default_run_the_kl_weight_moves_towards_the_target(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path, target: float, factor: float
+) -> None:
+    """A target out of reach lowers the weight, one that is passed raises it: a fifth in each of the four rollouts."""
+    settings = SETTINGS.model_copy(update={"episodes": 16, "target_kl": target, "temperature": 0.1})
+    assert settings.episodes / settings.batch_size == Ppo().episodes / Ppo().batch_size
+    trainer = fresh(tiny_backbone, reward_model, settings)
+    torch.manual_seed(5)  # a policy so far from the backbone that no estimate of its KL is below 0
+    for parameter in trainer.policy.trainable().values():
+        torch.nn.init.normal_(parameter, std=0.1)
+    trainer.run(episodes(16), tmp_path, silent)
+    weights = [row["kl_weight"] for row in trainer.metrics]
+    assert weights == pytest.approx([0.2 * factor**step for step in range(4)])
+    assert min(row["mean_kl"] for row in trainer.metrics) > 1
 
 
 class KilledError(Exception):
@@ -122,7 +152,7 @@ def test_a_killed_training_continues_to_the_same_bytes(
 
     with pytest.raises(KilledError):
         fresh(tiny_backbone, reward_model).run(episodes(12), broken, kill)
-    keep_as(broken, f"{checkpoint.NAME}.new").write_bytes(b"half a checkpoint")
+    keep_as(broken, f"{CHECKPOINT}.new").write_bytes(b"half a checkpoint")
     torch.manual_seed(123)
     resumed = fresh(tiny_backbone, reward_model)
     resumed.run(episodes(12), broken, silent)

@@ -1,5 +1,6 @@
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,18 @@ from resources.disk import clear
 from ser.data import tables
 from ser.data.encoding import EncodedPair, encode_prompt
 from ser.data.pairs import canonical_prompt, pair_id
+from ser.method.comparison import choose, judge_fold, outcome
 from ser.models.backbone import load_model, load_tokenizer
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel
-from ser.ppo.comparison import choose, judge_fold, outcome
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, Judging, Lora
-from ser.stages.evaluate_policy import EvaluatePolicySpec, _verdict, run
+from ser.stages.evaluate_policy import EvaluatePolicySpec, _verdict
+from tests.models import run_stage
 
+evaluate = partial(run_stage, "evaluate_policy")
 SPEC = EvaluatePolicySpec(
     judging=Judging(prompts=9, tie_band=0.01),
     encoding=Encoding(max_length=64),
@@ -34,7 +37,7 @@ OFFSETS = [0.5, -0.25]
 
 
 def reward_model(backbone: Path, folder: Path, seed: int) -> Path:
-    model = RewardModel.new(backbone, Lora(r=4, top=0.5), "float32", seed)
+    model = RewardModel.new(backbone, Lora(r=4, top=0.5), Arithmetic(), seed)
     for parameter in model.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.2)
@@ -52,7 +55,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     (folder / "judge" / "judge.json").write_text(
         json.dumps({"offsets": OFFSETS, "accuracy": ACCURACY, "longer_wins": COIN})
     )
-    policy = Policy.new(tiny_backbone, rm, Lora(r=4, top=1.0), "float32", 0)
+    policy = Policy.new(tiny_backbone, rm, Lora(r=4, top=1.0), Arithmetic(), 0)
     for parameter in policy.trainable().values():
         torch.nn.init.normal_(parameter, std=0.3)
     policy.save(folder)
@@ -72,7 +75,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.fixture(scope="module")
 def judged(inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[dict]]:
     out = tmp_path_factory.mktemp("out")
-    summary = json.loads(json.dumps(run(SPEC, inputs, out, silent)))
+    summary = json.loads(json.dumps(evaluate(SPEC, inputs, out, silent)))
     return summary, list(tables.read(out / "judged.parquet"))
 
 
@@ -90,9 +93,9 @@ def test_the_summary_counts_what_the_table_says(judged: tuple[dict, list[dict]])
 
 def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict]], inputs: dict[str, Any]) -> None:
     tokenizer = load_tokenizer(inputs["backbone"])
-    model = load_model(inputs["backbone"], "causal_lm", "float32")
-    rm = RewardModel.load(inputs["backbone"], inputs["reward_model"], "float32")
-    judges = [RewardModel.load(inputs["backbone"], inputs["judge"] / f"fold_{k}" / "rm", "float32") for k in (0, 1)]
+    model = load_model(inputs["backbone"], "causal_lm", Arithmetic())
+    rm = RewardModel.load(inputs["backbone"], inputs["reward_model"], Arithmetic())
+    judges = [RewardModel.load(inputs["backbone"], inputs["judge"] / f"fold_{k}" / "rm", Arithmetic()) for k in (0, 1)]
     for row in judged[1]:
         prompt = encode_prompt(tokenizer, row["prompt"])
         [response] = generate(model, [prompt], 6, tokenizer.eos_token_id).responses
@@ -110,9 +113,9 @@ def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict
 def test_two_runs_write_the_same_bytes(inputs: dict[str, Any], tmp_path: Path) -> None:
     spec = SPEC.model_copy(update={"judging": Judging(prompts=3)})
     seen: list[tuple] = []
-    first = run(spec, inputs, tmp_path, lambda *args: seen.append(args))
+    first = evaluate(spec, inputs, tmp_path, lambda *args: seen.append(args))
     content = (tmp_path / "judged.parquet").read_bytes()
-    assert run(spec, inputs, tmp_path, silent) == first
+    assert evaluate(spec, inputs, tmp_path, silent) == first
     assert (tmp_path / "judged.parquet").read_bytes() == content
     assert seen[-1][:3] == (6, 6, "responses")
 
@@ -159,7 +162,9 @@ def test_a_killed_comparison_asks_nothing_twice(
     whole.mkdir()
     broken.mkdir()
     everything: list[tuple[int, str]] = []
-    wanted = run(SPEC, inputs, whole, lambda done, total, unit, note="": everything.append((done, note)))
+    wanted = run_stage(
+        "evaluate_policy", SPEC, inputs, whole, lambda done, total, unit, note="": everything.append((done, note))
+    )
     assert len(everything) > 6
     for last in (2, len(everything) - 2):
 
@@ -168,9 +173,14 @@ def test_a_killed_comparison_asks_nothing_twice(
                 raise KilledError
 
         with pytest.raises(KilledError):
-            run(SPEC, inputs, broken, kill)
+            evaluate(SPEC, inputs, broken, kill)
     after: list[tuple[int, str]] = []
-    assert run(SPEC, inputs, broken, lambda done, total, unit, note="": after.append((done, note))) == wanted
+    assert (
+        run_stage(
+            "evaluate_policy", SPEC, inputs, broken, lambda done, total, unit, note="": after.append((done, note))
+        )
+        == wanted
+    )
     assert after == everything[-1:]
     assert (broken / "judged.parquet").read_bytes() == (whole / "judged.parquet").read_bytes()
     clear(broken)

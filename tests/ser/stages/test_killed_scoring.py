@@ -15,9 +15,9 @@ from ser.models import scoring
 from ser.models.states import write_states
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic
-from ser.stages import heldout, label
-from ser.stages.specs import HeldoutSpec, LabelSpec
-from tests.models import encoded_pairs, labelled_pairs, random_model
+from ser.stages.heldout import HeldoutSpec
+from ser.stages.label import LabelSpec
+from tests.models import encoded_pairs, labelled_pairs, random_model, run_stage
 
 Stage = Callable[[Path, Progress], dict[str, Any]]
 
@@ -58,8 +58,8 @@ def rows_of(path: Path, n: int) -> list[dict[str, Any]]:
 @pytest.fixture(params=["label", "heldout"])
 def stage(request: pytest.FixtureRequest, inputs: Mapping[str, Any]) -> Stage:
     if request.param == "label":
-        return lambda out, progress: label.run(LabelSpec(arithmetic=Arithmetic()), inputs, out, progress)
-    return lambda out, progress: heldout.run(HeldoutSpec(arithmetic=Arithmetic()), inputs, out, progress)
+        return lambda out, progress: run_stage("label", LabelSpec(arithmetic=Arithmetic()), inputs, out, progress)
+    return lambda out, progress: run_stage("heldout", HeldoutSpec(arithmetic=Arithmetic()), inputs, out, progress)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.9])

@@ -13,9 +13,8 @@ from ser.data.encoded import write_encoded
 from ser.models.states import write_states
 from ser.progress import silent
 from ser.specs import Arithmetic
-from ser.stages import label
-from ser.stages.specs import LabelSpec
-from tests.models import encoded_pairs, random_model
+from ser.stages.label import LabelSpec
+from tests.models import encoded_pairs, random_model, run_stage
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def inputs(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def labels(inputs: dict[str, Any], out: Path, progress=silent) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
-    return label.run(LabelSpec(arithmetic=Arithmetic()), inputs, out, progress)
+    return run_stage("label", LabelSpec(arithmetic=Arithmetic()), inputs, out, progress)
 
 
 def test_the_labels_are_those_of_the_model(inputs: dict[str, Any], tiny_backbone: Path, tmp_path: Path) -> None:

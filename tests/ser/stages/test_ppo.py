@@ -13,7 +13,8 @@ from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, Lora, Ppo
-from ser.stages.ppo import PpoSpec, run
+from ser.stages.ppo import PpoSpec
+from tests.models import run_stage
 
 SPEC = PpoSpec(
     ppo=Ppo(
@@ -30,7 +31,7 @@ SPEC = PpoSpec(
 @pytest.fixture(scope="module")
 def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("inputs")
-    RewardModel.new(tiny_backbone, Lora(r=4, top=0.5), "float32", 1).save(folder / "rm")
+    RewardModel.new(tiny_backbone, Lora(r=4, top=0.5), Arithmetic(), 1).save(folder / "rm")
     texts = [canonical_prompt(f"please help with {word}") for word in ("rice", "rice", "a phone", "sleep " * 50)]
     rows = [
         {"pair_id": pair_id(text, "x", str(n)), "prompt": text, "response_a": "x", "response_b": str(n)}
@@ -50,7 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def made(inputs: dict[str, Any], out: Path, spec: PpoSpec = SPEC, progress: Any = silent) -> tuple[dict, dict]:
     out.mkdir(exist_ok=True)
-    summary = run(spec, inputs, out, progress)
+    summary = run_stage("ppo", spec, inputs, out, progress)
     return json.loads(json.dumps(summary)), contents(out)
 
 
@@ -68,6 +69,7 @@ def test_a_policy_is_made_with_its_records(inputs: dict[str, Any], tmp_path: Pat
     assert len({row["prompt"] for row in samples}) == 3
     assert summary["prompts"] == 3 and summary["episodes"] == 10 and summary["rollouts"] == 3
     assert summary["mean_reward"] == metrics[-1]["mean_reward"] and summary["kl"] == metrics[-1]["mean_kl"]
+    assert summary["ratio_error"] == 0 == max(row["ratio_error"] for row in metrics)
     assert seen[-1][:3] == (10, 10, "episodes")
     assert [done for done, *_ in seen] == sorted(done for done, *_ in seen)
 
@@ -101,10 +103,10 @@ def test_the_policy_loads_as_a_peft_model(inputs: dict[str, Any], tmp_path: Path
     from peft import PeftModel
 
     made(inputs, tmp_path / "out")
-    model = load_model(inputs["backbone"], "causal_lm", "float32")
+    model = load_model(inputs["backbone"], "causal_lm", Arithmetic())
     assert PeftModel.from_pretrained(model, tmp_path / "out" / "policy").active_adapter == "default"
 
 
 def test_no_prompts_is_said(inputs: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(SerError, match="no prompts"):
-        run(SPEC, inputs | {"prompts": []}, tmp_path, silent)
+        run_stage("ppo", SPEC, inputs | {"prompts": []}, tmp_path)

@@ -9,9 +9,8 @@ import pytest
 from ser.data import tables
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Encoding, Lora, Training
-from ser.stages import sft
-from ser.stages.specs import SftSpec
-from tests.models import labelled_pairs
+from ser.stages.sft import SftSpec
+from tests.models import labelled_pairs, run_stage
 
 SPEC = SftSpec(
     training=Training(lora=Lora(r=4, top=0.5), learning_rate=5e-3, batch_size=8),
@@ -37,7 +36,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def made(inputs: dict[str, Any], out: Path, progress: Progress = silent) -> tuple[dict[str, Any], dict[str, str]]:
     out.mkdir(exist_ok=True)
-    return sft.run(SPEC, inputs, out, progress), digests(out)
+    return run_stage("sft", SPEC, inputs, out, progress), digests(out)
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
+from ser import training
 from ser.data import tables
 from ser.errors import SerError
-from ser.ppo.comparison import judge_fold
-from ser.progress import silent
+from ser.method.comparison import judge_fold
 from ser.specs import Arithmetic, Lora, Training
-from ser.stages import train_judge
-from ser.stages.specs import TrainJudgeSpec
-from tests.models import labelled_pairs, pass_trunk
+from ser.stages.train_judge import TrainJudgeSpec
+from tests.models import labelled_pairs, pass_trunk, run_stage
 
 LORA = Lora(r=4, alpha=8, top=0.5)
 SPEC = TrainJudgeSpec(
@@ -45,7 +44,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def run(inputs: dict[str, Any], labels: str, out: Path) -> dict[str, Any]:
-    return train_judge.run(SPEC, {**inputs, "judge_labels": inputs["folder"] / f"{labels}.parquet"}, out, silent)
+    return run_stage("train_judge", SPEC, {**inputs, "judge_labels": inputs["folder"] / f"{labels}.parquet"}, out)
 
 
 def test_human_labels_serve_where_there_are_no_judge_labels(inputs: dict[str, Any], tmp_path: Path) -> None:
@@ -84,13 +83,13 @@ def test_no_fold_trains_on_a_group_that_it_judges(
     tables.write(tmp_path / "test.parquet", tables.LABELLED, rows)
     group = {row["pair_id"]: row["group"] for row in rows}
     taught: list[set[str]] = []
-    real = train_judge.train
+    real = training.train
 
     def spy(model: Any, tokenizer: Any, examples: Any, *rest: Any, **more: Any) -> Any:
         taught.append({group[example.encoded.pair.pair_id] for example in examples})
         return real(model, tokenizer, examples, *rest, **more)
 
-    monkeypatch.setattr(train_judge, "train", spy)
+    monkeypatch.setattr(training, "train", spy)
     run(inputs | {"pairs": [tmp_path / "test.parquet"]}, "none", tmp_path)
     assert len(taught) == 2 and not taught[0] & taught[1] and len(taught[0] | taught[1]) == 10
 
@@ -99,13 +98,13 @@ def test_no_fold_trains_on_the_prompts_it_judges(
     inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[str]] = {}
-    real = train_judge.train
+    real = training.train
 
     def spy(model: Any, tokenizer: Any, examples: Any, *rest: Any, out: Path, **more: Any) -> Any:
         seen[out.name] = {example.encoded.pair.pair_id for example in examples}
         return real(model, tokenizer, examples, *rest, out=out, **more)
 
-    monkeypatch.setattr(train_judge, "train", spy)
+    monkeypatch.setattr(training, "train", spy)
     run(inputs, "none", tmp_path)
     folds: dict[int, set[str]] = {0: set(), 1: set()}
     for pair, _ in labelled_pairs(120):

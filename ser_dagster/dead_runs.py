@@ -1,52 +1,17 @@
-"""Dagster's own storage, shared by `ser`, `make demo` and `make ui`."""
+"""Runs whose process is gone, and failures that Dagster has overlooked."""
 
-import os
-import textwrap
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
-import yaml
-from dagster_shared.check import CheckError
 
-from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
-from resources.disk import write_text
+from assets.ser_resource import PARTITION_TAG
 from resources.landing.zone import Landing
-from resources.locks import is_owned
+from resources.locks import owners_of
 from resources.settings import data_root, load_settings
 from ser.errors import SerError
-
-MARK = "# Written by ser, again and again: remove this line to keep changes of your own."
-CONFIG = """{mark}
-# Dagster's instance; see https://docs.dagster.io/deployment/oss/dagster-yaml
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-concurrency:
-  runs:
-    max_concurrent_runs: 1  # a run uses every core and holds a backbone; others wait in the queue
-    tag_concurrency_limits:  # where more are allowed: still one of a snapshot at a time
-      - key: dagster/partition
-        value:
-          applyLimitPerUniqueValue: true
-        limit: 1
-run_monitoring:  # of runs that never start; a started run whose process is gone is found by its lock
-  enabled: true
-run_retries:
-  enabled: true
-  max_retries: {retries}
-"""
-FIRST_CONFIG = """# Dagster's instance; see https://docs.dagster.io/deployment/oss/dagster-yaml
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-"""
-"""What version 0.1.0 wrote: it knows nothing of retries and is replaced."""
 
 WILL_RETRY = "dagster/will_retry"
 RETRIED_BY = "dagster/auto_retry_run_id"
@@ -60,53 +25,6 @@ LOOK_AGAIN = 2.0
 """Seconds. A run owns its snapshot from its first step to its last; just before and just after, it seems ownerless."""
 RETRIED_WITHIN = 60.0
 """Seconds from a run's failure to the retry that Dagster has promised; it needs five or so."""
-
-
-def dagster_home() -> Path:
-    """`DAGSTER_HOME`, by default `dagster` in the data root; made, with its configuration, when it is missing."""
-    home = Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster").resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    _configure(home / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
-
-
-def _configure(path: Path) -> None:
-    """Bring the instance's configuration up to the settings, unless it is somebody's own."""
-    present = path.read_text() if path.exists() else FIRST_CONFIG
-    wanted = CONFIG.format(mark=MARK, retries=load_settings().automation.retries)
-    if present != wanted and (present == FIRST_CONFIG or present.startswith(MARK)):
-        write_text(path, wanted)
-
-
-@contextmanager
-def instance() -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in `dagster_home()`.
-
-    Raises:
-        SerError: its configuration cannot be read, or is impossible.
-    """
-    config = dagster_home() / "dagster.yaml"
-    try:
-        opened = dg.DagsterInstance.get()
-    except (dg.DagsterError, CheckError, yaml.YAMLError) as error:
-        raise SerError(
-            f"{config} is not what Dagster expects: {_problem(error)}\nMend the file, or delete it to get a new one."
-        ) from error
-    with opened as current:
-        yield current
-
-
-def _problem(error: Exception) -> str:
-    """The first problem, in one line, without all that would be allowed."""
-    text = str(error)
-    first = text.partition("Error 1: ")[2] or text
-    return textwrap.shorten(first.partition(" Expected: ")[0], 300, placeholder=" ...")
-
-
-def register(current: dg.DagsterInstance, snapshot: str) -> None:
-    """Make a snapshot a partition, so that it can be run from the UI."""
-    current.add_dynamic_partitions(SNAPSHOTS_NAME, [snapshot])
 
 
 def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str | None = None) -> list[str]:
@@ -151,7 +69,13 @@ def _ownerless(current: dg.DagsterInstance, snapshot: str | None) -> list[dg.Dag
     waiting = current.get_runs(
         filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED], tags=tags, created_before=begun_by)
     )
-    return [run for run in _ours([*living, *waiting]) if not is_owned(data_root(), run.tags[PARTITION_TAG])]
+    return [run for run in _ours([*living, *waiting]) if not _is_alive(run)]
+
+
+def _is_alive(run: dg.DagsterRun) -> bool:
+    """Whether the run's process owns its evolution."""
+    owners = owners_of(data_root(), run.tags[PARTITION_TAG])
+    return run.run_id in owners or "" in owners  # one that has not said who it is may be this one
 
 
 def _ours(runs: Iterable[dg.DagsterRun]) -> list[dg.DagsterRun]:

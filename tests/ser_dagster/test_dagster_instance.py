@@ -12,10 +12,11 @@ import dagster as dg
 import pytest
 
 from assets.ser_resource import PARTITION_TAG
-from resources.locks import own_snapshot
-from ser_dagster import home, sensors
+from resources.locks import own_evolution, own_snapshot
+from ser_dagster import dead_runs, sensors
 from ser_dagster.cli import main
-from ser_dagster.home import FIRST_CONFIG, RETRIED_BY, dagster_home, instance
+from ser_dagster.dagster_instance import FIRST_CONFIG, dagster_home, instance
+from ser_dagster.dead_runs import RETRIED_BY
 from ser_dagster.sensors import fail_dead_runs, remind_of_retries
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -23,7 +24,7 @@ from tests.pairs import labelled_rows, write_jsonl
 DIES = """
 import os, signal
 import dagster as dg
-from ser_dagster.home import instance
+from ser_dagster.dagster_instance import instance
 
 @dg.op
 def dies():
@@ -82,11 +83,11 @@ def idle() -> None:
 def test_a_run_that_was_only_written_down_is_marked_when_it_should_have_begun(
     snapshot: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(dead_runs, "LOOK_AGAIN", 0.0)
     with instance() as current:
         current.create_run_for_job(idle, tags={PARTITION_TAG: snapshot})
         assert look(current)[1] == ["NOT_STARTED"]  # it may begin yet
-        monkeypatch.setattr(home, "BEGINS_WITHIN", -1.0)
+        monkeypatch.setattr(dead_runs, "BEGINS_WITHIN", -1.0)
         assert look(current)[1] == ["FAILURE"]
 
 
@@ -100,14 +101,16 @@ def look(current: dg.DagsterInstance) -> tuple[str, list[str]]:
 def test_a_run_whose_process_is_gone_is_marked_once(
     dead: dg.DagsterInstance, data_root: Path, snapshot: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with own_snapshot(data_root, snapshot, "somebody"):
+    run_id = dead.get_runs()[0].run_id
+    with own_evolution(data_root, f"{snapshot}/0123456789ab", run_id):
         assert look(dead) == ("every run that has started is alive", ["STARTED"])
     with ExitStack() as later, monkeypatch.context() as patch:
         # It seems ownerless at the first look only: it had not come to its lock yet.
-        patch.setattr(home.time, "sleep", lambda _: later.enter_context(own_snapshot(data_root, snapshot, "late")))
+        patch.setattr(dead_runs.time, "sleep", lambda _: later.enter_context(own_snapshot(data_root, snapshot, run_id)))
         assert look(dead) == ("every run that has started is alive", ["STARTED"])
-    said, states = look(dead)
-    assert dead.get_runs()[0].run_id in said
+    with own_evolution(data_root, f"{snapshot}/0123456789ab", "another"):
+        said, states = look(dead)  # that another evolution of the snapshot is worked on keeps no dead run alive
+    assert run_id in said
     assert states == ["FAILURE"]
     assert look(dead) == ("every run that has started is alive", ["FAILURE"])
 
@@ -117,7 +120,7 @@ def test_runs_of_other_projects_and_other_data_roots_are_left_alone(
     snapshot: str, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str]
 ) -> None:
     for patience in ("LOOK_AGAIN", "BEGINS_WITHIN", "RETRIED_WITHIN"):
-        monkeypatch.setattr(home, patience, -1.0 if patience != "LOOK_AGAIN" else 0.0)
+        monkeypatch.setattr(dead_runs, patience, -1.0 if patience != "LOOK_AGAIN" else 0.0)
     with instance() as current:
         current.create_run_for_job(idle, tags=tags, status=dg.DagsterRunStatus.STARTED)
         current.create_run_for_job(idle, tags=tags)
@@ -147,7 +150,7 @@ def test_a_failure_that_dagster_overlooked_is_reported_once_more_and_not_again(
     failed: tuple[dg.DagsterInstance, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert remind(*failed) == ("no retry is missing", 1)  # it may come yet
-    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    monkeypatch.setattr(dead_runs, "RETRIED_WITHIN", -1.0)
     said, reports = remind(*failed)
     assert (failed[1] in said, reports) == (True, 2)
     assert remind(*failed) == ("no retry is missing", 2)
@@ -156,7 +159,7 @@ def test_a_failure_that_dagster_overlooked_is_reported_once_more_and_not_again(
 def test_a_failure_from_before_is_not_reported_again(
     failed: tuple[dg.DagsterInstance, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    monkeypatch.setattr(dead_runs, "RETRIED_WITHIN", -1.0)
     monkeypatch.setattr(sensors, "LOADED", datetime.now(UTC) + timedelta(seconds=1))
     assert remind(*failed) == ("no retry is missing", 1)
 
@@ -164,13 +167,13 @@ def test_a_failure_from_before_is_not_reported_again(
 def test_a_run_that_was_retried_is_not_reported_again(
     failed: tuple[dg.DagsterInstance, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    monkeypatch.setattr(dead_runs, "RETRIED_WITHIN", -1.0)
     failed[0].add_run_tags(failed[1], {RETRIED_BY: "another"})
     assert remind(*failed) == ("no retry is missing", 1)
 
 
 def test_a_run_that_may_not_be_retried_is_not_reported_again(snapshot: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home, "RETRIED_WITHIN", -1.0)
+    monkeypatch.setattr(dead_runs, "RETRIED_WITHIN", -1.0)
     monkeypatch.setenv("SER_AUTOMATION__RETRIES", "0")
     with instance() as current:
         run = current.create_run_for_job(idle, tags={PARTITION_TAG: snapshot})

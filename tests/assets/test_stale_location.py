@@ -22,7 +22,7 @@ def planned() -> dg.JobDefinition:
     """The job of `ser run` as the settings of now make it."""
     settings = load_settings()
     assets, checks = graph(settings)
-    selection = dg.AssetSelection.assets(*run_keys(settings, settings.loops, policy=False))
+    selection = dg.AssetSelection.assets(*run_keys(settings, policy=False))
     job = dg.define_asset_job(
         "ser_run", selection=selection, partitions_def=SNAPSHOTS, executor_def=dg.in_process_executor
     )
@@ -31,13 +31,14 @@ def planned() -> dg.JobDefinition:
 
 
 @pytest.fixture
-def snapshot(data_root: Path, tmp_path: Path) -> str:
+def snapshot(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.delenv("SER_MAX_LOOPS")
     write_settings(tmp_path, loops=1)
     return chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
 
 
-def write_settings(folder: Path, loops: int, sft: bool = False) -> None:
-    (folder / "ser.toml").write_text(f"loops = {loops}\nsft = {str(sft).lower()}\n" + chain.SETTINGS)
+def write_settings(folder: Path, loops: int) -> None:
+    (folder / "ser.toml").write_text(f"loops = {loops}\nmax_loops = {loops}\n" + chain.SETTINGS)
 
 
 def begin(current: dg.DagsterInstance, job: dg.JobDefinition, snapshot: str, in_ui: bool) -> list[str]:
@@ -72,19 +73,17 @@ def current(snapshot: str) -> Iterator[dg.DagsterInstance]:
         yield current
 
 
-@pytest.mark.parametrize(
-    ("loops", "sft", "words"), [(2, False, "loops 1, now 2"), (1, True, "sft off, now on"), (1, False, None)]
-)
-def test_a_run_that_was_planned_from_other_settings_says_to_reload(
-    current: dg.DagsterInstance, tmp_path: Path, snapshot: str, loops: int, sft: bool, words: str | None
+@pytest.mark.parametrize("loops", [2, 1])
+def test_a_run_whose_graph_has_too_few_loops_says_to_reload(
+    current: dg.DagsterInstance, tmp_path: Path, snapshot: str, loops: int
 ) -> None:
     before = planned()
-    write_settings(tmp_path, loops, sft)
+    write_settings(tmp_path, loops)
     messages = begin(current, before, snapshot, in_ui=True)
-    if words is None:
+    if loops == 1:
         assert messages == []
     else:
-        assert f"ser.toml has changed ({words}) since the code location was loaded" in messages[0]
+        assert "the settings have 2 loops, and the code location was loaded with 1" in messages[0]
         assert "Reload it in the UI" in messages[0]
 
 

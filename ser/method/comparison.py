@@ -1,15 +1,9 @@
 """Two policies answer the same prompts, and a judge compares the answers."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
-import torch
-
-from ser.data.batches import plan
-from ser.data.encoding import EncodedPair
 from ser.data.pairs import keyed_hash, unit_interval
-from ser.models.reward_model import RewardModel
 from ser.ppo.prompts import Prompt
 
 Outcome = Literal["win", "tie", "loss"]
@@ -33,13 +27,3 @@ def outcome(base: str, policy: str, judge_base: float, judge_policy: float, tie_
     if base == policy or abs(judge_policy - judge_base) <= tie_band:
         return "tie"
     return "win" if judge_policy > judge_base else "loss"
-
-
-def rewards(backbone: Path, adapter: Path, dtype: str, pairs: Sequence[EncodedPair]) -> torch.Tensor:
-    """Raw rewards [N, 2] that a saved reward model gives to the two responses of each pair."""
-    result = torch.empty(len(pairs), 2)
-    if pairs:
-        model = RewardModel.load(backbone, adapter, dtype, merged=True)
-        for batch in plan([(len(pair), pair.pair_id) for pair in pairs]):
-            result[batch] = model.score(pairs[row] for row in batch).cpu()
-    return result

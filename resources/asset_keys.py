@@ -1,0 +1,74 @@
+"""The asset keys: nobody spells one by hand."""
+
+LANDED_PAIRS = "landed_pairs"
+SPLITS = "splits"
+VAULT = "vault"
+BACKBONE = "backbone"
+ENCODED_PAIRS = "encoded_pairs"
+SEED_RM = "seed_rm"
+EVOLVED_RM = "evolved_rm"
+PPO_POLICY = "ppo_policy"
+POLICY_EVALUATION = "policy_evaluation"
+FULL_LABEL_RM = "controls/full_label_rm"
+JUDGE_RM = "controls/judge_rm"
+AUDIT_SYNC = "audit_sync"
+REPORT = "report"
+
+EMBEDDED_BACKBONE = "backbone/embedded"
+"""The converted embedded model: an artifact that no asset stands for, and every evolution may be made from."""
+
+_HELDOUT = ".heldout"
+
+
+def self_labels(loop: int) -> str:
+    """The labels that `loop` gave to the pool."""
+    return f"loop_{loop}/self_labels"
+
+
+def status_report(loop: int) -> str:
+    """The learning status of `loop`."""
+    return f"loop_{loop}/status_report"
+
+
+def filtered_pairs(loop: int) -> str:
+    """The selection of `loop`."""
+    return f"loop_{loop}/filtered_pairs"
+
+
+def model_of(loop: int) -> str:
+    """The reward model that is trained in `loop`; 0 is the seed."""
+    return SEED_RM if loop == 0 else f"loop_{loop}/retrained_rm"
+
+
+def member_of(model: str, member: int) -> str:
+    """A member of the ensemble that stands behind the key of a reward model."""
+    return f"{model}/member_{member}"
+
+
+def policy_of(loop: int) -> str:
+    """The policy under the reward model of `loop`, on demand."""
+    return f"loop_{loop}/{PPO_POLICY}"
+
+
+def heldout_of(model: str) -> str:
+    """The calibration and test scores of the reward model with this key."""
+    return model + _HELDOUT
+
+
+def measured_model(key: str) -> str | None:
+    """The reward model whose held-out scores this key stands for; None if it stands for something else."""
+    return key.removesuffix(_HELDOUT) if key.endswith(_HELDOUT) else None
+
+
+def loop_of(key: str) -> int | None:
+    """The loop of an asset key: 0 for the seed RM, None for what belongs to no loop."""
+    if key == SEED_RM:
+        return 0
+    head, _, name = key.partition("/")
+    return int(head[5:]) if name and head.startswith("loop_") and head[5:].isdigit() else None
+
+
+def is_reward_model(key: str) -> bool:
+    """Whether a reward model that was trained stands behind this key: of the seed, of a loop, or a control."""
+    name = key.rpartition("/")[2]
+    return key == SEED_RM or name == "retrained_rm" or (key.startswith("controls/") and key.endswith("_rm"))

@@ -1,0 +1,60 @@
+"""Facts about models, from summaries and manifests: reward models, their measurements, and policies."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resources.audit.record import AuditArtifact, EvolutionRecord
+
+Row = dict[str, Any]
+
+
+def reward_model_row(model: AuditArtifact) -> Row:
+    """What was trained, on how much, and from which model it went on."""
+    inputs, spec = model.manifest["inputs"], model.manifest.get("spec", {})
+    return {
+        "parent_version": inputs["start"]["version"] if "start" in inputs else None,
+        "n_human": model.summary.get("n_human", model.summary.get("n")),
+        "n_pseudo": model.summary.get("n_pseudo", 0),
+        "random_seed": model.summary.get("random_seed", spec.get("random_seed")),
+        "train_seconds": model.manifest.get("seconds"),
+        "device": spec.get("arithmetic", {}).get("device"),
+    }
+
+
+def policy_row(policy: AuditArtifact) -> Row:
+    """How a policy was trained, and under which reward model."""
+    summary, named = policy.summary, policy.manifest["inputs"].get("reward_model", {}).get("version")
+    return {
+        "rm_version": summary.get("rm_version", named),
+        "algorithm": summary.get("algorithm", "ppo"),
+        **{name: summary.get(name) for name in ("episodes", "mean_reward", "kl")},
+        "train_seconds": policy.manifest.get("seconds"),
+    }
+
+
+def measurements(record: EvolutionRecord) -> Iterator[tuple[AuditArtifact, list[Row]]]:
+    """What measures a model, each with its metrics: held-out scores, the judge, and the judge's view of the policy."""
+    for key, artifact in record.artifacts.items():
+        if key.endswith(".heldout"):
+            metrics = artifact.summary["metrics"]
+            yield artifact, [_metric(split, *each) for split, by_name in metrics.items() for each in by_name.items()]
+        elif key == "controls/judge_rm":
+            yield artifact, [_metric("test", name, artifact.summary[name]) for name in ("accuracy", "longer_wins")]
+        elif key == "policy_evaluation":
+            yield artifact, list(_policy_metrics(artifact.summary))
+
+
+def _policy_metrics(summary: Mapping[str, Any]) -> Iterator[Row]:
+    yield _metric("test", "win_rate", summary["win_rate"])
+    for name in ("accuracy", "longer_wins"):
+        yield _metric("test", f"judge_{name}", summary["judge"][name])
+    for name in ("win", "tie", "loss", "mean_base_reward", "mean_policy_reward"):
+        if name in summary:
+            yield _metric("test", name, {"value": summary[name], "n": summary["n"]})
+
+
+def _metric(split: str, name: str, measured: Any) -> Row:
+    """One metric: a number, or a mapping with `value` and perhaps `ci_low`, `ci_high` and `n`."""
+    known = measured if isinstance(measured, Mapping) else {"value": measured}
+    ends = {end: known.get(end) for end in ("value", "ci_low", "ci_high", "n")}
+    return {"split": split, "metric": name, **ends}

@@ -1,0 +1,220 @@
+"""The rows that an evolution's artifacts put into the audit database, as SQL."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from resources.audit.database import literal
+from resources.audit.model_facts import Row, measurements, policy_row, reward_model_row
+from resources.audit.record import AuditArtifact, EvolutionRecord, utc
+from ser.data.database import pattern
+
+_HARD = "if(s.preferred = 'a', 1.0, 0.0)"
+"""The target of a label that is taken as certain."""
+
+
+@dataclass(frozen=True)
+class AuditRows:
+    """Rows of one `table`, selected by the SQL `source`: facts of artifacts, or rows that datasets gather.
+
+    Facts are the rows whose columns of `artifacts` have these values: they are there, all of them, or not at all. Of
+    gathered rows those are added whose values of `identity` are not there yet, and `compared` says which columns must
+    be the same as in the artifacts.
+    """
+
+    table: str
+    name: str
+    source: str
+    artifacts: Mapping[str, str] | None = None
+    identity: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> str:
+        """SQL for which rows of the table these are."""
+        if self.artifacts is None:
+            names = ", ".join(self.identity)
+            return f"({names}) IN (SELECT ({names}) FROM ({self.source}))"
+        return " AND ".join(f"{name} = {literal(value)}" for name, value in self.artifacts.items())
+
+    @property
+    def rows(self) -> str:
+        """SQL for the rows with all their columns."""
+        named = (f"{literal(value)} AS {name}" for name, value in (self.artifacts or {}).items())
+        return f"SELECT {', '.join([*named, '*'])} FROM ({self.source})"
+
+
+def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
+    """Everything that the artifacts of `record` say, in the order of the tables."""
+    yield from _landed(record)
+    yield from _roles(record)
+    for loop in record.loops():
+        yield _labels_of(record, loop)
+    yield from _loop_facts(record)
+    for key, artifact in record.artifacts.items():
+        if key.endswith(".heldout"):
+            yield _heldout(artifact)
+    for model in record.reward_models():
+        yield _facts("reward_model_facts", model, [reward_model_row(model)])
+    for artifact, rows in measurements(record):
+        yield _facts("evaluation_facts", artifact, rows)
+    for key, artifact in record.artifacts.items():
+        if key.rpartition("/")[2] == "ppo_policy":
+            yield _facts("policy_facts", artifact, [policy_row(artifact)])
+    if "policy_evaluation" in record.artifacts:
+        yield _policy_samples(record.artifacts["policy_evaluation"])
+
+
+def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
+    landed = record.artifacts.get("landed_pairs")
+    if landed is None:
+        return
+    dataset = literal(record.dataset)
+    pairs, labels, pair_times, label_times = (
+        _parquet(landed.path / f"{name}.parquet") for name in ("pairs", "labels", "pair_times", "label_times")
+    )
+    yield AuditRows(
+        "pairs",
+        "pairs",
+        f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, response_a, response_b, source, "
+        '"group", make_timestamp(epoch_us(t.landed_at)) AS landed_at, '
+        """md5_number_lower(coalesce(nullif("group", ''), prompt)) AS tied """
+        f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id)",
+        identity=("pair_id",),
+        compared=("pair_id", "prompt", "response_a", "response_b"),
+    )
+    # Labels accumulate: an earlier snapshot, synced again, must not take away what people said later.
+    yield AuditRows(
+        "human_labels",
+        "human_labels",
+        "SELECT l.pair_id, preferred, l.annotator, origin, make_timestamp(epoch_us(t.landed_at)) AS labelled_at, "
+        f"{dataset} AS dataset FROM {labels} l JOIN {label_times} t USING (pair_id, annotator)",
+        identity=("dataset", "pair_id", "annotator"),
+        compared=("dataset", "pair_id", "annotator", "preferred", "origin"),
+    )
+
+
+def _roles(record: EvolutionRecord) -> Iterator[AuditRows]:
+    splits, encoded = record.artifacts.get("splits"), record.artifacts.get("encoded_pairs")
+    if splits is None:
+        return
+    columns, rows = "role, in_vault", f"{_parquet(splits.path / 'roles.parquet')} r"
+    if encoded is not None:
+        columns = "if(o.pair_id IS NULL, role, 'unused') AS role, in_vault AND o.pair_id IS NULL AS in_vault"
+        rows += f" LEFT JOIN {_parquet(encoded.path / 'left_out.parquet')} o USING (pair_id)"
+    versions = {"splits": splits.version, "encoded": encoded.version if encoded else ""}
+    yield AuditRows("role_facts", "roles", f"SELECT pair_id, {columns} FROM {rows}", versions)
+
+
+def _labels_of(record: EvolutionRecord, loop: int) -> AuditRows:
+    """The self-labels of a loop with what was decided about each, and what the loop before said of it."""
+    labels, earlier = (record.artifacts.get(f"loop_{k}/self_labels") for k in (loop, loop - 1))
+    if labels is None:
+        raise AssertionError(f"loop {loop} has labelled nothing")
+    decided_by, decision, joined = _decision(record, loop)
+    before = "CAST(NULL AS VARCHAR) AS from_preferred, CAST(NULL AS DOUBLE) AS from_confidence"
+    if earlier is not None:
+        before = "b.preferred AS from_preferred, b.confidence AS from_confidence"
+        joined += f" LEFT JOIN {_parquet(earlier.path / 'self_labels.parquet')} b USING (pair_id)"
+    table = labels.path / "self_labels.parquet"
+    spread = "s.spread" if "spread" in pq.read_schema(table).names else "CAST(NULL AS DOUBLE) AS spread"
+    manifest = labels.manifest
+    fixed = {
+        "rm_version": manifest["inputs"]["reward_model"]["version"],
+        "run_id": manifest.get("run_id"),
+        "scored_at": utc(manifest.get("finished_at")),
+    }
+    constants = ", ".join(f"{_constant(value)} AS {name}" for name, value in fixed.items())
+    scored = ", ".join(f"s.{name}" for name in ("reward_a", "reward_b", "p_a", "p_b", "confidence", "preferred"))
+    return AuditRows(
+        "self_label_facts",
+        f"self_labels of loop {loop}",
+        f"SELECT s.pair_id, {constants}, {scored}, {spread}, {decision}, {before} FROM {_parquet(table)} s {joined}",
+        {"labels": labels.version, "decision": decided_by, "earlier": earlier.version if earlier else ""},
+    )
+
+
+def _decision(record: EvolutionRecord, loop: int) -> tuple[str, str, str]:
+    """What decided about the labels of a loop (its version), SQL for what it decided, and where that is joined from."""
+    selected = record.artifacts.get(f"loop_{loop}/filtered_pairs")
+    status = record.artifacts.get(f"loop_{loop}/status_report")
+    if selected is not None:
+        table = selected.path / "filtered.parquet"
+        target = f"coalesce(f.target, {_HARD})" if "target" in pq.read_schema(table).names else _HARD
+        decision = (
+            "coalesce(f.rule, 'none') AS rule, coalesce(f.kept, false) AS kept, "
+            f"coalesce(f.reason, 'not filtered') AS reason, {target} AS target, coalesce(f.weight, 0.0) AS weight"
+        )
+        return selected.version, decision, f"LEFT JOIN {_parquet(table)} f USING (pair_id)"
+    converged = status is not None and status.summary["status"] == "converged"
+    reason = literal("converged" if converged else "not decided")
+    decision = f"'none' AS rule, false AS kept, {reason} AS reason, {_HARD} AS target, 0.0 AS weight"
+    return status.version if status and converged else "", decision, ""
+
+
+def _loop_facts(record: EvolutionRecord) -> Iterator[AuditRows]:
+    """The status of every loop, and how many pairs each kept."""
+    counts = ("n_pool", "n_status_1", "n_status_2", "n_min", "reward_offset")
+    for key, artifact in record.artifacts.items():
+        summary = artifact.summary
+        if key.endswith("/status_report"):
+            thresholds = json.dumps(summary["thresholds"], sort_keys=True)
+            row = {"status": summary["status"], **{name: summary[name] for name in counts}, "thresholds": thresholds}
+            yield _facts("status_facts", artifact, [row])
+        elif key.endswith("/filtered_pairs"):
+            yield _facts("selection_facts", artifact, [{"n_kept": summary["n_kept"]}])
+
+
+def _heldout(artifact: AuditArtifact) -> AuditRows:
+    return AuditRows(
+        "heldout_facts",
+        f"heldout_scores of {artifact.key.removesuffix('.heldout')}",
+        "SELECT pair_id, split, preferred, reward_a, reward_b, confidence "
+        f"FROM {_parquet(artifact.path / 'heldout.parquet')} WHERE split IN ('test', 'calibration')",
+        {"version": artifact.version},
+    )
+
+
+def _policy_samples(judged: AuditArtifact) -> AuditRows:
+    return AuditRows(
+        "policy_sample_facts",
+        "policy_samples",
+        "SELECT pair_id, readable_prompt(prompt) AS prompt, base_response, policy_response, base_reward, "
+        f"policy_reward, judge_base, judge_policy, outcome FROM {_parquet(judged.path / 'judged.parquet')}",
+        {"version": judged.version},
+    )
+
+
+def _facts(table: str, artifact: AuditArtifact, rows: Sequence[Row]) -> AuditRows:
+    """A few rows that come from summaries and manifests."""
+    return AuditRows(table, f"{table} of {artifact.key}", values(rows), {"version": artifact.version})
+
+
+def values(rows: Sequence[Row]) -> str:
+    """SQL for these rows, of which there is at least one and all have the same columns."""
+    lines = (f"({', '.join(map(_constant, row.values()))})" for row in rows)
+    return f"SELECT * FROM (VALUES {', '.join(lines)}) AS v({', '.join(rows[0])})"
+
+
+def _parquet(path: Path) -> str:
+    return f"read_parquet({literal(pattern(path))})"
+
+
+def _constant(value: Any) -> str:
+    """A value as an SQL constant."""
+    match value:
+        case None:
+            return "NULL"
+        case bool() | int():
+            return str(value)
+        case float():
+            return f"CAST({literal(repr(value))} AS DOUBLE)"
+        case datetime():
+            return f"TIMESTAMP {literal(value.isoformat(sep=' '))}"
+        case _:
+            return literal(str(value))

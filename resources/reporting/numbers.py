@@ -1,0 +1,34 @@
+"""Numbers as people read them."""
+
+from typing import Any
+
+DASH = "–"
+"""Stands for a number that there is not."""
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as text, `–` when there is none."""
+    return DASH if share is None else f"{100 * share:.{digits}f} %"
+
+
+def number(value: Any, digits: int = 0) -> str:
+    """A number as text with thousands apart, `–` when there is none."""
+    return DASH if value is None else f"{value:,.{digits}f}".replace(",", " ")
+
+
+def difference(value: float | None, low: float | None, high: float | None, statistic: str = "accuracy") -> str:
+    """A gain with the ends of its interval, in points of accuracy or nat of log loss; `–` when there is none."""
+    if value is None or low is None or high is None:
+        return DASH
+    return f"{_signed(value, statistic)} ({_signed(low, statistic)} to {_signed(high, statistic)})"
+
+
+def magnitude(value: float | None, statistic: str = "accuracy") -> str:
+    """The size of a gain with its unit, `–` when there is none."""
+    if value is None:
+        return DASH
+    return f"{100 * value:.1f} points" if statistic == "accuracy" else f"{value:.3f} nat of log loss"
+
+
+def _signed(value: float, statistic: str) -> str:
+    return (f"{100 * value:+.1f}" if statistic == "accuracy" else f"{value:+.3f}").replace("-", "−")

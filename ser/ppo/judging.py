@@ -1,0 +1,92 @@
+"""What the comparison of two policies needs of the models: greedy responses, and the rewards that judge them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from ser.data.batches import plan
+from ser.data.encoding import EncodedPair
+from ser.errors import SerError
+from ser.kept import Journal, keep_as
+from ser.method.ensemble import combine
+from ser.models.backbone import load_model
+from ser.models.generation import batches, generate
+from ser.models.reward_model import RewardModel, members_of, refuse_pickles
+from ser.progress import Progress
+from ser.specs import Arithmetic, Scale
+
+
+def greedy_responses(
+    backbone: Path,
+    policy: Path,
+    arithmetic: Arithmetic,
+    prompts: Sequence[Sequence[int]],
+    response_tokens: int,
+    end_token: int,
+    out: Path,
+    progress: Progress,
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Greedy responses of the backbone, then of the policy with its adapter folded in; kept in `out` as they come."""
+
+    def tell(before: int, done: int, note: str) -> None:
+        progress(before + done, 2 * len(prompts), "responses", note)
+
+    model = load_model(backbone, "causal_lm", arithmetic)
+    kept = [Journal(keep_as(out, f"{name}.journal")) for name in ("base", "policy")]
+    sizes = (response_tokens, end_token)
+    of_base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), kept[0])
+    refuse_pickles(policy)
+    try:
+        merged = PeftModel.from_pretrained(model, policy).merge_and_unload()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SerError(f"the policy in {policy} cannot be loaded: {error}.") from error
+    of_policy = _greedy(merged, prompts, *sizes, partial(tell, len(prompts), note="policy"), kept[1])
+    return of_base, of_policy
+
+
+def _greedy(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    response_tokens: int,
+    end_token: int,
+    tell: Callable[[int], None],
+    journal: Journal,
+) -> list[list[int]]:
+    """Greedy responses, batch by batch: those that a killed process kept are not generated again."""
+    responses: list[list[int]] = [[] for _ in prompts]
+    done = 0
+    for number, rows in enumerate(batches(prompts, response_tokens)):
+        done += len(rows)
+        if number < len(journal.found):
+            batch = journal.found[number]
+        else:
+            batch = generate(model, [prompts[row] for row in rows], response_tokens, end_token).responses
+            journal.add(batch)
+            tell(done)
+        for row, response in zip(rows, batch, strict=True):
+            responses[row] = response
+    return responses
+
+
+def rewards(
+    backbone: Path,
+    reward_model: Path,
+    arithmetic: Arithmetic,
+    pairs: Sequence[EncodedPair],
+    batch_tokens: int,
+    scales: Sequence[Scale] = (),
+) -> list[list[float]]:
+    """The rewards that a saved reward model, or an ensemble with its scales, gives to the responses of each pair."""
+    if not pairs:
+        return []
+    rewards = np.empty((len(members := members_of(reward_model)), len(pairs), 2))
+    for member, adapter in zip(rewards, members, strict=True):
+        model = RewardModel.load(backbone, adapter, arithmetic, merged=True)
+        for batch in plan([(len(pair), pair.pair_id) for pair in pairs], batch_tokens):
+            member[batch] = model.score(pairs[row] for row in batch).cpu().numpy()
+    combined: list[list[float]] = combine(list(rewards), scales).rewards.tolist()
+    return combined
