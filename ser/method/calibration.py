@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 _ROWS = 64
 """Fits that are made together: what bounds the memory."""
@@ -35,6 +34,8 @@ def fit_temperature(correct_margins: Sequence[float] | np.ndarray) -> float:
     Args:
         correct_margins: reward of the human-preferred response minus that of the other, one per pair.
     """
+    from scipy.optimize import minimize_scalar  # half a second, which loading the definitions need not wait for
+
     margins = np.asarray(correct_margins, dtype=float)
     scale = float(np.abs(margins).mean()) or 1.0
     # A model no better than chance has its best T at infinity; a hundred times the scale is as good as that.
