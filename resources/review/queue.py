@@ -12,6 +12,7 @@ from resources.review.files import write_queue
 from resources.review.ranking import ScoredLoop, rank
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
+from ser.method.selection import PairRule
 from ser.specs import Thresholds
 
 
@@ -76,7 +77,8 @@ def _scored_loops(work: Evolution) -> list[ScoredLoop]:
         if labels is None or report is None:
             break
         table, status = labels.part("self_labels.parquet").path, report.summary["status"]
-        loops.append(ScoredLoop(loop, table, status, Thresholds(**report.summary["thresholds"])))
+        rule = PairRule.of_loop("status", status, Thresholds(**report.summary["thresholds"]))
+        loops.append(ScoredLoop(loop, table, rule))
         if status == "converged":
             break
     return loops

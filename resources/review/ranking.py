@@ -14,20 +14,21 @@ The reasons take turns, each with the first pair of its list that was not taken 
 drawn at random, and nothing is read that a human label of the pool could have changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import PythonUDFType
+from duckdb.sqltypes import DOUBLE
 
-from resources.audit.database import literal
 from resources.landing.database import add_view, open_database
 from ser.data import tables
 from ser.data.database import pattern
 from ser.data.pairs import Pair
-from ser.specs import Thresholds
+from ser.method.selection import PairRule, distance_to_rule
 
 Reason = Literal["against_seed", "flipped", "near_cut"]
 REASONS: tuple[Reason, ...] = ("against_seed", "flipped", "near_cut")
@@ -66,26 +67,11 @@ SELECT c.reason, h.*, source, t.prompt, t.response_a, t.response_b
 
 @dataclass(frozen=True)
 class ScoredLoop:
-    """A loop that has labelled the pool: its number, its self-labels (parquet) and what its status decided."""
+    """A loop that has labelled the pool: its number, its self-labels (parquet) and what its pairs had to meet."""
 
     loop: int
     self_labels: Path
-    status: str
-    thresholds: Thresholds
-
-    @property
-    def above_cut(self) -> str:
-        """SQL for how far a pair is above the cut of the loop's rule: it is kept if and only if that is positive.
-
-        A loop that has converged missed the rule of status 2 last, so that is the rule it is judged by.
-        """
-        high, low, delta = (
-            f"CAST({literal(repr(limit))} AS DOUBLE)"
-            for limit in (self.thresholds.tau_high, self.thresholds.tau_low, self.thresholds.tau_delta)
-        )
-        if self.status == "1":
-            return f"least(greatest(p_a, p_b) - {high}, {low} - least(p_a, p_b))"
-        return f"abs(p_a - p_b) - {delta}"
+    rule: PairRule
 
 
 @dataclass(frozen=True)
@@ -158,16 +144,26 @@ def _in_turns(lists: Mapping[str, list[str]], n: int) -> dict[str, str]:
 
 
 def _add_scored(con: duckdb.DuckDBPyConnection, loops: Sequence[ScoredLoop]) -> None:
-    """Make `scored` a view with a row per loop and pair."""
+    """Make `scored` a view with a row per loop and pair; `above_cut` is the distance by which its rule is met."""
     for one in loops:
         add_view(con, f"loop_{one.loop}", [one.self_labels], tables.SELF_LABELS)
-    columns = "pair_id, preferred, confidence"
+        name, kind = f"above_cut_{one.loop}", PythonUDFType.ARROW
+        con.create_function(name, _distance(one.rule), [DOUBLE] * 3, DOUBLE, type=kind)
     con.execute(
         "CREATE TEMP VIEW scored AS "
         + " UNION ALL ".join(
-            f"SELECT {columns}, {one.loop} AS loop, {one.above_cut} AS above_cut FROM loop_{one.loop}" for one in loops
+            f"SELECT pair_id, preferred, confidence, {one.loop} AS loop, "
+            f"above_cut_{one.loop}(p_a, p_b, confidence) AS above_cut FROM loop_{one.loop}"
+            for one in loops
         )
     )
+
+
+def _distance(rule: PairRule) -> Callable[..., pa.Array]:
+    def distance(p_a: pa.Array, p_b: pa.Array, confidence: pa.Array) -> pa.Array:
+        return pa.array(distance_to_rule(rule, p_a.to_numpy(), p_b.to_numpy(), confidence.to_numpy()))
+
+    return distance
 
 
 def _chosen(row: dict[str, Any]) -> Chosen:

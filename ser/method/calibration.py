@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 _ROWS = 64
 """Fits that are made together: what bounds the memory."""
@@ -35,6 +34,8 @@ def fit_temperature(correct_margins: Sequence[float] | np.ndarray) -> float:
     Args:
         correct_margins: reward of the human-preferred response minus that of the other, one per pair.
     """
+    from scipy.optimize import minimize_scalar  # half a second, which loading the definitions need not wait for
+
     margins = np.asarray(correct_margins, dtype=float)
     scale = float(np.abs(margins).mean()) or 1.0
     # A model no better than chance has its best T at infinity; a hundred times the scale is as good as that.
@@ -129,12 +130,11 @@ def _newton(x: np.ndarray, right: np.ndarray, weights: np.ndarray, start: np.nda
         step = np.stack([c * gradient[:, 0] - b * gradient[:, 1], a * gradient[:, 1] - b * gradient[:, 0]], axis=1)
         step /= (a * c - b * b)[:, None]
         for _ in range(_HALVINGS):
-            worse = (after := losses(now - step)) > loss
+            worse = (after := losses(now - step)) > loss + _CLOSE  # rounding is no harm
             if not worse.any():
                 break
             step[worse] /= 2
-        step[after > loss] = 0
-        now, loss = now - step, np.minimum(after, loss)
+        now, loss = now - step, after
         if np.abs(step).max() < _CLOSE:
             break
     return now

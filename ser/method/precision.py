@@ -1,7 +1,7 @@
 """The smallest confidence above which the pool's machine labels keep a promised precision.
 
-How often a label of a confidence is right is estimated by one model with two parameters, fitted on all calibration
-pairs; whatever cut is tried, the estimate is that model's. No cut has a figure of its own: none wins by luck.
+How often labels of a confidence are right is estimated by one model with two parameters, fitted on all calibration
+pairs, whatever cut is tried: no cut has a figure of its own, so that none can win by luck.
 """
 
 from collections.abc import Sequence
@@ -51,9 +51,9 @@ def calibrated_cut(
 
     P(right | x) = sigmoid(a x + b) with x the log-odds of the confidence, |margin| / T: any scale that confidence lacks
     is put right, and the temperature cancels out. For each of 500 resamples of the groups the two are fitted again, and
-    the share of right labels among the n pairs above a cut is drawn: their mean probability plus z sqrt(sum p (1 - p))
-    / n, with one z from the normal distribution for all cuts. The bound is the 5th percentile of these. The seed of the
-    resamples is fixed: equal arguments give equal cuts.
+    the share of right labels among the n pairs above a cut is drawn: their mean probability plus
+    z sqrt(sum p (1 - p)) / n, with one z from the normal distribution for all cuts. The seed of the resamples is fixed:
+    equal arguments give equal cuts.
 
     Args:
         confidence, right: [C] of the calibration pairs, scored as the pool was: how sure, and whether as people say.

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.review.ranking import Chosen, ScoredLoop, rank
 from ser.data import tables
+from ser.method.selection import PairRule
 from ser.specs import Thresholds
 
 Scores = Mapping[str, tuple[float, float, float]]
@@ -20,7 +22,6 @@ def choose(
     n: int,
     statuses: Sequence[str] = (),
     sources: Mapping[str, str] | None = None,
-    thresholds: Thresholds | None = None,
 ) -> list[Chosen]:
     """The queue of a pool that is what the first loop scored; every status is 2 unless it is said."""
     scored = []
@@ -32,8 +33,8 @@ def choose(
             for pair_id, (p_a, p_b, sure) in sorted(scores.items())
         ]  # fmt: skip
         tables.write(path, tables.SELF_LABELS, rows)
-        status = statuses[number - 1] if statuses else "2"
-        scored.append(ScoredLoop(number, path, status, thresholds or Thresholds()))
+        status: Any = statuses[number - 1] if statuses else "2"
+        scored.append(ScoredLoop(number, path, PairRule.of_loop("status", status, Thresholds())))
     ids = sorted(loops[0])
     prompt = '[{"role":"user","content":"ask"}]'
     texts = ({"pair_id": one, "prompt": prompt, "response_a": f"x {one}", "response_b": f"y {one}"} for one in ids)

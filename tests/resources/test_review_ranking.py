@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from review_fakes import Scores, choose
 
-from ser.method.status import filter_pair
+from ser.method.selection import PairRule, select_pair
 from ser.specs import Thresholds
 
 PROBABILITY = st.floats(0, 1).map(lambda p: round(p, 3)) | st.sampled_from([0.45, 0.55, 0.3, 0.6])
@@ -101,7 +101,7 @@ def test_a_queue_is_a_part_of_the_pool_without_duplicates_and_its_beginning_does
     loops: list[Scores], n: int, status: str, sources: dict[str, str]
 ) -> None:
     loops = [loops[0], *({key: one for key, one in loop.items() if key in loops[0]} for loop in loops[1:])]
-    limits = Thresholds()
+    rule = PairRule.of_loop("status", status, Thresholds())  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as place:
         statuses = [status] * len(loops)
         chosen = choose(Path(place), loops, n, statuses, sources)
@@ -111,7 +111,7 @@ def test_a_queue_is_a_part_of_the_pool_without_duplicates_and_its_beginning_does
         assert choose(Path(place), loops, 14, statuses, sources)[:n] == chosen
         for one in chosen:
             p_a, p_b, sure = loops[one.loop - 1][one.pair.pair_id]
-            kept, _, _ = filter_pair(status, p_a, p_b, limits)  # type: ignore[arg-type]
+            kept = select_pair(rule, "hard", p_a, p_b, sure, one.preferred).kept
             assert ((one.above_cut > 0), one.confidence) == (kept, sure)
             assert all(one.pair.pair_id not in later for later in loops[one.loop :])
 
