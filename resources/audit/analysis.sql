@@ -24,11 +24,11 @@ FROM heldout_scores s LEFT JOIN tied_pairs t USING (pair_id);
 
 -- Self-labels and held-out pairs counted by what the views below tell apart. n_vault: of which the vault knows the label.
 CREATE OR REPLACE VIEW label_counts AS
-SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.rm_version, l.kept, confidence_bin(l.confidence) AS bin, t.tied,
+SELECT l.evolution, l.loop, any_value(l.rm_version) AS rm_version, l.kept, confidence_bin(l.confidence) AS bin, t.tied,
        count(*) AS n_labels, count(v.preferred) AS n_vault, count(*) FILTER (v.preferred = l.preferred) AS right_vault
 FROM self_labels l LEFT JOIN vault_choice v ON v.evolution = l.evolution AND v.pair_id = l.pair_id
 LEFT JOIN tied_pairs t ON t.pair_id = l.pair_id AND v.preferred IS NOT NULL
-GROUP BY ALL;
+GROUP BY l.evolution, l.loop, l.kept, confidence_bin(l.confidence), t.tied;
 
 CREATE OR REPLACE VIEW heldout_counts AS
 WITH grouped AS (
@@ -39,21 +39,22 @@ WITH grouped AS (
 SELECT evolution, rm_version, bin, sum(n) AS n, sum(correct) AS correct, tied_effect(tied, correct, n) AS effect
 FROM grouped GROUP BY ALL;
 
--- How often labels are right, per loop and confidence, for the kept pairs and for all that were labelled. A loop of which
--- no label is known in the vault is measured on held-out pairs of the same confidence: measured_on says so.
-CREATE OR REPLACE VIEW label_precision AS
+-- How often labels are right, per loop and confidence bin, and of all that were kept (bin is NULL).
+CREATE OR REPLACE VIEW label_measurements AS
 WITH scoped AS (
-    SELECT *, unnest(CASE WHEN kept THEN ['all', 'kept'] ELSE ['all'] END) AS labels FROM label_counts
+    SELECT * EXCLUDE (bin), unnest(CASE WHEN kept THEN ['all', 'kept', 'kept'] ELSE ['all'] END) AS labels,
+           unnest(CASE WHEN kept THEN [bin, bin, NULL] ELSE [bin] END) AS bin
+    FROM label_counts
 ),
 grouped AS (
-    SELECT evolution, snapshot, recipe, loop, rm_version, labels, bin, tied, sum(n_labels) AS n_labels,
+    SELECT evolution, loop, any_value(rm_version) AS rm_version, labels, bin, tied, sum(n_labels) AS n_labels,
            sum(n_vault) AS n_vault, sum(right_vault) AS right_vault
-    FROM scoped GROUP BY ALL
+    FROM scoped GROUP BY evolution, loop, labels, bin, tied
 ),
 counted AS (
-    SELECT evolution, snapshot, recipe, loop, rm_version, labels, bin, CAST(sum(n_labels) AS BIGINT) AS n_labels,
+    SELECT evolution, loop, any_value(rm_version) AS rm_version, labels, bin, CAST(sum(n_labels) AS BIGINT) AS n_labels,
            sum(n_vault) AS n_vault, sum(right_vault) AS right_vault, tied_effect(tied, right_vault, n_vault) AS effect
-    FROM grouped GROUP BY ALL
+    FROM grouped GROUP BY evolution, loop, labels, bin
 ),
 measured AS (
     SELECT c.* EXCLUDE (effect), has_vault, CAST(CASE WHEN has_vault THEN n_vault ELSE coalesce(h.n, 0) END AS BIGINT) AS n,
@@ -62,56 +63,60 @@ measured AS (
     FROM (SELECT *, sum(n_vault) OVER (PARTITION BY evolution, loop) > 0 AS has_vault FROM counted) c
     LEFT JOIN heldout_counts h USING (evolution, rm_version, bin)
 )
-SELECT evolution, snapshot, recipe, loop, labels, bin / 10.0 AS confidence_from, (bin + 1) / 10.0 AS confidence_to, n_labels,
+SELECT evolution, e.snapshot, e.recipe, loop, labels, bin, n_labels,
        CASE WHEN has_vault THEN 'vault' ELSE 'heldout' END AS measured_on, n, correct,
        CASE WHEN n > 0 THEN correct / n END AS "precision", n / effect AS n_effective,
        wilson_low(correct / effect, n / effect) AS ci_low, wilson_high(correct / effect, n / effect) AS ci_high
-FROM measured;
+FROM measured JOIN evolutions e USING (evolution);
+
+-- For the kept pairs and for all that were labelled. A loop of which no label is known in the vault is measured on held-out
+-- pairs of the same confidence: measured_on says so.
+CREATE OR REPLACE VIEW label_precision AS
+SELECT evolution, snapshot, recipe, loop, labels, bin / 10.0 AS confidence_from, (bin + 1) / 10.0 AS confidence_to, n_labels,
+       measured_on, n, correct, "precision", n_effective, ci_low, ci_high
+FROM label_measurements WHERE bin IS NOT NULL;
 
 -- Kept rate by length difference (characters of the preferred response minus the other; quartiles of a loop, equal
--- differences in one of them) and domain. Counted first per difference, of which there are few.
+-- differences in one of them) and domain.
 CREATE OR REPLACE VIEW selection_bias AS
 WITH sizes AS (
     SELECT p.pair_id, coalesce(source, '(none)') AS source, length(response_a) - length(response_b) AS difference, t.tied
     FROM pairs p LEFT JOIN tied_pairs t USING (pair_id)
 ),
-counted AS (
-    SELECT l.evolution, l.snapshot, l.recipe, l.loop, s.source, s.tied,
-           CASE l.preferred WHEN 'a' THEN s.difference ELSE -s.difference END AS difference,
-           count(*) AS n, count(*) FILTER (l.kept) AS n_kept
-    FROM self_labels l JOIN sizes s USING (pair_id) GROUP BY ALL
+sized AS (
+    SELECT l.evolution, l.loop, l.kept, s.source, s.tied,
+           CASE l.preferred WHEN 'a' THEN s.difference ELSE -s.difference END AS difference
+    FROM self_labels l JOIN sizes s USING (pair_id)
 ),
-placed AS (
-    SELECT *, sum(n) OVER (PARTITION BY evolution, loop ORDER BY difference) AS up_to,
-           sum(n) OVER (PARTITION BY evolution, loop, difference) AS alike,
-           sum(n) OVER (PARTITION BY evolution, loop) AS total
-    FROM counted
+differences AS (
+    SELECT evolution, loop, difference, count(*) AS n,
+           sum(count(*)) OVER (PARTITION BY evolution, loop ORDER BY difference) AS up_to,
+           sum(count(*)) OVER (PARTITION BY evolution, loop) AS total
+    FROM sized GROUP BY evolution, loop, difference
 ),
 -- The quartile of a difference is where the middle one of its pairs stands.
 quartiles AS (
-    SELECT *, least(4, 1 + CAST(floor(4 * (up_to - alike / 2) / total) AS INTEGER)) AS quartile FROM placed
-),
-dimensions AS (
-    SELECT * EXCLUDE (source, quartile),
-           unnest([{dimension: 'length difference', quartile: quartile, source: NULL},
-                   {dimension: 'domain', quartile: NULL, source: source}]) AS cell
-    FROM quartiles
+    SELECT evolution, loop, difference, least(4, 1 + CAST(floor(4 * (up_to - n / 2) / total) AS INTEGER)) AS quartile
+    FROM differences
 ),
 grouped AS (
-    SELECT evolution, snapshot, recipe, loop, cell, tied, sum(n) AS n, sum(n_kept) AS n_kept,
-           min(difference) AS shortest, max(difference) AS longest
-    FROM dimensions GROUP BY ALL
+    SELECT evolution, loop, 'length difference' AS dimension, CAST(quartile AS VARCHAR) AS value, tied,
+           count(*) AS n, count(*) FILTER (kept) AS n_kept, min(difference) AS shortest, max(difference) AS longest
+    FROM sized JOIN quartiles USING (evolution, loop, difference) GROUP BY evolution, loop, quartile, tied
+    UNION ALL
+    SELECT evolution, loop, 'domain', source, tied, count(*), count(*) FILTER (kept), NULL, NULL
+    FROM sized GROUP BY evolution, loop, source, tied
 ),
 measured AS (
-    SELECT evolution, snapshot, recipe, loop, cell.dimension AS dimension,
-           CASE cell.dimension WHEN 'domain' THEN cell.source
-                ELSE format('Q{}: {} to {} characters', cell.quartile, min(shortest), max(longest)) END AS value,
+    SELECT evolution, loop, dimension,
+           CASE dimension WHEN 'domain' THEN value
+                ELSE format('Q{}: {} to {} characters', value, min(shortest), max(longest)) END AS value,
            CAST(sum(n) AS BIGINT) AS n, CAST(sum(n_kept) AS BIGINT) AS n_kept, tied_effect(tied, n_kept, n) AS effect
-    FROM grouped GROUP BY evolution, snapshot, recipe, loop, cell
+    FROM grouped GROUP BY evolution, loop, dimension, grouped.value
 )
-SELECT * EXCLUDE (effect), n_kept / n AS kept_rate, n / effect AS n_effective,
+SELECT evolution, e.snapshot, e.recipe, m.* EXCLUDE (evolution, effect), n_kept / n AS kept_rate, n / effect AS n_effective,
        wilson_low(n_kept / effect, n / effect) AS ci_low, wilson_high(n_kept / effect, n / effect) AS ci_high
-FROM measured;
+FROM measured m JOIN evolutions e USING (evolution);
 
 -- A row per loop: its status and the reward model trained in it. Loop 0 is the seed, which has no status; a loop that
 -- converged has no model. seconds: all stages of the loop; label_precision: of the kept labels (on held-out pairs it is
@@ -125,18 +130,13 @@ measured AS (
     SELECT evolution, rm_version, split, metric, value, ci_low, ci_high, n FROM evaluations
     WHERE metric IN ('accuracy', 'longer_wins') AND loop IS NOT NULL
 ),
-grouped AS (
-    SELECT evolution, loop, tied, sum(n_vault) AS n, sum(right_vault) AS correct
-    FROM label_counts WHERE kept GROUP BY ALL
-),
-known AS (
-    SELECT evolution, loop, sum(n) AS n, sum(correct) AS correct, tied_effect(tied, correct, n) AS effect
-    FROM grouped GROUP BY ALL
-),
 kept AS (
     SELECT evolution, loop, any_value(measured_on) AS measured_on,
-           sum("precision" * n_labels) / nullif(sum(n_labels) FILTER (n > 0), 0) AS weighted
-    FROM label_precision WHERE labels = 'kept' GROUP BY ALL
+           sum("precision" * n_labels) FILTER (bin IS NOT NULL)
+               / nullif(sum(n_labels) FILTER (bin IS NOT NULL AND n > 0), 0) AS weighted,
+           any_value("precision") FILTER (bin IS NULL) AS known, any_value(ci_low) FILTER (bin IS NULL AND n > 0) AS ci_low,
+           any_value(ci_high) FILTER (bin IS NULL AND n > 0) AS ci_high
+    FROM label_measurements WHERE labels = 'kept' GROUP BY evolution, loop
 ),
 loops AS (
     SELECT coalesce(m.evolution, s.evolution) AS evolution, coalesce(m.snapshot, s.snapshot) AS snapshot,
@@ -149,14 +149,12 @@ SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.status, l.n_pool, l.n_kept, 
        t.value AS test_accuracy, t.ci_low AS test_ci_low, t.ci_high AS test_ci_high, t.n AS test_n,
        b.value AS longer_wins, b.ci_low AS longer_wins_ci_low, b.ci_high AS longer_wins_ci_high, l.n_human,
        c.value AS calibration_accuracy, c.ci_low AS calibration_ci_low, c.ci_high AS calibration_ci_high,
-       CASE k.measured_on WHEN 'vault' THEN v.correct / nullif(v.n, 0) WHEN 'heldout' THEN k.weighted END AS label_precision,
-       CASE WHEN v.n > 0 THEN wilson_low(v.correct / v.effect, v.n / v.effect) END AS label_ci_low,
-       CASE WHEN v.n > 0 THEN wilson_high(v.correct / v.effect, v.n / v.effect) END AS label_ci_high,
+       CASE k.measured_on WHEN 'vault' THEN k.known WHEN 'heldout' THEN k.weighted END AS label_precision,
+       k.ci_low AS label_ci_low, k.ci_high AS label_ci_high,
        k.measured_on AS label_measured_on, l.train_seconds, x.seconds, l.promoted, l.why
 FROM loops l
 LEFT JOIN spent x ON x.evolution = l.evolution AND x.loop = l.loop
 LEFT JOIN kept k ON k.evolution = l.evolution AND k.loop = l.loop
-LEFT JOIN known v ON v.evolution = l.evolution AND v.loop = l.loop
 LEFT JOIN measured t ON t.evolution = l.evolution AND t.rm_version = l.rm_version AND t.split = 'test' AND t.metric = 'accuracy'
 LEFT JOIN measured b ON b.evolution = l.evolution AND b.rm_version = l.rm_version AND b.split = 'test'
     AND b.metric = 'longer_wins'

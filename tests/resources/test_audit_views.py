@@ -166,10 +166,9 @@ def test_the_sql_interval_of_grouped_answers_is_the_python_interval(answers: lis
             connection.executemany("INSERT INTO answers VALUES (?, ?)", rows)
         n, low, high = connection.execute(
             "WITH grouped AS (SELECT tied, count(*) AS n, sum(correct) AS k FROM answers GROUP BY tied), "
-            "one AS (SELECT coalesce(sum(n), 0) AS n, coalesce(sum(k), 0) AS k, tied_effect(tied, k, n) AS effect "
-            "FROM grouped) SELECT n / coalesce(effect, 1), "
-            "wilson_low(k / coalesce(effect, 1), n / coalesce(effect, 1)), "
-            "wilson_high(k / coalesce(effect, 1), n / coalesce(effect, 1)) FROM one"
+            "one AS (SELECT coalesce(sum(n), 0) AS n, coalesce(sum(k), 0) AS k, "
+            "coalesce(tied_effect(tied, k, n), 1) AS effect FROM grouped) "
+            "SELECT n / effect, wilson_low(k / effect, n / effect), wilson_high(k / effect, n / effect) FROM one"
         ).fetchall()[0]
     assert n == pytest.approx(wanted["n_effective"])
     assert (low, high) == pytest.approx((wanted["ci_low"], wanted["ci_high"]))
