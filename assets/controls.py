@@ -37,7 +37,7 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
         human=[work.pairs("seed"), splits.part("vault.parquet")],
         left_out=[work.heads.get("encoded_pairs").part("left_out.parquet")],
         pseudo=[],
-        states=[work.trunk("seed"), work.trunk("pool")],
+        roles=["seed", "pool"],
         epochs=work.settings.reward_model.seed_epochs,
     )
     return materialized(model, measured(heldout))
@@ -68,8 +68,9 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg
     inputs: Inputs = {
         "backbone": work.backbone(),
         "pairs": [work.pairs("calibration"), work.pairs("test")],
-        "states": [work.trunk("calibration"), work.trunk("test")],
+        "encoded": [work.tokens("calibration"), work.tokens("test")],
         "judge_labels": splits.part("judge.parquet"),
     }
-    artifact = work.make("controls/judge_rm", "train_judge", spec, inputs)
+    caches = {"states": [work.states("calibration"), work.states("test")]}
+    artifact = work.make("controls/judge_rm", "train_judge", spec, inputs, caches)
     yield materialized(artifact, {name: artifact.summary[name]["value"] for name in ("accuracy", "longer_wins")})

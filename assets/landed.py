@@ -5,7 +5,7 @@ import hashlib
 import dagster as dg
 
 from assets.results import materialized
-from assets.ser_resource import SNAPSHOTS, SerResource
+from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources.artifacts import Artifact, Inputs
 from resources.code_version import code_version
 from resources.workshop import Workshop
@@ -59,11 +59,12 @@ def encoded_pairs(after: str) -> dg.AssetsDefinition:
         group_name="data",
         partitions_def=SNAPSHOTS,
         deps=[after],
+        pool=HEAVY_POOL,
         code_version=code_version("ser.stages.encode"),
         kinds={"parquet"},
     )
     def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-        """The tokens of every role's pairs; what does not fit the model is left out, and counted."""
+        """The tokens of every role's pairs, and their states after the frozen layers; what does not fit is left out."""
         work = ser.workshop(context)
         made = work.heads.get("splits")
         inputs: Inputs = {role: made.part(f"{role}.parquet") for role in ("seed", "calibration", "test", "pool")}
@@ -71,6 +72,7 @@ def encoded_pairs(after: str) -> dg.AssetsDefinition:
         artifact = work.make("encoded_pairs", "encode", spec, {"backbone": work.backbone(), **inputs})
         if not artifact.reused:
             _tell_lengths(work, artifact)
+        all(work.fill_states(role) for role in ("seed", "calibration", "test", "pool"))  # up to one without room
         return materialized(artifact)
 
     return encoded_pairs

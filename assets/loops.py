@@ -57,10 +57,11 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
             "backbone": work.backbone(),
             "reward_model": work.heads.get(before).part("rm"),
             "heldout": heldout.part("temperature.json"),
-            "states": work.trunk("pool"),
+            "encoded": work.tokens("pool"),
             "kept": kept_before(work, k),
         }
-        artifact = work.make(f"loop_{k}/self_labels", "label", LabelSpec(arithmetic=work.arithmetic), inputs)
+        spec, caches = LabelSpec(arithmetic=work.arithmetic), {"states": work.states("pool")}
+        artifact = work.make(f"loop_{k}/self_labels", "label", spec, inputs, caches)
         yield materialized(artifact, _pictures(work, artifact))
 
     return self_labels
@@ -122,7 +123,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
             f"loop_{k}/retrained_rm",
             human=[work.pairs("seed")],
             pseudo=kept_before(work, k + 1),
-            states=[work.trunk("seed"), work.trunk("pool")],
+            roles=["seed", "pool"],
             epochs=work.settings.reward_model.loop_epochs,
             start=work.heads.get(model_of(k - 1)).part("rm"),
         )

@@ -19,12 +19,12 @@ def trained(
     *,
     human: list[Part],
     pseudo: list[Part],
-    states: list[Part],
+    roles: list[str],
     epochs: int,
     start: Part | None = None,
     left_out: list[Part] | None = None,
 ) -> tuple[Artifact, Artifact]:
-    """The reward model of an asset and its held-out measurement."""
+    """The reward model of an asset, whose labels are of pairs of these roles, and its held-out measurement."""
     spec = TrainRewardModelSpec(
         training=work.settings.reward_model.training,
         arithmetic=work.arithmetic,
@@ -35,13 +35,13 @@ def trained(
         "backbone": work.backbone(),
         "human": human,
         "pseudo": pseudo,
-        "states": states,
+        "encoded": [work.tokens(role) for role in roles],
     }
     if left_out is not None:
         inputs["left_out"] = left_out
     if start is not None:
         inputs["start"] = start
-    model = work.make(key, "train_reward_model", spec, inputs)
+    model = work.make(key, "train_reward_model", spec, inputs, {"states": [work.states(role) for role in roles]})
     return model, work.heldout(model)
 
 
@@ -83,7 +83,7 @@ def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materiali
         "seed_rm",
         human=[work.pairs("seed")],
         pseudo=[],
-        states=[work.trunk("seed")],
+        roles=["seed"],
         epochs=work.settings.reward_model.seed_epochs,
     )
     return materialized(model, measured(heldout))

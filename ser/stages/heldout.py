@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ser.data import tables
-from ser.kept import Journal, keep_as
+from ser.data.encoded import count_slices
+from ser.kept import keep_as
 from ser.progress import Progress
+from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec
 from ser.stages.job import Inputs, Summary
 
@@ -16,15 +18,20 @@ class HeldoutSpec(ModelSpec):
 
 
 class HeldoutInputs(Inputs):
-    """A reward model, labelled tables of each split with their trunk folders, and a table of judge labels."""
+    """A reward model, labelled tables of each split with their tokens, and a table of judge labels.
+
+    The states are caches, which may be anything or nothing.
+    """
 
     backbone: Path
     reward_model: Path
     calibration: Path
     test: Path
     judge: Path
-    calibration_states: Path
-    test_states: Path
+    calibration_encoded: Path
+    test_encoded: Path
+    calibration_states: Path | None = None
+    test_states: Path | None = None
 
 
 class HeldoutSummary(Summary):
@@ -43,20 +50,12 @@ def run(
 ) -> HeldoutSummary:
     """Write `heldout.parquet` and `temperature.json`, which is all that a labelling reads of it."""
     from ser.method.heldout import measure
-    from ser.models.reward_model import RewardModel
-    from ser.models.scoring import score
+    from ser.models.scoring import read_scores
     from ser.models.states import PairStates
 
-    model = RewardModel.load(inputs.backbone, inputs.reward_model, spec.arithmetic, merged=True)
-    held_out = [inputs.calibration, inputs.test]
-    states = dict(zip(SPLITS, map(PairStates, (inputs.calibration_states, inputs.test_states)), strict=True))
-    total = sum(map(len, states.values()))
-    before = 0
-    scored = {}
-    journals = {split: Journal(keep_as(out, f"{split}.journal")) for split in SPLITS}
-    for split, part in states.items():
-        scored[split] = list(score(model, part, total, progress, before=before, journal=journals[split]))
-        before += len(part)
+    fill(spec, inputs, out, progress, execution)
+    held_out, encoded = (inputs.calibration, inputs.test), _encoded(inputs)
+    scored = {split: list(read_scores(PairStates(encoded[split]), _slices(inputs, out, split))) for split in SPLITS}
     rows, summary = measure(
         scored,
         tables.labels(*held_out),
@@ -67,3 +66,38 @@ def run(
     tables.write(out / "heldout.parquet", tables.HELDOUT, rows)
     (out / "temperature.json").write_text(json.dumps({"temperature": summary["temperature"]}))
     return HeldoutSummary(**summary)
+
+
+def fill(
+    spec: HeldoutSpec,
+    inputs: HeldoutInputs,
+    out: Path,
+    progress: Progress,
+    execution: Execution = HERE,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Score the slices of process `rank` of `world`, as far as they are missing."""
+    from ser.models.reward_model import RewardModel
+    from ser.models.scoring import score_slices
+    from ser.models.states import PairStates, StatesCache
+
+    slices = {split: _slices(inputs, out, split) for split in SPLITS}
+    if not any(one.missing(rank, world) for one in slices.values()):
+        return
+    model = RewardModel.load(inputs.backbone, inputs.reward_model, spec.arithmetic, merged=True)
+    encoded, caches = _encoded(inputs), {"calibration": inputs.calibration_states, "test": inputs.test_states}
+    total, before = sum(map(tables.count, encoded.values())), 0
+    for split in SPLITS:
+        cache = StatesCache.open(caches[split], encoded[split], model.trunk, spec.arithmetic)
+        how: dict[str, Any] = {"total": total, "batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+        score_slices(model, PairStates(encoded[split], cache), slices[split], progress, before=before, **how)
+        before += tables.count(encoded[split])
+
+
+def _encoded(inputs: HeldoutInputs) -> dict[str, Path]:
+    return {"calibration": inputs.calibration_encoded, "test": inputs.test_encoded}
+
+
+def _slices(inputs: HeldoutInputs, out: Path, split: str) -> Slices:
+    return Slices(keep_as(out, split), count_slices(_encoded(inputs)[split]))

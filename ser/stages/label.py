@@ -1,19 +1,18 @@
 """Stage: a reward model labels the pool."""
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from ser.appending import GrowingFile
 from ser.data import tables
+from ser.data.encoded import count_slices
 from ser.kept import keep_as
 from ser.method.scored import Scored
 from ser.progress import Progress
+from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec
 from ser.stages.job import Inputs, Summary
 
@@ -23,16 +22,17 @@ class LabelSpec(ModelSpec):
 
 
 class LabelInputs(Inputs):
-    """A reward model with the file of its temperature, the pool's trunk folder, and what earlier loops took out of it.
+    """A reward model with the file of its temperature, the pool's tokens, and what earlier loops took out of it.
 
-    `kept` are tables with the pair_ids that earlier loops kept.
+    `kept` are tables with the pair_ids that earlier loops kept; `states` is a cache, which may be anything or nothing.
     """
 
     backbone: Path
     reward_model: Path
     heldout: Path
-    states: Path
+    encoded: Path
     kept: list[Path]
+    states: Path | None = None
 
 
 class LabelSummary(Summary):
@@ -53,16 +53,47 @@ def run(
 
     A killed run goes on where it was.
     """
-    from ser.models.reward_model import RewardModel
+    from ser.models.scoring import read_scores
     from ser.models.states import PairStates
 
-    model = RewardModel.load(inputs.backbone, inputs.reward_model, spec.arithmetic, merged=True)
+    fill(spec, inputs, out, progress, execution)
     temperature = json.loads(inputs.heldout.read_text())["temperature"]
+    in_pool, _ = _pool(inputs)
+    return write_labels(read_scores(PairStates(inputs.encoded), _slices(inputs, out), in_pool), out, temperature)
+
+
+def fill(
+    spec: LabelSpec,
+    inputs: LabelInputs,
+    out: Path,
+    progress: Progress,
+    execution: Execution = HERE,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Score the slices of process `rank` of `world`, as far as they are missing."""
+    from ser.models.reward_model import RewardModel
+    from ser.models.scoring import score_slices
+    from ser.models.states import PairStates, StatesCache
+
+    slices = _slices(inputs, out)
+    if not slices.missing(rank, world):
+        return
+    model = RewardModel.load(inputs.backbone, inputs.reward_model, spec.arithmetic, merged=True)
+    cache = StatesCache.open(inputs.states, inputs.encoded, model.trunk, spec.arithmetic)
+    in_pool, total = _pool(inputs)
+    how = {"total": total, "batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+    score_slices(model, PairStates(inputs.encoded, cache), slices, progress, in_pool, **how)
+
+
+def _pool(inputs: LabelInputs) -> tuple[Callable[[str], bool], int]:
+    """Whether a pair is still in the pool, and how many are."""
     taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
-    pool = PairStates(inputs.states, without=taken)
-    scores = keep_as(out, "scores")
-    _score(model, pool, scores, progress)
-    return write_labels(_scored(pool, scores), out, temperature)
+    return (lambda pair_id: pair_id not in taken), tables.count(inputs.encoded) - len(taken)
+
+
+def _slices(inputs: LabelInputs, out: Path) -> Slices:
+    return Slices(keep_as(out, "scores"), count_slices(inputs.encoded))
 
 
 def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> LabelSummary:
@@ -80,28 +111,6 @@ def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> Lab
     labelled = (_label(Scored(**row), offset, temperature) for row in tables.read_in_order(unsorted, ["pair_id"]))
     tables.write(out / "self_labels.parquet", tables.SELF_LABELS, labelled)
     return LabelSummary(n_pool=count, reward_offset=offset, temperature=temperature)
-
-
-def _score(model: Any, pool: Any, path: Path, progress: Progress) -> None:
-    """Write the rewards of the pool, two float32 a pair in the order of the plan."""
-    from ser.models.scoring import score_batches
-
-    total = len(pool)
-    with GrowingFile(path) as file:
-        rest = islice(pool.batches(), file.batches, None)
-        for scored in score_batches(model, rest):
-            rewards = np.array([(one.reward_a, one.reward_b) for one in scored], dtype="<f4")
-            file.add(rewards.tobytes(), len(scored) / total)
-            progress(file.size // 8, total, "pairs")
-
-
-def _scored(pool: Any, path: Path) -> Iterator[Scored]:
-    """The pool with the rewards that were written for it."""
-    if len(pool) == 0:
-        return
-    rewards = np.memmap(path, dtype="<f4", mode="r").reshape(-1, 2)
-    for item, (a, b) in zip(pool.pairs(), rewards, strict=True):
-        yield Scored(item.pair.pair_id, float(a), float(b))
 
 
 def _label(one: Scored, offset: float, temperature: float) -> dict[str, Any]:

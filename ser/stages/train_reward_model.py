@@ -20,15 +20,16 @@ class TrainRewardModelSpec(ModelSpec):
 
 
 class TrainRewardModelInputs(Inputs):
-    """Tables with pair_id and preferred, the trunk folders that hold their pairs, and where training starts.
+    """Tables with pair_id and preferred, the tokens that hold their pairs, and where training starts.
 
     `start` is the folder of an earlier reward model; without it, training starts from the backbone. Human labels of the
-    pairs in the tables `left_out` are passed over.
+    pairs in the tables `left_out` are passed over. `states` are caches, one for each of the tokens, or none.
     """
 
     backbone: Path
     human: list[Path]
-    states: list[Path]
+    encoded: list[Path]
+    states: Sequence[Path] = ()
     pseudo: Sequence[Path] = ()
     start: Path | None = None
     left_out: Sequence[Path] = ()
@@ -53,14 +54,17 @@ def run(
     execution: Execution = HERE,
 ) -> TrainRewardModelSummary:
     """Train on human and pseudo-labels, and write the model into `out/rm`."""
-    from ser.examples import gather
+    from ser.examples import encoded_parts, gather
+    from ser.models.reward_model import trunk_layers
     from ser.training import FINISHED, is_trained
 
     human, pseudo = tables.labels(*inputs.human), tables.labels(*inputs.pseudo)
     for row in (row for path in inputs.left_out for row in tables.read(path)):
         human.pop(row["pair_id"], None)
     if not is_trained(out):
-        _train(spec, inputs, gather(human | pseudo, inputs.states), out, progress)
+        trunk = trunk_layers(inputs.backbone, spec.training.lora)
+        parts = encoded_parts(inputs.encoded, inputs.states, trunk, spec.arithmetic)
+        _train(spec, inputs, gather(human | pseudo, parts), out, progress)
     result = json.loads((out / FINISHED).read_text())
     loss = result["loss"]
     tenth = max(1, len(loss) // 10)

@@ -14,7 +14,7 @@ from ser.data.batches import plan
 from ser.kept import keep_as
 from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
-from ser.models.states import PairStates, collate
+from ser.models.states import PairStates, StatesCache, collate
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Lora, Training
 from ser.stages.heldout import HeldoutSpec
@@ -51,14 +51,23 @@ def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         result[name] = write_part(folder / f"{name}.parquet", n, seed)
         out = folder / f"{name}_states"
         out.mkdir()
-        pass_trunk(result[name], tiny_backbone, out, Arithmetic(), LORA.top)
+        result[f"{name}_encoded"] = pass_trunk(result[name], tiny_backbone, out, Arithmetic(), LORA.top)
         result[f"{name}_states"] = out
     return result
 
 
+def cache_of(parts: dict[str, Any]) -> StatesCache | None:
+    return StatesCache.open(parts["seed_states"], parts["seed_encoded"], 2, Arithmetic())
+
+
 def train_once(parts: dict[str, Any], out: Path, progress: Progress = silent) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
-    inputs = {"backbone": parts["backbone"], "human": [parts["seed"]], "states": [parts["seed_states"]]}
+    inputs = {
+        "backbone": parts["backbone"],
+        "human": [parts["seed"]],
+        "encoded": [parts["seed_encoded"]],
+        "states": [parts["seed_states"]],
+    }
     return run_stage("train_reward_model", SPEC, inputs, out, progress)
 
 
@@ -84,7 +93,11 @@ def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_
     tables.write(judge, tables.LABELS, ({name: row[name] for name in tables.LABELS.names} for row in flipped[:20]))
     inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm", "judge": judge}
     for split in ("calibration", "test"):
-        inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
+        inputs |= {
+            split: parts["test"],
+            f"{split}_encoded": parts["test_encoded"],
+            f"{split}_states": parts["test_states"],
+        }
     summary = run_stage("heldout", HeldoutSpec(arithmetic=Arithmetic()), inputs, tmp_path)
     accuracy = summary["metrics"]["test"]["accuracy"]
     assert accuracy["value"] > 0.9
@@ -149,7 +162,7 @@ def trainer_of(model: RewardModel, examples: list[Example], parts: dict[str, Any
 
 
 def test_the_loss_is_the_weighted_pairwise_log_loss(parts: dict[str, Any], tmp_path: Path) -> None:
-    items = list(PairStates(parts["seed_states"]).pairs())[:3]
+    items = list(PairStates(parts["seed_encoded"], cache_of(parts)).pairs())[:3]
     examples = [Example(items[0], "a", 1.0), Example(items[1], "b", 0.5), Example(items[2], "a", 0.0)]
     model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     trainer = trainer_of(model, examples, parts, tmp_path)
@@ -167,7 +180,7 @@ def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
     parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = (1.0, 0.5, 0.25, 1.0, 2.0, 0.0)
-    items = list(PairStates(parts["seed_states"]).pairs())[: len(weights)]
+    items = list(PairStates(parts["seed_encoded"], cache_of(parts)).pairs())[: len(weights)]
     examples = [Example(item, "ab"[i % 2], weight) for i, (item, weight) in enumerate(zip(items, weights, strict=True))]
     model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     trainer = trainer_of(model, examples, parts, tmp_path)
@@ -184,8 +197,8 @@ def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
 
 
 def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:
-    inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "states": [parts["seed_states"]]}
-    with pytest.raises(ValueError, match="80 labelled pairs have no states"):
+    inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "encoded": [parts["seed_encoded"]]}
+    with pytest.raises(ValueError, match="80 labelled pairs are not encoded"):
         run_stage("train_reward_model", SPEC, inputs, tmp_path, silent)
 
 
@@ -194,6 +207,7 @@ def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained
         "backbone": parts["backbone"],
         "human": [parts["seed"]],
         "pseudo": [parts["test"]],
+        "encoded": [parts["seed_encoded"], parts["test_encoded"]],
         "states": [parts["seed_states"], parts["test_states"]],
         "start": trained / "rm",
     }
