@@ -8,7 +8,7 @@ from assets.results import materialized, measured
 from assets.reward_models import train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
-from resources.artifacts import Inputs
+from resources.artifacts import Caches, Inputs
 from ser.errors import SerError
 from ser.stages.train_judge import TrainJudgeSpec
 
@@ -35,7 +35,7 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
         human=[work.pairs("seed"), vault.part("vault.parquet")],
         left_out=[work.heads.get(keys.ENCODED_PAIRS).part("left_out.parquet")],
         pseudo=[],
-        states=[work.trunk("seed"), work.trunk("pool")],
+        roles=["seed", "pool"],
         epochs=work.settings.reward_model.seed_epochs,
     )
     return materialized(work, model, measured(heldout))
@@ -65,8 +65,9 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg
     inputs: Inputs = {
         "backbone": work.backbone(),
         "pairs": [work.pairs("calibration"), work.pairs("test")],
-        "states": [work.trunk("calibration"), work.trunk("test")],
+        "encoded": [work.tokens("calibration"), work.tokens("test")],
         "judge_labels": splits.part("judge.parquet"),
     }
-    artifact = work.make(keys.JUDGE_RM, "train_judge", spec, inputs)
+    caches: Caches = {"states": [work.states("calibration"), work.states("test")]}
+    artifact = work.make(keys.JUDGE_RM, "train_judge", spec, inputs, caches)
     yield materialized(work, artifact, {name: artifact.summary[name]["value"] for name in ("accuracy", "longer_wins")})

@@ -5,7 +5,7 @@ import hashlib
 import dagster as dg
 
 from assets.results import materialized
-from assets.ser_resource import SNAPSHOTS, SerResource
+from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs
 from resources.evolution import Evolution
@@ -67,11 +67,12 @@ def _landed_tables(work: Evolution) -> Inputs:
 @dg.asset(
     group_name="data",
     partitions_def=SNAPSHOTS,
+    pool=HEAVY_POOL,
     deps=[keys.BACKBONE],
     kinds={"parquet"},
 )
 def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-    """The tokens of every role's pairs; what does not fit the model is left out, and counted."""
+    """The tokens of every role's pairs, and their states after the frozen layers; what does not fit is left out."""
     work = ser.evolution(context)
     made = work.heads.get(keys.SPLITS)
     inputs: Inputs = {role: made.part(f"{role}.parquet") for role in ("seed", "calibration", "test", "pool")}
@@ -79,6 +80,7 @@ def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     artifact = work.make(keys.ENCODED_PAIRS, "encode", spec, {"backbone": work.backbone(), **inputs})
     if not artifact.reused:
         _tell_lengths(work, artifact)
+    all(work.fill_states(role) for role in ("seed", "calibration", "test", "pool"))  # up to one without room
     return materialized(work, artifact)
 
 

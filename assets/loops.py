@@ -59,13 +59,14 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
             "reward_model": work.heads.get(before).part("rm"),
             "heldout": sure.part("temperature.json"),
             "scales": heldout.part("temperature.json"),
-            "states": work.trunk("pool"),
+            "encoded": work.tokens("pool"),
             "kept": kept_before(work, k) if method.pool == "shrinks" else [],
         }
         unseen = method.label_with == "unseen" and k > 1  # the seed's members have seen no label of the pool
         if unseen:
             inputs["units"] = work.heads.get(keys.SPLITS).part("units.parquet")
-        artifact = work.make(keys.self_labels(k), "label", LabelSpec(arithmetic=work.arithmetic, unseen=unseen), inputs)
+        spec, caches = LabelSpec(arithmetic=work.arithmetic), {"states": work.states("pool")}
+        artifact = work.make(keys.self_labels(k), "label", spec, inputs, caches)
         yield materialized(work, artifact, _pictures(work, artifact))
 
     return self_labels
@@ -147,7 +148,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
             keys.model_of(k),
             human=[work.pairs("seed")],
             pseudo=kept if method.replay == "all" else kept[-1:],
-            states=[work.trunk("seed"), work.trunk("pool")],
+            roles=["seed", "pool"],
             epochs=work.settings.student_epochs,
             starts=work.members(work.heads.get(before)) if method.student == "continue" else (),
         )

@@ -7,7 +7,7 @@ import dagster as dg
 from assets.results import materialized, measured, passed_through
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
-from resources.artifacts import Artifact, Inputs, Part
+from resources.artifacts import Artifact, Caches, Inputs, Part
 from resources.evolution import Evolution
 from ser.data.pairs import keyed_hash
 from ser.stages.ensemble import EnsembleSpec
@@ -21,7 +21,7 @@ def train_and_measure(
     *,
     human: list[Part],
     pseudo: list[Part],
-    states: list[Part],
+    roles: list[str],
     epochs: int,
     starts: Sequence[Part] = (),
     left_out: Sequence[Part] = (),
@@ -31,6 +31,7 @@ def train_and_measure(
     `starts` are the models that the members are trained on from; without them they start from the backbone.
     """
     method, members = work.settings.method, []
+    caches: Caches = {"states": [work.states(role) for role in roles]}
     unseen = bool(pseudo) and method.label_with == "unseen"
     for member in range(method.teachers):
         spec = TrainRewardModelSpec(
@@ -46,7 +47,7 @@ def train_and_measure(
             "backbone": work.backbone(),
             "human": human,
             "pseudo": pseudo,
-            "states": states,
+            "encoded": [work.tokens(role) for role in roles],
             "left_out": list(left_out),
         }
         if starts:
@@ -56,7 +57,7 @@ def train_and_measure(
         # The first member is what the model would be without others, and is stored as that.
         stored_as = key if member == 0 else keys.member_of(key, member)
         stands_for = None if method.teachers == 1 else keys.member_of(key, member)
-        members.append(work.make(stored_as, "train_reward_model", spec, inputs, stands_for))
+        members.append(work.make(stored_as, "train_reward_model", spec, inputs, caches, stands_for))
     model = members[0] if method.teachers == 1 else _put_together(work, key, members)
     return model, work.heldout(model)
 
@@ -112,7 +113,7 @@ def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materiali
         keys.SEED_RM,
         human=[work.pairs("seed")],
         pseudo=[],
-        states=[work.trunk("seed")],
+        roles=["seed"],
         epochs=work.settings.reward_model.seed_epochs,
     )
     return materialized(work, model, measured(heldout))

@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 
 from bench.measure import table
+from bench.ours import with_states
 from bench.stamp import machine, versions
 from bench.workload import MAX_LENGTH, Workload, fitting, model_folder
 from resources.landing.comparison import Row
 from resources.settings import ROOT
-from ser.data.encoded import write_encoded
+from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import hard_target, unit_interval
 from ser.errors import SerError
@@ -99,14 +100,14 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
         states = {}
         for part, rows in (("train", chosen), ("test", test)):
             pairs = [encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in rows]
-            states[part] = _states(model, pairs, folder / part)
+            states[part] = _states(model, pairs, folder / part, Arithmetic(dtype=dtype))
         examples = sorted(states["train"].pairs(), key=lambda item: item.pair.pair_id)
         train(
             model, [Example(item, hard_target(labels[item.pair.pair_id])) for item in examples], settings,
             epochs=settings.seed_epochs, random_seed=seed, out=folder, progress=silent,
         )  # fmt: skip
         merged = RewardModel.load(model_folder(), folder / "rm", Arithmetic(dtype=dtype), merged=True)
-        scored = sorted(score(merged, states["test"], len(test), silent), key=lambda one: one.pair_id)
+        scored = sorted(score(merged, states["test"]), key=lambda one: one.pair_id)
     correct = [one.margin * (1 if labels[one.pair_id] == "a" else -1) > 0 for one in scored]
     bits = "".join(str(int(one)) for one in correct)
     today = datetime.now(UTC).date().isoformat()
@@ -130,11 +131,11 @@ def _split(rows: Sequence[Row], tested: int) -> tuple[list[Row], list[Row]]:
     return ordered[:at], ordered[at:]
 
 
-def _states(model: RewardModel, pairs: Sequence[EncodedPair], folder: Path) -> PairStates:
+def _states(model: RewardModel, pairs: Sequence[EncodedPair], folder: Path, arithmetic: Arithmetic) -> PairStates:
     folder.mkdir()
     write_encoded(pairs, folder)
-    write_states(model, folder, silent)
-    return PairStates(folder)
+    write_states(model, folder / ENCODED_NAME, folder, arithmetic)
+    return with_states(model, folder, arithmetic)
 
 
 def _results(data: str, top: float) -> list[dict[str, str]]:

@@ -20,7 +20,6 @@ from resources.landing.zone import Landing
 from resources.settings import Backbone, Settings
 from ser.data import tables
 from ser.data.pairs import unit_interval
-from ser.method.scored import Scored
 from ser.progress import silent
 from ser.specs import Roles, Thresholds
 from ser.stages.filter_pairs import FilterPairsSpec
@@ -97,9 +96,10 @@ def _split(work: Evolution) -> Any:
     return work.make("splits", "split", SplitSpec(roles=Roles()), parts)
 
 
-def _stub(pool: Path) -> Iterator[Scored]:
+def _stub(pool: Path) -> Iterator[dict[str, Any]]:
     for row in tables.read(pool, columns=["pair_id"]):
-        yield Scored(row["pair_id"], 4 * unit_interval("a", row["pair_id"]), 4 * unit_interval("b", row["pair_id"]))
+        rewards = {f"reward_{side}": 4 * unit_interval(side, row["pair_id"]) for side in "ab"}
+        yield row | rewards | {"spread": None}
 
 
 if __name__ == "__main__":

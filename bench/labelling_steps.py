@@ -16,7 +16,7 @@ from bench.bookkeeping_steps import Steps
 from resources.landing.comparison import Row
 from resources.landing.shapes.reader import ShapeReader
 from ser.data import tables
-from ser.data.encoded import write_encoded
+from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import encode_pair
 from ser.data.pairs import Pair
 from ser.models.backbone import load_tokenizer
@@ -49,7 +49,12 @@ def main() -> None:
     steps = Steps()
     steps.step("tokens and trunk states", lambda: _states(root, backbone))
     pool = LabelInputs(
-        backbone=backbone, reward_model=root / "rm", heldout=root / "heldout.json", states=root / "states", kept=[]
+        backbone=backbone,
+        reward_model=root / "rm",
+        heldout=root / "heldout.json",
+        encoded=root / "tokens" / ENCODED_NAME,
+        states=root / "states",
+        kept=[],
     )
     steps.step("labels", lambda: label.run(LabelSpec(arithmetic=Arithmetic()), pool, root / "labels", silent))
     print(json.dumps(steps.measured))
@@ -61,7 +66,7 @@ def _states(root: Path, backbone: Path) -> None:
     (root / "tokens").mkdir()
     write_encoded((encode_pair(tokenizer, pair, Encoding().max_length) for pair in pairs), root / "tokens")
     spec = TrunkSpec(arithmetic=Arithmetic(), top=RewardTraining().lora.top)
-    trunk.run(spec, TrunkInputs(encoded=root / "tokens", backbone=backbone), root / "states", silent)
+    trunk.run(spec, TrunkInputs(encoded=root / "tokens" / ENCODED_NAME, backbone=backbone), root / "states", silent)
 
 
 def _pairs(file: Path) -> Iterator[dict[str, str]]:

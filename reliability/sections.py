@@ -68,7 +68,7 @@ def _where(found: list[Kill]) -> str:
 def _stage(label: str) -> str:
     """The kind of work behind a label."""
     name = label.rsplit("/", 1)[-1]
-    if label.startswith("trunk/"):
+    if label.startswith("states/"):
         return "trunk"
     if name.endswith(".heldout"):
         return "heldout"
@@ -136,11 +136,11 @@ def _fuzz(project: Project, options: Options) -> str:
 
 
 KEEPS = {
-    "trunk": "states, every few batches (at least 20 times)",
+    "trunk": "states, slice by slice (a second or two, or a 64th)",
     "train": "checkpoints, every 20 steps or less, less than a tenth with the step in hand",
-    "judge_rm": "checkpoints of each fold, scores batch by batch",
-    "heldout": "scores, batch by batch",
-    "self_labels": "scores, batch by batch",
+    "judge_rm": "checkpoints of each fold, scores slice by slice",
+    "heldout": "scores, slice by slice",
+    "self_labels": "scores, slice by slice",
     "ppo_policy": "a checkpoint after every rollout",
     "policy_evaluation": "answers, batch by batch",
     "starting": "nothing had begun",

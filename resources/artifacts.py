@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from resources.code_version import PACKAGES, code_version, git_commit
@@ -85,6 +86,7 @@ class Artifact:
 
 Inputs = Mapping[str, "Part | list[Part]"]
 Adopt = Callable[[Artifact], object]
+Caches = Mapping[str, Path | list[Path]]
 
 
 class ArtifactStore:
@@ -101,11 +103,12 @@ class ArtifactStore:
 
     def make(
         self, key: str, stage: str, spec: Spec, inputs: Inputs, *, progress: Progress, run_id: str = "",
-        adopt: Adopt = lambda artifact: None,
+        adopt: Adopt = lambda artifact: None, caches: Caches = MappingProxyType({}),
     ) -> Artifact:  # fmt: skip
         """The artifact of `stage` (a module of `ser.stages`) on `spec` and `inputs`: found, or made now.
 
-        `adopt` is as in `build`.
+        `adopt` is as in `build`. `caches` are inputs that are not part of the version: folders that save work if they
+        are there.
 
         Raises:
             DiskFullError: what is finished is kept.
@@ -117,13 +120,13 @@ class ArtifactStore:
             "spec": spec.model_dump(),
             "inputs": {name: _described(part) for name, part in inputs.items()},
             "run_id": run_id,
-            "execution": self.execution.model_dump() | {"devices": device_names(spec)},
+            "execution": self.execution.model_dump() | {"devices": device_names(spec), "caches": _present(caches)},
         }
 
         def work(out: Path) -> dict[str, Any]:
-            return self.launcher(Job.of(stage, spec, _paths(inputs), out, self.execution), progress)
+            return self.launcher(Job.of(stage, spec, {**_paths(inputs), **caches}, out, self.execution), progress)
 
-        return self.build(key, _version(module, spec, inputs), work, facts, progress, adopt)
+        return self.build(key, version_of(stage, spec, inputs), work, facts, progress, adopt)
 
     def build(
         self,
@@ -187,9 +190,10 @@ class ArtifactStore:
         return Artifact(key, version, place, reused=True)
 
 
-def _version(module: str, spec: Spec, inputs: Inputs) -> str:
+def version_of(stage: str, spec: Spec, inputs: Inputs) -> str:
+    """What names a stage's work: its code, what it is told, and the content of what it reads."""
     content = {
-        "code": code_version(module),
+        "code": code_version(module_of(stage)),
         "spec": spec.model_dump(),
         "inputs": {
             name: [one.digest for one in part] if isinstance(part, list) else part.digest
@@ -201,6 +205,14 @@ def _version(module: str, spec: Spec, inputs: Inputs) -> str:
 
 def _paths(inputs: Inputs) -> dict[str, Path | list[Path]]:
     return {name: [one.path for one in part] if isinstance(part, list) else part.path for name, part in inputs.items()}
+
+
+def _present(caches: Caches) -> dict[str, bool]:
+    """Which of some caches are there."""
+    return {
+        name: all(path.exists() for path in (cache if isinstance(cache, list) else [cache]))
+        for name, cache in caches.items()
+    }
 
 
 def _described(part: Part | list[Part]) -> Any:

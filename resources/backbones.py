@@ -1,13 +1,10 @@
 """Where the backbone comes from: the embedded model, a local folder, or the hub when the settings name one."""
 
-import hashlib
-import json
 from importlib import metadata
 from pathlib import Path
 
 from resources.artifacts import ArtifactStore, Part
-from resources.disk import file_digest
-from resources.manifests import file_digests
+from resources.known_models import hub_digest, known_digest
 from resources.settings import Backbone, settings_file
 from ser.errors import SerError
 from ser.progress import Progress
@@ -18,14 +15,15 @@ MODEL_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 
 def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Part:
-    """The model folder of the settings, and the digest of everything in it.
+    """The model folder of the settings, and what stands for its content: its digest, or the commit of a hub model.
 
     Raises:
         SerError: there is no such model, or it cannot be fetched.
     """
+    root = store.root.parent
     if settings.model == "embedded":
         gguf = embedded_file()
-        part = Part(gguf, file_digest(gguf))
+        part = Part(gguf, known_digest(root, gguf))
         artifact = store.make(
             "backbone/embedded",
             "embedded_backbone",
@@ -35,10 +33,10 @@ def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Pa
         )
         return artifact.part("model")
     folder = local_folder(settings.model)
-    if not folder.is_dir():
-        folder = fetch_from_hub(settings, MODEL_FILES)
-    digest = hashlib.sha256(json.dumps(file_digests(folder), sort_keys=True).encode()).hexdigest()
-    return Part(folder, digest)
+    if folder.is_dir():
+        return Part(folder, known_digest(root, folder))
+    folder = fetch_from_hub(settings, MODEL_FILES)
+    return Part(folder, hub_digest(settings.model, folder))
 
 
 def local_folder(model: str) -> Path:

@@ -1,28 +1,28 @@
 """The evolution: one snapshot under one set of settings, as one object that everything else speaks of."""
 
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from resources import asset_keys as keys
-from resources.artifacts import Artifact, ArtifactStore, DiskFullError, Inputs, Part
+from resources.artifacts import Artifact, ArtifactStore, Caches, Inputs, Part, version_of
 from resources.audit.record import EvolutionRecord
 from resources.backbones import backbone
+from resources.caches import fill_states, states_folder
 from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.reporter import Reporter
 from resources.settings import Settings
+from ser.data.encoded import ENCODED_NAME
 from ser.errors import SerError
 from ser.method.gate import SeedData, describe_gate, is_shown
 from ser.specs import Gate, Spec
 from ser.stages.heldout import HeldoutSpec
+from ser.stages.job import Job
 from ser.stages.trunk import TrunkSpec
-
-_WITHOUT_STATES: set[tuple[Path, str, str]] = set()
-"""Data root, run and key of the trunks that there was no room for: each asset of a run has a workshop of its own."""
 
 
 class Evolution:
@@ -75,13 +75,28 @@ class Evolution:
 
     # Making.
 
-    def make(self, key: str, stage: str, spec: Spec, inputs: Inputs, stands_for: str | None = None) -> Artifact:
+    def make(
+        self,
+        key: str,
+        stage: str,
+        spec: Spec,
+        inputs: Inputs,
+        caches: Caches = MappingProxyType({}),
+        stands_for: str | None = None,
+    ) -> Artifact:
         """Make or reuse the artifact of an asset, and let the asset's key, or `stands_for`, stand for it."""
-        adopt = partial(self.heads.set, key=stands_for)
-        progress = self.progress(stands_for or key)
-        artifact = self.store.make(key, stage, spec, inputs, progress=progress, run_id=self.run_id, adopt=adopt)
+        artifact = self.store.make(
+            key,
+            stage,
+            spec,
+            inputs,
+            progress=self.progress(stands_for or key),
+            run_id=self.run_id,
+            adopt=partial(self.heads.set, key=stands_for),
+            caches=caches,
+        )
         if artifact.reused:
-            self._log(f"{key}: reused {artifact.version}")
+            self._log(f"{stands_for or key}: reused {artifact.version}")
         return artifact
 
     def progress(self, label: str) -> Reporter:
@@ -99,34 +114,35 @@ class Evolution:
         """The model folder of the settings, before any training of ours."""
         return backbone(self.settings.backbone, self.store, self.progress(keys.BACKBONE))
 
-    def trunk(self, role: str) -> Part:
-        """The states of the pairs of one role after the frozen layers, computed once for all reward models."""
-        return self._trunk(role).whole()
+    def tokens(self, role: str) -> Part:
+        """The tokens of the pairs of one role."""
+        return self.heads.get(keys.ENCODED_PAIRS).part(f"{role}/{ENCODED_NAME}")
+
+    def states(self, role: str) -> Path:
+        """Where the states of the pairs of one role after the frozen layers are cached, if they are."""
+        return states_folder(self.root, version_of("trunk", *self._trunk(role)))
+
+    def fill_states(self, role: str) -> bool:
+        """Pass the pairs of one role through the frozen layers, once for all reward models.
+
+        Without disk space for the states that is said, and the run goes on: whatever needs them computes them.
+        """
+        spec, inputs = self._trunk(role)
+        paths = {name: part.path for name, part in inputs.items()}
+        job = Job.of("trunk", spec, paths, self.states(role), self.store.execution)
+        progress = self.progress(f"states/{role}")
+        filled = fill_states(job, self.store.launcher, progress)
+        if not filled:
+            progress.warn(f"no disk space for {job.out}: the states are not kept, and the run takes longer.")
+        return filled
+
+    def _trunk(self, role: str) -> tuple[TrunkSpec, dict[str, Part]]:
+        spec = TrunkSpec(arithmetic=self.arithmetic, top=self.settings.reward_model.lora.top)
+        return spec, {"encoded": self.tokens(role), "backbone": self.backbone()}
 
     def pairs(self, role: str) -> Part:
         """The table of the pairs of one role that fit the tokenizer; of seed, calibration and test with their label."""
         return self.heads.get(keys.ENCODED_PAIRS).part(f"{role}.parquet")
-
-    def _trunk(self, role: str) -> Artifact:
-        """The artifact of the states of one role.
-
-        Without disk space for them only the tokens are kept, until the end of the run: what is made from one table of
-        tokens must not be made again because there was space later.
-        """
-        top = self.settings.reward_model.lora.top
-        spec = TrunkSpec(arithmetic=self.arithmetic, top=top)
-        inputs: Inputs = {"encoded": self.heads.get(keys.ENCODED_PAIRS).part(role), "backbone": self.backbone()}
-        key = f"trunk/{role}"
-        this_run = (self.root, self.run_id, key)
-        if this_run not in _WITHOUT_STATES:
-            try:
-                return self.make(key, "trunk", spec, inputs)
-            except DiskFullError as error:
-                if error.folder.exists():
-                    shutil.rmtree(error.folder)
-                _WITHOUT_STATES.add(this_run)
-                self.progress(key).warn(f"{error} In this run the states are not kept: it takes longer.")
-        return self.make(key, "trunk", spec.model_copy(update={"keep_states": False}), inputs)
 
     def heldout(self, reward_model: Artifact) -> Artifact:
         """Calibration and test scores of a reward model, its temperature and its metrics."""
@@ -136,11 +152,12 @@ class Evolution:
             "calibration": self.pairs("calibration"),
             "test": self.pairs("test"),
             "judge": self.heads.get(keys.SPLITS).part("judge.parquet"),
-            "calibration_states": self.trunk("calibration"),
-            "test_states": self.trunk("test"),
+            "calibration_encoded": self.tokens("calibration"),
+            "test_encoded": self.tokens("test"),
         }
+        caches: Caches = {f"{split}_states": self.states(split) for split in ("calibration", "test")}
         spec = HeldoutSpec(arithmetic=self.arithmetic)
-        return self.make(keys.heldout_of(reward_model.key), "heldout", spec, inputs)
+        return self.make(keys.heldout_of(reward_model.key), "heldout", spec, inputs, caches)
 
     # What became of it.
 

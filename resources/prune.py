@@ -108,6 +108,12 @@ def _gone(root: Path, one: Doomed, old: set[str]) -> bool:
             one.path.unlink(missing_ok=True)
         case "damaged":
             shutil.rmtree(one.path)
+        case "cache":
+            try:
+                with only_writer(one.path, wait=False):
+                    shutil.rmtree(one.path)
+            except BlockingIOError:
+                return False
         case "record":
             _clear(one.path, one.record_stays)
         case _:

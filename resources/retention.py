@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from resources.caches import every_cache
 from resources.heads import every_head
 from resources.landing.store import DatasetStore
 from resources.lineage import Identity, embedded_in_use, lineage
+from resources.manifests import read_manifest
 from resources.store_contents import EMBEDDED, Contents, Stored
 
 DAY = 86400
@@ -29,7 +31,7 @@ class Snapshots:
 class Doomed:
     """A folder of the store, or a file beside it, that may go; of a folder whose `record_stays` the rest."""
 
-    what: Literal["file", "damaged", "unfinished", "record", "artifact"]
+    what: Literal["file", "cache", "damaged", "unfinished", "record", "artifact"]
     path: Path
     bytes: int
     why: str
@@ -75,6 +77,7 @@ def doomed(root: Path, found: Contents, old: set[str], *, busy: bool) -> Iterato
     whole |= {one.identity for one in found.artifacts if busy and one.key == EMBEDDED}
     whole |= embedded_in_use(found, whole)
     yield from _files(root, old)
+    yield from _caches(root, found, whole) if not busy else ()
     for one in found.damaged:
         yield Doomed("damaged", one.path, one.bytes, "damaged, and was put aside", one)
     for one in found.unfinished if not busy else []:
@@ -91,6 +94,19 @@ def doomed(root: Path, found: Contents, old: set[str], *, busy: bool) -> Iterato
             why = "of an old snapshot" if one.identity in past else "no head refers to it"
             stays = one.identity in recorded
             yield Doomed("artifact", one.path, one.heavy if stays else one.bytes, why, one, stays)
+
+
+def _caches(root: Path, found: Contents, whole: set[Identity]) -> Iterator[Doomed]:
+    """Caches of tokens that no whole artifact has."""
+    tokens = {
+        digest
+        for one in found.artifacts
+        if one.key == "encoded_pairs" and one.identity in whole
+        for digest in read_manifest(one.path, one.key)["files"].values()
+    }
+    for cache in every_cache(root):
+        if cache.encoded not in tokens:
+            yield Doomed("cache", cache.folder, cache.bytes, "states of tokens that nobody needs")
 
 
 def _files(root: Path, old: set[str]) -> Iterator[Doomed]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from resources.caches import every_cache
 from resources.heads import every_head
 from resources.manifests import MANIFEST
 from resources.pruned import KEPT, PREFIX
@@ -61,7 +62,7 @@ def contents(root: Path) -> Contents:
 
 def store_summary(root: Path) -> dict[str, Any]:
     """The numbers of `ser status`: artifacts and bytes per kind of asset key, and what could go."""
-    found = contents(root)
+    found, caches = contents(root), list(every_cache(root))
     referred = {(head.key, head.version) for head in every_head(root)}
     kinds: dict[str, list[Stored]] = {}
     for stored in found.artifacts:
@@ -74,6 +75,7 @@ def store_summary(root: Path) -> dict[str, Any]:
         "unfinished": _sum(found.unfinished, "folders"),
         "damaged": _sum(found.damaged, "folders"),
         "pruned": _sum(found.records, "records"),
+        "caches": {"caches": len(caches), "bytes": sum(one.bytes for one in caches)},
     }
 
 

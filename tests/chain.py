@@ -17,7 +17,6 @@ from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.settings import load_settings
 from ser.data import tables
-from ser.models.states import PairStates
 from ser.progress import Progress
 from ser.stages.job import Job
 from ser.stages.label import LabelInputs
@@ -91,7 +90,8 @@ def inject(monkeypatch: pytest.MonkeyPatch, probabilities: Probabilities) -> Non
         inputs, out = job.inputs, job.out
         loop = int(out.parts[-3].removeprefix("loop_"))
         taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
-        pool = sorted(one.pair.pair_id for one in PairStates(inputs.states).pairs() if one.pair.pair_id not in taken)
+        encoded = tables.read(inputs.encoded, columns=["pair_id"])
+        pool = sorted(row["pair_id"] for row in encoded if row["pair_id"] not in taken)
         rows = []
         for number, pair_id in enumerate(pool):
             p_a, p_b = probabilities(loop, number, pair_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ser.data import tables
-from ser.data.encoded import write_encoded
+from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import Pair, canonical_prompt, ordered, pair_id
 from ser.models.backbone import load_tokenizer
@@ -37,13 +37,15 @@ def encoded_pairs(backbone: Path, n: int, seed: int = 0, max_length: int = 128) 
 
 def pass_trunk(
     pairs: Path, backbone: Path, out: Path, arithmetic: Arithmetic, top: float, max_length: int = 128
-) -> None:
-    """Write the tokens of a table of pairs, and their states after the frozen layers, into `out`."""
+) -> Path:
+    """Write the tokens of a table of pairs, which are returned, and their states after the frozen layers into `out`."""
     tokenizer, tokens = load_tokenizer(backbone), out.with_name(f"{out.name}_tokens")
     tokens.mkdir()
     rows = tables.read(pairs, columns=tables.PAIRS.names)
     write_encoded((encode_pair(tokenizer, Pair(**row), max_length) for row in rows), tokens)
-    run_stage("trunk", TrunkSpec(arithmetic=arithmetic, top=top), {"encoded": tokens, "backbone": backbone}, out)
+    encoded = tokens / ENCODED_NAME
+    run_stage("trunk", TrunkSpec(arithmetic=arithmetic, top=top), {"encoded": encoded, "backbone": backbone}, out)
+    return encoded
 
 
 def run_stage(

@@ -1,24 +1,26 @@
-"""The pairs of a part as tokens on disk, in the order and the batches of their plan.
+"""The pairs of a part as tokens on disk, in the order of their lengths, cut into the slices of the work on them.
 
 Memory does not grow with the part: it is sorted on disk.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import tee
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ser.data import tables
-from ser.data.batches import batch_numbers
 from ser.data.encoding import EncodedPair
 from ser.kept import keep_as, put_in_place
+from ser.slices import slice_tokens
 
 ENCODED = pa.schema(
     [
         ("pair_id", pa.string()),
-        ("batch", pa.int32()),
+        ("slice", pa.int32()),
         ("offset", pa.int64()),
         ("prompt", pa.list_(pa.int32())),
         ("response_a", pa.list_(pa.int32())),
@@ -26,29 +28,32 @@ ENCODED = pa.schema(
         ("cut", pa.int32()),
     ]
 )
-_UNSORTED = pa.schema([("length", pa.int32()), *(field for field in ENCODED if field.name not in ("batch", "offset"))])
+_UNSORTED = pa.schema([("length", pa.int32()), *(field for field in ENCODED if field.name not in ("slice", "offset"))])
 ENCODED_NAME = "encoded.parquet"
 
 
 def write_encoded(pairs: Iterable[EncodedPair], out: Path) -> None:
-    """Write `encoded.parquet`, the tokens of the pairs in the order of their plan, into `out`, unless it is there."""
+    """Write `encoded.parquet`, the tokens of the pairs by their length, into `out`, unless it is there."""
     place, unsorted, whole = out / ENCODED_NAME, keep_as(out, "unsorted"), keep_as(out, ENCODED_NAME)
     if place.exists():
         return
     tables.write(unsorted, _UNSORTED, map(_row, pairs))
-    tables.write(whole, ENCODED, _planned(tables.read_in_order(unsorted, ["length", "pair_id"])))
+    total = sum(row["length"] for row in tables.read(unsorted, columns=["length"]))
+    tables.write(whole, ENCODED, _cut(tables.read_in_order(unsorted, ["length", "pair_id"]), slice_tokens(total)))
     put_in_place(whole, place)
     unsorted.unlink()
 
 
-def read_encoded(folder: Path) -> Iterator[dict[str, Any]]:
-    """The rows of `encoded.parquet` in their order."""
-    return tables.read(folder / ENCODED_NAME)
+def read_slices(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """The slices of an `encoded.parquet`: their numbers, from 0 on, and their rows."""
+    for number, rows in groupby(tables.read(path), key=lambda row: row["slice"]):
+        yield number, list(rows)
 
 
-def count_encoded(folder: Path) -> int:
-    """How many pairs there are."""
-    return tables.count(folder / ENCODED_NAME)
+def count_slices(path: Path) -> int:
+    """How many slices an `encoded.parquet` has."""
+    largest = pc.max(pq.read_table(path, columns=["slice"])["slice"]).as_py()
+    return 0 if largest is None else largest + 1
 
 
 def _row(pair: EncodedPair) -> dict[str, Any]:
@@ -62,10 +67,11 @@ def _row(pair: EncodedPair) -> dict[str, Any]:
     }
 
 
-def _planned(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Sorted rows with their batch, and the tokens before them."""
-    rows, same = tee(rows)
-    offset = 0
-    for row, number in zip(rows, batch_numbers(row["length"] for row in same), strict=True):
-        yield row | {"batch": number, "offset": offset}
-        offset += row["length"]
+def _cut(rows: Iterator[dict[str, Any]], tokens: int) -> Iterator[dict[str, Any]]:
+    """Sorted rows with their slice, of about so many `tokens`, and the tokens before them in it."""
+    number = offset = before = 0
+    for row in rows:
+        if offset and before // tokens != (before - offset) // tokens:
+            number, offset = number + 1, 0
+        yield row | {"slice": number, "offset": offset}
+        offset, before = offset + row["length"], before + row["length"]

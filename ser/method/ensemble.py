@@ -1,10 +1,12 @@
 """The model of the seed and of each loop is its ensemble: one member for each teacher of the recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ser.method.scored import Scored
+from ser.method.selection import fold_of
 from ser.specs import Scale
 
 
@@ -46,6 +48,27 @@ def by_unseen_member(rewards: Sequence[np.ndarray], scales: Sequence[Scale], fol
         folds: [N] of each pair (`ser.method.selection.fold_of`), which is the number of its member.
     """
     return EnsembleRewards(_scaled(rewards, scales)[folds, np.arange(len(folds))], None)
+
+
+def ensemble_scores(members: Sequence[Sequence[Scored]], scales: Sequence[Scale]) -> list[Scored]:
+    """What the ensemble says of pairs that each of its members has scored, in one order."""
+    return _named(members, combine(_rewards(members), scales).rewards)
+
+
+def unseen_scores(
+    members: Sequence[Sequence[Scored]], scales: Sequence[Scale], groups: Mapping[str, str]
+) -> list[Scored]:
+    """What a labelling with `unseen` would say of pairs that no member has trained on: each is asked for its folds."""
+    folds = np.array([fold_of(groups[one.pair_id], len(members)) for one in members[0]])
+    return _named(members, by_unseen_member(_rewards(members), scales, folds).rewards)
+
+
+def _rewards(members: Sequence[Sequence[Scored]]) -> list[np.ndarray]:
+    return [np.array([(one.reward_a, one.reward_b) for one in member]).reshape(-1, 2) for member in members]
+
+
+def _named(members: Sequence[Sequence[Scored]], rewards: np.ndarray) -> list[Scored]:
+    return [Scored(one.pair_id, a, b) for one, (a, b) in zip(members[0], rewards.tolist(), strict=True)]
 
 
 def _scaled(rewards: Sequence[np.ndarray], scales: Sequence[Scale]) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 from ser.method.calibration import confidence, expected_calibration_error, fit_temperature, log_loss
 from ser.method.scored import Scored
 from ser.method.stats import share
+from ser.specs import Scale
 
 
 def correct_margin(scored: Scored, preferred: str) -> float:
@@ -19,6 +20,13 @@ def accuracy(margins: Sequence[float], groups: Sequence[str]) -> dict[str, float
     Pairs of one of the `groups` (`tables.groups`) are not independent, and the interval is as wide as that asks.
     """
     return share([float(margin > 0) for margin in margins], groups)
+
+
+def scale_of(scored: Sequence[Scored], labels: Mapping[str, str]) -> Scale:
+    """The mean reward and the temperature of an ensemble's member, from calibration pairs."""
+    rewards = [reward for one in scored for reward in (one.reward_a, one.reward_b)]
+    temperature = fit_temperature([correct_margin(one, labels[one.pair_id]) for one in scored])
+    return Scale(offset=sum(rewards) / len(rewards), temperature=temperature)
 
 
 def measure(

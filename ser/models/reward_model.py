@@ -134,6 +134,12 @@ class RewardModel(nn.Module):
         return self(pack(list(pairs)).to(self.device))
 
 
+def trunk_layers(backbone: Path, lora: Lora) -> int:
+    """How many layers at the bottom of a model folder such an adapter leaves as they are."""
+    config = json.loads((backbone / "config.json").read_text())
+    return lora.frozen_layers(config["num_hidden_layers"]) if config["model_type"] in PACKABLE else 0
+
+
 def first_adapted(config: Any) -> int:
     """The lowest layer that an adapter with this PEFT configuration changes."""
     return min(config.layers_to_transform or [0])

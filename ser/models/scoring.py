@@ -1,48 +1,66 @@
-"""Scoring encoded pairs with a reward model, batch by batch in the order of their plan."""
+"""Scoring encoded pairs with a reward model, slice by slice, in batches of similar length."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 
-from ser.kept import Journal
+from ser.data.batches import TOKENS
 from ser.method.scored import Scored
 from ser.models.reward_model import RewardModel
-from ser.models.states import EncodedStates, PairStates, collate
+from ser.models.states import EncodedStates, PairStates, batches, collate
 from ser.progress import Progress
+from ser.slices import Slices
+
+_REWARDS = np.dtype("<f4")
+Wanted = Callable[[str], bool]
 
 
-def score_batches(model: RewardModel, batches: Iterable[Sequence[EncodedStates]]) -> Iterator[list[Scored]]:
-    """The rewards of the pairs of each batch."""
-    for batch in batches:
-        yield _scored(batch, _rewards(model, batch))
+def all_pairs(pair_id: str) -> bool:
+    """Every pair is wanted."""
+    return True
 
 
 def score(
-    model: RewardModel,
-    states: PairStates,
-    total: int,
-    progress: Progress,
-    wanted: Callable[[str], bool] = lambda pair_id: True,
-    *,
-    before: int = 0,
-    journal: Journal | None = None,
+    model: RewardModel, pairs: PairStates, wanted: Wanted = all_pairs, batch_tokens: int = TOKENS
 ) -> Iterator[Scored]:
-    """The rewards of every wanted pair of a part; memory does not grow with the texts.
+    """The rewards of every wanted pair; memory does not grow with the texts."""
+    for _, items in pairs.slices():
+        chosen = [item for item in items if wanted(item.pair.pair_id)]
+        yield from _scored(chosen, _rewards(model, chosen, batch_tokens))
 
-    `progress` counts from `before`, the pairs of earlier parts, to `total`. What the journal of a killed process holds
-    is not computed again.
+
+def score_slices(
+    model: RewardModel,
+    pairs: PairStates,
+    slices: Slices,
+    progress: Progress,
+    wanted: Wanted = all_pairs,
+    *,
+    total: int,
+    before: int = 0,
+    batch_tokens: int = TOKENS,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Write the rewards of the wanted pairs of each missing slice, two float32 a pair.
+
+    `progress` counts from `before`, the pairs of earlier parts, to `total`.
     """
-    done = before
-    chosen = ([item for item in batch if wanted(item.pair.pair_id)] for batch in states.batches())
-    for number, items in enumerate(filter(None, chosen)):
-        known = journal is not None and number < len(journal.found)
-        rewards = journal.found[number] if journal and known else _rewards(model, items)
-        if journal and not known:
-            journal.add(rewards)
-        yield from _scored(items, rewards)
-        done += len(items)
-        if not known:
+    missing, done = set(slices.missing(rank, world)), before
+    for number, items in pairs.slices() if missing else ():
+        chosen = [item for item in items if wanted(item.pair.pair_id)]
+        done += len(chosen)
+        if number in missing:
+            slices.write(number, np.array(_rewards(model, chosen, batch_tokens), _REWARDS).tobytes())
             progress(done, total, "pairs")
+
+
+def read_scores(pairs: PairStates, slices: Slices, wanted: Wanted = all_pairs) -> Iterator[Scored]:
+    """What `score_slices` wrote for these pairs."""
+    for (_, items), data in zip(pairs.slices(), slices.read_all(), strict=True):
+        chosen = [item for item in items if wanted(item.pair.pair_id)]
+        yield from _scored(chosen, np.frombuffer(data, _REWARDS).reshape(-1, 2).tolist())
 
 
 def _scored(items: Sequence[EncodedStates], rewards: Sequence[Sequence[float]]) -> list[Scored]:
@@ -50,5 +68,6 @@ def _scored(items: Sequence[EncodedStates], rewards: Sequence[Sequence[float]]) 
 
 
 @torch.inference_mode()
-def _rewards(model: RewardModel, items: Sequence[EncodedStates]) -> list[list[float]]:
-    return model(*collate(items, model.device)).tolist()
+def _rewards(model: RewardModel, items: Sequence[EncodedStates], batch_tokens: int) -> list[list[float]]:
+    parts = (model(*collate(batch, model.device)).tolist() for batch in batches(items, batch_tokens))
+    return [two for part in parts for two in part]

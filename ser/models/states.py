@@ -1,127 +1,180 @@
-"""Pairs as the trunk leaves them: token ids and hidden states after the frozen layers, kept on disk.
+"""Pairs as the trunk leaves them: token ids and, from a cache on disk, hidden states after the frozen layers.
 
 Every reward model over one backbone shares its frozen trunk, so each pair passes through it once; training and
-scoring run the layers above it only. With an adapter on all layers there are no states, and the tokens serve.
+scoring run the layers above it only. What the cache lacks goes through the trunk again, to the same states: bit for bit
+where the batches are the same, else within rounding.
 """
 
+import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from ser.appending import GrowingFile
-from ser.data.encoded import count_encoded, read_encoded
+from ser.data import tables
+from ser.data.batches import TOKENS, batch_numbers
+from ser.data.encoded import count_slices, read_slices
 from ser.data.encoding import EncodedPair
 from ser.data.packing import PackedBatch, pack
 from ser.kept import write_text
 from ser.models.reward_model import RewardModel
-from ser.progress import Progress
+from ser.progress import Progress, silent
+from ser.slices import Slices
+from ser.specs import Arithmetic
+
+FACTS = "cache.json"
+"""Says what the states in a folder are of: written before the first of them."""
 
 
-def write_states(model: RewardModel, out: Path, progress: Progress) -> None:
-    """Write the states of the pairs in `encoded.parquet` of `out`, in its order, as `states.bin` ([tokens, H]).
+def write_states(
+    model: RewardModel,
+    encoded: Path,
+    folder: Path,
+    arithmetic: Arithmetic,
+    progress: Progress = silent,
+    *,
+    batch_tokens: int = TOKENS,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Write the states ([tokens, H] a slice) of the pairs in `encoded`, as far as they are missing in `folder`.
 
-    Nothing is written if the trunk is empty. Continues a `states.bin` that a killed run left in `out`; the bytes
-    are the same as without the kill.
+    Nothing but the facts is written if the trunk is empty. Several processes may share out the slices.
     """
-    shape = out / "shape.json"
-    if model.trunk == 0 or shape.exists():
-        return
-    part = PairStates(out)
-    done, total = 0, len(part)
-    with GrowingFile(out / "states.bin") as file:
-        for number, batch in enumerate(part.batches()):
-            done += len(batch)
-            if number >= file.batches:
-                pairs = [item.pair for item in batch]
-                states = model.trunk_states(pack(pairs).to(model.device))
-                data = b"".join(_bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True))
-                file.add(data, len(batch) / total)
-                progress(done, total, "pairs")
-    described = {"hidden_size": model.classifier.config.hidden_size, "storage": _storage(model)}
-    write_text(shape, json.dumps(described) + "\n")
+    slices = Slices(folder, count_slices(encoded) if model.trunk else 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = _facts(encoded, model.trunk, arithmetic) | {"slices": slices.count}
+    shape = {"hidden_size": model.classifier.config.hidden_size, "storage": _storage(model)}
+    write_text(folder / FACTS, json.dumps(facts | shape, sort_keys=True) + "\n")
+    missing = set(slices.missing(rank, world))
+    pairs, done = PairStates(encoded), 0
+    for number, items in pairs.slices() if missing else ():
+        done += len(items)
+        if number in missing:
+            slices.write(number, b"".join(_pass(model, batch) for batch in batches(items, batch_tokens)))
+            progress(done, len(pairs), "pairs")
+
+
+def _pass(model: RewardModel, items: "Sequence[EncodedStates]") -> bytes:
+    pairs = [item.pair for item in items]
+    states = model.trunk_states(pack(pairs).to(model.device))
+    return b"".join(_bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True))
+
+
+class StatesCache:
+    """States on disk, of which any slice may be missing, damaged or removed at any time: then it has none."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any]):
+        self._slices = Slices(folder, facts["slices"])
+        self._storage, self._hidden_size = np.dtype(facts["storage"]), facts["hidden_size"]
+        self._whole: dict[int, bool] = {}
+
+    @classmethod
+    def open(cls, folder: Path | None, encoded: Path, trunk: int, arithmetic: Arithmetic) -> "StatesCache | None":
+        """The cache in `folder`, if it holds the states of these tokens after so many layers in this arithmetic.
+
+        Over which backbone is for whoever names the folder to know.
+        """
+        if folder is None or not (folder / FACTS).exists():
+            return None
+        facts = json.loads((folder / FACTS).read_text())
+        if {name: facts.get(name) for name in _KNOWN} != _facts(encoded, trunk, arithmetic) or not facts["slices"]:
+            return None
+        return cls(folder, facts)
+
+    def read(self, number: int, first: int, tokens: int) -> torch.Tensor | None:
+        """The states [tokens, H] from token `first` of a slice on.
+
+        A slice is checked when it is first read, and removed if it is damaged: the next run makes it again.
+        """
+        path = self._slices.path(number)
+        if number not in self._whole:
+            self._whole[number] = self._slices.is_whole(number)
+            if not self._whole[number]:
+                path.unlink(missing_ok=True)
+        if not self._whole[number]:
+            return None
+        offset = first * self._hidden_size * self._storage.itemsize
+        try:  # read and not mapped: the pages of a map would count as memory of the process
+            flat = np.fromfile(path, self._storage, tokens * self._hidden_size, offset=offset)
+        except FileNotFoundError:
+            self._whole[number] = False
+            return None
+        rows = torch.from_numpy(flat).view(tokens, self._hidden_size)
+        return rows.view(torch.bfloat16) if rows.dtype == torch.int16 else rows
 
 
 class PairStates:
-    """The pairs of one part with their states, read from the folder of `write_encoded` and `write_states`.
+    """The pairs of an `encoded.parquet`, with their states where a cache has them; a slice is in memory at a time."""
 
-    Pairs whose identity is in `without`, all of them pairs of the part, are left out. Little of the part is in
-    memory at a time.
-    """
-
-    def __init__(self, folder: Path, without: Collection[str] = ()):
-        self._folder, self._without = folder, without
-        self._states: StatesFile | None = None
-        if (folder / "shape.json").exists() and count_encoded(folder):
-            shape = json.loads((folder / "shape.json").read_text())
-            self._states = StatesFile(folder / "states.bin", np.dtype(shape["storage"]), shape["hidden_size"])
+    def __init__(self, encoded: Path, cache: StatesCache | None = None):
+        self._encoded, self._cache = encoded, cache
 
     def __len__(self) -> int:
-        return count_encoded(self._folder) - len(self._without)
+        return tables.count(self._encoded)
 
-    def batches(self) -> Iterator[list["EncodedStates"]]:
-        """The part in the order and the batches of its plan."""
-        wanted = (row for row in read_encoded(self._folder) if row["pair_id"] not in self._without)
-        for _, rows in groupby(wanted, key=lambda row: row["batch"]):
-            yield [self._one(row) for row in rows]
+    def slices(self) -> Iterator[tuple[int, list["EncodedStates"]]]:
+        """Every slice with its pairs."""
+        for number, rows in read_slices(self._encoded):
+            yield number, [EncodedStates(row, self._cache) for row in rows]
 
     def pairs(self) -> Iterator["EncodedStates"]:
-        """Every pair of the part."""
-        for batch in self.batches():
-            yield from batch
-
-    def _one(self, row: dict[str, Any]) -> "EncodedStates":
-        pair = EncodedPair(row["pair_id"], row["prompt"], row["response_a"], row["response_b"], row["cut"])
-        return EncodedStates(pair, self._states, row["offset"])
-
-
-class StatesFile(NamedTuple):
-    """A `states.bin`. Read and not mapped: the pages of a map would count as memory of the process."""
-
-    path: Path
-    storage: np.dtype[Any]
-    hidden_size: int
-
-    def read(self, first: int, tokens: int) -> torch.Tensor:
-        """The states [tokens, H] from token `first` on."""
-        offset = first * self.hidden_size * self.storage.itemsize
-        flat = np.fromfile(self.path, self.storage, tokens * self.hidden_size, offset=offset)
-        rows = torch.from_numpy(flat).view(tokens, self.hidden_size)
-        return rows.view(torch.bfloat16) if rows.dtype == torch.int16 else rows
+        """Every pair."""
+        for _, items in self.slices():
+            yield from items
 
 
 class EncodedStates:
     """One encoded pair and where its states lie."""
 
-    __slots__ = ("_states", "offset", "pair")
+    __slots__ = ("_cache", "_offset", "_slice", "pair")
 
-    def __init__(self, pair: EncodedPair, states: StatesFile | None, offset: int):
-        self.pair, self._states, self.offset = pair, states, offset
+    def __init__(self, row: dict[str, Any], cache: StatesCache | None):
+        self.pair = EncodedPair(row["pair_id"], row["prompt"], row["response_a"], row["response_b"], row["cut"])
+        self._cache, self._slice, self._offset = cache, row["slice"], row["offset"]
 
     def states(self) -> torch.Tensor | None:
-        """Hidden states [tokens, H] after the trunk, or None when the trunk is empty."""
-        return None if self._states is None else self._states.read(self.offset, len(self.pair))
+        """Hidden states [tokens, H] after the trunk, or None where they are not known."""
+        return None if self._cache is None else self._cache.read(self._slice, self._offset, len(self.pair))
+
+
+def batches(items: Sequence[EncodedStates], batch_tokens: int) -> Iterator[list[EncodedStates]]:
+    """The pairs of a slice, or some of them, in batches of their order."""
+    numbers = batch_numbers((len(item.pair) for item in items), batch_tokens)
+    for _, group in groupby(zip(numbers, items, strict=True), key=lambda one: one[0]):
+        yield [item for _, item in group]
 
 
 def collate(
     items: Sequence[EncodedStates], device: torch.device | str = "cpu"
 ) -> tuple[PackedBatch, torch.Tensor | None]:
-    """A packed batch of pairs and its states [B, L, H] after the trunk (None when the trunk is empty)."""
+    """A packed batch of pairs and its states [B, L, H] after the trunk (None where those of a pair are not known)."""
     batch = pack([item.pair for item in items]).to(device)
-    states = [item.states() for item in items]
-    known = [state for state in states if state is not None]
-    if not known:
-        return batch, None
+    known: list[torch.Tensor] = []
+    for item in items:
+        states = item.states()
+        if states is None:
+            return batch, None
+        known.append(states)
     return batch, torch.nn.utils.rnn.pad_sequence(known, batch_first=True).to(device)
+
+
+_KNOWN = ("encoded", "trunk", "arithmetic")
+
+
+def _facts(encoded: Path, trunk: int, arithmetic: Arithmetic) -> dict[str, Any]:
+    with encoded.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"encoded": digest, "trunk": trunk, "arithmetic": arithmetic.model_dump()}
 
 
 def _storage(model: RewardModel) -> str:
     """numpy has no bfloat16, so its bytes are stored as 16-bit integers."""
-    return "int16" if model.classifier.model.embed_tokens.weight.dtype == torch.bfloat16 else "float32"
+    return "int16" if model.classifier.dtype == torch.bfloat16 else "float32"
 
 
 def _bytes(states: torch.Tensor) -> bytes:

@@ -1,5 +1,6 @@
 """What the comparison of two policies needs of the models: greedy responses, and the rewards that judge them."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,13 @@ from transformers import PreTrainedModel
 from ser.data.batches import plan
 from ser.data.encoding import EncodedPair
 from ser.errors import SerError
-from ser.kept import Journal, keep_as
+from ser.kept import keep_as
 from ser.method.ensemble import combine
 from ser.models.backbone import load_model
 from ser.models.generation import batches, generate
 from ser.models.reward_model import RewardModel, members_of, refuse_pickles
 from ser.progress import Progress
+from ser.slices import Slices
 from ser.specs import Arithmetic, Scale
 
 
@@ -36,15 +38,14 @@ def greedy_responses(
         progress(before + done, 2 * len(prompts), "responses", note)
 
     model = load_model(backbone, "causal_lm", arithmetic)
-    kept = [Journal(keep_as(out, f"{name}.journal")) for name in ("base", "policy")]
     sizes = (response_tokens, end_token)
-    of_base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), kept[0])
+    of_base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), keep_as(out, "base"))
     refuse_pickles(policy)
     try:
         merged = PeftModel.from_pretrained(model, policy).merge_and_unload()
     except (OSError, ValueError, RuntimeError) as error:
         raise SerError(f"the policy in {policy} cannot be loaded: {error}.") from error
-    of_policy = _greedy(merged, prompts, *sizes, partial(tell, len(prompts), note="policy"), kept[1])
+    of_policy = _greedy(merged, prompts, *sizes, partial(tell, len(prompts), note="policy"), keep_as(out, "policy"))
     return of_base, of_policy
 
 
@@ -54,20 +55,20 @@ def _greedy(
     response_tokens: int,
     end_token: int,
     tell: Callable[[int], None],
-    journal: Journal,
+    folder: Path,
 ) -> list[list[int]]:
-    """Greedy responses, batch by batch: those that a killed process kept are not generated again."""
+    """Greedy responses, a slice for each batch: those that a killed process wrote are not generated again."""
     responses: list[list[int]] = [[] for _ in prompts]
-    done = 0
-    for number, rows in enumerate(batches(prompts, response_tokens)):
+    plan = batches(prompts, response_tokens)
+    slices, done = Slices(folder, len(plan)), 0
+    missing = set(slices.missing())
+    for number, rows in enumerate(plan):
         done += len(rows)
-        if number < len(journal.found):
-            batch = journal.found[number]
-        else:
+        if number in missing:
             batch = generate(model, [prompts[row] for row in rows], response_tokens, end_token).responses
-            journal.add(batch)
+            slices.write(number, json.dumps(batch).encode())
             tell(done)
-        for row, response in zip(rows, batch, strict=True):
+        for row, response in zip(rows, json.loads(slices.read(number)), strict=True):
             responses[row] = response
     return responses
 

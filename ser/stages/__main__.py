@@ -62,7 +62,8 @@ def main(arguments: list[str]) -> int:
     except SerError as error:
         print(error, file=sys.stderr)
         return 1
-    write_text(job.out / "summary.json", json.dumps(summary, sort_keys=True, indent=1) + "\n")
+    if job.share is None:
+        write_text(job.out / "summary.json", json.dumps(summary, sort_keys=True, indent=1) + "\n")
     tell(summary)
     return 0
 

@@ -1,7 +1,7 @@
 """A stage as a job: which stage, what it is told, what it reads, where it writes, and how it is run."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -39,11 +39,17 @@ class _JobFile(BaseModel):
     out: Path
     execution: Execution = HERE
     parent: int | None = None
+    share: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Job:
-    """One stage to be run; `parent` is the process whose end ends it, when it is run by one of its own."""
+    """One stage to be run.
+
+    Attributes:
+        parent: the process whose end ends it, when it is run by one of its own.
+        share: (rank, world) of a process that makes its slices and no result; None makes the rest, and the result.
+    """
 
     stage: str
     spec: Spec
@@ -51,6 +57,7 @@ class Job:
     out: Path
     execution: Execution = HERE
     parent: int | None = None
+    share: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, stage: str, spec: Spec, inputs: Mapping[str, Any], out: Path, execution: Execution = HERE) -> "Job":
@@ -63,7 +70,7 @@ class Job:
 
     @classmethod
     def read(cls, path: Path) -> "Job":
-        """The job in a JSON file: `{"stage", "spec", "inputs", "out", "execution", "parent"}`, the last two optional.
+        """The job in a JSON file: `stage`, `spec`, `inputs`, `out`, and if need be `execution`, `parent`, `share`.
 
         Raises:
             SerError: it cannot be read, there is no such stage, or the stage knows no such spec or inputs.
@@ -76,17 +83,28 @@ class Job:
             raise SerError(f"{path} is no job: {_first(error)}.\nIt needs stage, spec, inputs and out.") from error
         if file.stage not in NAMES:
             raise SerError(f"{path}: there is no stage {file.stage!r}.\nThe stages are {', '.join(NAMES)}.")
+        if file.share is not None and (
+            not hasattr(_module(file.stage), "fill") or not 0 <= file.share[0] < file.share[1]
+        ):
+            raise SerError(
+                f"{path}: stage {file.stage} has no share {file.share}.\nLeave `share` out, or name rank < world."
+            )
         spec, inputs = (_checked(file.stage, part, getattr(file, part)) for part in ("spec", "inputs"))
-        return cls(file.stage, spec, inputs, file.out, file.execution, file.parent)
+        return cls(file.stage, spec, inputs, file.out, file.execution, file.parent, file.share)
 
     def run(self, progress: Progress) -> dict[str, Any]:
-        """Run the stage in this process and return its summary; torch and transformers are imported now, not before."""
+        """Run the stage, or this share of it, in this process and return its summary; torch is imported now."""
         if isinstance(self.spec, ModelSpec):
             import torch
 
             torch.set_num_threads(self.execution.threads)
-        run: Callable[..., Summary] = _module(self.stage).run
-        return run(self.spec, self.inputs, self.out, progress, self.execution).model_dump(exclude_unset=True)
+        how = (self.spec, self.inputs, self.out, progress, self.execution)
+        if self.share is not None:
+            rank, world = self.share
+            _module(self.stage).fill(*how, rank, world)
+            return {"rank": rank, "world": world}
+        summary: Summary = _module(self.stage).run(*how)
+        return summary.model_dump(exclude_unset=True)
 
 
 NAMES = sorted(module.name for module in iter_modules(stages.__path__) if module.name not in ("job", "__main__"))

@@ -1,20 +1,19 @@
 """Stage: a reward model labels the pool."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from ser.appending import GrowingFile
 from ser.data import tables
+from ser.data.encoded import count_slices
 from ser.kept import keep_as
-from ser.method.scored import Scored
 from ser.progress import Progress
-from ser.specs import HERE, Execution, ModelSpec
+from ser.slices import Slices
+from ser.specs import HERE, Execution, ModelSpec, Scale
 from ser.stages.job import Inputs, Summary
 
 
@@ -23,16 +22,21 @@ class LabelSpec(ModelSpec):
 
 
 class LabelInputs(Inputs):
-    """A reward model with the file of its temperature, the pool's trunk folder, and what earlier loops took out of it.
+    """A reward model with the file of its temperature, the pool's tokens, and what earlier loops took out of it.
 
-    `kept` are tables with the pair_ids that earlier loops kept.
+    `scales` is the file with the scales of an ensemble's members, if that is another one. `kept` are tables with the
+    pair_ids that earlier loops kept. With `units`, what ties pairs to each other, a pair is labelled by the one member
+    that was not trained on its fold. `states` is a cache, which may be anything or nothing.
     """
 
     backbone: Path
     reward_model: Path
     heldout: Path
-    states: Path
+    encoded: Path
     kept: list[Path]
+    scales: Path | None = None
+    units: Path | None = None
+    states: Path | None = None
 
 
 class LabelSummary(Summary):
@@ -43,7 +47,10 @@ class LabelSummary(Summary):
     temperature: float
 
 
-_REWARDS = pa.schema([("pair_id", pa.string()), ("reward_a", pa.float64()), ("reward_b", pa.float64())])
+_OF_MEMBERS = pa.schema([("pair_id", pa.string()), ("rewards", pa.list_(pa.float64()))])
+_COMBINED = pa.schema(
+    [("pair_id", pa.string()), ("reward_a", pa.float64()), ("reward_b", pa.float64()), ("spread", pa.float64())]
+)
 
 
 def run(
@@ -53,66 +60,118 @@ def run(
 
     A killed run goes on where it was.
     """
-    from ser.models.reward_model import RewardModel
-    from ser.models.states import PairStates
-
-    model = RewardModel.load(inputs.backbone, inputs.reward_model, spec.arithmetic, merged=True)
-    temperature = json.loads(inputs.heldout.read_text())["temperature"]
-    taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
-    pool = PairStates(inputs.states, without=taken)
-    scores = keep_as(out, "scores")
-    _score(model, pool, scores, progress)
-    return write_labels(_scored(pool, scores), out, temperature)
+    fill(spec, inputs, out, progress, execution)
+    # Rewards by one member are scaled by its own temperature already.
+    temperature = 1.0 if inputs.units else json.loads(inputs.heldout.read_text())["temperature"]
+    return write_labels(_combined(inputs, out), out, temperature)
 
 
-def write_labels(scored: Iterable[Scored], out: Path, temperature: float) -> LabelSummary:
-    """Write `self_labels.parquet`, sorted by pair_id, from the raw rewards; memory does not grow with their number."""
-    total, unsorted = 0.0, keep_as(out, "unsorted")
+def fill(
+    spec: LabelSpec,
+    inputs: LabelInputs,
+    out: Path,
+    progress: Progress,
+    execution: Execution = HERE,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Score the slices of process `rank` of `world` with each member, as far as they are missing."""
+    from ser.models.reward_model import RewardModel, members_of
+    from ser.models.scoring import score_slices
+    from ser.models.states import PairStates, StatesCache
+
+    in_pool, total = _pool(inputs)
+    members = members_of(inputs.reward_model)
+    for number, member in enumerate(members):
+        slices = _slices(inputs, out, number)
+        if not slices.missing(rank, world):
+            continue
+        model = RewardModel.load(inputs.backbone, member, spec.arithmetic, merged=True)
+        cache = StatesCache.open(inputs.states, inputs.encoded, model.trunk, spec.arithmetic)
+        how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+        how |= {"total": total * len(members), "before": total * number}
+        score_slices(model, PairStates(inputs.encoded, cache), slices, progress, in_pool, **how)
+
+
+def write_labels(combined: Iterable[dict[str, Any]], out: Path, temperature: float) -> LabelSummary:
+    """Write `self_labels.parquet` from rewards in the order of pair_id; memory does not grow with their number."""
+    total, rewards = 0.0, keep_as(out, "combined")
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal total
-        for one in scored:
-            total += one.reward_a + one.reward_b
-            yield {"pair_id": one.pair_id, "reward_a": one.reward_a, "reward_b": one.reward_b}
+        for row in combined:
+            total += row["reward_a"] + row["reward_b"]
+            yield row
 
-    count = tables.write(unsorted, _REWARDS, rows())
+    count = tables.write(rewards, _COMBINED, rows())
     offset = total / max(1, 2 * count)
-    labelled = (_label(Scored(**row), offset, temperature) for row in tables.read_in_order(unsorted, ["pair_id"]))
+    labelled = (_label(row, offset, temperature) for row in tables.read(rewards))
     tables.write(out / "self_labels.parquet", tables.SELF_LABELS, labelled)
     return LabelSummary(n_pool=count, reward_offset=offset, temperature=temperature)
 
 
-def _score(model: Any, pool: Any, path: Path, progress: Progress) -> None:
-    """Write the rewards of the pool, two float32 a pair in the order of the plan."""
-    from ser.models.scoring import score_batches
-
-    total = len(pool)
-    with GrowingFile(path) as file:
-        rest = islice(pool.batches(), file.batches, None)
-        for scored in score_batches(model, rest):
-            rewards = np.array([(one.reward_a, one.reward_b) for one in scored], dtype="<f4")
-            file.add(rewards.tobytes(), len(scored) / total)
-            progress(file.size // 8, total, "pairs")
+def _pool(inputs: LabelInputs) -> tuple[Callable[[str], bool], int]:
+    """Whether a pair is still in the pool, and how many are."""
+    taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
+    return (lambda pair_id: pair_id not in taken), tables.count(inputs.encoded) - len(taken)
 
 
-def _scored(pool: Any, path: Path) -> Iterator[Scored]:
-    """The pool with the rewards that were written for it."""
-    if len(pool) == 0:
-        return
-    rewards = np.memmap(path, dtype="<f4", mode="r").reshape(-1, 2)
-    for item, (a, b) in zip(pool.pairs(), rewards, strict=True):
-        yield Scored(item.pair.pair_id, float(a), float(b))
+def _slices(inputs: LabelInputs, out: Path, member: int) -> Slices:
+    return Slices(keep_as(out, f"scores_{member}"), count_slices(inputs.encoded))
 
 
-def _label(one: Scored, offset: float, temperature: float) -> dict[str, Any]:
+def _combined(inputs: LabelInputs, out: Path) -> Iterator[dict[str, Any]]:
+    """The ensemble's rewards and their spread, in the order of pair_id."""
+    import numpy as np
+
+    from ser.method.ensemble import by_unseen_member, combine
+    from ser.method.selection import fold_of
+
+    unsorted = keep_as(out, "unsorted")
+    tables.write(unsorted, _OF_MEMBERS, _member_rewards(inputs, out))
+    scaled_by = json.loads((inputs.scales or inputs.heldout).read_text())
+    scales = [Scale(**scale) for scale in scaled_by.get("members", [])]
+    rows = tables.read_in_order(unsorted, ["pair_id"])
+    units = tables.read(inputs.units) if inputs.units else None
+    while chunk := list(islice(rows, tables.ROWS)):
+        rewards = list(np.array([row["rewards"] for row in chunk]).reshape(len(chunk), -1, 2).swapaxes(0, 1))
+        if units is None:
+            found = combine(rewards, scales)
+        else:
+            folds = [fold_of(unit, len(rewards)) for unit in _units_of(chunk, units)]
+            found = by_unseen_member(rewards, scales, np.array(folds))
+        spread = [None] * len(chunk) if found.spread is None else found.spread.tolist()
+        for row, (a, b), width in zip(chunk, found.rewards.tolist(), spread, strict=True):
+            yield {"pair_id": row["pair_id"], "reward_a": a, "reward_b": b, "spread": width}
+
+
+def _member_rewards(inputs: LabelInputs, out: Path) -> Iterator[dict[str, Any]]:
+    """The rewards of all members for each pair, in the order of the plan."""
+    from ser.models.reward_model import members_of
+    from ser.models.scoring import read_scores
+    from ser.models.states import PairStates
+
+    in_pool, _ = _pool(inputs)
+    numbers = range(len(members_of(inputs.reward_model)))
+    scored = (read_scores(PairStates(inputs.encoded), _slices(inputs, out, number), in_pool) for number in numbers)
+    for members in zip(*scored, strict=True):
+        rewards = [reward for one in members for reward in (one.reward_a, one.reward_b)]
+        yield {"pair_id": members[0].pair_id, "rewards": rewards}
+
+
+def _units_of(rows: Iterable[dict[str, Any]], units: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """The units of some pairs, of a table that holds them among others; both are in the order of pair_id."""
+    for row in rows:
+        yield next(unit["unit"] for unit in units if unit["pair_id"] == row["pair_id"])
+
+
+def _label(row: dict[str, Any], offset: float, temperature: float) -> dict[str, Any]:
     from ser.method.calibration import confidence, sigmoid
 
-    return {
-        "pair_id": one.pair_id,
-        "reward_a": one.reward_a,
-        "reward_b": one.reward_b,
-        "p_a": sigmoid(one.reward_a - offset),
-        "p_b": sigmoid(one.reward_b - offset),
-        "confidence": confidence(one.margin, temperature),
-        "preferred": "a" if one.margin >= 0 else "b",
+    margin = row["reward_a"] - row["reward_b"]
+    return row | {
+        "p_a": sigmoid(row["reward_a"] - offset),
+        "p_b": sigmoid(row["reward_b"] - offset),
+        "confidence": confidence(margin, temperature),
+        "preferred": "a" if margin >= 0 else "b",
     }

@@ -1,20 +1,22 @@
 """Stage: the judge of policies, two reward models that are each measured on the pairs the other trained on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from ser.data import tables
+from ser.data.encoded import count_slices
 from ser.data.pairs import hard_target, longer_wins
 from ser.data.roles import MIN_PAIRS
 from ser.errors import SerError
-from ser.kept import Journal, keep_as
+from ser.kept import keep_as
 from ser.method.comparison import judge_fold
 from ser.method.labels import Label
 from ser.method.scored import Scored
 from ser.method.stats import share
 from ser.progress import Progress
+from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Training
 from ser.stages.job import Inputs, Summary
 
@@ -28,12 +30,16 @@ class TrainJudgeSpec(ModelSpec):
 
 
 class TrainJudgeInputs(Inputs):
-    """Labelled tables, their trunk folders in the same order, and a table of judge labels."""
+    """Labelled tables, their tokens in the same order, and a table of judge labels.
+
+    `states` are caches, one for each of the tokens, or none.
+    """
 
     backbone: Path
     pairs: list[Path]
-    states: list[Path]
+    encoded: list[Path]
     judge_labels: Path
+    states: Sequence[Path] = ()
 
 
 class TrainJudgeSummary(Summary):
@@ -59,8 +65,9 @@ def run(
     Raises:
         SerError: the pairs cannot be divided into two folds.
     """
-    from ser.examples import gather
-    from ser.method.heldout import accuracy
+    from ser.examples import encoded_parts, gather
+    from ser.method.heldout import accuracy, correct_margin
+    from ser.models.reward_model import trunk_layers
     from ser.training import is_trained
 
     rows = [row for path in inputs.pairs for row in tables.read(path)]
@@ -73,7 +80,9 @@ def run(
     fold = {row["pair_id"]: judge_fold(row["prompt"], row["group"]) for row in rows}
     if len(set(fold.values())) < len(FOLDS):
         raise SerError("all calibration and test pairs are of one group: no judge can be trained on others. Land more.")
-    examples = gather({pair_id: Label(hard_target(preferred)) for pair_id, preferred in labels.items()}, inputs.states)
+    trunk = trunk_layers(inputs.backbone, spec.training.lora)
+    parts = encoded_parts(inputs.encoded, inputs.states, trunk, spec.arithmetic)
+    examples = gather({pair_id: Label(hard_target(preferred)) for pair_id, preferred in labels.items()}, parts)
     margins: dict[str, float] = {}
     offsets: list[float] = []
     for k in FOLDS:
@@ -82,7 +91,9 @@ def run(
             others = [example for example in examples if fold[example.encoded.pair.pair_id] != k]
             _train_fold(spec, inputs.backbone, others, folder, progress)
         own_fold = {pair_id for pair_id, f in fold.items() if f == k}
-        fold_margins, offset = _measure_fold(spec, inputs, folder / "rm", own_fold, labels, progress)
+        scored = _score_fold(spec, inputs, folder / "rm", parts, own_fold, progress, execution)
+        fold_margins = {one.pair_id: correct_margin(one, labels[one.pair_id]) for one in scored}
+        offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
         margins |= fold_margins
         offsets.append(offset)
     tied = tables.groups(*inputs.pairs)
@@ -117,25 +128,24 @@ def _train_fold(
     )
 
 
-def _measure_fold(
+def _score_fold(
     spec: TrainJudgeSpec,
     inputs: TrainJudgeInputs,
     adapter: Path,
-    wanted: set[str],
-    labels: Mapping[str, str],
+    parts: Sequence[Any],
+    own: set[str],
     progress: Progress,
-) -> tuple[dict[str, float], float]:
-    """Margins of the preferred response over the fold's own pairs, and their mean reward."""
-    from ser.method.heldout import correct_margin
+    execution: Execution,
+) -> list[Scored]:
+    """The rewards of the fold's own pairs; those that a killed process wrote are not computed again."""
     from ser.models.reward_model import RewardModel
-    from ser.models.scoring import score
-    from ser.models.states import PairStates
+    from ser.models.scoring import read_scores, score_slices
 
     model = RewardModel.load(inputs.backbone, adapter, spec.arithmetic, merged=True)
-    journals = [Journal(keep_as(adapter.parent, f"scores_{n}.journal")) for n in range(len(inputs.states))]
     scored: list[Scored] = []
-    for folder, journal in zip(inputs.states, journals, strict=True):
-        part = PairStates(folder)
-        scored += score(model, part, len(wanted), progress, wanted.__contains__, before=len(scored), journal=journal)
-    offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
-    return {one.pair_id: correct_margin(one, labels[one.pair_id]) for one in scored}, offset
+    for number, (part, path) in enumerate(zip(parts, inputs.encoded, strict=True)):
+        slices = Slices(keep_as(adapter.parent, f"scores_{number}"), count_slices(path))
+        how = {"total": len(own), "before": len(scored), "batch_tokens": execution.batch_tokens}
+        score_slices(model, part, slices, progress, own.__contains__, **how)
+        scored += read_scores(part, slices, own.__contains__)
+    return scored

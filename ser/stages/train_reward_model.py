@@ -30,15 +30,17 @@ class TrainRewardModelSpec(ModelSpec):
 
 
 class TrainRewardModelInputs(Inputs):
-    """Tables of human labels and of selected pairs, the trunk folders that hold them, and where training starts.
+    """Tables of human labels and of selected pairs, the tokens that hold them, and where training starts.
 
     `start` is the folder of an earlier reward model; without it, training starts from the backbone. Human labels of the
     pairs in the tables `left_out` are passed over. `units` says what ties the pairs of the pool, where there are folds.
+    `states` are caches, one for each of the tokens, or none.
     """
 
     backbone: Path
     human: list[Path]
-    states: list[Path]
+    encoded: list[Path]
+    states: Sequence[Path] = ()
     pseudo: Sequence[Path] = ()
     start: Path | None = None
     left_out: Sequence[Path] = ()
@@ -64,13 +66,15 @@ def run(
     execution: Execution = HERE,
 ) -> TrainRewardModelSummary:
     """Train on human and pseudo-labels, and write the model into `out/rm`."""
-    from ser.examples import gather
+    from ser.examples import encoded_parts, gather
+    from ser.models.reward_model import trunk_layers
     from ser.training import FINISHED, is_trained
 
     human, pseudo = _human_labels(inputs), _pseudo_labels(spec, inputs)
     if not is_trained(out):
-        labels = weighted(human, pseudo, spec.human_share)
-        _train(spec, inputs, gather(labels, inputs.states), out, progress)
+        trunk = trunk_layers(inputs.backbone, spec.training.lora)
+        parts = encoded_parts(inputs.encoded, inputs.states, trunk, spec.arithmetic)
+        _train(spec, inputs, gather(weighted(human, pseudo, spec.human_share), parts), out, progress)
     result = json.loads((out / FINISHED).read_text())
     loss = result["loss"]
     tenth = max(1, len(loss) // 10)

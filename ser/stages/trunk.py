@@ -1,10 +1,8 @@
-"""Stage: pass the encoded pairs of one role once through the frozen trunk."""
+"""Stage: pass the encoded pairs of one role once through the frozen trunk, into a cache."""
 
-import shutil
 from pathlib import Path
 
-from ser.data.encoded import ENCODED_NAME, count_encoded
-from ser.kept import keep_as, put_in_place
+from ser.data import tables
 from ser.progress import Progress
 from ser.specs import HERE, Execution, Lora, ModelSpec
 from ser.stages.job import Inputs, Summary
@@ -14,12 +12,10 @@ class TrunkSpec(ModelSpec):
     """What the states depend on besides the tokens and the backbone."""
 
     top: float
-    keep_states: bool = True
-    """Without the states, every stage passes the tokens through the trunk again."""
 
 
 class TrunkInputs(Inputs):
-    """A folder with tokens, and the model folder."""
+    """The tokens of a role (`encoded.parquet`), and the model folder."""
 
     encoded: Path
     backbone: Path
@@ -34,14 +30,24 @@ class TrunkSummary(Summary):
 def run(
     spec: TrunkSpec, inputs: TrunkInputs, out: Path, progress: Progress, execution: Execution = HERE
 ) -> TrunkSummary:
-    """Write the states of `inputs.encoded` (a folder with the tokens) over `inputs.backbone` into `out`."""
+    """Write the states into `out`, a slice each, as far as they are missing."""
+    fill(spec, inputs, out, progress, execution)
+    return TrunkSummary(pairs=tables.count(inputs.encoded))
+
+
+def fill(
+    spec: TrunkSpec,
+    inputs: TrunkInputs,
+    out: Path,
+    progress: Progress,
+    execution: Execution = HERE,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Write the slices of process `rank` of `world`."""
     from ser.models.reward_model import RewardModel
     from ser.models.states import write_states
 
-    whole = keep_as(out, ENCODED_NAME)
-    shutil.copyfile(inputs.encoded / ENCODED_NAME, whole)
-    put_in_place(whole, out / ENCODED_NAME)
-    if spec.keep_states:
-        model = RewardModel.new(inputs.backbone, Lora(top=spec.top), spec.arithmetic, random_seed=0).eval()
-        write_states(model, out, progress)
-    return TrunkSummary(pairs=count_encoded(out))
+    model = RewardModel.new(inputs.backbone, Lora(top=spec.top), spec.arithmetic, random_seed=0).eval()
+    how = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+    write_states(model, inputs.encoded, out, spec.arithmetic, progress, **how)

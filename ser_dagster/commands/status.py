@@ -133,6 +133,7 @@ def _store_table(store: dict[str, Any]) -> "Table":
         "unfinished": "unfinished temporary folders",
         "damaged": "damaged, put aside",
         "pruned": "records of pruned artifacts",
+        "caches": "caches of trunk states",
     }
     for name, words in names.items():
         number, size = store[name].values()

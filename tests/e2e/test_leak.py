@@ -95,7 +95,7 @@ def test_label_columns_of_any_name_never_reach_a_stage(tmp_path: Path, monkeypat
         file.write("[landing.tiny]\nunlabelled = true\n")
     marked = run(tmp_path / "marked", tmp_path / "files", monkeypatch, human + labelled)
     assert everything(marked) == everything(clean)
-    for key in ("splits", "trunk/pool", "loop_1/self_labels", "loop_1/filtered_pairs"):
+    for key in ("splits", "encoded_pairs", "loop_1/self_labels", "loop_1/filtered_pairs"):
         for path in marked.heads.get(key).path.rglob("*"):
             assert path.is_dir() or b"SECRET" not in path.read_bytes(), path
     import pyarrow.parquet as pq

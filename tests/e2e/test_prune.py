@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from resources.caches import every_cache
 from resources.evolution import Evolution
 from resources.heads import known_evolutions
 from resources.landing.store import DatasetStore
@@ -26,6 +27,8 @@ from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
 SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
+
+ROLES = ("seed", "calibration", "test", "pool")
 
 
 @pytest.fixture(scope="module")
@@ -126,11 +129,12 @@ def test_of_an_old_snapshot_the_promoted_model_and_records_stay(root: Path, snap
     for snapshot in snapshots:
         assert list(promoted(root, snapshot).glob("*.safetensors"))
     heads = work_on(root, oldest).heads
-    pool = heads.find("trunk/pool")
-    assert pool is not None and pool.pruned
-    assert pool.manifest["inputs"]["encoded"]["version"] == heads.find("encoded_pairs").version  # type: ignore[union-attr]
-    with pytest.raises(SerError, match=r"trunk/pool \w+ was pruned.*Materialise trunk/pool again"):
-        heads.get("trunk/pool")
+    labels = heads.find("loop_1/self_labels")
+    assert labels is not None and labels.pruned
+    assert labels.manifest["inputs"]["encoded"]["version"] == heads.find("encoded_pairs").version  # type: ignore[union-attr]
+    with pytest.raises(SerError, match=r"loop_1/self_labels \w+ was pruned.*Materialise loop_1/self_labels again"):
+        heads.get("loop_1/self_labels")
+    assert {cache.folder for cache in every_cache(root)} == {work_on(root, newest).states(role) for role in ROLES}
     kept = {path.name for path in (root / "artifacts").rglob(".pruned-*/*")}
     assert kept <= KEPT
     assert {path.name for path in (root / "reports").iterdir()} == {f"{newest}-paper.html"}
@@ -196,7 +200,7 @@ def test_what_a_run_works_on_is_left_and_named(root: Path, snapshots: list[str])
 def test_an_artifact_that_a_run_takes_meanwhile_stays(root: Path, snapshots: list[str]) -> None:
     """Between the look at the store and the removal, a run of the newest snapshot takes one and makes another."""
     old = work_on(root, snapshots[0]).heads
-    taken, made = old.get("trunk/pool"), old.get("landed_pairs")
+    taken, made = old.get("encoded_pairs"), old.get("landed_pairs")
     writing = made.path.with_name(f".{made.version}.tmp")
     with only_writer(writing):
         first = True
@@ -318,7 +322,9 @@ def test_the_command_lists_first_and_removes_when_told(
 
     assert main(["prune", "--keep", "1"]) == 0
     shown = capsys.readouterr().out
-    assert "trunk/pool" in shown and "Nothing was removed: add --yes to remove it." in shown
+    assert (
+        "encoded_pairs" in shown and "cache/states" in shown and "Nothing was removed: add --yes to remove it." in shown
+    )
     assert main(["prune", "--keep", "1", "--yes", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["keep"], document["dry_run"], document["in_use"]) == (1, False, [])

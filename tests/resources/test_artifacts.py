@@ -14,7 +14,7 @@ from resources.disk import file_digest
 from resources.manifests import DamagedArtifactError
 from ser.errors import SerError
 from ser.progress import Progress, silent
-from ser.specs import Target
+from ser.specs import Execution, Target
 from ser.stages.filter_pairs import FilterPairsInputs, FilterPairsSpec
 from ser.stages.job import Job
 
@@ -90,6 +90,14 @@ def test_the_manifest_names_inputs_files_and_run(store: ArtifactStore, tmp_path:
     }
     assert sorted(manifest["files"]) == ["part/one.txt", "summary.json", "two.txt"]
     assert (manifest["run_id"], manifest["key"]) == ("r1", "loop_1/thing")
+    how = manifest["execution"]
+    assert (how["threads"], how["batch_tokens"], how["caches"], len(how["devices"])) == (2, 768, {}, 1)
+
+
+def test_how_it_is_run_is_no_part_of_the_version(store: ArtifactStore, tmp_path: Path, launcher: Recorder) -> None:
+    artifact = make(store, tmp_path)
+    store.execution = Execution(threads=1, batch_tokens=64)
+    assert make(store, tmp_path).version == artifact.version and launcher.calls == 1
 
 
 def test_a_killed_stage_continues_in_its_folder(store: ArtifactStore, tmp_path: Path, launcher: Recorder) -> None:

@@ -1,12 +1,15 @@
 """Where a model folder of the settings is looked for."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from resources import known_models
 from resources.evolution import Evolution
 from resources.exports.origin import backbone_origin
+from resources.known_models import hub_digest, known_digest
 from resources.settings import load_settings
 from tests.models import backbone_of
 
@@ -41,3 +44,33 @@ def test_a_relative_model_folder_that_is_not_there_is_in_the_working_directory(
     monkeypatch.setenv("SER_BACKBONE__MODEL", "bb")
     found = Evolution(data_root, load_settings(), "mine-0123456789ab").pretrained()
     assert found.path.resolve() == tmp_path / "elsewhere" / "bb"
+
+
+def test_a_model_is_hashed_once_and_again_only_where_a_file_has_changed(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, model = tmp_path / "data", shutil.copytree(tiny_backbone, tmp_path / "model")
+    read: list[Path] = []
+    real = known_models.file_digests
+    monkeypatch.setattr(known_models, "file_digests", lambda folder: read.append(folder) or real(folder))
+    just_copied = known_digest(root, model)
+    assert not (root / "known_models.json").exists()  # it may be written again within a tick of the clock
+    for path in model.iterdir():
+        os.utime(path, (1e9, 1e9))
+    assert [known_digest(root, model) for _ in range(3)] == [just_copied] * 3 and len(read) == 2
+    assert known_digest(root, shutil.copytree(model, tmp_path / "copy")) == just_copied and len(read) == 3
+    (model / "config.json").write_text((model / "config.json").read_text() + " ")
+    os.utime(model / "config.json", (1e9, 1e9))
+    other = known_digest(root, model)
+    assert other != just_copied and len(read) == 4
+    assert known_digest(root, model / "config.json") == known_digest(root, model / "config.json")
+    (root / "known_models.json").write_text("{")
+    assert known_digest(root, model) == other and len(read) == 5
+
+
+def test_a_hub_model_is_its_commit(tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots" / "abc"
+    assert hub_digest("org/model", folder) == hub_digest("org/model", tmp_path / "elsewhere" / "abc")
+    assert (
+        len({hub_digest("org/model", folder), hub_digest("org/other", folder), hub_digest("org/model", tmp_path)}) == 3
+    )

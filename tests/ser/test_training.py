@@ -20,7 +20,7 @@ from ser.data import tables
 from ser.data.batches import plan
 from ser.kept import keep_as
 from ser.models.reward_model import RewardModel
-from ser.models.states import PairStates
+from ser.models.states import PairStates, StatesCache
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Lora, Training
 from ser.stages.heldout import HeldoutSpec
@@ -57,14 +57,23 @@ def parts(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         result[name] = write_part(folder / f"{name}.parquet", n, seed)
         out = folder / f"{name}_states"
         out.mkdir()
-        pass_trunk(result[name], tiny_backbone, out, Arithmetic(), LORA.top)
+        result[f"{name}_encoded"] = pass_trunk(result[name], tiny_backbone, out, Arithmetic(), LORA.top)
         result[f"{name}_states"] = out
     return result
 
 
+def cache_of(parts: dict[str, Any]) -> StatesCache | None:
+    return StatesCache.open(parts["seed_states"], parts["seed_encoded"], 2, Arithmetic())
+
+
 def train_once(parts: dict[str, Any], out: Path, progress: Progress = silent) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
-    inputs = {"backbone": parts["backbone"], "human": [parts["seed"]], "states": [parts["seed_states"]]}
+    inputs = {
+        "backbone": parts["backbone"],
+        "human": [parts["seed"]],
+        "encoded": [parts["seed_encoded"]],
+        "states": [parts["seed_states"]],
+    }
     return run_stage("train_reward_model", SPEC, inputs, out, progress)
 
 
@@ -90,7 +99,11 @@ def test_it_learns_what_people_prefer(parts: dict[str, Any], trained: Path, tmp_
     tables.write(judge, tables.LABELS, ({name: row[name] for name in tables.LABELS.names} for row in flipped[:20]))
     inputs = {"backbone": parts["backbone"], "reward_model": trained / "rm", "judge": judge}
     for split in ("calibration", "test"):
-        inputs |= {split: parts["test"], f"{split}_states": parts["test_states"]}
+        inputs |= {
+            split: parts["test"],
+            f"{split}_encoded": parts["test_encoded"],
+            f"{split}_states": parts["test_states"],
+        }
     summary = run_stage("heldout", HeldoutSpec(arithmetic=Arithmetic()), inputs, tmp_path)
     accuracy = summary["metrics"]["test"]["accuracy"]
     assert accuracy["value"] > 0.9
@@ -155,7 +168,7 @@ def step(model: RewardModel, examples: list[Example], out: Path) -> tuple[torch.
 def batch_of(parts: dict[str, Any]) -> list[Example]:
     """Pairs of several lengths with hard and soft targets and unequal weights."""
     labels = [(1.0, 1.0), (0.0, 0.5), (1.0, 0.25), (0.3, 1.0), (0.8, 2.0), (0.5, 0.0), (0.0, 1.0)]
-    items = sorted(PairStates(parts["seed_states"]).pairs(), key=lambda item: item.pair.pair_id)
+    items = sorted(PairStates(parts["seed_encoded"], cache_of(parts)).pairs(), key=lambda item: item.pair.pair_id)
     return [Example(item, target, weight) for item, (target, weight) in zip(items[:7], labels, strict=True)]
 
 
@@ -217,8 +230,8 @@ def test_two_processes_make_the_steps_of_one(parts: dict[str, Any], tmp_path: Pa
 
 
 def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Path) -> None:
-    inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "states": [parts["seed_states"]]}
-    with pytest.raises(ValueError, match="80 labelled pairs have no states"):
+    inputs = {"backbone": parts["backbone"], "human": [parts["test"]], "encoded": [parts["seed_encoded"]]}
+    with pytest.raises(ValueError, match="80 labelled pairs are not encoded"):
         run_stage("train_reward_model", SPEC, inputs, tmp_path, silent)
 
 
@@ -227,6 +240,7 @@ def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained
         "backbone": parts["backbone"],
         "human": [parts["seed"]],
         "pseudo": [parts["test"]],
+        "encoded": [parts["seed_encoded"], parts["test_encoded"]],
         "states": [parts["seed_states"], parts["test_states"]],
         "start": trained / "rm",
     }

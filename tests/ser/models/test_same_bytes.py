@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from tests.models import labelled_pairs, pass_trunk, run_stage
 
 ARITHMETIC = Arithmetic(dtype="bfloat16")
 TRAINING = Training(lora=Lora(r=4, alpha=8, top=0.5), learning_rate=5e-3, batch_size=8)
-MADE = ("states/states.bin", "model/rm/adapter_model.safetensors", "model/training.json", "labels/self_labels.parquet")
+MADE = ("states/00000", "model/rm/adapter_model.safetensors", "model/training.json", "labels/self_labels.parquet")
 
 
 @pytest.fixture(autouse=True)
@@ -40,12 +41,18 @@ def digests(backbone: Path, root: Path) -> dict[str, str]:
         folder.mkdir(parents=True)
     rows = [vars(pair) | {"preferred": preferred} for pair, preferred in labelled_pairs(24)]
     tables.write(pairs, tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
-    pass_trunk(pairs, backbone, states, ARITHMETIC, TRAINING.lora.top)
+    encoded = pass_trunk(pairs, backbone, states, ARITHMETIC, TRAINING.lora.top)
     run_stage(
         "train_reward_model", TrainRewardModelSpec(training=TRAINING, arithmetic=ARITHMETIC, epochs=1, random_seed=0),
-        {"backbone": backbone, "human": [pairs], "states": [states]}, model, threads=2,
+        {"backbone": backbone, "human": [pairs], "encoded": [encoded], "states": [states]}, model, threads=2,
     )  # fmt: skip
     (root / "temperature.json").write_text(json.dumps({"temperature": 1.0}))
-    inputs = {"backbone": backbone, "reward_model": model / "rm", "heldout": root / "temperature.json"}
-    run_stage("label", LabelSpec(arithmetic=ARITHMETIC), inputs | {"states": states, "kept": []}, labels, threads=2)
+    inputs: dict[str, Any] = {"backbone": backbone, "reward_model": model / "rm", "heldout": root / "temperature.json"}
+    run_stage(
+        "label",
+        LabelSpec(arithmetic=ARITHMETIC),
+        inputs | {"encoded": encoded, "states": states, "kept": []},
+        labels,
+        threads=2,
+    )
     return {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in MADE}

@@ -1,27 +1,38 @@
 """Trunk states on disk are what the trunk gives, in a plan that nothing disturbs."""
 
 from pathlib import Path
+from random import Random
+from typing import Literal
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser.data.batches import batch_numbers, plan
-from ser.data.encoded import write_encoded
+from ser.data.batches import plan
+from ser.data.encoded import ENCODED_NAME, count_slices, read_slices, write_encoded
 from ser.data.encoding import EncodedPair
 from ser.data.packing import pack
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
-from ser.models.states import PairStates, collate, write_states
+from ser.models.states import PairStates, StatesCache, collate, write_states
 from ser.progress import Progress, silent
-from ser.specs import Arithmetic
+from ser.slices import slice_tokens
+from ser.specs import Arithmetic, Lora
 from tests.models import encoded_pairs, random_model
 
 
-def write(model: RewardModel, pairs: list[EncodedPair], out: Path, progress: Progress = silent) -> None:
+def write(
+    model: RewardModel, pairs: list[EncodedPair], out: Path, progress: Progress = silent, **how: int
+) -> PairStates:
+    """The pairs with their states."""
+    encoded, arithmetic = out / ENCODED_NAME, Arithmetic(dtype=DTYPE[model.classifier.dtype])
     write_encoded(pairs, out)
-    write_states(model, out, progress)
+    write_states(model, encoded, out, arithmetic, progress, **how)
+    return PairStates(encoded, StatesCache.open(out, encoded, model.trunk, arithmetic))
+
+
+DTYPE: dict[torch.dtype, Literal["float32", "bfloat16"]] = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.uuids().map(str)), min_size=1, max_size=60, unique_by=lambda x: x[1]))
@@ -35,71 +46,76 @@ def test_a_plan_holds_every_pair_once_within_its_budget(lengths: list[tuple[int,
     assert [[shuffled[i] for i in batch] for batch in again] == [[lengths[i] for i in batch] for batch in batches]
 
 
-def test_states_are_those_of_the_trunk(tiny_backbone: Path, tmp_path: Path) -> None:
-    model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 90)
-    write(model, pairs, tmp_path)
-    states = PairStates(tmp_path)
-    assert len(states) == 90
-    with torch.inference_mode():
-        for batch in states.batches():
-            packed, hidden = collate(batch)
-            alone = model.trunk_states(pack([item.pair for item in batch]))
-            for row, item in enumerate(batch):
-                assert torch.equal(hidden[row, : len(item.pair)], alone[row, : len(item.pair)])
-            assert torch.equal(packed.input_ids, pack([item.pair for item in batch]).input_ids)
+@settings(max_examples=25)
+@given(st.lists(st.integers(1, 9000), max_size=80), st.randoms())
+def test_slices_depend_on_the_tokens_alone(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], random: Random
+) -> None:
+    pairs = [EncodedPair(f"{k:04}", [1], [1] * length, [1]) for k, length in enumerate(lengths)]
+    tables_: list[bytes] = []
+    for _ in range(2):
+        folder = tmp_path_factory.mktemp("encoded")
+        write_encoded(pairs, folder)
+        tables_.append((folder / ENCODED_NAME).read_bytes())
+        random.shuffle(pairs)
+    assert tables_[0] == tables_[1]
+    total, slices = sum(map(len, pairs)), list(read_slices(folder / ENCODED_NAME))
+    assert count_slices(folder / ENCODED_NAME) == len(slices) == len(dict(slices))
+    largest = max(map(len, pairs), default=0)
+    for number, (named, rows) in enumerate(slices):
+        assert number == named and rows[0]["offset"] == 0
+        tokens = sum(len(row["prompt"] + row["response_a"] + row["response_b"]) for row in rows)
+        assert tokens < slice_tokens(total) + largest
+    assert [row["pair_id"] for _, rows in slices for row in rows] == [
+        pair.pair_id for pair in sorted(pairs, key=lambda pair: (len(pair), pair.pair_id))
+    ]
 
 
-def test_scores_over_states_are_those_without(tiny_backbone: Path, tmp_path: Path) -> None:
-    model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 30)
-    write(model, pairs, tmp_path)
-    seen: list[tuple[int, int]] = []
-    scored = {
-        one.pair_id: one
-        for one in score(model, PairStates(tmp_path), 30, lambda done, total, *_: seen.append((done, total)))
-    }
-    assert seen[-1] == (30, 30)
+@pytest.mark.parametrize("top", [0.5, 1.0])
+def test_scores_over_states_are_those_without_to_the_last_bit(tiny_backbone: Path, tmp_path: Path, top: float) -> None:
+    model, pairs = random_model(tiny_backbone, top=top), encoded_pairs(tiny_backbone, 90)
+    states = write(model, pairs, tmp_path)
+    assert len(states) == 90 and (tmp_path / "00000").exists() == (top < 1)
+    with_states = list(score(model, states))
+    assert with_states == list(score(model, PairStates(tmp_path / ENCODED_NAME)))
+    scored = {one.pair_id: one for one in with_states}
     for pair, (a, b) in zip(pairs, model.score(pairs).tolist(), strict=True):
-        assert scored[pair.pair_id].reward_a == pytest.approx(a, abs=1e-5)
-        assert scored[pair.pair_id].reward_b == pytest.approx(b, abs=1e-5)
+        assert [scored[pair.pair_id].reward_a, scored[pair.pair_id].reward_b] == pytest.approx([a, b], abs=1e-5)
     wanted = {pairs[0].pair_id, pairs[7].pair_id}
-    assert {one.pair_id for one in score(model, PairStates(tmp_path), 2, silent, wanted.__contains__)} == wanted
+    assert {one.pair_id for one in score(model, states, wanted.__contains__)} == wanted
 
 
-def test_without_a_trunk_tokens_serve(tiny_backbone: Path, tmp_path: Path) -> None:
-    model, pairs = random_model(tiny_backbone, top=1.0), encoded_pairs(tiny_backbone, 10)
-    write(model, pairs, tmp_path)
-    assert not (tmp_path / "states.bin").exists()
-    scored = {one.pair_id: one.reward_a for one in score(model, PairStates(tmp_path), 10, silent)}
-    for pair, (a, _) in zip(pairs, model.score(pairs).tolist(), strict=True):
-        assert scored[pair.pair_id] == pytest.approx(a, abs=1e-5)
+def test_a_cache_of_anything_else_is_none(tiny_backbone: Path, tmp_path: Path) -> None:
+    model = random_model(tiny_backbone)
+    write(model, encoded_pairs(tiny_backbone, 20), tmp_path)
+    encoded, other = tmp_path / ENCODED_NAME, tmp_path / "other"
+    other.mkdir()
+    write_encoded(encoded_pairs(tiny_backbone, 20, seed=1), other)
+    assert StatesCache.open(tmp_path, encoded, 2, Arithmetic()) is not None
+    assert StatesCache.open(tmp_path, encoded, 3, Arithmetic()) is None
+    assert StatesCache.open(tmp_path, encoded, 2, Arithmetic(dtype="bfloat16")) is None
+    assert StatesCache.open(tmp_path, other / ENCODED_NAME, 2, Arithmetic()) is None
+    assert StatesCache.open(other, encoded, 2, Arithmetic()) is None
 
 
 def test_bfloat16_states_come_back_as_they_were(tiny_backbone: Path, tmp_path: Path) -> None:
-    from ser.models.reward_model import RewardModel
-    from ser.specs import Lora
-
     model = RewardModel.new(tiny_backbone, Lora(top=0.5), Arithmetic(dtype="bfloat16"), random_seed=0).eval()
-    pairs = encoded_pairs(tiny_backbone, 3)
-    write(model, pairs, tmp_path)
-    batch = next(PairStates(tmp_path).batches())
-    _, hidden = collate(batch)
+    items = list(write(model, encoded_pairs(tiny_backbone, 3), tmp_path).pairs())
+    _, hidden = collate(items)
     assert hidden is not None
     assert hidden.dtype == torch.bfloat16
-    alone = model.trunk_states(pack([item.pair for item in batch]))
-    assert torch.equal(hidden[0, : len(batch[0].pair)], alone[0, : len(batch[0].pair)])
+    alone = model.trunk_states(pack([item.pair for item in items]))
+    for row, item in enumerate(items):
+        assert torch.equal(hidden[row, : len(item.pair)], alone[row, : len(item.pair)])
 
 
-def test_a_killed_pass_continues_to_the_same_bytes(
+def test_a_killed_or_shared_pass_comes_to_the_same_bytes(
     tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser import appending
-    from ser.data import encoded
-
     class KilledError(Exception):
         pass
 
-    monkeypatch.setattr(appending, "SYNC_SECONDS", 0.0)
-    monkeypatch.setattr(encoded, "batch_numbers", lambda lengths: batch_numbers(lengths, tokens=256))
+    monkeypatch.setattr("ser.slices.SLICE_TOKENS", 512)
     model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 60)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
@@ -111,10 +127,14 @@ def test_a_killed_pass_continues_to_the_same_bytes(
             raise KilledError
 
     with pytest.raises(KilledError):
-        write(model, pairs, broken, kill)
+        write(model, pairs, broken, kill, rank=1, world=3)
+    write(model, pairs, broken, rank=0, world=2)
     first: list[int] = []
     write(model, pairs, broken, lambda done, *_: first.append(done))
-    assert first[0] > 15
-    for name in ("states.bin", "encoded.parquet", "shape.json"):
-        assert (whole / name).read_bytes() == (broken / name).read_bytes()
-    assert sorted(path.name for path in whole.iterdir()) == sorted(path.name for path in broken.iterdir())
+    assert 0 < len(first) < count_slices(whole / ENCODED_NAME) / 2
+    (broken / "00001").write_bytes((broken / "00001").read_bytes()[:-9])
+    again: list[int] = []
+    write(model, pairs, broken, lambda done, *_: again.append(done))
+    assert len(again) == 1
+    files = {path.name: path.read_bytes() for path in whole.iterdir()}
+    assert {path.name: path.read_bytes() for path in broken.iterdir()} == files and len(files) > 6

@@ -74,7 +74,7 @@ def test_exit_codes(tmp_path: Path) -> None:
     refused = job(tmp_path, stage="train_judge", spec={
         "training": {}, "arithmetic": {}, "epochs": 1, "random_seed": 0,
     }, inputs={
-        "backbone": "x", "pairs": [], "states": [], "judge_labels": str(tmp_path / "labels.parquet"),
+        "backbone": "x", "pairs": [], "encoded": [], "judge_labels": str(tmp_path / "labels.parquet"),
     })  # fmt: skip
     done = run(refused)
     assert done.returncode == 1 and done.stderr.startswith("all calibration and test pairs are of one group")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from resources.disk import clear
-from ser.data import encoded, tables
-from ser.data.batches import batch_numbers
-from ser.data.encoded import write_encoded
+from ser import slices
+from ser.data import tables
+from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.models.states import write_states
 from ser.progress import silent
 from ser.specs import Arithmetic
@@ -20,19 +20,20 @@ from tests.models import encoded_pairs, random_model, run_stage
 @pytest.fixture
 def inputs(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A pool of 60 pairs in small batches, of which an earlier loop kept ten."""
-    monkeypatch.setattr(encoded, "batch_numbers", lambda lengths: batch_numbers(lengths, tokens=256))
+    monkeypatch.setattr(slices, "SLICE_TOKENS", 256)
     model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 60)
     states = tmp_path / "states"
     states.mkdir()
     write_encoded(pairs, states)
-    write_states(model, states, silent)
+    encoded = states / ENCODED_NAME
+    write_states(model, encoded, states, Arithmetic())
     model.save(tmp_path / "rm")
     (tmp_path / "heldout.json").write_text(json.dumps({"temperature": 2.0}))
     kept = [{"pair_id": pair.pair_id, "preferred": "a"} for pair in pairs[:10]]
     tables.write(tmp_path / "kept.parquet", tables.LABELS, kept)
     return {
         "backbone": tiny_backbone, "reward_model": tmp_path / "rm", "heldout": tmp_path / "heldout.json",
-        "states": states, "kept": [tmp_path / "kept.parquet"],
+        "encoded": encoded, "states": states, "kept": [tmp_path / "kept.parquet"],
     }  # fmt: skip
 
 

@@ -39,8 +39,11 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     tables.write(folder / "opposite.parquet", tables.LABELS, judged)
     states = folder / "states"
     states.mkdir()
-    pass_trunk(folder / "test.parquet", tiny_backbone, states, Arithmetic(), LORA.top)
-    return {"backbone": tiny_backbone, "pairs": [folder / "test.parquet"], "states": [states], "folder": folder}
+    encoded = pass_trunk(folder / "test.parquet", tiny_backbone, states, Arithmetic(), LORA.top)
+    return {
+        "backbone": tiny_backbone, "pairs": [folder / "test.parquet"], "encoded": [encoded], "states": [states],
+        "folder": folder,
+    }  # fmt: skip
 
 
 def run(inputs: dict[str, Any], labels: str, out: Path) -> dict[str, Any]:

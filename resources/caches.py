@@ -1,0 +1,63 @@
+"""Caches under the data root: what saves work if it is there, and belongs to no version."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resources.disk import is_full
+from resources.launchers import Launcher
+from resources.locks import only_writer
+from ser.progress import Progress
+from ser.slices import Slices
+from ser.stages.job import Job
+
+FACTS = "cache.json"
+"""What `ser.models.states` writes first: what the states are of, and in how many slices."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The states of one table of tokens; `encoded` is the digest of the table, "" where that cannot be read."""
+
+    folder: Path
+    encoded: str
+    bytes: int
+
+
+def states_folder(root: Path, key: str) -> Path:
+    """Where the trunk's states with this key (`resources.artifacts.version_of` the stage `trunk`) lie."""
+    return root / "cache" / "states" / key
+
+
+def every_cache(root: Path) -> Iterator[Cache]:
+    """All caches under the data root."""
+    for folder in sorted((root / "cache" / "states").glob("*/")):
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        yield Cache(folder, (_facts(folder) or {}).get("encoded", ""), size)
+
+
+def fill_states(job: Job, launcher: Launcher, progress: Progress) -> bool:
+    """Make what is missing of the states in `job.out`; False, and none of them, if there is no disk space for them."""
+    folder = job.out
+    try:
+        with only_writer(folder):
+            facts = _facts(folder)
+            if facts is None or any(not Slices(folder, 0).path(k).exists() for k in range(facts["slices"])):
+                launcher(job, progress)
+        return True
+    except Exception as error:
+        if not is_full(error, folder.parent):
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+
+
+def _facts(folder: Path) -> dict[str, Any] | None:
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
+    except (OSError, ValueError):
+        return None
+    return facts

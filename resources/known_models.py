@@ -1,0 +1,54 @@
+"""Pretrained models are hashed once, and then known by the path, sizes and times of their files."""
+
+import json
+import time
+from pathlib import Path
+
+from resources.disk import file_digest, write_text
+from resources.manifests import digest_of, file_digests
+
+_SETTLED = 2.0
+"""Seconds: a file that was written this lately may be written again within a tick of the clock, and keep its time."""
+
+
+def known_digest(root: Path, model: Path) -> str:
+    """The digest of everything in a model folder, or of a model file, that is not ours.
+
+    `known_models.json` in the data root remembers it: a process reads the bytes only where a file is new, or has
+    another size or time of change than when it was read.
+    """
+    place, files = root / "known_models.json", _files(model)
+    known = _known(place)
+    entry = known.get(str(model.resolve()))
+    if entry is not None and entry["files"] == files:
+        digest: str = entry["digest"]
+        return digest
+    digest = digest_of(file_digests(model)) if model.is_dir() else file_digest(model)
+    newest = max(changed for _, changed in files.values()) / 1e9
+    if files == _files(model) and time.time() - newest > _SETTLED:
+        write_text(place, json.dumps(_known(place) | {str(model.resolve()): {"files": files, "digest": digest}}) + "\n")
+    return digest
+
+
+def hub_digest(model: str, folder: Path) -> str:
+    """What stands for a model of the hub: its name and its commit, which the hub's cache calls its folder by."""
+    return digest_of({"hub": model, "commit": folder.name})
+
+
+def _files(model: Path) -> dict[str, list[int]]:
+    """Size and time of change of each file, by its name in the folder."""
+    paths = [path for path in sorted(model.rglob("*")) if path.is_file()] if model.is_dir() else [model]
+    found = {}
+    for path in paths:
+        status = path.stat()
+        found[path.relative_to(model).as_posix()] = [status.st_size, status.st_mtime_ns]
+    return found
+
+
+def _known(place: Path) -> dict[str, dict]:
+    """What is remembered; nothing if that was damaged: then it is found out again."""
+    try:
+        known: dict[str, dict] = json.loads(place.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known
