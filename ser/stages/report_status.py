@@ -77,12 +77,18 @@ def run(
         thresholds=spec.thresholds.model_dump(include={"tau_high", "tau_low", "tau_delta"}),
         select=spec.select,
         rule=rule.model_dump(),
-        ends=rule.converged,
-        why=cut.reason if cut else f"status {status}" if spec.select == "status" else "every pair is kept",
+        ends=rule.converged or labelled["n_pool"] == 0,
+        why=cut.reason if cut else _why(spec.select, status, labelled["n_pool"]),
         precision=cut._asdict() if cut else None,
     )
     (out / "status.json").write_text(json.dumps(report.model_dump(), sort_keys=True) + "\n")
     return report
+
+
+def _why(select: Select, status: str, n_pool: int) -> str:
+    if n_pool == 0:
+        return "converged: the pool is empty"
+    return f"status {status}" if select == "status" else "every pair is kept"
 
 
 def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs) -> Cut:
