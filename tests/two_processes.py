@@ -10,6 +10,7 @@ from transformers import TrainingArguments
 
 from ser.models.reward_model import RewardModel
 from ser.progress import silent
+from ser.specs import Arithmetic
 from ser.training import PairTrainer, train
 
 
@@ -17,7 +18,7 @@ def main(job: dict) -> None:
     """Write the gradients of one step to `out/step.pt`, then train into `out`."""
     out: Path = job["out"]
     out.mkdir(exist_ok=True)
-    model = RewardModel.new(job["backbone"], job["lora"], "float32", random_seed=0)
+    model = RewardModel.new(job["backbone"], job["lora"], Arithmetic(), random_seed=0)
     args = TrainingArguments(output_dir=str(out), use_cpu=True, report_to="none")
     trainer = PairTrainer(model, job["batch"], centering=0.01, args=args)
     wrapped = trainer.accelerator.prepare(model)

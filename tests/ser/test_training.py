@@ -18,6 +18,7 @@ from transformers import TrainingArguments
 
 from ser.data import tables
 from ser.data.batches import plan
+from ser.data.pairs import hard_target
 from ser.kept import keep_as
 from ser.models.reward_model import RewardModel
 from ser.models.states import PairStates, StatesCache
@@ -236,10 +237,13 @@ def test_a_label_without_states_is_an_error(parts: dict[str, Any], tmp_path: Pat
 
 
 def test_training_continues_from_an_earlier_model(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
+    labels = tables.read(parts["test"], columns=tables.LABELS.names)
+    rows = (row | {"target": hard_target(row["preferred"]), "weight": 1.0} for row in labels)
+    tables.write(tmp_path / "selected.parquet", tables.SELECTED, rows)
     inputs = {
         "backbone": parts["backbone"],
         "human": [parts["seed"]],
-        "pseudo": [parts["test"]],
+        "pseudo": [tmp_path / "selected.parquet"],
         "encoded": [parts["seed_encoded"], parts["test_encoded"]],
         "states": [parts["seed_states"], parts["test_states"]],
         "start": trained / "rm",
