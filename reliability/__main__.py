@@ -48,12 +48,13 @@ def main() -> None:
 def _import_everything() -> None:
     """What every `ser run` imports, once for all processes that are forked from this one."""
     from importlib import import_module
-    from pkgutil import iter_modules
+    from pkgutil import walk_packages
 
-    import ser.stages
+    import ser
 
-    for module in iter_modules(ser.stages.__path__):
-        import_module(f"ser.stages.{module.name}")
+    for module in walk_packages(ser.__path__, "ser."):  # stages import what is heavy when they are run
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     for name in (
         "ser_dagster.cli",
         "ser_dagster.commands.run",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ser.data import tables
@@ -52,8 +51,7 @@ def read_slices(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
 
 def count_slices(path: Path) -> int:
     """How many slices an `encoded.parquet` has."""
-    largest = pc.max(pq.read_table(path, columns=["slice"])["slice"]).as_py()
-    return 0 if largest is None else largest + 1
+    return len(pq.read_table(path, columns=["slice"])["slice"].unique())
 
 
 def _row(pair: EncodedPair) -> dict[str, Any]:
