@@ -7,8 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from resources.audit.database import literal
 from resources.audit.model_facts import Row, measurements, policy_row, reward_model_row
 from resources.audit.record import AuditArtifact, EvolutionRecord, utc
@@ -122,7 +120,6 @@ def _labels_of(record: EvolutionRecord, loop: int) -> AuditRows:
         before = "b.preferred AS from_preferred, b.confidence AS from_confidence"
         joined += f" LEFT JOIN {_parquet(earlier.path / 'self_labels.parquet')} b USING (pair_id)"
     table = labels.path / "self_labels.parquet"
-    spread = "s.spread" if "spread" in pq.read_schema(table).names else "CAST(NULL AS DOUBLE) AS spread"
     manifest = labels.manifest
     fixed = {
         "rm_version": manifest["inputs"]["reward_model"]["version"],
@@ -130,11 +127,13 @@ def _labels_of(record: EvolutionRecord, loop: int) -> AuditRows:
         "scored_at": utc(manifest.get("finished_at")),
     }
     constants = ", ".join(f"{_constant(value)} AS {name}" for name, value in fixed.items())
-    scored = ", ".join(f"s.{name}" for name in ("reward_a", "reward_b", "p_a", "p_b", "confidence", "preferred"))
+    scored = ", ".join(
+        f"s.{name}" for name in ("reward_a", "reward_b", "p_a", "p_b", "confidence", "preferred", "spread")
+    )
     return AuditRows(
         "self_label_facts",
         f"self_labels of loop {loop}",
-        f"SELECT s.pair_id, {constants}, {scored}, {spread}, {decision}, {before} FROM {_parquet(table)} s {joined}",
+        f"SELECT s.pair_id, {constants}, {scored}, {decision}, {before} FROM {_parquet(table)} s {joined}",
         {"labels": labels.version, "decision": decided_by, "earlier": earlier.version if earlier else ""},
     )
 
@@ -145,13 +144,13 @@ def _decision(record: EvolutionRecord, loop: int) -> tuple[str, str, str]:
     status = record.artifacts.get(f"loop_{loop}/status_report")
     if selected is not None:
         table = selected.path / "filtered.parquet"
-        target = f"coalesce(f.target, {_HARD})" if "target" in pq.read_schema(table).names else _HARD
         decision = (
             "coalesce(f.rule, 'none') AS rule, coalesce(f.kept, false) AS kept, "
-            f"coalesce(f.reason, 'not filtered') AS reason, {target} AS target, coalesce(f.weight, 0.0) AS weight"
+            f"coalesce(f.reason, 'not filtered') AS reason, coalesce(f.target, {_HARD}) AS target, "
+            "coalesce(f.weight, 0.0) AS weight"
         )
         return selected.version, decision, f"LEFT JOIN {_parquet(table)} f USING (pair_id)"
-    converged = status is not None and status.summary["status"] == "converged"
+    converged = status is not None and status.summary["ends"]
     reason = literal("converged" if converged else "not decided")
     decision = f"'none' AS rule, false AS kept, {reason} AS reason, {_HARD} AS target, 0.0 AS weight"
     return status.version if status and converged else "", decision, ""

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from resources import asset_keys as keys
 from resources.evolution import Evolution
 from resources.heads import known_evolutions
 from resources.known_evolutions import open_evolution
@@ -13,7 +14,6 @@ from resources.review.ranking import ScoredLoop, rank
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
 from ser.method.selection import PairRule
-from ser.specs import Thresholds
 
 
 def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _latest_run(root: Path, snapshot: str) -> tuple[Evolution, list[ScoredLoop]]
 
 
 def _ended_at_the_gate(work: Evolution) -> bool:
-    promotion = work.heads.find("evolved_rm")
+    promotion = work.heads.find(keys.EVOLVED_RM)
     return promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
 
 
@@ -73,12 +73,11 @@ def _scored_loops(work: Evolution) -> list[ScoredLoop]:
     if _ended_at_the_gate(work):
         return loops
     for loop in range(1, work.settings.loops + 1):
-        labels, report = work.heads.find(f"loop_{loop}/self_labels"), work.heads.find(f"loop_{loop}/status_report")
+        labels, report = (work.heads.find(key(loop)) for key in (keys.self_labels, keys.status_report))
         if labels is None or report is None:
             break
-        table, status = labels.part("self_labels.parquet").path, report.summary["status"]
-        rule = PairRule.of_loop("status", status, Thresholds(**report.summary["thresholds"]))
-        loops.append(ScoredLoop(loop, table, rule))
-        if status == "converged":
+        rule = PairRule.model_validate(report.summary["rule"])
+        loops.append(ScoredLoop(loop, labels.part("self_labels.parquet").path, rule))
+        if report.summary["ends"]:
             break
     return loops
