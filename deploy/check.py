@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from resources.locks import is_owned
+from resources.locks import owners_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -282,13 +282,12 @@ def ended(address: str, run: str) -> bool:
 
 
 def killed_at_work(root: Path, snapshot: str, run: str) -> bool:
-    """Kill the process of a run as soon as it owns its snapshot; an owner that is gone has left its name there."""
-    if not is_owned(root, snapshot):
+    """Kill the process of a run as soon as it owns its evolution; an owner that is gone has left its name there."""
+    if run not in owners_of(root, snapshot):
         return False
-    owner = json.loads((root / "heads" / snapshot / ".owner").read_text())
-    if owner["run_id"] == run:
-        os.kill(owner["pid"], signal.SIGKILL)
-    return owner["run_id"] == run
+    said = [json.loads(path.read_text()) for path in (root / "heads" / snapshot).glob("*/.owner")]
+    os.kill(next(owner["pid"] for owner in said if owner["run_id"] == run), signal.SIGKILL)
+    return True
 
 
 def retry_of(address: str, run: str) -> str:

@@ -1,5 +1,7 @@
 """The asset keys: nobody spells one by hand."""
 
+import re
+
 LANDED_PAIRS = "landed_pairs"
 SPLITS = "splits"
 VAULT = "vault"
@@ -18,6 +20,7 @@ EMBEDDED_BACKBONE = "backbone/embedded"
 """The converted embedded model: an artifact that no asset stands for, and every evolution may be made from."""
 
 _HELDOUT = ".heldout"
+_MEMBER = re.compile(r"/member_\d+$")
 
 
 def self_labels(loop: int) -> str:
@@ -62,13 +65,14 @@ def measured_model(key: str) -> str | None:
 
 def loop_of(key: str) -> int | None:
     """The loop of an asset key: 0 for the seed RM, None for what belongs to no loop."""
-    if key == SEED_RM:
+    if key.partition("/")[0] == SEED_RM:
         return 0
     head, _, name = key.partition("/")
     return int(head[5:]) if name and head.startswith("loop_") and head[5:].isdigit() else None
 
 
 def is_reward_model(key: str) -> bool:
-    """Whether a reward model that was trained stands behind this key: of the seed, of a loop, or a control."""
+    """Whether a reward model stands behind this key: of the seed, of a loop, or a control; or a member of one."""
+    key = _MEMBER.sub("", key)
     name = key.rpartition("/")[2]
     return key == SEED_RM or name == "retrained_rm" or (key.startswith("controls/") and key.endswith("_rm"))

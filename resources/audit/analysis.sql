@@ -142,7 +142,7 @@ loops AS (
     SELECT coalesce(m.evolution, s.evolution) AS evolution, coalesce(m.snapshot, s.snapshot) AS snapshot,
            coalesce(m.recipe, s.recipe) AS recipe, coalesce(m.loop, s.loop) AS loop, s.status, s.n_pool, s.n_kept,
            m.rm_version, m.n_human, m.train_seconds, coalesce(m.promoted, false) AS promoted, m.why
-    FROM (FROM reward_models WHERE loop IS NOT NULL) m
+    FROM (FROM reward_models WHERE loop IS NOT NULL AND member_of IS NULL) m
     FULL JOIN status_reports s ON s.evolution = m.evolution AND s.loop = m.loop
 )
 SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.status, l.n_pool, l.n_kept, l.rm_version,

@@ -2,7 +2,7 @@
 
 -- The loop of an asset: 0 for the seed RM, NULL for what belongs to no loop.
 CREATE OR REPLACE MACRO loop_of(asset) AS CASE
-    WHEN asset IN ('seed_rm', 'seed_rm.heldout') THEN 0
+    WHEN regexp_matches(asset, '^seed_rm([./]|$)') THEN 0
     ELSE try_cast(regexp_extract(asset, '^loop_(\d+)/', 1) AS INTEGER) END;
 
 -- The Wilson score interval at 95 %; equal to ser.method.stats.wilson.

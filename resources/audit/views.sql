@@ -46,16 +46,18 @@ SELECT evolution, snapshot, recipe, 1, verdict, NULL, NULL, NULL, NULL, 0, NULL,
 FROM evolutions WHERE verdict = 'gate_not_shown';
 
 -- A row for each version, under the first of the assets that it is: the seed and the loops before controls.
+-- An ensemble has a row, and each of its members one that names it in member_of.
 CREATE OR REPLACE VIEW reward_models AS
 SELECT m.version AS rm_version, m.evolution, m.snapshot, m.recipe, m.asset, m.loop,
        CASE WHEN m.loop = 0 THEN 'seed' WHEN m.loop > 0 THEN 'loop' WHEN m.asset = 'controls/judge_rm' THEN 'judge'
             ELSE 'control' END AS kind,
-       CAST(NULL AS VARCHAR) AS member_of, f.* EXCLUDE (version),
-       m.loop IS NOT NULL AND m.version IS NOT DISTINCT FROM e.promoted_rm AS promoted,
-       CASE WHEN m.loop IS NOT NULL AND m.version = e.promoted_rm THEN e.why END AS why,
-       format('artifacts/{}/{}', m.asset, m.version) AS path
+       w.version AS member_of, f.* EXCLUDE (version),
+       w.version IS NULL AND m.loop IS NOT NULL AND m.version IS NOT DISTINCT FROM e.promoted_rm AS promoted,
+       CASE WHEN w.version IS NULL AND m.loop IS NOT NULL AND m.version = e.promoted_rm THEN e.why END AS why,
+       format('artifacts/{}/{}', regexp_replace(m.asset, '/member_0$', ''), m.version) AS path
 FROM current_artifacts m JOIN evolutions e USING (evolution) JOIN reward_model_facts f ON f.version = m.version
-WHERE m.asset = 'seed_rm' OR m.asset LIKE '%/retrained\_rm' ESCAPE '\' OR m.asset LIKE 'controls/%\_rm' ESCAPE '\'
+LEFT JOIN current_artifacts w ON w.evolution = m.evolution AND m.asset LIKE w.asset || '/member\_%' ESCAPE '\'
+WHERE regexp_full_match(m.asset, '(seed_rm|loop_\d+/retrained_rm|controls/\w+_rm)(/member_\d+)?')
 QUALIFY row_number() OVER (PARTITION BY m.evolution, m.version ORDER BY m.loop NULLS LAST, m.asset) = 1;
 
 -- loop of ppo_policy: that of the promoted reward model.

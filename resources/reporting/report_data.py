@@ -44,7 +44,7 @@ LEFT JOIN vault_choice v ON v.evolution = l.evolution AND v.pair_id = l.pair_id
 WHERE l.evolution = $e AND l.loop = $loop
 QUALIFY row_number() OVER (PARTITION BY l.kept ORDER BY l.confidence DESC, l.pair_id) <= 3
 ORDER BY l.kept DESC, l.confidence DESC, l.pair_id"""
-_MODELS = "SELECT * FROM reward_models WHERE evolution = $e ORDER BY loop NULLS LAST, asset"
+_MODELS = "SELECT * FROM reward_models WHERE evolution = $e AND member_of IS NULL ORDER BY loop NULLS LAST, asset"
 _BIAS = """
 SELECT * FROM selection_bias WHERE evolution = $e AND n_kept > 0
 ORDER BY loop, dimension DESC, value"""

@@ -78,7 +78,7 @@ def reward_model(work: Evolution, loop: int | None) -> tuple[Artifact, dict[str,
     """A loop's reward model, by default the promoted one, and the facts about it.
 
     Raises:
-        SerError: the run has no such loop, or its backbone is no longer what it was.
+        SerError: the run has no such loop, its model is an ensemble, or its backbone is no longer what it was.
     """
     last = work.trained_loops()[-1]
     if loop is None:
@@ -86,6 +86,11 @@ def reward_model(work: Evolution, loop: int | None) -> tuple[Artifact, dict[str,
     if not 0 <= loop <= last:
         raise SerError(f"--loop {loop} is impossible: this run has the reward models 0 (the seed) to {last}.")
     model = work.heads.get(keys.model_of(loop))
+    if (members := len(work.members(model))) > 1:
+        raise SerError(
+            f"the reward model of loop {loop} is the mean of {members}, which transformers cannot hold as one.\n"
+            "Run an evolution with method.teachers = 1 to export its model; PPO here uses the mean."
+        )
     heldout = work.heads.get(keys.heldout_of(model.key)).summary
     return model, {
         "loop": loop,
