@@ -51,7 +51,9 @@ def test_nothing_fails_and_what_stands_behind_the_gate_is_skipped(closed: Closed
     assert result.success and not [event for event in result.all_events if event.is_failure or event.is_step_failure]
     found = chain.outcomes(result)
     made = {key for key, outcome in found.items() if outcome == "made"}
-    assert made == {"landed_pairs", "splits", "encoded_pairs", "seed_rm", "evolved_rm", "audit_sync", "report"}
+    assert made == {
+        "landed_pairs", "splits", "vault", "backbone", "encoded_pairs", "seed_rm", "evolved_rm", "audit_sync", "report",
+    }  # fmt: skip
     skipped = ["loop_1/status_report", "loop_1/filtered_pairs", "loop_1/retrained_rm", "policy_evaluation"]
     assert [found[key] for key in skipped] == ["skipped"] * 4
     assert not (closed.work.root / "artifacts" / "controls").exists()

@@ -1,0 +1,100 @@
+"""Two evolutions of one snapshot stand beside each other: in the audit, the reports and on the command line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.heads import known_evolutions
+from resources.locks import own_evolution
+from ser_dagster.cli import main
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+TABLES = ("self_labels", "status_reports", "heldout_scores", "reward_models", "evaluations", "roles")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Path]:
+    """A data root with one snapshot; the environment is that of the commands."""
+    folder = tmp_path_factory.mktemp("project")
+    with chain.project(folder, "loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS, tiny_backbone) as (data, _):
+        chain.land(data, write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
+        yield data
+
+
+def ser(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """What a command that succeeds prints, as JSON."""
+    assert main(list(arguments)) == 0, capsys.readouterr().err
+    return json.loads(capsys.readouterr().out)
+
+
+def counts(capsys: pytest.CaptureFixture[str], evolution: str) -> dict[str, int]:
+    """Rows that the audit shows of an evolution."""
+    columns = ", ".join(f"(SELECT count(*) FROM {name} WHERE evolution = '{evolution}') AS {name}" for name in TABLES)
+    return ser(capsys, "audit", "--sql", f"SELECT {columns}", "--format", "json")[0]
+
+
+def test_a_second_evolution_adds_and_deletes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = ser(capsys, "run", "--no-policy", "--json", "--name", "plain")
+    before = counts(capsys, first["evolution"])
+    assert all(before.values())
+    bold = ser(capsys, "run", "--no-policy", "--json", "--name", "bold", "--set", "thresholds.tau_high=0.6")
+    assert bold["snapshot"] == first["snapshot"] and bold["evolution"] != first["evolution"]
+    assert counts(capsys, first["evolution"]) == before
+    assert all(counts(capsys, bold["evolution"]).values())
+    # The seed is one artifact of both: a model is trained once.
+    assert bold["loops"][0]["rm_version"] == first["loops"][0]["rm_version"]
+
+    listed = {row["name"]: row for row in ser(capsys, "status", "--json")["evolutions"]}
+    assert {name: row["evolution"] for name, row in listed.items()} == {
+        "plain": first["evolution"], "bold": bold["evolution"],
+    }  # fmt: skip
+    compared = ser(capsys, "compare", "plain", "bold", "--json")
+    assert [one["evolution"] for one in compared["evolutions"]] == [first["evolution"], bold["evolution"]]
+    assert "thresholds.tau_high" in json.dumps(compared["settings"])
+    pages = sorted(path.name for path in (root / "reports").glob("*.html"))
+    assert pages == sorted(["index.html", *(f"{one['evolution'].replace('/', '-')}.html" for one in (first, bold))])
+
+    # A repeated run reuses everything and keeps its name; the other name is taken.
+    again = ser(capsys, "run", "--no-policy", "--json")
+    assert (again["evolution"], again["name"], again["reused"]) == (first["evolution"], "plain", True)
+    assert main(["run", "--no-policy", "--name", "bold"]) == 1
+    assert "is that of the evolution" in capsys.readouterr().err
+
+
+def test_while_one_is_worked_on_the_other_is_free(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, bold = known_evolutions(root)[-1], known_evolutions(root)[0]
+    assert (plain.name, bold.name) == ("plain", "bold")
+    with own_evolution(root, bold.identity, "elsewhere"):
+        assert ser(capsys, "run", "--no-policy", "--json")["reused"]
+        assert main(["run", "--no-policy", "--set", "thresholds.tau_high=0.6"]) == 1
+    assert "is being worked on by run elsewhere" in capsys.readouterr().err
+
+
+def test_fewer_loops_are_the_same_evolution_not_finished(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = ser(capsys, "run", "--no-policy", "--json", "--loops", "1", "--set", "random_seed=3")
+    assert (part["promoted"], part["verdict"], [row["loop"] for row in part["loops"]]) == (None, None, [0, 1])
+    row = ser(
+        capsys, "audit", "--format", "json", "--sql",
+        f"SELECT state, promoted_loop FROM evolutions WHERE evolution = '{part['evolution']}'",
+    )[0]  # fmt: skip
+    assert row == {"state": "unfinished", "promoted_loop": None}
+    whole = ser(capsys, "run", "--no-policy", "--json", "--set", "random_seed=3")
+    assert whole["evolution"] == part["evolution"]
+    assert whole["promoted"]["loop"] is not None
+    assert [row["rm_version"] for row in whole["loops"][:2]] == [row["rm_version"] for row in part["loops"]]
+
+
+def test_wrong_assignments_and_names_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, words in (
+        (["--set", "thresholds.tau_hi=1"], "--set thresholds.tau_hi: unknown setting"),
+        (["--set", "loops"], "write KEY=VALUE"),
+        (["--recipe", "robus"], "Did you mean 'robust'?"),
+        (["--name", "a/b"], "without a slash"),
+    ):
+        assert main(["run", *arguments]) == 1
+        error = capsys.readouterr().err
+        assert words in error and len(error.splitlines()) <= 3, error
