@@ -9,7 +9,8 @@ from pydantic import Field, PrivateAttr, ValidationError
 from assets.stale_location import refuse_stale
 from resources.evolution import Evolution
 from resources.locks import own_evolution
-from resources.settings import Settings, data_root, load_settings
+from resources.settings import Settings
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext

@@ -21,7 +21,7 @@ from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
 from bench.workload import Workload
 from resources.machine import Compute
-from resources.settings import ROOT
+from resources.settings_file import ROOT
 
 REPORT = ROOT / "docs" / "performance.md"
 ROUNDS = 5

@@ -22,7 +22,7 @@ from bench.ours import with_states
 from bench.stamp import machine, versions
 from bench.workload import MAX_LENGTH, Workload, fitting, model_folder
 from resources.landing.comparison import Row
-from resources.settings import ROOT
+from resources.settings_file import ROOT
 from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import hard_target, unit_interval

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.measure import table
 from bench.workload import model_folder
-from resources.settings import ROOT
+from resources.settings_file import ROOT
 
 HEADINGS = [
     "step",

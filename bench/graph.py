@@ -11,7 +11,7 @@ from statistics import median
 
 from bench.measure import table
 from bench.workload import model_folder
-from resources.settings import ROOT
+from resources.settings_file import ROOT
 
 HEADINGS = ["run", "ser run (s)", "plain script (s)", "more: median (range)", "must", "aim", "reached"]
 

@@ -17,7 +17,7 @@ from ser.stages.job import Job
 def land() -> None:
     """Land the sample."""
     from resources.landing.zone import Landing
-    from resources.settings import ROOT, data_root, load_settings
+    from resources.settings_file import ROOT, data_root, load_settings
 
     Landing(data_root(), load_settings()).land([ROOT / "data" / "sample" / "pairs.jsonl"], "sample")
 

@@ -15,7 +15,8 @@ from typing import Any
 from bench.bookkeeping_steps import peak_bytes
 from bench.measure import table
 from resources.landing.zone import Landing
-from resources.settings import ROOT, Settings
+from resources.settings import Settings
+from resources.settings_file import ROOT
 
 HEADINGS = ["form", "pairs", "seconds", "µs a pair", "against plain", "peak memory (MB)", "memory against a tenth"]
 

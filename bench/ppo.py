@@ -12,7 +12,7 @@ from bench.measure import Comparison
 from bench.padding import prompts
 from bench.workload import Workload, model_folder
 from resources.machine import Compute
-from resources.settings import ROOT
+from resources.settings_file import ROOT
 from ser.specs import Ppo, RewardTraining
 
 PEER = ROOT / ".venv-ppo-peer"

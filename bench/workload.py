@@ -13,7 +13,8 @@ from resources.backbones import backbone
 from resources.landing.comparison import Row
 from resources.landing.shapes.reader import ShapeReader
 from resources.launchers import in_process
-from resources.settings import ROOT, Backbone, data_root
+from resources.settings import Backbone
+from resources.settings_file import ROOT, data_root
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import Pair, prompt_messages
 from ser.models.backbone import load_tokenizer

@@ -14,7 +14,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "TQDM_
 
 from reliability import sections
 from reliability.project import Project
-from resources.settings import ROOT
+from resources.settings_file import ROOT
 
 REPORT = ROOT / "docs" / "reliability.md"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from resources.artifacts import ArtifactStore, Part
 from resources.known_models import hub_digest, known_digest
-from resources.settings import Backbone, settings_file
+from resources.settings import Backbone
+from resources.settings_file import settings_file
 from ser.errors import SerError
 from ser.progress import Progress
 from ser.stages.embedded_backbone import EmbeddedBackboneSpec

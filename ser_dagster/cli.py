@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ser: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        from resources.settings import data_root
+        from resources.settings_file import data_root
 
         full = is_full(error, data_root())
         if parsed.debug or not (full or is_of_the_disk(error)):

@@ -12,7 +12,7 @@ from dagster_shared.check import CheckError
 
 from assets.ser_resource import SNAPSHOTS_NAME
 from resources.disk import write_text
-from resources.settings import data_root, load_settings
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 
 MARK = "# Written by ser, again and again: remove this line to keep changes of your own."

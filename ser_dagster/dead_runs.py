@@ -10,7 +10,7 @@ import dagster as dg
 from assets.ser_resource import PARTITION_TAG
 from resources.landing.zone import Landing
 from resources.locks import owners_of
-from resources.settings import data_root, load_settings
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 
 WILL_RETRY = "dagster/will_retry"

@@ -5,7 +5,7 @@ import dagster as dg
 from assets.graph import graph
 from assets.ser_resource import SerResource
 from resources.landing.zone import Landing
-from resources.settings import data_root, load_settings
+from resources.settings_file import data_root, load_settings
 from ser_dagster.jobs import audit_after_failure, ser_run
 from ser_dagster.landing_sensor import landing_sensor
 from ser_dagster.schedules import schedules

@@ -17,7 +17,8 @@ from resources.landing.landed import Landed
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.locks import owner_of
-from resources.settings import Automation, Settings, data_root, load_settings
+from resources.settings import Automation, Settings
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
 from ser_dagster.commands.landing_words import summary_line

@@ -8,7 +8,8 @@ import dagster as dg
 
 from assets.ser_resource import run_config
 from resources.landing.zone import Landing
-from resources.settings import Automation, data_root, load_settings
+from resources.settings import Automation
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 from ser_dagster.dagster_instance import register
 from ser_dagster.jobs import Job

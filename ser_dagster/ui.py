@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from resources.settings import ROOT
+from resources.settings_file import ROOT
 from ser.errors import SerError
 from ser_dagster.dagster_instance import instance
 

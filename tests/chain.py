@@ -15,7 +15,7 @@ from resources import evolution
 from resources.evolution import Evolution
 from resources.landing.zone import Landing
 from resources.launchers import in_process
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from ser.data import tables
 from ser.progress import Progress
 from ser.stages.job import Job

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from ser.errors import SerError
 from tests.test_layers import LAYERS, ROOT, imported
 

@@ -18,7 +18,7 @@ from resources.audit.sync import rebuild
 from resources.evolution import Evolution
 from resources.heads import known_evolutions
 from resources.known_evolutions import open_evolution
-from resources.settings import data_root
+from resources.settings_file import data_root
 from ser.errors import SerError
 
 

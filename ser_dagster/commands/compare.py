@@ -11,7 +11,7 @@ from resources.audit.comparison import Row, compare_evolutions
 from resources.audit.queries import find_evolution
 from resources.reporting.numbers import DASH, difference, number, percent
 from resources.reporting.words import VERDICTS, name_of_loop
-from resources.settings import data_root
+from resources.settings_file import data_root
 
 if TYPE_CHECKING:
     from rich.table import Table

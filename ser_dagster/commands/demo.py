@@ -3,7 +3,7 @@
 import time
 
 from resources.landing.zone import Landing
-from resources.settings import ROOT, data_root, load_settings
+from resources.settings_file import ROOT, data_root, load_settings
 from ser_dagster.commands.run import run
 from ser_dagster.commands.summary import print_summary
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.zone import Landing
-from resources.settings import Settings, data_root
+from resources.settings import Settings
+from resources.settings_file import data_root
 from ser.data.pairs import Pair, readable_prompt
 from ser.errors import SerError
 from ser_dagster.commands.landing_words import landing_json, landing_lines

@@ -13,7 +13,7 @@ from resources.exports.origin import backbone_origin
 from resources.known_evolutions import find_evolution, finished_evolution, open_evolution
 from resources.landing.zone import Landing
 from resources.loop_rows import loop_rows
-from resources.settings import data_root, load_settings
+from resources.settings_file import data_root, load_settings
 from ser.data import tables
 from ser.data.pairs import Pair
 from ser.errors import SerError

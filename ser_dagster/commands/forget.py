@@ -22,7 +22,7 @@ from resources.lineage import Identity, promotions_of
 from resources.locks import own_snapshot
 from resources.pruned import record_place
 from resources.reporting.index import index_path, render_index
-from resources.settings import data_root, load_settings
+from resources.settings_file import data_root, load_settings
 from resources.store_contents import contents
 from ser.errors import SerError
 from ser_dagster.commands.audit import whole_records

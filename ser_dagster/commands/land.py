@@ -45,7 +45,7 @@ def land_command(parsed: argparse.Namespace) -> None:
     """Land, register the snapshot, and say what came of it."""
     _check_use(parsed)
     from resources.landing.zone import Landing
-    from resources.settings import data_root, load_settings
+    from resources.settings_file import data_root, load_settings
 
     settings = load_settings()
     zone = Landing(data_root(), settings)

@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
 def _prune(parsed: argparse.Namespace) -> None:
     from resources.prune import prune
     from resources.reporter import Reporter
-    from resources.settings import data_root
+    from resources.settings_file import data_root
     from ser.progress import silent
 
     progress = Reporter("prune", lambda line: None, terminal=True) if parsed.yes else silent

@@ -8,7 +8,7 @@ from typing import Any
 from resources.landing.folders import dataset_folders
 from resources.landing.quarantine import Quarantine, Reasons
 from resources.landing.reasons import remedy
-from resources.settings import data_root
+from resources.settings_file import data_root
 from ser.errors import SerError
 
 _WIDTH = 160

@@ -36,7 +36,7 @@ def _positive(text: str) -> int:
 def _export(parsed: argparse.Namespace) -> None:
     from resources.landing.zone import Landing
     from resources.review.queue import export_queue
-    from resources.settings import data_root, load_settings
+    from resources.settings_file import data_root, load_settings
 
     zone = Landing(data_root(), load_settings())
     dataset = zone.only_dataset(parsed.dataset)
@@ -55,7 +55,7 @@ def _import(parsed: argparse.Namespace) -> None:
 
     from resources.landing.zone import Landing
     from resources.review.import_answers import take_back
-    from resources.settings import data_root, load_settings
+    from resources.settings_file import data_root, load_settings
     from ser_dagster.dagster_instance import instance, register
 
     zone = Landing(data_root(), load_settings())

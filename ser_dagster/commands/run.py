@@ -20,7 +20,8 @@ from resources.landing.folders import NotAllLandedError
 from resources.landing.zone import Landing
 from resources.locks import refuse_owned
 from resources.loop_rows import loop_rows
-from resources.settings import Settings, data_root, load_settings
+from resources.settings import Settings
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 from ser_dagster.commands.landing_words import landing_lines, role_lines
 from ser_dagster.dagster_instance import instance, register

@@ -10,7 +10,7 @@ from resources.known_evolutions import open_evolution
 from resources.landing.ignored_files import misplaced
 from resources.landing.zone import Landing
 from resources.locks import owner_of
-from resources.settings import data_root, load_settings
+from resources.settings_file import data_root, load_settings
 from resources.store_contents import store_summary
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN

@@ -12,7 +12,7 @@ from resources.landing.zone import Landing
 from resources.reporting.index import report_path
 from resources.reporting.report import summary_table
 from resources.reporting.report_data import UnknownEvolution
-from resources.settings import data_root, load_settings
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from resources.caches import every_cache
 from resources.evolution import Evolution
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from ser.data import tables
 from ser.models import states
 from tests import chain

@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from assets.graph import graph
-from resources.settings import Settings, load_settings
+from resources.settings import Settings
+from resources.settings_file import load_settings
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

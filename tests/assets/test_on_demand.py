@@ -10,7 +10,7 @@ from assets.ser_resource import SerResource
 from resources.artifacts import Artifact
 from resources.evolution import Evolution
 from resources.heads import Heads
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

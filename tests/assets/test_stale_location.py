@@ -11,7 +11,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.graph import graph, run_keys
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS, SerResource
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 

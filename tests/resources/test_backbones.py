@@ -10,7 +10,7 @@ from resources import known_models
 from resources.evolution import Evolution
 from resources.exports.origin import backbone_origin
 from resources.known_models import hub_digest, known_digest
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from tests.models import backbone_of
 
 

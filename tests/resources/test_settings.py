@@ -11,7 +11,8 @@ import pytest
 
 from resources.heads import known_evolutions
 from resources.machine import Compute
-from resources.settings import ROOT, Settings, load_settings
+from resources.settings import Settings
+from resources.settings_file import ROOT, load_settings
 from ser.errors import SerError
 
 

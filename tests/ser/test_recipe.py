@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from ser.specs import PAPER, ROBUST, Recipe, Thresholds
+from ser.method.recipe import PAPER, ROBUST, Recipe
+from ser.specs import Thresholds
 
 
 def test_the_two_recipes_are_the_tables_of_the_design() -> None:

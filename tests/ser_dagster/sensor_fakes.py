@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import dagster as dg
 
 from resources.landing.zone import Landing
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from ser_dagster.jobs import ser_run
 from ser_dagster.landing_sensor import landing_sensor
 

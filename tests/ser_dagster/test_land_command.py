@@ -98,7 +98,7 @@ def test_a_waiting_file_that_lands_nothing_is_named_until_a_map_makes_it_land(
     ser: Ser, tmp_path: Path, data_root: Path
 ) -> None:
     from resources.landing.zone import Landing
-    from resources.settings import load_settings
+    from resources.settings_file import load_settings
 
     folder = data_root / "landing" / "mine"
     folder.mkdir(parents=True)

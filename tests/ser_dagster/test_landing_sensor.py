@@ -17,7 +17,7 @@ from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.locks import own_snapshot
-from resources.settings import load_settings
+from resources.settings_file import load_settings
 from ser.errors import SerError
 from ser.progress import silent
 from ser_dagster.commands.forget import forget

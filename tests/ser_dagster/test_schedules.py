@@ -5,7 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.settings import Automation, load_settings
+from resources.settings import Automation
+from resources.settings_file import load_settings
 from ser.errors import SerError
 from ser_dagster.jobs import ser_run
 from ser_dagster.schedules import WEEKLY, schedules

@@ -1,0 +1,75 @@
+"""The method as data: what a recipe says, and the recipes that there are."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ser.specs import Select, Spec, Target, Thresholds
+
+
+class Method(Spec):
+    """What the seed and every loop do. The defaults are the published method."""
+
+    teachers: int = Field(1, ge=1, description="reward models of the seed and of each loop; only their seeds differ")
+    student: Literal["continue", "fresh"] = Field(
+        "continue", description="trained on from the last model, or fresh from the backbone"
+    )
+    student_epochs: int | None = Field(1, ge=1, description="epochs of a loop's retraining; none: as the seed")
+    select: Select = Field(
+        "status", description="status: the tau rules; calibrated: a cut that keeps a promised precision; all"
+    )
+    target: Target = Field("hard", description="hard: labels of 0 and 1; soft: calibrated probabilities")
+    pool: Literal["shrinks", "whole"] = Field(
+        "shrinks", description="shrinks: kept pairs leave it; whole: all pairs are labelled again"
+    )
+    label_with: Literal["any", "unseen"] = Field(
+        "any", description="unseen: only teachers that were not trained on a pair's own label label it"
+    )
+    replay: Literal["all", "latest"] = Field("all", description="train on the labels of all loops, or of the latest")
+    human_share: float | None = Field(
+        None, gt=0, lt=1, description="least share of the loss's weight on human pairs, at most 4 times each"
+    )
+    temperature: Literal["seed", "loop"] = Field("loop", description="one, of the seed, or one a loop")
+    min_precision: float | Literal["relative"] | None = Field(
+        None, description="the promise of select = calibrated; relative: half way from the seed's accuracy to 1"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _promise(cls, data: Any) -> Any:
+        """`relative` is what `calibrated` promises unless it is told otherwise, and nothing where it is not asked."""
+        if isinstance(data, dict) and data.get("min_precision") in (None, "relative"):
+            data = data | {"min_precision": "relative" if data.get("select") == "calibrated" else None}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Method":
+        if self.pool == "whole" and self.label_with == "any":
+            raise ValueError(
+                "pool = whole needs label_with = unseen: a model is sure of what it was trained on, right or wrong"
+            )
+        if self.label_with == "unseen" and self.teachers < 2:
+            raise ValueError(
+                f"label_with = unseen needs at least 2 teachers, not {self.teachers}: each labels what the others learn"
+            )
+        if self.min_precision is not None and self.select != "calibrated":
+            raise ValueError(f"min_precision is the promise of select = calibrated: leave it out with {self.select}")
+        if isinstance(self.min_precision, float | int) and not 0.5 < self.min_precision < 1:
+            raise ValueError(f"min_precision ({self.min_precision}) must lie between 0.5 and 1, or be relative")
+        return self
+
+
+class Recipe(Method):
+    """The method as data, with how often and by which thresholds."""
+
+    loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
+    thresholds: Thresholds = Thresholds()
+
+
+PAPER = Recipe()
+ROBUST = Recipe(
+    teachers=3, student="fresh", student_epochs=None, select="calibrated", target="soft", pool="whole",
+    label_with="unseen", replay="latest", human_share=0.3,
+)  # fmt: skip
+"""The first draft: the studies decide."""
+RECIPES = {"paper": PAPER, "robust": ROBUST}
