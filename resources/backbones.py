@@ -3,6 +3,7 @@
 from importlib import metadata
 from pathlib import Path
 
+from resources import asset_keys as keys
 from resources.artifacts import ArtifactStore, Part
 from resources.known_models import hub_digest, known_digest
 from resources.settings import Backbone
@@ -26,7 +27,7 @@ def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Pa
         gguf = embedded_file()
         part = Part(gguf, known_digest(root, gguf))
         artifact = store.make(
-            "backbone/embedded",
+            keys.EMBEDDED_BACKBONE,
             "embedded_backbone",
             EmbeddedBackboneSpec(),
             {"gguf": part},

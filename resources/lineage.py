@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.asset_keys import model_of
+from resources import asset_keys as keys
 from resources.manifests import AGAIN, DamagedArtifactError, check_whole, read_manifest
 from resources.store_contents import EMBEDDED, Contents, Stored
 from ser.errors import SerError
 
-PROMOTION = "evolved_rm"
+PROMOTION = keys.EVOLVED_RM
 Identity = tuple[str, str]
 """Asset key and version."""
 
@@ -103,7 +103,7 @@ def _promoted(promotion: Stored) -> Identity:
     except DamagedArtifactError as error:
         raise _unknown(promotion.path, str(error).removesuffix(AGAIN)) from error
     decided = json.loads((promotion.path / "summary.json").read_text())
-    return model_of(decided["promoted_loop"]), decided["rm_version"]
+    return keys.model_of(decided["promoted_loop"]), decided["rm_version"]
 
 
 def _unknown(path: Path, why: str) -> SerError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from resources import asset_keys as keys
 from resources.caches import every_cache
 from resources.heads import every_head
 from resources.landing.store import DatasetStore
@@ -101,7 +102,7 @@ def _caches(root: Path, found: Contents, whole: set[Identity]) -> Iterator[Doome
     tokens = {
         digest
         for one in found.artifacts
-        if one.key == "encoded_pairs" and one.identity in whole
+        if one.key == keys.ENCODED_PAIRS and one.identity in whole
         for digest in read_manifest(one.path, one.key)["files"].values()
     }
     for cache in every_cache(root):

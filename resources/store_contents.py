@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from resources import asset_keys as keys
 from resources.caches import every_cache
 from resources.heads import every_head
 from resources.manifests import MANIFEST
 from resources.pruned import KEPT, PREFIX
 
-EMBEDDED = "backbone/embedded"
+EMBEDDED = keys.EMBEDDED_BACKBONE
 """The converted embedded model: every run may be made from it, and no head refers to it."""
 
 _UNFINISHED = re.compile(r"^\.(.+)\.tmp$")

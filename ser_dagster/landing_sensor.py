@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 
 from assets.ser_resource import SNAPSHOTS, run_config
+from resources import asset_keys as keys
 from resources.artifacts import ArtifactStore
 from resources.heads import Heads
 from resources.landing.folders import Arrivals, NotAllLandedError, links_out
@@ -167,9 +168,9 @@ def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str
 
 def _is_complete(heads: Heads, tell: Callable[[str], None]) -> bool:
     """Whether a run came to its end: to a judged policy, or to a closed gate, behind which there is none."""
-    if heads.find_whole("policy_evaluation", tell) is not None:
+    if heads.find_whole(keys.POLICY_EVALUATION, tell) is not None:
         return True
-    promotion = heads.find_whole("evolved_rm", tell)
+    promotion = heads.find_whole(keys.EVOLVED_RM, tell)
     return promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from resources.asset_keys import loop_of, model_of
+from resources import asset_keys as keys
 from resources.audit.database import literal
 from resources.audit.record import EvolutionRecord, utc
 from resources.audit.rows import Row, values
@@ -23,10 +23,10 @@ WHERE split = 'test' AND b.version = $before AND a.version = $after
 
 def describe_evolution(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> str:
     """SQL for the row of `evolutions`; the held-out scores of the record are in the database already."""
-    settings, promotion = record.settings, record.artifacts.get("evolved_rm")
+    settings, promotion = record.settings, record.artifacts.get(keys.EVOLVED_RM)
     decided: Mapping[str, Any] = promotion.summary if promotion else {}
     loop = decided.get("promoted_loop")
-    model = None if loop is None else record.artifacts.get(model_of(loop))
+    model = None if loop is None else record.artifacts.get(keys.model_of(loop))
     manifests = [artifact.manifest for artifact in record.artifacts.values()]
     started, finished = (
         [time for one in manifests if (time := utc(one.get(name))) is not None]
@@ -91,8 +91,8 @@ def link(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> None
 def _test_gain(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord, promoted: int | None) -> Gain | None:
     """What the promoted loop, or else the last, gained over the seed on test pairs; None where no loop was run."""
     last = max(_measured_loops(record), default=None)
-    seed = record.artifacts.get("seed_rm.heldout")
-    scores = record.artifacts.get(f"{model_of(promoted or last)}.heldout") if last else None
+    seed = record.artifacts.get(keys.heldout_of(keys.SEED_RM))
+    scores = record.artifacts.get(keys.heldout_of(keys.model_of(promoted or last))) if last else None
     if seed is None or scores is None:
         return None
     rows = connection.execute(_PAIRED, {"before": seed.version, "after": scores.version}).fetchall()
@@ -102,7 +102,7 @@ def _test_gain(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord, p
 
 def _measured_loops(record: EvolutionRecord) -> Iterator[int]:
     for key in record.artifacts:
-        if key.endswith("/retrained_rm.heldout") and (loop := loop_of(key)):
+        if (model := keys.measured_model(key)) and (loop := keys.loop_of(model)):
             yield loop
 
 

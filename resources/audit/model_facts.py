@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from resources import asset_keys as keys
 from resources.audit.record import AuditArtifact, EvolutionRecord
 
 Row = dict[str, Any]
@@ -35,12 +36,12 @@ def policy_row(policy: AuditArtifact) -> Row:
 def measurements(record: EvolutionRecord) -> Iterator[tuple[AuditArtifact, list[Row]]]:
     """What measures a model, each with its metrics: held-out scores, the judge, and the judge's view of the policy."""
     for key, artifact in record.artifacts.items():
-        if key.endswith(".heldout"):
+        if keys.measured_model(key) is not None:
             metrics = artifact.summary["metrics"]
             yield artifact, [_metric(split, *each) for split, by_name in metrics.items() for each in by_name.items()]
-        elif key == "controls/judge_rm":
+        elif key == keys.JUDGE_RM:
             yield artifact, [_metric("test", name, artifact.summary[name]) for name in ("accuracy", "longer_wins")]
-        elif key == "policy_evaluation":
+        elif key == keys.POLICY_EVALUATION:
             yield artifact, list(_policy_metrics(artifact.summary))
 
 

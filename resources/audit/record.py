@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from resources import asset_keys as keys
 from resources.artifacts import Part
-from resources.asset_keys import is_reward_model, loop_of, model_of
 from resources.settings import Settings
 from ser.method.promotion import GATE_NOT_SHOWN
 
@@ -55,15 +55,15 @@ class EvolutionRecord:
         """
         stale = {key for key, one in self.artifacts.items() if self._is_stale(key, one)}
         if self._is_decided_before(stale):
-            stale.add("evolved_rm")
+            stale.add(keys.EVOLVED_RM)
         current = {key: one for key, one in self.artifacts.items() if key not in stale}
         if replace(self, artifacts=current).gate_is_closed():
-            behind = ("ppo_policy", "policy_evaluation", "controls/judge_rm")
-            current = {key: one for key, one in current.items() if not (loop_of(key) or key in behind)}
+            behind = (keys.PPO_POLICY, keys.POLICY_EVALUATION, keys.JUDGE_RM)
+            current = {key: one for key, one in current.items() if not (keys.loop_of(key) or key in behind)}
         ends = [
             loop
             for key, artifact in current.items()
-            if key.endswith("/status_report") and artifact.summary["ends"] and (loop := loop_of(key))
+            if key.endswith("/status_report") and artifact.summary["ends"] and (loop := keys.loop_of(key))
         ]
         if not ends:
             return replace(self, artifacts=current)
@@ -71,17 +71,17 @@ class EvolutionRecord:
         kept = {
             key: artifact
             for key, artifact in current.items()
-            if (loop_of(key) or 0) < last or (loop_of(key) == last and key.split("/")[1] not in after)
+            if (keys.loop_of(key) or 0) < last or (keys.loop_of(key) == last and key.split("/")[1] not in after)
         }
         return replace(self, artifacts=kept)
 
     def _is_stale(self, key: str, artifact: AuditArtifact) -> bool:
         """Whether an asset that describes another one was made from an earlier one of that."""
         stage = key.partition("/")[2]
-        if key.endswith(".heldout"):
-            described, name, part = key.removesuffix(".heldout"), "reward_model", "rm"
-        elif key == "policy_evaluation":
-            described, name, part = "ppo_policy", "policy", "policy"
+        if (measured := keys.measured_model(key)) is not None:
+            described, name, part = measured, "reward_model", "rm"
+        elif key == keys.POLICY_EVALUATION:
+            described, name, part = keys.PPO_POLICY, "policy", "policy"
         elif stage in ("status_report", "filtered_pairs"):
             described, name, part = key.replace(stage, "self_labels"), "self_labels", "self_labels.parquet"
         else:
@@ -91,10 +91,10 @@ class EvolutionRecord:
 
     def _is_decided_before(self, stale: set[str]) -> bool:
         """Whether the promotion was decided on other held-out scores than those of the models that there are now."""
-        promotion = self.artifacts.get("evolved_rm")
+        promotion = self.artifacts.get(keys.EVOLVED_RM)
         scores = promotion.manifest["inputs"]["heldout"] if promotion else []
         for loop, decided_on in enumerate(scores):
-            key = f"{model_of(loop)}.heldout"
+            key = keys.heldout_of(keys.model_of(loop))
             now = self.artifacts.get(key)
             if key in stale or (now is not None and decided_on["sha256"] != now.part("heldout.parquet").digest):
                 return True
@@ -102,16 +102,16 @@ class EvolutionRecord:
 
     def gate_is_closed(self) -> bool:
         """Whether it ended with its seed RM: that was promoted because it is not shown to be better than a coin."""
-        promotion = self.artifacts.get("evolved_rm")
+        promotion = self.artifacts.get(keys.EVOLVED_RM)
         return promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
 
     def loops(self) -> list[int]:
         """The loops that have labelled the pool, in order."""
-        return sorted(loop for key in self.artifacts if (loop := loop_of(key)) and key.endswith("/self_labels"))
+        return sorted(loop for key in self.artifacts if (loop := keys.loop_of(key)) and key.endswith("/self_labels"))
 
     def reward_models(self) -> list[AuditArtifact]:
         """The seed RM, the RM of every loop, and the controls."""
-        return [artifact for key, artifact in self.artifacts.items() if is_reward_model(key)]
+        return [artifact for key, artifact in self.artifacts.items() if keys.is_reward_model(key)]
 
 
 def made_from(artifact: AuditArtifact, name: str, part: Part) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from resources import asset_keys as keys
 from resources.audit.database import literal
 from resources.audit.model_facts import Row, measurements, policy_row, reward_model_row
 from resources.audit.record import AuditArtifact, EvolutionRecord, utc
@@ -55,7 +56,7 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
         yield _labels_of(record, loop)
     yield from _loop_facts(record)
     for key, artifact in record.artifacts.items():
-        if key.endswith(".heldout"):
+        if keys.measured_model(key) is not None:
             yield _heldout(artifact)
     for model in record.reward_models():
         yield _facts("reward_model_facts", model, [reward_model_row(model)])
@@ -64,12 +65,12 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
     for key, artifact in record.artifacts.items():
         if key.rpartition("/")[2] == "ppo_policy":
             yield _facts("policy_facts", artifact, [policy_row(artifact)])
-    if "policy_evaluation" in record.artifacts:
-        yield _policy_samples(record.artifacts["policy_evaluation"])
+    if keys.POLICY_EVALUATION in record.artifacts:
+        yield _policy_samples(record.artifacts[keys.POLICY_EVALUATION])
 
 
 def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
-    landed = record.artifacts.get("landed_pairs")
+    landed = record.artifacts.get(keys.LANDED_PAIRS)
     if landed is None:
         return
     dataset = literal(record.dataset)
@@ -98,7 +99,7 @@ def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
 
 
 def _roles(record: EvolutionRecord) -> Iterator[AuditRows]:
-    splits, encoded = record.artifacts.get("splits"), record.artifacts.get("encoded_pairs")
+    splits, encoded = record.artifacts.get(keys.SPLITS), record.artifacts.get(keys.ENCODED_PAIRS)
     if splits is None:
         return
     columns, rows = "role, in_vault", f"{_parquet(splits.path / 'roles.parquet')} r"
@@ -111,7 +112,7 @@ def _roles(record: EvolutionRecord) -> Iterator[AuditRows]:
 
 def _labels_of(record: EvolutionRecord, loop: int) -> AuditRows:
     """The self-labels of a loop with what was decided about each, and what the loop before said of it."""
-    labels, earlier = (record.artifacts.get(f"loop_{k}/self_labels") for k in (loop, loop - 1))
+    labels, earlier = (record.artifacts.get(keys.self_labels(k)) for k in (loop, loop - 1))
     if labels is None:
         raise AssertionError(f"loop {loop} has labelled nothing")
     decided_by, decision, joined = _decision(record, loop)
@@ -140,8 +141,8 @@ def _labels_of(record: EvolutionRecord, loop: int) -> AuditRows:
 
 def _decision(record: EvolutionRecord, loop: int) -> tuple[str, str, str]:
     """What decided about the labels of a loop (its version), SQL for what it decided, and where that is joined from."""
-    selected = record.artifacts.get(f"loop_{loop}/filtered_pairs")
-    status = record.artifacts.get(f"loop_{loop}/status_report")
+    selected = record.artifacts.get(keys.filtered_pairs(loop))
+    status = record.artifacts.get(keys.status_report(loop))
     if selected is not None:
         table = selected.path / "filtered.parquet"
         decision = (

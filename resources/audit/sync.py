@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
+from resources import asset_keys as keys
 from resources.audit.database import (
     AuditBusy,
     AuditDatabase,
@@ -127,7 +128,7 @@ def _gather(connection: duckdb.DuckDBPyConnection, rows: AuditRows) -> None:
 def _drop_undecided(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> None:
     """Remove what said of these labels that nothing was decided yet, where no evolution shows it any more."""
     for loop in record.loops():
-        labels = literal(record.artifacts[f"loop_{loop}/self_labels"].version)
+        labels = literal(record.artifacts[keys.self_labels(loop)].version)
         connection.execute(
             f"DELETE FROM self_label_facts WHERE labels = {labels} AND decision = '' AND earlier NOT IN "
             f"(SELECT earlier FROM labellings WHERE labels = {labels} AND decision = '')"
@@ -136,7 +137,7 @@ def _drop_undecided(connection: duckdb.DuckDBPyConnection, record: EvolutionReco
 
 def _counts(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> dict[str, int]:
     mine = f"WHERE evolution = {literal(record.evolution)}"
-    counts = {"pairs": "pairs", "human_labels": "human_labels"} if "landed_pairs" in record.artifacts else {}
+    counts = {"pairs": "pairs", "human_labels": "human_labels"} if keys.LANDED_PAIRS in record.artifacts else {}
     of = f"WHERE dataset = {literal(record.dataset)}"
     found = {table: _one(connection, f"SELECT count(*) FROM {table} {of}")[0] for table in counts}
     return found | {view: _one(connection, f"SELECT count(*) FROM {view} {mine}")[0] for view in SHOWN}

@@ -30,7 +30,7 @@ def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) 
     """
     work, loops = _latest_run(root, snapshot)
     pool = work.pairs("pool").path
-    landed = work.heads.get("landed_pairs").part("pairs.parquet").path
+    landed = work.heads.get(keys.LANDED_PAIRS).part("pairs.parquet").path
     with tempfile.TemporaryDirectory() as spill:
         chosen = rank(loops, pool, landed, n, Path(spill))
     folder = folder or root / "review" / snapshot
