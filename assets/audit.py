@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.ser_resource import SNAPSHOTS, SerResource
+from resources import asset_keys as keys
 from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.sync import sync
 from resources.disk import write_text
@@ -12,6 +13,9 @@ from resources.evolution import Evolution
 from resources.reporting.index import index_path, render_index, report_path
 from resources.reporting.report import render_report
 from resources.reporting.report_data import UnknownEvolution
+
+AUDITED = (keys.VAULT, keys.SEED_RM, keys.EVOLVED_RM, keys.POLICY_EVALUATION)
+"""What the audit waits for: it runs when any of these was made."""
 
 LEFT = "left_to_the_next_run"
 """What a result says, and why, when somebody else has the database open."""
@@ -43,7 +47,7 @@ def copy_run(context: dg.OpExecutionContext, ser: SerResource):
 
 
 @dg.graph_asset(
-    ins={key: dg.AssetIn(dagster_type=dg.Nothing) for key in ("vault", "seed_rm", "evolved_rm", "policy_evaluation")},
+    ins={key: dg.AssetIn(dagster_type=dg.Nothing) for key in AUDITED},
     group_name="audit",
     partitions_def=SNAPSHOTS,
     kinds={"duckdb"},

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from assets.audit import audit_path
+from resources.asset_keys import LANDED_PAIRS
 from resources.audit.database import query
 from resources.audit.queries import check_query, find_evolution, named_queries, run_named
 from resources.audit.record import EvolutionRecord
@@ -107,7 +108,7 @@ def whole_records(works: list[Evolution]) -> Iterator[EvolutionRecord]:
     If their landing is gone too they are left out, and that is said: it must not keep out what others have.
     """
     for work in works:
-        record, landed = work.record(), work.find("landed_pairs")
+        record, landed = work.record(), work.find(LANDED_PAIRS)
         if landed is None or not landed.pruned:
             yield record
             continue
@@ -119,4 +120,4 @@ def whole_records(works: list[Evolution]) -> Iterator[EvolutionRecord]:
             shutil.copytree(landed.path, folder, dirs_exist_ok=True)
             work.landing().write_snapshot(work.snapshot, Path(folder))
             tables = replace(landed, path=Path(folder), pruned=False)
-            yield replace(record, artifacts={**record.artifacts, "landed_pairs": tables})
+            yield replace(record, artifacts={**record.artifacts, LANDED_PAIRS: tables})

@@ -59,11 +59,12 @@ def _rm(parsed: argparse.Namespace) -> None:
 
 
 def _policy(parsed: argparse.Namespace) -> None:
+    from resources.asset_keys import SEED_RM
     from ser_dagster.commands import export_facts as facts
 
     work = facts.exported_evolution(parsed.dataset, parsed.evolution)
     artifact, model = facts.policy(work)
-    prompts = [pair.prompt for pair, _, _ in facts.heldout_rows(work, "seed_rm")]
+    prompts = [pair.prompt for pair, _, _ in facts.heldout_rows(work, SEED_RM)]
 
     def write(out: Path, base: Any) -> dict[str, Any]:
         from ser.export.check import check_policy
