@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from ser.data.batches import plan
+from ser.data.batches import TOKENS, plan
 from ser.kept import keep_as, write_text
 from ser.losses import pairwise_loss
 from ser.models.reward_model import RewardModel
@@ -50,9 +50,17 @@ class PairTrainer(Trainer):
     which knows no targets or weights, tokenises for itself, and takes only models that it can save its own way.
     """
 
-    def __init__(self, model: RewardModel, examples: Sequence[Example], *, centering: float, **kwargs: Any):
+    def __init__(
+        self,
+        model: RewardModel,
+        examples: Sequence[Example],
+        *,
+        centering: float,
+        batch_tokens: int = TOKENS,
+        **kwargs: Any,
+    ):
         self._examples: Any = examples
-        self._centering = centering
+        self._centering, self._batch_tokens = centering, batch_tokens
         super().__init__(model=model, train_dataset=examples, data_collator=lambda items: {"examples": items}, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:
@@ -76,7 +84,7 @@ class PairTrainer(Trainer):
         examples: list[Example] = inputs["examples"]
         processes = self.accelerator.num_processes
         scale = sum(example.weight for example in examples) / processes
-        *others, last = microbatches(examples, processes, self.accelerator.process_index)
+        *others, last = microbatches(examples, processes, self.accelerator.process_index, self._batch_tokens)
         loss = torch.zeros((), device=self.accelerator.device)
         for microbatch in others:
             with self.accelerator.no_sync(model):
@@ -103,7 +111,9 @@ class PairTrainer(Trainer):
         reward_model.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
 
 
-def microbatches(examples: Sequence[Example], processes: int, process: int) -> list[list[Example]]:
+def microbatches(
+    examples: Sequence[Example], processes: int, process: int, batch_tokens: int = TOKENS
+) -> list[list[Example]]:
     """The microbatches of one of `processes`: pairs of similar length, so that one long pair pads no others.
 
     All processes get equally many, because a sharded model needs all of them at each; one that has fewer goes on with
@@ -113,7 +123,7 @@ def microbatches(examples: Sequence[Example], processes: int, process: int) -> l
     plans = []
     for k in range(processes):
         share = order[k::processes]
-        plans.append([[share[i] for i in rows] for rows in plan([_length(example) for example in share])])
+        plans.append([[share[i] for i in rows] for rows in plan([_length(example) for example in share], batch_tokens)])
     missing = max(map(len, plans)) - len(plans[process])
     return plans[process] + missing * [[replace(order[0], weight=0.0)]]
 
@@ -131,6 +141,7 @@ def train(
     random_seed: int,
     out: Path,
     progress: Progress,
+    batch_tokens: int = TOKENS,
 ) -> dict[str, Any]:
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
@@ -146,6 +157,7 @@ def train(
         model,
         examples,
         centering=settings.center_rewards_coefficient,
+        batch_tokens=batch_tokens,
         args=_arguments(settings, epochs, steps, random_seed, folder, model.device),
         callbacks=[StepProgress(progress, steps, len(examples) * epochs)],
     )

@@ -74,7 +74,14 @@ def run(
     if not is_trained(out):
         trunk = trunk_layers(inputs.backbone, spec.training.lora)
         parts = encoded_parts(inputs.encoded, inputs.states, trunk, spec.arithmetic)
-        _train(spec, inputs, gather(weighted(human, pseudo, spec.human_share), parts), out, progress)
+        _train(
+            spec,
+            inputs,
+            gather(weighted(human, pseudo, spec.human_share), parts),
+            out,
+            progress,
+            execution.batch_tokens,
+        )
     result = json.loads((out / FINISHED).read_text())
     loss = result["loss"]
     tenth = max(1, len(loss) // 10)
@@ -107,7 +114,12 @@ def _pseudo_labels(spec: TrainRewardModelSpec, inputs: TrainRewardModelInputs) -
 
 
 def _train(
-    spec: TrainRewardModelSpec, inputs: TrainRewardModelInputs, examples: Sequence[Any], out: Path, progress: Progress
+    spec: TrainRewardModelSpec,
+    inputs: TrainRewardModelInputs,
+    examples: Sequence[Any],
+    out: Path,
+    progress: Progress,
+    batch_tokens: int,
 ) -> None:
     from ser.models.reward_model import RewardModel
     from ser.training import train
@@ -125,4 +137,5 @@ def _train(
         random_seed=spec.random_seed,
         out=out,
         progress=progress,
+        batch_tokens=batch_tokens,
     )

@@ -200,7 +200,7 @@ def test_what_a_run_works_on_is_left_and_named(root: Path, snapshots: list[str])
 def test_an_artifact_that_a_run_takes_meanwhile_stays(root: Path, snapshots: list[str]) -> None:
     """Between the look at the store and the removal, a run of the newest snapshot takes one and makes another."""
     old = work_on(root, snapshots[0]).heads
-    taken, made = old.get("encoded_pairs"), old.get("landed_pairs")
+    taken, made = old.get("splits"), old.get("landed_pairs")
     writing = made.path.with_name(f".{made.version}.tmp")
     with only_writer(writing):
         first = True
@@ -322,9 +322,8 @@ def test_the_command_lists_first_and_removes_when_told(
 
     assert main(["prune", "--keep", "1"]) == 0
     shown = capsys.readouterr().out
-    assert (
-        "encoded_pairs" in shown and "cache/states" in shown and "Nothing was removed: add --yes to remove it." in shown
-    )
+    assert "splits" in shown and "states" in shown
+    assert "Nothing was removed: add --yes to remove it." in shown
     assert main(["prune", "--keep", "1", "--yes", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["keep"], document["dry_run"], document["in_use"]) == (1, False, [])
