@@ -105,7 +105,7 @@ def write_labels(combined: Iterable[dict[str, Any]], out: Path, temperature: flo
 
     count = tables.write(rewards, _COMBINED, rows())
     offset = total / max(1, 2 * count)
-    labelled = (_label(row, offset, temperature) for row in tables.read(rewards))
+    labelled = (label_pair(row, offset, temperature) for row in tables.read(rewards))
     tables.write(out / "self_labels.parquet", tables.SELF_LABELS, labelled)
     return LabelSummary(n_pool=count, reward_offset=offset, temperature=temperature)
 
@@ -165,7 +165,8 @@ def _units_of(rows: Iterable[dict[str, Any]], units: Iterator[dict[str, Any]]) -
         yield next(unit["unit"] for unit in units if unit["pair_id"] == row["pair_id"])
 
 
-def _label(row: dict[str, Any], offset: float, temperature: float) -> dict[str, Any]:
+def label_pair(row: dict[str, Any], offset: float, temperature: float) -> dict[str, Any]:
+    """A row with `reward_a` and `reward_b` and what they say: p, confidence and the preferred response."""
     from ser.method.calibration import confidence, sigmoid
 
     margin = row["reward_a"] - row["reward_b"]
