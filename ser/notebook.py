@@ -13,8 +13,9 @@ from ser.data.frames import read_labels, read_pairs, require, texts
 from ser.data.pairs import Pair, canonical_prompt, keyed_hash, longer_wins
 from ser.errors import SerError
 from ser.method.labels import Label
+from ser.method.recipe import Recipe
 from ser.progress import silent
-from ser.specs import Arithmetic, Encoding, Recipe, RewardTraining, Training
+from ser.specs import Arithmetic, Encoding, RewardTraining, Training
 
 if TYPE_CHECKING:
     import pandas as pd

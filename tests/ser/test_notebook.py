@@ -13,7 +13,7 @@ from ser import notebook
 from ser.data.frames import read_labels, read_pairs
 from ser.errors import SerError
 from ser.method.labels import Label
-from ser.specs import Recipe
+from ser.method.recipe import Recipe
 from tests.models import labelled_pairs
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
