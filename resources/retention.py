@@ -78,7 +78,7 @@ def doomed(root: Path, found: Contents, old: set[str], *, busy: bool) -> Iterato
     whole |= {one.identity for one in found.artifacts if busy and one.key == EMBEDDED}
     whole |= embedded_in_use(found, whole)
     yield from _files(root, old)
-    yield from _caches(root, found, needed) if not busy else ()
+    yield from idle_caches(root, found, needed) if not busy else ()
     for one in found.damaged:
         yield Doomed("damaged", one.path, one.bytes, "damaged, and was put aside", one)
     for one in found.unfinished if not busy else []:
@@ -97,7 +97,7 @@ def doomed(root: Path, found: Contents, old: set[str], *, busy: bool) -> Iterato
             yield Doomed("artifact", one.path, one.heavy if stays else one.bytes, why, one, stays)
 
 
-def _caches(root: Path, found: Contents, needed: set[Identity]) -> Iterator[Doomed]:
+def idle_caches(root: Path, found: Contents, needed: set[Identity]) -> Iterator[Doomed]:
     """Caches of tokens that no kept snapshot has; a promoted model needs none."""
     tokens = {
         digest

@@ -152,7 +152,7 @@ def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str
     if snapshot == done:
         return Look(f"nothing new since {snapshot}", settled=snapshot)
     root = data_root()
-    if owner_of(root, f"{snapshot}/{settings.digest}") is not None:
+    if any(owner_of(root, name) is not None for name in (snapshot, f"{snapshot}/{settings.digest}")):
         return Look(f"{snapshot} is being worked on already", settled=done)
     damage: list[str] = []
     if _is_complete(Heads(root, snapshot, settings, store), damage.append):

@@ -22,6 +22,7 @@ from resources.lineage import Identity, promotions_of
 from resources.locks import own_snapshot
 from resources.pruned import record_place
 from resources.reporting.index import index_path, render_index
+from resources.retention import idle_caches
 from resources.settings_file import data_root, load_settings
 from resources.store_contents import contents
 from ser.errors import SerError
@@ -122,6 +123,9 @@ def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(record_place(path), ignore_errors=True)
+    heads = {(head.key, head.version) for head in every_head(root) if head.snapshot not in snapshots}
+    for cache in idle_caches(root, contents(root), heads):
+        shutil.rmtree(cache.path, ignore_errors=True)
     pages = [page for snapshot in snapshots for page in (root / "reports").glob(f"{snapshot}-*.html")]
     for page in pages:
         page.unlink()

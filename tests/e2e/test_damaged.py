@@ -16,7 +16,7 @@ from ser.errors import SerError
 from ser.progress import Progress
 from ser.stages.job import Job
 from ser_dagster.commands.audit import answer_sql, rebuild_database
-from ser_dagster.commands.export_facts import finished_run
+from ser_dagster.commands.export_facts import exported_evolution
 from ser_dagster.commands.run import run
 from ser_dagster.commands.status import status
 from tests import chain
@@ -61,7 +61,7 @@ def test_the_audit_is_made_again_without_it_and_says_so_once(root: Path, capsys:
     before = rows("SELECT * FROM self_labels ORDER BY ALL")
     assert len(before) > 0
     name = damage(root, "landed_pairs")
-    assert "made again from 1 runs" in rebuild_database()
+    assert "made again from 1 evolutions" in rebuild_database()
     assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
     assert rows("SELECT * FROM self_labels ORDER BY ALL") == before
     assert rows("SELECT count(*) AS n FROM pairs") == [{"n": 0}]
@@ -77,8 +77,8 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
 
 def test_a_run_without_its_promotion_has_not_finished(root: Path) -> None:
     damage(root, "evolved_rm")
-    with pytest.raises(SerError, match="no run of tiny has finished"):
-        finished_run("tiny")
+    with pytest.raises(SerError, match="no evolution of tiny is finished"):
+        exported_evolution("tiny", None)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"key": "evolved_rm"}', "\ud800"])
@@ -90,7 +90,7 @@ def test_a_damaged_head_is_named_until_a_run_writes_it_again(root: Path, content
         status,
         lambda: prune(root, 1, remove=True),
         rebuild_database,
-        lambda: finished_run("tiny"),
+        lambda: exported_evolution("tiny", None),
     ):
         with pytest.raises(SerError, match=rf"{head} cannot be read.*\nDelete it and run again"):
             read()
@@ -101,11 +101,11 @@ def test_a_damaged_head_is_named_until_a_run_writes_it_again(root: Path, content
 def test_while_a_new_snapshot_waits_for_its_run_the_one_before_serves(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = finished_run("tiny").snapshot
+    before = exported_evolution("tiny", None).snapshot
     snapshot = chain.land(root, write_jsonl(tmp_path / "more.jsonl", labelled_rows(5, seed=9)))
     assert snapshot != before
-    assert finished_run("tiny").snapshot == before
-    assert capsys.readouterr().err == f"No run has finished on {snapshot} yet: this is of {before}.\n"
+    assert exported_evolution("tiny", None).snapshot == before
+    assert capsys.readouterr().err.startswith(f"No evolution of {snapshot} is finished yet: this is {before}/")
 
 
 @pytest.mark.parametrize("damaged", ["audit.duckdb", "splits"])

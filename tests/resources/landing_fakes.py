@@ -15,8 +15,9 @@ from resources.landing.zone import Landing
 from resources.settings import Settings
 from ser.progress import silent
 from ser.specs import Roles
-from ser.stages import split
+from ser.stages import split, vault
 from ser.stages.split import SplitInputs, SplitSpec
+from ser.stages.vault import VaultInputs, VaultSpec
 
 
 def landing(root: Path, **roles: Any) -> Landing:
@@ -71,6 +72,14 @@ def splits(zone: Landing, dataset: str, out: Path, **settings: Any) -> Path:
     inputs = {name: out / f"{name}.parquet" for name in ("pairs", "labels", "judge_labels")}
     split.run(SplitSpec(roles=Roles(**settings)), SplitInputs(**inputs), out / "splits", silent)
     return out / "splits"
+
+
+def vault_of(zone: Landing, dataset: str, out: Path, **settings: Any) -> Path:
+    """The table of the labels that the vault of the current snapshot has."""
+    snapshot(zone, zone.current_snapshot(dataset), out)
+    inputs = {name: out / f"{name}.parquet" for name in ("pairs", "labels", "judge_labels")}
+    vault.run(VaultSpec(roles=Roles(**settings)), VaultInputs(**inputs), out, silent)
+    return out / "vault.parquet"
 
 
 def roles(zone: Landing, dataset: str, out: Path, **settings: Any) -> dict[str, str]:

@@ -223,7 +223,8 @@ def test_a_soft_label_keeps_its_target_and_teachers_their_spread(tmp_path: Path,
     for key, column, value in (("loop_1/self_labels", "spread", 0.25), ("loop_1/filtered_pairs", "target", 0.75)):
         path = run.artifacts[key].path / {"spread": "self_labels.parquet", "target": "filtered.parquet"}[column]
         table = pq.read_table(path)
-        pq.write_table(table.append_column(column, pa.array([value] * len(table))), path)
+        place = table.column_names.index(column)
+        pq.write_table(table.set_column(place, column, pa.array([value] * len(table))), path)
     sync(database, run)
     assert rows(database, "SELECT DISTINCT loop, spread FROM self_labels ORDER BY 1") == [(1, 0.25), (2, None)]
     assert rows(database, "SELECT DISTINCT loop, preferred, target FROM self_labels ORDER BY ALL") == [

@@ -250,7 +250,7 @@ def test_a_reward_model_is_trained_again_only_for_what_trains_it(copied: Path) -
         ("data/tables.py", ("bins: int = 24", "bins: int = 25")),  # of a histogram
         ("models/backbone.py", ("holds an adapter", "is an adapter"), ("takes several times", "takes many times")),
         ("training.py", ('f"loss {', 'f"the loss is {'), ("in place on", "in its place, on")),
-        ("ppo/losses.py", ("-> torch.Tensor:\n    ", "-> torch.Tensor:\n    x = 1\n    ")),
+        ("ppo/objective.py", ("-> torch.Tensor:\n    ", "-> torch.Tensor:\n    x = 1\n    ")),
     ):
         text = (copied / file).read_text()
         for old, new in edits:
@@ -260,7 +260,7 @@ def test_a_reward_model_is_trained_again_only_for_what_trains_it(copied: Path) -
     forget()
     assert module.code_version(TRAINING) == before
     for file, old, new in (
-        ("training.py", "logsigmoid(chosen - rejected)", "logsigmoid(rejected - chosen)"),
+        ("losses.py", "-target * logsigmoid(a - b)", "-target * logsigmoid(b - a)"),
         ("training.py", "_SAVE_EVERY = 20", "_SAVE_EVERY = 21"),
         ("training.py", "weight: float = 1.0", "weight: float = 2.0"),
         ("data/batches.py", "TOKENS = ", "TOKENS = 1 + "),
@@ -274,7 +274,7 @@ def test_a_reward_model_is_trained_again_only_for_what_trains_it(copied: Path) -
 
 
 COMPUTING = [
-    ("training.py", "_losses", ["train_reward_model", "train_judge"], {"split", "encode", "trunk", "label", "ppo"}),
+    ("losses.py", "pairwise_loss", ["train_reward_model", "train_judge"], {"split", "encode", "trunk", "label", "ppo"}),
     ("models/scoring.py", "_rewards", ["label", "heldout", "train_judge"], {"train_reward_model", "ppo", "promote"}),
     ("data/tables.py", "write", ["filter_pairs", "split", "encode", "label"], {"train_reward_model", "trunk"}),
 ]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, splits
+from landing_fakes import jsonl, landing, pair, quarantined, roles, snapshot, splits, vault_of
 
 from resources.landing.zone import Landing
 from ser.data.pairs import canonical_prompt, dialogue, keyed_hash, pair_id
@@ -313,7 +313,7 @@ def test_flipping_the_labels_of_the_vault_changes_no_other_table(tmp_path: Path)
         land(zone, tmp_path / str(flipped), rows)
         folder = splits(zone, "demo", tmp_path / str(flipped) / "out")
         files = {name: (folder / f"{name}.parquet").read_bytes() for name in ("seed", "calibration", "test", "pool")}
-        vault = (folder / "vault.parquet").read_bytes()
+        vault = vault_of(zone, "demo", tmp_path / str(flipped) / "vault").read_bytes()
         made.append((roles(zone, "demo", tmp_path / str(flipped) / "again"), files, vault))
     assert made[0][:2] == made[1][:2]
     assert made[0][2] != made[1][2]

@@ -16,7 +16,7 @@ from resources.artifacts import ArtifactStore
 from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
-from resources.locks import own_snapshot
+from resources.locks import own_evolution
 from resources.settings_file import load_settings
 from ser.errors import SerError
 from ser.progress import silent
@@ -143,7 +143,7 @@ def test_a_damaged_dataset_stops_no_other_and_is_told(
 def test_a_snapshot_that_is_run_by_hand_is_not_requested(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
     snapshot = Landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
-    with own_snapshot(data_root, snapshot, "by-hand"):
+    with own_evolution(data_root, f"{snapshot}/{load_settings().digest}", "by-hand"):
         busy = tick()
     assert f"{snapshot} is being worked on already" in reason(busy)
     store = ArtifactStore(data_root / "artifacts", in_process)
@@ -184,7 +184,7 @@ def test_a_run_whose_last_artifact_is_damaged_is_run_again(folder: Path, data_ro
 def test_a_hand_that_stopped_half_way_is_followed_by_a_run(folder: Path, data_root: Path) -> None:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
     snapshot = Landing(data_root, load_settings()).land([folder / "a.jsonl"], "tiny").snapshot
-    with own_snapshot(data_root, snapshot, "by-hand"):
+    with own_evolution(data_root, f"{snapshot}/{load_settings().digest}", "by-hand"):
         busy = tick()
     assert requested(tick(busy.cursor)) == [snapshot]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.packing import pack
-from ser.data.pairs import Pair, canonical_prompt
+from ser.data.pairs import Pair, canonical_prompt, is_empty
 from ser.errors import SerError
 from ser.models import backbone
 from ser.models.attention import GROUPED
@@ -21,7 +21,7 @@ from ser.specs import Arithmetic, Lora
 from tests.models import backbone_of, encoded_pairs, random_model
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6)
-SAID = st.text(min_size=1, max_size=120).filter(str.strip)
+SAID = st.text(min_size=1, max_size=120).filter(lambda text: not is_empty(text))
 TURNS = st.lists(st.tuples(SAID, SAID), max_size=2)
 RESPONSE = st.text(max_size=12)  # at most four tokens a character: it always fits
 PAIRS = st.lists(st.tuples(TURNS, SAID, RESPONSE, RESPONSE), min_size=1, max_size=5)
