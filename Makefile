@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install demo clean-demo ui test lint format bench bench-quick reliability
+.PHONY: install demo clean-demo ui test test-all lint format bench bench-quick reliability
 
 install: $(INSTALLED)
 
@@ -24,8 +24,13 @@ clean-demo: $(INSTALLED)
 ui: $(INSTALLED)
 	$(BIN)/python -m ser_dagster.ui
 
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) -m 'not slow'
+
+test-all: test
+	$(PYTEST) -m slow
 
 bench: $(INSTALLED)
 	$(BIN)/python -W ignore -m bench

@@ -34,3 +34,13 @@ def data_root(tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SER_MAX_LOOPS", "3")  # each loop more costs time in every run
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     return root
+
+
+LONGEST = ("tests/e2e/", "tests/assets/", "tests/ser/ppo/", "tests/ser/stages/", "tests/ser/test_training")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no worker is left alone with one at the end."""
+    items.sort(
+        key=lambda item: next((k for k, part in enumerate(LONGEST) if item.nodeid.startswith(part)), len(LONGEST))
+    )

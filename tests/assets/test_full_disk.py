@@ -14,6 +14,8 @@ from ser.models import states
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 KEYS = ["seed_rm", "seed_rm.heldout", *(f"loop_1/{name}" for name in ("self_labels", "filtered_pairs", "retrained_rm"))]
 
 

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from resources.evolution import Evolution
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
+
+pytestmark = pytest.mark.slow
 
 
 def test_test_pairs_and_judge_labels_that_land_later_make_no_loop_again(data_root: Path, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from ser.models import backbone
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def landed(data_root: Path, tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -15,6 +15,8 @@ from ser_dagster.dagster_instance import instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 HOLD = "import duckdb, sys; c = duckdb.connect({path!r}, read_only={read}); print(1, flush=True); sys.stdin.read()"
 RUN = ["run", "--no-policy", "--loops", "1"]
 

@@ -19,6 +19,8 @@ from ser_dagster.dagster_instance import dagster_home, instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 

@@ -22,6 +22,8 @@ from ser_dagster.commands.status import status
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
 
 

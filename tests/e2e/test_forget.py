@@ -26,6 +26,8 @@ from tests import chain
 from tests.e2e.test_audit_reader import held
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
 
 

@@ -11,6 +11,8 @@ import pytest
 from resources.landing.hub.catalogue import HUB_DATASETS
 from tests.hub import SUMMARIZE_COMMIT, serving, summarize_row, ultrafeedback_row, write_files, write_hh
 
+pytestmark = pytest.mark.slow
+
 SER = Path(sys.executable).with_name("ser")
 
 

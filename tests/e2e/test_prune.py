@@ -26,6 +26,8 @@ from ser_dagster.commands.run import run
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = "loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
 
 ROLES = ("seed", "calibration", "test", "pool")

@@ -12,6 +12,8 @@ from ser.models.reward_model import members_of
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 
 def evolve(root: Path, folder: Path, method: str, policy: bool = False) -> Evolution:
     """Two loops over 300 pairs under a method."""

@@ -14,6 +14,8 @@ from ser_dagster.cli import main
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 EVERY_FILE = ["label-studio-config.xml", "label-studio-tasks.json", "queue-why.csv", "queue.csv", "queue.jsonl"]
 
 

@@ -15,6 +15,8 @@ from ser.errors import SerError
 from tests.hub import question_row, ultrafeedback_row, write_files, write_hh
 from tests.resources.landing_fakes import files_in, landing
 
+pytestmark = pytest.mark.slow
+
 SHARD = "data/train_prefs-{:05d}-of-00002.parquet"
 
 

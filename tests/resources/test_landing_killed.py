@@ -13,6 +13,8 @@ from landing_fakes import files_in, jsonl, landing, pair, quarantined, snapshot
 from resources.landing.zone import Landing
 from resources.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(BaseException):
     """Stands for a process that dies: nothing catches it."""

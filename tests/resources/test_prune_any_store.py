@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from resources.landing.store import PARTS, DatasetStore
 from resources.manifests import file_digests, sealed
 from resources.prune import prune
 from resources.store_contents import contents
+
+pytestmark = pytest.mark.slow
 
 KEYS = ("splits", "trunk/pool", "backbone", "seed_rm", "seed_rm.heldout", "loop_1/retrained_rm")
 Identity = tuple[str, str]

@@ -14,6 +14,8 @@ from ser.models.reward_model import RewardModel
 from ser.specs import Arithmetic
 from tests.models import encoded_pairs, random_model
 
+pytestmark = pytest.mark.slow
+
 CODE = "import pathlib\npathlib.Path({marker!r}).touch()\n"
 
 
