@@ -43,5 +43,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no worker is left alone with one at the end."""
     rank = {part: place for place, part in enumerate(LONGEST)}
     items.sort(key=lambda item: next((rank[part] for part in LONGEST if item.nodeid.startswith(part)), len(LONGEST)))
-        key=lambda item: next((k for k, part in enumerate(LONGEST) if item.nodeid.startswith(part)), len(LONGEST))
-    )
