@@ -63,7 +63,7 @@ def retrain(
     epochs: int = LOOP_EPOCHS,
     random_seed: int = 0,
 ) -> TextRewardModel:
-    """Train a copy of a reward model on, on the same kinds of frames."""
+    """Train a copy of a reward model on, on the same kinds of frames; its adapter keeps its own shape."""
     labels = _gather(labelled)
     student = replace(model, reward_model=copy.deepcopy(model.reward_model))
     return _train(student, labels, training, epochs, random_seed)
@@ -129,7 +129,7 @@ def select(labels: pd.DataFrame, recipe: Recipe, heldout: pd.DataFrame | None = 
     rule = PairRule.of_loop(recipe.select, status, recipe.thresholds, cut)
     scored = labels[decided_by].itertuples(index=False, name=None)
     selections = pd.DataFrame([select_pair(rule, recipe.target, *row) for row in scored], labels.index)
-    result = pd.concat([labels, selections], axis="columns")
+    result = pd.concat([labels.drop(columns=selections.columns, errors="ignore"), selections], axis="columns")
     result.attrs = {"status": status, "n_status_1": counts[0], "n_status_2": counts[1], "n_min": n_min, "cut": cut}
     return result
 
