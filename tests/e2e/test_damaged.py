@@ -79,7 +79,7 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
 
 def test_a_run_without_its_promotion_has_not_finished(root: Path) -> None:
     damage(root, "evolved_rm")
-    with pytest.raises(SerError, match="no evolution of tiny is finished"):
+    with pytest.raises(SerError, match="the evolution tiny-.* is not finished"):
         exported_evolution("tiny", None)
 
 
@@ -97,7 +97,10 @@ def test_a_damaged_head_is_named_until_a_run_writes_it_again(root: Path, content
         with pytest.raises(SerError, match=rf"{head} cannot be read.*\nDelete it and run again"):
             read()
     run("tiny", policy=False)
-    assert status() == whole
+    again = status()
+    for said in (whole, again):
+        said["evolutions"][0].pop("executed_at")
+    assert again == whole
 
 
 def test_while_a_new_snapshot_waits_for_its_run_the_one_before_serves(
