@@ -40,9 +40,11 @@ def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     except AuditBusy as error:
         # A reader that holds the file must never fail a run: the next sync brings these rows too.
         context.log.warning(str(error))
-        yield dg.Output(None, metadata={LEFT: str(error)})
+        yield dg.Output(None, metadata={"evolution": work.identity, LEFT: str(error)})
         return
-    rows: dict[str, int | str] = {f"rows_{table}": count for table, count in counts.items()}
+    rows: dict[str, int | str] = {"evolution": work.identity} | {
+        f"rows_{table}": count for table, count in counts.items()
+    }
     yield dg.Output(None, metadata=rows | {"path": str(audit_path(work.root))})
 
 
@@ -69,7 +71,8 @@ def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
         index = render_index(audit_path(work.root))
     except (AuditBusy, UnknownEvolution) as error:
         context.log.warning(str(error))
-        return dg.MaterializeResult(metadata={LEFT: str(error)})
+        return dg.MaterializeResult(metadata={"evolution": evolution, LEFT: str(error)})
     write_text(path, page)
     write_text(index_path(work.root), index)
-    return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(path)), "bytes": len(page)})
+    metadata = {"evolution": evolution, "page": dg.MetadataValue.path(str(path)), "bytes": len(page)}
+    return dg.MaterializeResult(metadata=metadata)

@@ -32,18 +32,25 @@ def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResourc
     )[0]
     return dg.AssetCheckResult(
         passed=twice == mixed == groups == 0,
-        metadata={"pairs_in_two_roles": twice, "prompts_in_two_roles": mixed, "groups_in_two_roles": groups},
+        metadata={
+            "evolution": work.identity,
+            "pairs_in_two_roles": twice,
+            "prompts_in_two_roles": mixed,
+            "groups_in_two_roles": groups,
+        },
     )
 
 
 @dg.asset_check(asset=keys.SEED_RM)
 def shown_better_than_a_coin(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """The gate: the seed RM is shown to rank calibration pairs better than a coin; otherwise no loop is run."""
-    gate = ser.evolution(context).gate()
+    work = ser.evolution(context)
+    gate = work.gate()
     return dg.AssetCheckResult(
         passed=gate.shown,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={name: "no number" if value is None else value for name, value in gate if name != "shown"},
+        metadata={"evolution": work.identity}
+        | {name: "no number" if value is None else value for name, value in gate if name != "shown"},
     )
 
 
@@ -60,6 +67,7 @@ def shortcut_check(key: str) -> dg.AssetChecksDefinition:
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
+                "evolution": work.identity,
                 "accuracy": test["accuracy"]["value"],
                 "longer_wins": test["longer_wins"]["value"],
                 "look_at": "; ".join(found) or "nothing",
@@ -80,7 +88,7 @@ def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) ->
     if landed is None or vault is None:
         gone = "the vault or the landed pairs have been deleted meanwhile: materialize them again"
         return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"look_at": gone})
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = {"evolution": work.identity}
     passed = True
     for loop in work.trained_loops()[1:]:
         kept = work.heads.get(keys.filtered_pairs(loop)).path / "kept.parquet"
@@ -114,7 +122,10 @@ def audit_equals_parquet(context: dg.AssetCheckExecutionContext, ser: SerResourc
         differences = matches_parquet(AuditDatabase(audit_path(work.root)), work.record())
     except AuditBusy as error:
         return _left(str(error))
-    return dg.AssetCheckResult(passed=not differences, metadata={"differences": "\n".join(differences) or "none"})
+    return dg.AssetCheckResult(
+        passed=not differences,
+        metadata={"evolution": work.identity, "differences": "\n".join(differences) or "none"},
+    )
 
 
 def _left(why: str) -> dg.AssetCheckResult:
@@ -139,6 +150,7 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
             passed=high >= 0,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
+                "evolution": work.identity,
                 "gain": points,
                 "ci_low": low,
                 "ci_high": high,

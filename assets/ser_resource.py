@@ -96,6 +96,7 @@ def run_tags(evolution: Evolution, name: str | None) -> dict[str, str]:
 
 def run_config(settings: Settings, **told: object) -> dict[str, object]:
     """The run config of an execution under these settings; `told` are other fields of the resource."""
-    config = {"settings": settings.model_dump_json(), **told}
+    # What happens by itself is no part of an execution, and the address of an inbox may hold a secret.
+    config = {"settings": settings.model_dump_json(exclude={"automation"}), **told}
     given = {key: value for key, value in config.items() if value is not None}
     return {"resources": {"ser": {"config": given}}}

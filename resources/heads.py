@@ -96,7 +96,11 @@ class Heads:
 
     def _write_about(self, name: str | None) -> None:
         now = datetime.now(UTC).isoformat()
-        about = {"settings": self.settings.model_dump(mode="json"), "name": name, "executed_at": now}
+        about = {
+            "settings": self.settings.model_dump(mode="json", exclude={"automation"}),
+            "name": name,
+            "executed_at": now,
+        }
         write_text(self.folder / ABOUT, json.dumps(about, indent=1) + "\n")
 
     def set(self, artifact: Artifact, key: str | None = None) -> None:
