@@ -1,6 +1,7 @@
 """The audit database and the report: the same numbers for people and for SQL."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -42,9 +43,8 @@ def copy_run(context: dg.OpExecutionContext, ser: SerResource):
         context.log.warning(str(error))
         yield dg.Output(None, metadata={"evolution": work.identity, LEFT: str(error)})
         return
-    rows: dict[str, int | str] = {"evolution": work.identity} | {
-        f"rows_{table}": count for table, count in counts.items()
-    }
+    rows: dict[str, int | str] = {"evolution": work.identity}
+    rows |= {f"rows_{table}": count for table, count in counts.items()}
     yield dg.Output(None, metadata=rows | {"path": str(audit_path(work.root))})
 
 
@@ -74,5 +74,5 @@ def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
         return dg.MaterializeResult(metadata={"evolution": evolution, LEFT: str(error)})
     write_text(path, page)
     write_text(index_path(work.root), index)
-    metadata = {"evolution": evolution, "page": dg.MetadataValue.path(str(path)), "bytes": len(page)}
+    metadata: dict[str, Any] = {"evolution": evolution, "page": dg.MetadataValue.path(str(path)), "bytes": len(page)}
     return dg.MaterializeResult(metadata=metadata)
