@@ -79,7 +79,7 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
 
 def test_a_run_without_its_promotion_has_not_finished(root: Path) -> None:
     damage(root, "evolved_rm")
-    with pytest.raises(SerError, match="the evolution tiny-.* is not finished"):
+    with pytest.raises(SerError, match=r"the evolution tiny-.* is not finished"):
         exported_evolution("tiny", None)
 
 
