@@ -6,6 +6,7 @@ import pkgutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
@@ -34,6 +35,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, set[str]]]:
 
 
 def _recorded(run: Callable[..., Any], places: set[str]) -> Callable[..., Any]:
+    @wraps(run)
     def recorded(*args: Any, **named: Any) -> Any:
         profile = cProfile.Profile(subcalls=False, builtins=False)
         try:

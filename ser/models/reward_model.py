@@ -52,9 +52,12 @@ class RewardModel(nn.Module):
 
     @classmethod
     def new(cls, backbone: Path, lora: Lora, arithmetic: Arithmetic, random_seed: int) -> "RewardModel":
-        """An untrained reward model: the adapter does nothing yet, and the head is small and random."""
+        """An untrained reward model: the adapter does nothing yet, and the head is small and random.
+
+        It is put together on the processor, so that it begins alike on every device.
+        """
         torch.manual_seed(random_seed)
-        model = load_model(backbone, "reward", arithmetic)
+        model = load_model(backbone, "reward", arithmetic.model_copy(update={"device": "cpu"}))
         config = lora_config(lora, model.config, modules_to_save=["score"], task_type="SEQ_CLS")
         peft = get_peft_model(model, config)
         _to_float32(peft)
@@ -63,7 +66,7 @@ class RewardModel(nn.Module):
         for name, parameter in peft.named_parameters():
             if "score" in name and parameter.requires_grad:
                 nn.init.normal_(parameter, std=0.02)
-        return cls(peft, first_adapted(config))
+        return cls(peft.to(arithmetic.device), first_adapted(config))
 
     @classmethod
     def load(

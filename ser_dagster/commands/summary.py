@@ -42,7 +42,10 @@ def find_report(dataset: str | None, evolution: str | None) -> Path:
         SerError: there is none yet, or the dataset has to be named.
     """
     root = data_root()
-    name = None if evolution else Landing(root, load_settings()).only_dataset(dataset)
+    zone = Landing(root, load_settings())
+    name = None if evolution else zone.only_dataset(dataset)
+    if name is not None:
+        zone.current_snapshot(name)  # an unknown dataset is named before a database that is not there
     path = report_path(root, find_evolution(audit_path(root), evolution, name or dataset))
     if not path.exists():
         raise SerError(f"there is no report at {path} yet. Run: ser run{f' --dataset {name}' if name else ''}")

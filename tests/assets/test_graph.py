@@ -122,7 +122,7 @@ def test_converged_at_loop_1_still_gives_a_policy_and_a_report(
     after = ["evolved_rm", "ppo_policy", "policy_evaluation", "audit_sync", "report"]
     assert [found[name] for name in after] == ["made"] * 5
     assert chain.summary(work, "evolved_rm")["promoted_loop"] == 0
-    assert (data_root / "reports" / f"{landed}-paper.html").exists()
+    assert (data_root / "reports" / f"{landed}-{load_settings().digest}.html").exists()
 
 
 def test_too_few_labels_say_how_many_are_needed(data_root: Path, tmp_path: Path) -> None:

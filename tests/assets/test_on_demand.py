@@ -14,6 +14,8 @@ from resources.settings_file import load_settings
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 
 def on_demand(root: Path, snapshot: str, *keys: str) -> tuple[dg.ExecuteInProcessResult, Evolution]:
     """Materialise single assets, as the UI's button does."""
@@ -65,8 +67,8 @@ def test_settings_that_are_edited_during_a_run_hold_from_the_next_one(
     file = tmp_path / "ser.toml"
     adopt = Heads.set
 
-    def edit_afterwards(heads: Heads, artifact: Artifact) -> None:
-        adopt(heads, artifact)
+    def edit_afterwards(heads: Heads, artifact: Artifact, key: str | None = None) -> None:
+        adopt(heads, artifact, key)
         if artifact.key == "landed_pairs":
             file.write_text("random_seed = 7\n" + file.read_text())
 

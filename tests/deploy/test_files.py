@@ -88,7 +88,7 @@ def test_the_extra_and_its_pin_belong_to_the_dagster_that_is_pinned() -> None:
 
 
 def test_heavy_assets_are_in_the_pool_and_light_ones_are_not() -> None:
-    assets, _ = graph(Settings(loops=1, sft=True))
+    assets, _ = graph(Settings(loops=1, max_loops=1))
     pools = {
         key.to_user_string(): one.op.pool
         for one in assets
@@ -97,7 +97,7 @@ def test_heavy_assets_are_in_the_pool_and_light_ones_are_not() -> None:
     }
     heavy = {key for key, pool in pools.items() if pool == HEAVY_POOL}
     assert heavy == {
-        "backbone", "seed_rm", "loop_1/self_labels", "loop_1/retrained_rm", "loop_1/ppo_policy", "ppo_policy",
-        "policy_evaluation", "controls/judge_rm", "controls/full_label_rm",
+        "backbone", "encoded_pairs", "seed_rm", "loop_1/self_labels", "loop_1/retrained_rm", "loop_1/ppo_policy",
+        "ppo_policy", "policy_evaluation", "controls/judge_rm", "controls/full_label_rm",
     }  # fmt: skip
     assert set(pools.values()) == {HEAVY_POOL, None}

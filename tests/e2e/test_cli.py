@@ -103,6 +103,7 @@ def test_later_data_makes_a_new_snapshot_and_reuses_what_is_unchanged(project: P
     assert second["policy"] is None
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_bytes(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +162,7 @@ def test_wrong_use_gets_one_or_two_lines(project: Path, arguments: list[str], me
 
 
 def test_a_wrong_argument_is_exit_code_2(project: Path) -> None:
-    assert "invalid choice" in ser("run", "--recipe", "magic", code=2)
+    assert "invalid int value" in ser("run", "--loops", "many", code=2)
 
 
 def test_a_wrong_setting_names_the_nearest(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ from ser_dagster.cli import main
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Evolution]:
@@ -270,4 +272,4 @@ def test_before_a_run_it_says_what_to_run(data_root: Path, tmp_path: Path, capsy
     assert "known are: none" in export(capsys, "rm", "--to", tmp_path / "out", code=1)
     chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(40)))
     said = export(capsys, "rm", "--to", tmp_path / "out", code=1)
-    assert "no run of tiny has finished. Run: ser run --dataset tiny" in said
+    assert "no evolution of tiny is finished. Run: ser run --dataset tiny" in said

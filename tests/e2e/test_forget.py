@@ -65,7 +65,7 @@ def test_the_other_dataset_stays_as_it_was(two_datasets: Path) -> None:
 def test_a_longer_name_is_another_dataset(data_root: Path, tmp_path: Path) -> None:
     rows = write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(3))
     snapshots = [chain.land(data_root, rows, dataset=name) for name in ("sample", "sample-large")]
-    pages = [data_root / "reports" / f"{snapshot}-paper.html" for snapshot in snapshots]
+    pages = [data_root / "reports" / f"{snapshot}-0123456789ab.html" for snapshot in snapshots]
     pages[0].parent.mkdir()
     for page in pages:
         page.write_text("a report")

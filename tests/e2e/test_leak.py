@@ -67,6 +67,7 @@ def settings(data_root: Path, tmp_path: Path) -> None:
     (tmp_path / "ser.toml").write_text("loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("settings")
 def test_flipping_or_permuting_the_vault_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {}
@@ -83,6 +84,7 @@ def test_flipping_or_permuting_the_vault_changes_no_byte(tmp_path: Path, monkeyp
     assert found["permuted"] == found["true"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("settings")
 def test_label_columns_of_any_name_never_reach_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     human = [row for row in rows("true") if row["role"] != "pool"]

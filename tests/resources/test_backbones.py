@@ -49,7 +49,7 @@ def test_a_relative_model_folder_that_is_not_there_is_in_the_working_directory(
 def test_a_model_is_hashed_once_and_again_only_where_a_file_has_changed(
     tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, model = tmp_path / "data", shutil.copytree(tiny_backbone, tmp_path / "model")
+    root, model = tmp_path / "data", shutil.copytree(tiny_backbone, tmp_path / "model", copy_function=shutil.copyfile)
     read: list[Path] = []
     real = known_models.file_digests
     monkeypatch.setattr(known_models, "file_digests", lambda folder: read.append(folder) or real(folder))

@@ -38,7 +38,7 @@ def labels(tmp_path: Path) -> KeptLabels:
     for loop, kept in ((1, range(4)), (2, range(4, 7))):
         rows = [
             {"pair_id": one.pair_id, "preferred": "ab"[n % 2], "confidence": loop + n / 100, "rule": f"status_{loop}",
-             "kept": n in kept, "reason": "x", "weight": 1.0}
+             "kept": n in kept, "reason": "x", "target": 1.0 - n % 2, "weight": 1.0}
             for n, one in enumerate(PAIRS)
             if loop == 1 or n not in range(4)
         ]  # fmt: skip

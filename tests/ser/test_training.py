@@ -7,7 +7,6 @@ import pickle
 import socket
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from safetensors.torch import load_file
 from transformers import TrainingArguments
 
 from ser.data import tables
-from ser.data.batches import plan
 from ser.data.pairs import hard_target
 from ser.kept import keep_as
 from ser.models.reward_model import RewardModel
@@ -158,11 +156,14 @@ def test_a_half_written_checkpoint_is_passed_over(parts: dict[str, Any], trained
     assert digests(tmp_path) == digests(trained)
 
 
-def step(model: RewardModel, examples: list[Example], out: Path) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def step(
+    model: RewardModel, examples: list[Example], out: Path, tokens: int = 768
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """The loss and the gradients of one step over a batch."""
     args = TrainingArguments(output_dir=str(out), use_cpu=True, report_to="none")
     model.zero_grad()
-    loss = PairTrainer(model, examples, centering=0.01, args=args).training_step(model, {"examples": examples})
+    trainer = PairTrainer(model, examples, centering=0.01, batch_tokens=tokens, args=args)
+    loss = trainer.training_step(model, {"examples": examples})
     return loss, [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
 
@@ -173,15 +174,12 @@ def batch_of(parts: dict[str, Any]) -> list[Example]:
     return [Example(item, target, weight) for item, (target, weight) in zip(items[:7], labels, strict=True)]
 
 
-def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(
-    parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(parts: dict[str, Any], tmp_path: Path) -> None:
     examples = batch_of(parts)
     model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     found = []
     for tokens in (10**6, 1):  # one part, and a part for each pair
-        monkeypatch.setattr("ser.training.plan", partial(plan, tokens=tokens))
-        found.append(step(model, examples, tmp_path))
+        found.append(step(model, examples, tmp_path, tokens))
     (whole, expected), (in_parts, gradients) = found
     assert torch.allclose(whole, in_parts, atol=1e-6) and whole > 0
     assert len(gradients) > 4 and any(gradient.abs().max() > 1e-3 for gradient in gradients)
@@ -204,7 +202,7 @@ def test_every_process_takes_its_share_and_all_take_equally_many_parts(parts: di
 
 def test_two_processes_make_the_steps_of_one(parts: dict[str, Any], tmp_path: Path) -> None:
     settings = Training(lora=LORA, learning_rate=1e-3, batch_size=7)
-    items = list(PairStates(parts["seed_states"]).pairs())[:17]
+    items = list(PairStates(parts["seed_encoded"], cache_of(parts)).pairs())[:17]
     examples = [Example(item, 0.9 if k % 3 else 0.0, 1.0 + k % 2) for k, item in enumerate(items)]
     job = {"backbone": parts["backbone"], "lora": LORA, "settings": settings, "examples": examples}
     job |= {"batch": batch_of(parts), "out": tmp_path / "two"}

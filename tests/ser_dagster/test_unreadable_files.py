@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sensor_fakes import counts, current, requested, tick
 
+from resources.evolution import Evolution
 from ser.errors import SerError
 from ser_dagster.commands import run as module
 from tests.pairs import labelled_rows, write_jsonl
@@ -50,8 +51,8 @@ def test_ser_run_names_the_file_in_one_line_and_goes_on(
 ) -> None:
     run: list[str] = []
 
-    def execute(instance: object, settings: object, snapshot: str, *_: object) -> None:
-        run.append(snapshot)
+    def execute(instance: object, evolution: Evolution, *_: object) -> None:
+        run.append(evolution.snapshot)
         raise SerError("that is enough")
 
     monkeypatch.setattr(module, "_execute", execute)

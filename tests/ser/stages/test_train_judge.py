@@ -88,9 +88,9 @@ def test_no_fold_trains_on_a_group_that_it_judges(
     taught: list[set[str]] = []
     real = training.train
 
-    def spy(model: Any, tokenizer: Any, examples: Any, *rest: Any, **more: Any) -> Any:
+    def spy(model: Any, examples: Any, *rest: Any, **more: Any) -> Any:
         taught.append({group[example.encoded.pair.pair_id] for example in examples})
-        return real(model, tokenizer, examples, *rest, **more)
+        return real(model, examples, *rest, **more)
 
     monkeypatch.setattr(training, "train", spy)
     run(inputs | {"pairs": [tmp_path / "test.parquet"]}, "none", tmp_path)
@@ -103,9 +103,9 @@ def test_no_fold_trains_on_the_prompts_it_judges(
     seen: dict[str, set[str]] = {}
     real = training.train
 
-    def spy(model: Any, tokenizer: Any, examples: Any, *rest: Any, out: Path, **more: Any) -> Any:
+    def spy(model: Any, examples: Any, *rest: Any, out: Path, **more: Any) -> Any:
         seen[out.name] = {example.encoded.pair.pair_id for example in examples}
-        return real(model, tokenizer, examples, *rest, out=out, **more)
+        return real(model, examples, *rest, out=out, **more)
 
     monkeypatch.setattr(training, "train", spy)
     run(inputs, "none", tmp_path)
