@@ -19,6 +19,7 @@ from resources.locks import only_writer, own_snapshot
 from resources.manifests import sealed
 from resources.prune import Pruning, prune
 from resources.pruned import KEPT
+from resources.settings_file import load_settings
 from resources.store_contents import contents, store_summary
 from ser.errors import SerError
 from ser_dagster.commands.audit import answer_sql, rebuild_database

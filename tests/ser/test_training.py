@@ -177,10 +177,8 @@ def batch_of(parts: dict[str, Any]) -> list[Example]:
 def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(parts: dict[str, Any], tmp_path: Path) -> None:
     examples = batch_of(parts)
     model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
-    found = []
-    for tokens in (10**6, 1):  # one part, and a part for each pair
-        found.append(step(model, examples, tmp_path, tokens))
-    (whole, expected), (in_parts, gradients) = found
+    # One part, and a part for each pair.
+    (whole, expected), (in_parts, gradients) = (step(model, examples, tmp_path, tokens) for tokens in (10**6, 1))
     assert torch.allclose(whole, in_parts, atol=1e-6) and whole > 0
     assert len(gradients) > 4 and any(gradient.abs().max() > 1e-3 for gradient in gradients)
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(expected, gradients, strict=True))
