@@ -73,8 +73,6 @@ class Evolution:
         """The landing zone."""
         return Landing(self.root, self.settings)
 
-    # Making.
-
     def make(
         self,
         key: str,
@@ -158,8 +156,6 @@ class Evolution:
         caches: Caches = {f"{split}_states": self.states(split) for split in ("calibration", "test")}
         spec = HeldoutSpec(arithmetic=self.arithmetic)
         return self.make(keys.heldout_of(reward_model.key), "heldout", spec, inputs, caches)
-
-    # What became of it.
 
     def find(self, key: str) -> Artifact | None:
         """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once."""
