@@ -68,11 +68,10 @@ def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
     path = report_path(work.root, evolution)
     try:
         page = render_report(audit_path(work.root), evolution)
-        index = render_index(audit_path(work.root))
+        write_text(path, page)
+        write_text(index_path(work.root), render_index(audit_path(work.root)))  # it links the pages that are there
     except (AuditBusy, UnknownEvolution) as error:
         context.log.warning(str(error))
         return dg.MaterializeResult(metadata={"evolution": evolution, LEFT: str(error)})
-    write_text(path, page)
-    write_text(index_path(work.root), index)
     metadata: dict[str, Any] = {"evolution": evolution, "page": dg.MetadataValue.path(str(path)), "bytes": len(page)}
     return dg.MaterializeResult(metadata=metadata)

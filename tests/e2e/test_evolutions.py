@@ -57,6 +57,8 @@ def test_a_second_evolution_adds_and_deletes_nothing(root: Path, capsys: pytest.
     assert "thresholds.tau_high" in json.dumps(compared["settings"])
     pages = sorted(path.name for path in (root / "reports").glob("*.html"))
     assert pages == sorted(["index.html", *(f"{one['evolution'].replace('/', '-')}.html" for one in (first, bold))])
+    index = (root / "reports" / "index.html").read_text()
+    assert all(f'href="{page}"' in index for page in pages if page != "index.html")
 
     # A repeated run reuses everything and keeps its name; the other name is taken.
     again = ser(capsys, "run", "--no-policy", "--json")
