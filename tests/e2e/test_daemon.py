@@ -14,7 +14,7 @@ from typing import TypeVar
 import dagster as dg
 import pytest
 
-from resources.locks import is_owned
+from resources.locks import owner_of
 from ser_dagster.dagster_instance import dagster_home, instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -69,11 +69,11 @@ def wait_for(what: str, found: Callable[[], T | None], seconds: float = 180) -> 
 
 
 def at_work(root: Path, but: tuple[str, ...] = ()) -> tuple[str, int] | None:
-    """The run that owns a snapshot now, other than those in `but`, and its process."""
-    for path in (root / "heads").glob("tiny-*/.owner"):
+    """The run that owns an evolution now, other than those in `but`, and its process."""
+    for path in (root / "heads").glob("tiny-*/*/.owner"):
         with suppress(ValueError):  # it has just begun and has not said who it is
             owner = json.loads(path.read_text())
-            if owner["run_id"] not in but and is_owned(root, path.parent.name):
+            if owner["run_id"] not in but and owner_of(root, f"{path.parts[-3]}/{path.parts[-2]}") is not None:
                 return owner["run_id"], owner["pid"]
     return None
 

@@ -79,9 +79,7 @@ def whole(root: Path, snapshot: str) -> bool:
 
 def promoted(root: Path, snapshot: str) -> Path:
     """The promoted reward model of a snapshot, its digests checked."""
-    from assets.evolved import promoted_model
-
-    return promoted_model(work_on(root, snapshot)).part("rm").path
+    return work_on(root, snapshot).promoted_model().part("rm").path
 
 
 def removed(result: Pruning, root: Path) -> set[str]:

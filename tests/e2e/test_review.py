@@ -53,13 +53,17 @@ def ser(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str,
     return json.loads(capsys.readouterr().out)
 
 
+ROLES = ("seed", "calibration", "test", "pool", "vault")
+
+
 def splits(root: Path, snapshot: str) -> dict[str, dict[str, Any]]:
     """The tables of the roles of a snapshot that was run, by pair_id."""
     settings = next(one.settings for one in known_evolutions(root) if one.snapshot == snapshot)
-    folder = Evolution(root, settings, snapshot).heads.get("splits").path
+    heads = Evolution(root, settings, snapshot).heads
+    folders = {role: heads.get("vault" if role == "vault" else "splits").path for role in ROLES}
     return {
-        role: {row["pair_id"]: row.get("preferred") for row in tables.read(folder / f"{role}.parquet")}
-        for role in ("seed", "calibration", "test", "pool", "vault")
+        role: {row["pair_id"]: row.get("preferred") for row in tables.read(folders[role] / f"{role}.parquet")}
+        for role in ROLES
     }
 
 
