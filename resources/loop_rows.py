@@ -41,6 +41,5 @@ def _model_row(evolution: Evolution, loop: int) -> dict[str, Any]:
 
 def _status(evolution: Evolution, loop: int) -> dict[str, Any]:
     report = evolution.heads.get(keys.status_report(loop)).summary
-    converged = report["status"] == "converged"
-    kept = 0 if converged else evolution.heads.get(keys.filtered_pairs(loop)).summary["n_kept"]
+    kept = 0 if report["ends"] else evolution.heads.get(keys.filtered_pairs(loop)).summary["n_kept"]
     return {"loop": loop, "status": report["status"], "n_pool": report["n_pool"], "n_kept": kept}

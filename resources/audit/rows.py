@@ -165,6 +165,7 @@ def _loop_facts(record: EvolutionRecord) -> Iterator[AuditRows]:
         if key.endswith("/status_report"):
             thresholds = json.dumps(summary["thresholds"], sort_keys=True)
             row = {"status": summary["status"], **{name: summary[name] for name in counts}, "thresholds": thresholds}
+            row["ends"] = summary["ends"]
             yield _facts("status_facts", artifact, [row])
         elif key.endswith("/filtered_pairs"):
             yield _facts("selection_facts", artifact, [{"n_kept": summary["n_kept"]}])

@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS heldout_facts (
 
 CREATE TABLE IF NOT EXISTS status_facts (
     version VARCHAR NOT NULL, status VARCHAR NOT NULL, n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT,
-    n_min BIGINT, reward_offset DOUBLE, thresholds VARCHAR
+    n_min BIGINT, reward_offset DOUBLE, thresholds VARCHAR, ends BOOLEAN NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS selection_facts (version VARCHAR NOT NULL, n_kept BIGINT NOT NULL);

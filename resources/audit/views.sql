@@ -18,7 +18,7 @@ SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.version AS labels, coalesce(
 FROM current_artifacts l
 LEFT JOIN current_artifacts f ON f.evolution = l.evolution AND f.asset = format('loop_{}/filtered_pairs', l.loop)
 LEFT JOIN current_artifacts s ON s.evolution = l.evolution AND s.asset = format('loop_{}/status_report', l.loop)
-LEFT JOIN status_facts c ON c.version = s.version AND c.status = 'converged'
+LEFT JOIN status_facts c ON c.version = s.version AND c.ends
 LEFT JOIN current_artifacts b ON b.evolution = l.evolution AND b.asset = format('loop_{}/self_labels', l.loop - 1)
 WHERE l.asset LIKE 'loop\_%/self\_labels' ESCAPE '\';
 
@@ -36,7 +36,7 @@ JOIN heldout_facts f ON f.version = h.version;
 -- status: 1, 2, converged; gate_not_shown, in loop 1: the seed was not shown to be better than a coin, and none was run.
 CREATE OR REPLACE VIEW status_reports AS
 SELECT s.evolution, s.snapshot, s.recipe, s.loop, f.status, f.n_pool, f.n_status_1, f.n_status_2, f.n_min,
-       CASE WHEN f.status = 'converged' THEN 0 ELSE k.n_kept END AS n_kept, f.reward_offset, f.thresholds
+       CASE WHEN f.ends THEN 0 ELSE k.n_kept END AS n_kept, f.reward_offset, f.thresholds
 FROM current_artifacts s JOIN status_facts f ON f.version = s.version
 LEFT JOIN current_artifacts c ON c.evolution = s.evolution AND c.asset = format('loop_{}/filtered_pairs', s.loop)
 LEFT JOIN selection_facts k ON k.version = c.version

@@ -6,6 +6,7 @@ kept by it, and the review queue is sorted by it. The cut of `calibrated` comes 
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ Rule = Literal["status_1", "status_2", "calibrated", "all", "none"]
 """The condition that a kept pair met, or `none` for a pair that stays in the pool."""
 
 _MOST_HUMAN = 4.0
+_AT_ONCE = 4096
 
 
 class PairRule(Spec):
@@ -80,11 +82,14 @@ def distance_to_rule(rule: PairRule, p_a: Any, p_b: Any, confidence: Any) -> Any
 
 
 def count_statuses(probabilities: Iterable[tuple[float, float]], thresholds: Thresholds) -> tuple[int, int]:
-    """How many pairs `(p_a, p_b)` meet the rule of status 1, and of status 2; 16 bytes a pair are in memory."""
-    p_a, p_b = np.fromiter(probabilities, dtype=np.dtype((float, 2))).reshape(-1, 2).T
-    rules = (PairRule(condition=condition, thresholds=thresholds) for condition in ("status_1", "status_2"))
-    n_status_1, n_status_2 = (int((distance_to_rule(rule, p_a, p_b, p_a) > 0).sum()) for rule in rules)
-    return n_status_1, n_status_2
+    """How many pairs `(p_a, p_b)` meet the rule of status 1, and of status 2; memory does not grow with them."""
+    rules = [PairRule(condition=condition, thresholds=thresholds) for condition in ("status_1", "status_2")]
+    rest, counts = iter(probabilities), [0, 0]
+    while chunk := list(islice(rest, _AT_ONCE)):
+        p_a, p_b = np.array(chunk).T
+        for place, rule in enumerate(rules):
+            counts[place] += int((distance_to_rule(rule, p_a, p_b, p_a) > 0).sum())
+    return counts[0], counts[1]
 
 
 def learning_status(n_status_1: int, n_status_2: int, n_min: int) -> Status:

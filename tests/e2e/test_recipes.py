@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from resources.audit.database import query
 from resources.evolution import Evolution
+from resources.loop_rows import loop_rows
 from ser.data import tables
 from ser.method.selection import fold_of
 from ser.models.reward_model import members_of
@@ -15,12 +17,13 @@ from tests.pairs import labelled_rows, write_jsonl
 pytestmark = pytest.mark.slow
 
 
-def evolve(root: Path, folder: Path, method: str, policy: bool = False) -> Evolution:
+def evolve(root: Path, folder: Path, method: str, thresholds: str = "", policy: bool = False) -> Evolution:
     """Two loops over 300 pairs under a method."""
-    settings = chain.SETTINGS.replace("dropout = 0.0", "")
-    (folder / "ser.toml").write_text(f"loops = 2\n[thresholds]\nn_min = 5\n[method]\n{method}\n{settings}")
+    (folder / "ser.toml").write_text(
+        f"loops = 2\n[thresholds]\nn_min = 5\n{thresholds}\n[method]\n{method}\n{chain.SETTINGS}"
+    )
     snapshot = chain.land(root, write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
-    result, evolution = chain.materialize(root, snapshot, policy)
+    result, evolution = chain.materialize(root, snapshot, policy=policy)
     assert result.success
     return evolution
 
@@ -44,10 +47,15 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
         data_root, tmp_path,
         'teachers = 2\nstudent = "fresh"\nselect = "calibrated"\nmin_precision = 0.55\ntarget = "soft"\n'
         'pool = "whole"\nlabel_with = "unseen"\nreplay = "latest"\nhuman_share = 0.3\ntemperature = "seed"',
+        thresholds="tau_high = 0.999\ntau_low = 0.001\ntau_delta = 0.999",  # its learning status decides nothing
         policy=True,
     )  # fmt: skip
     labels = {k: rows(work, f"loop_{k}/self_labels", "self_labels.parquet") for k in (1, 2)}
     kept = {k: rows(work, f"loop_{k}/filtered_pairs", "kept.parquet") for k in (1, 2)}
+    assert [row["n_kept"] for row in loop_rows(work)[1:]] == [len(kept[1]), len(kept[2])]
+    assert {row["status"] for row in loop_rows(work)[1:]} == {"converged"}
+    audited = query(data_root / "audit.duckdb", "SELECT n_kept FROM status_reports ORDER BY loop")[1]
+    assert audited == [(len(kept[1]),), (len(kept[2]),)]
     # The whole pool is labelled again; in loop 1 by both teachers, in loop 2 by the one that has not seen the pair.
     assert labels[1].keys() == labels[2].keys() == folds(work).keys()
     assert all(row["spread"] is not None for row in labels[1].values())
@@ -80,6 +88,7 @@ def test_an_ensemble_that_keeps_everything_ends_with_an_empty_pool(data_root: Pa
     report = work.heads.get("loop_2/status_report").summary
     assert (report["n_pool"], report["ends"]) == (0, True)
     assert work.trained_loops() == [0, 1]
+    assert loop_rows(work)[-1]["n_kept"] == 0
     kept = rows(work, "loop_1/filtered_pairs", "filtered.parquet")
     assert all(row["kept"] and row["rule"] == "all" and row["target"] in (0.0, 1.0) for row in kept.values())
     starts = [work.heads.get(f"loop_1/retrained_rm/member_{number}").manifest["inputs"]["start"] for number in (0, 1)]
