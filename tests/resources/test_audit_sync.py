@@ -218,6 +218,18 @@ def test_snapshots_stand_side_by_side(tmp_path: Path, database: AuditDatabase) -
     assert matches_parquet(database, run) == []
 
 
+def test_a_loop_that_ends_shows_its_labels_whatever_its_learning_status_is(
+    tmp_path: Path, database: AuditDatabase
+) -> None:
+    run = record(tmp_path)
+    report = run.artifacts["loop_2/status_report"]
+    assert report.summary["ends"]
+    told = replace(report, summary={**report.summary, "status": "1"})
+    sync(database, replace(run, artifacts={**run.artifacts, "loop_2/status_report": told}))
+    assert rows(database, "SELECT loop, status, n_kept FROM status_reports ORDER BY loop")[-1] == (2, "1", 0)
+    assert rows(database, "SELECT count(*) > 0, bool_or(kept) FROM self_labels WHERE loop = 2") == [(True, False)]
+
+
 def test_a_soft_label_keeps_its_target_and_teachers_their_spread(tmp_path: Path, database: AuditDatabase) -> None:
     run = record(tmp_path)
     for key, column, value in (("loop_1/self_labels", "spread", 0.25), ("loop_1/filtered_pairs", "target", 0.75)):
