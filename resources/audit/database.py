@@ -3,10 +3,11 @@
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -22,7 +23,6 @@ _SANDBOX = {
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
     "python_enable_replacements": "false",
-    "lock_configuration": "true",
 }
 # What DuckDB says of a file that another process (or another configuration in this one) has open.
 _HELD = ("Could not set lock on file", "different configuration than existing connections")
@@ -58,7 +58,7 @@ class AuditDatabase:
         """
         with being_written(self.path, self.patience) as fresh:
             if not self.path.exists():
-                with duckdb.connect(str(fresh)) as connection:
+                with connect(fresh) as connection:
                     apply_schema(connection)
                 put_in_place(fresh, self.path)
             with self._open(read_only=False) as connection:
@@ -85,9 +85,11 @@ class AuditDatabase:
             yield connection
 
     @contextmanager
-    def _open(self, read_only: bool, config: dict[str, Any] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(
+        self, read_only: bool, config: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            connection = self._connect(read_only, config or {})
+            connection = self._connect(read_only, config)
             try:
                 yield connection
             finally:
@@ -100,11 +102,11 @@ class AuditDatabase:
                 "The artifacts are the truth: `ser audit --rebuild` makes a new one from them."
             ) from error
 
-    def _connect(self, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    def _connect(self, read_only: bool, config: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
         """A connection, as soon as nobody is in the way."""
         for last in _turns(self.patience):
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=config)
+                return connect(self.path, read_only, config)
             except duckdb.Error as error:
                 if self.is_damage(error):
                     raise
@@ -126,6 +128,17 @@ class AuditDatabase:
             error, duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException
         )
         return (ours or deep) and any(sign in str(error) for sign in _DAMAGED)
+
+
+def connect(
+    path: Path, read_only: bool = False, config: Mapping[str, str] = MappingProxyType({})
+) -> duckdb.DuckDBPyConnection:
+    """A connection that shows times in UTC, and whose SQL cannot change its configuration when there is one."""
+    connection = duckdb.connect(str(path), read_only=read_only, config=dict(config))
+    connection.execute("SET TimeZone = 'UTC'")
+    if config:
+        connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def _turns(patience: float) -> Iterator[bool]:

@@ -123,8 +123,5 @@ def made_from(artifact: AuditArtifact, name: str, part: Part) -> bool:
 
 
 def utc(time: str | None) -> datetime | None:
-    """An ISO time of a manifest as the database stores it: in UTC, without saying so."""
-    if time is None:
-        return None
-    parsed = datetime.fromisoformat(time)
-    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+    """An ISO time of a manifest, with its zone, in UTC."""
+    return None if time is None else datetime.fromisoformat(time).astimezone(UTC)

@@ -130,7 +130,7 @@ def _cell(value: Any) -> str:
         case float():
             return f"{value:.6g}"
         case datetime():
-            return value.strftime("%Y-%m-%d %H:%M:%S")
+            return value.strftime("%Y-%m-%d %H:%M:%S") + ("Z" if value.tzinfo else "")
         case list():
             return " → ".join(map(_cell, value))
         case _:
@@ -146,7 +146,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON knows: times are ISO in UTC, and what is not a number is null."""
+    """A value that JSON knows: times are ISO, with their zone, and what is not a number is null."""
     match value:
         case None | bool() | int() | str():
             return value
@@ -154,8 +154,6 @@ def _plain(value: Any) -> Any:
             return value if math.isfinite(value) else None
         case Decimal():
             return float(value)
-        case datetime():
-            return value.isoformat() + ("" if value.tzinfo else "Z")
         case date():
             return value.isoformat()
         case list() | tuple():

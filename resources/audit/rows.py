@@ -74,16 +74,25 @@ def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
     if landed is None:
         return
     dataset = literal(record.dataset)
-    pairs, labels, pair_times, label_times = (
-        _parquet(landed.path / f"{name}.parquet") for name in ("pairs", "labels", "pair_times", "label_times")
+    pairs, labels, pair_times, label_times, snapshots = (
+        _parquet(landed.path / f"{name}.parquet")
+        for name in ("pairs", "labels", "pair_times", "label_times", "snapshots")
+    )
+    yield AuditRows(
+        "snapshots",
+        "snapshots",
+        f"SELECT snapshot, {dataset} AS dataset, number, n_pairs, n_labelled, landed_at FROM {snapshots}",
+        identity=("snapshot",),
+        compared=("snapshot", "number", "n_pairs", "n_labelled"),
     )
     yield AuditRows(
         "pairs",
         "pairs",
         f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, response_a, response_b, source, "
-        '"group", make_timestamp(epoch_us(t.landed_at)) AS landed_at, '
+        '"group", t.landed_at, s.number AS first_number, '
         """md5_number_lower(coalesce(nullif("group", ''), prompt)) AS tied """
-        f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id)",
+        f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id) "
+        f"JOIN {snapshots} s ON s.landed_at = t.landed_at",
         identity=("pair_id",),
         compared=("pair_id", "prompt", "response_a", "response_b"),
     )
@@ -91,7 +100,7 @@ def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
     yield AuditRows(
         "human_labels",
         "human_labels",
-        "SELECT l.pair_id, preferred, l.annotator, origin, make_timestamp(epoch_us(t.landed_at)) AS labelled_at, "
+        "SELECT l.pair_id, preferred, l.annotator, origin, t.landed_at AS labelled_at, "
         f"{dataset} AS dataset FROM {labels} l JOIN {label_times} t USING (pair_id, annotator)",
         identity=("dataset", "pair_id", "annotator"),
         compared=("dataset", "pair_id", "annotator", "preferred", "origin"),
@@ -216,6 +225,6 @@ def _constant(value: Any) -> str:
         case float():
             return f"CAST({literal(repr(value))} AS DOUBLE)"
         case datetime():
-            return f"TIMESTAMP {literal(value.isoformat(sep=' '))}"
+            return f"TIMESTAMPTZ {literal(value.isoformat(sep=' '))}"
         case _:
             return literal(str(value))

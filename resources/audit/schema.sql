@@ -1,19 +1,26 @@
 -- Tables of the audit database. Facts are of artifacts, which are named by their content: each is stored once, however
 -- many evolutions share it, and none is changed later. evolution_artifacts says which evolution has which artifact; what
--- an evolution shows are views over both (views.sql). Every TIMESTAMP is UTC. Loop 0 is the seed. Rewards are raw model
+-- an evolution shows are views over both (views.sql). Loop 0 is the seed. Rewards are raw model
 -- outputs; p is sigmoid(reward - reward_offset of the loop). The parquet artifacts are the truth; this is their copy.
 
 -- tied: a hash of what ties a pair to others that say the same in other words: its group, or else its prompt. Such pairs
 -- are right or wrong together, and intervals allow for it.
 CREATE TABLE IF NOT EXISTS pairs (
     pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL, response_a VARCHAR NOT NULL,
-    response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMP, tied UBIGINT NOT NULL
+    response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMPTZ, first_number BIGINT,
+    tied UBIGINT NOT NULL
+);
+
+-- number: 1 for the first that a dataset had. pairs.first_number is that of the first snapshot with the pair.
+CREATE TABLE IF NOT EXISTS snapshots (
+    snapshot VARCHAR NOT NULL, dataset VARCHAR NOT NULL, number BIGINT NOT NULL, n_pairs BIGINT NOT NULL,
+    n_labelled BIGINT NOT NULL, landed_at TIMESTAMPTZ NOT NULL
 );
 
 -- Two datasets may have the same pair, with other labels. origin: landed, or review (the pair was chosen for it).
 CREATE TABLE IF NOT EXISTS human_labels (
     pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, annotator VARCHAR NOT NULL, origin VARCHAR NOT NULL,
-    labelled_at TIMESTAMP, dataset VARCHAR NOT NULL
+    labelled_at TIMESTAMPTZ, dataset VARCHAR NOT NULL
 );
 
 -- One snapshot under one set of settings. state: finished (a reward model is promoted) or unfinished. verdict: shown,
@@ -26,13 +33,13 @@ CREATE TABLE IF NOT EXISTS evolutions (
     backbone VARCHAR NOT NULL, random_seed BIGINT NOT NULL, draw BIGINT NOT NULL, state VARCHAR NOT NULL,
     promoted_loop INTEGER, promoted_rm VARCHAR, verdict VARCHAR, gain_calibration DOUBLE, gain_calibration_low DOUBLE,
     gain_calibration_high DOUBLE, gain_test DOUBLE, gain_test_low DOUBLE, gain_test_high DOUBLE, detectable DOUBLE,
-    needed BIGINT, why VARCHAR, started_at TIMESTAMP, finished_at TIMESTAMP
+    needed BIGINT, why VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ
 );
 
 -- current: whether the asset of the evolution is this artifact now, or was it before it was made anew.
 CREATE TABLE IF NOT EXISTS evolution_artifacts (
     evolution VARCHAR NOT NULL, asset VARCHAR NOT NULL, version VARCHAR NOT NULL, current BOOLEAN NOT NULL,
-    run_id VARCHAR, seconds DOUBLE, finished_at TIMESTAMP
+    run_id VARCHAR, seconds DOUBLE, finished_at TIMESTAMPTZ
 );
 
 -- What each pair was used for, by the versions of splits and encoded_pairs (which leaves out what does not fit; '' before
@@ -49,7 +56,7 @@ CREATE TABLE IF NOT EXISTS self_label_facts (
     labels VARCHAR NOT NULL, decision VARCHAR NOT NULL, earlier VARCHAR NOT NULL, pair_id VARCHAR NOT NULL,
     rm_version VARCHAR NOT NULL, reward_a DOUBLE, reward_b DOUBLE, p_a DOUBLE, p_b DOUBLE, spread DOUBLE,
     confidence DOUBLE, preferred VARCHAR NOT NULL, rule VARCHAR NOT NULL, kept BOOLEAN NOT NULL, reason VARCHAR,
-    target DOUBLE NOT NULL, weight DOUBLE NOT NULL, run_id VARCHAR, scored_at TIMESTAMP, from_preferred VARCHAR,
+    target DOUBLE NOT NULL, weight DOUBLE NOT NULL, run_id VARCHAR, scored_at TIMESTAMPTZ, from_preferred VARCHAR,
     from_confidence DOUBLE
 );
 

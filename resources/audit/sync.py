@@ -14,6 +14,7 @@ from resources.audit.database import (
     AuditDatabase,
     apply_schema,
     being_written,
+    connect,
     literal,
     prepare_for_bulk,
     put_in_place,
@@ -65,7 +66,7 @@ def rebuild(path: Path, records: Iterable[EvolutionRecord]) -> None:
         AuditBusy: a process that is none of ours is writing the old file.
     """
     with being_written(path) as fresh:
-        with duckdb.connect(str(fresh)) as connection:
+        with connect(fresh) as connection:
             prepare_for_bulk(connection)
             apply_schema(connection)
             _teach(connection)

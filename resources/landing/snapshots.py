@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,15 @@ _COLUMNS: dict[str, pa.Schema] = {
     "pair_times": pa.schema([PARTS["pairs"].field(name) for name in ("pair_id", "landed_at")]),
     "label_times": pa.schema([PARTS["labels"].field(name) for name in ("pair_id", "annotator", "landed_at")]),
 }
+_SNAPSHOTS = pa.schema(
+    [
+        ("snapshot", pa.string()),
+        ("number", pa.int64()),
+        ("n_pairs", pa.int64()),
+        ("n_labelled", pa.int64()),
+        PARTS["pairs"].field("landed_at"),
+    ]
+)
 
 
 def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -108,11 +118,14 @@ def assign_snapshot(store: DatasetStore, parts: Mapping[str, Sequence[str]], rol
         return assign_roles(con, roles)
 
 
-def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path) -> dict[str, int]:
-    """Write a snapshot's tables into `out`, sorted by pair_id, and return how many rows each has.
+def write_tables(store: DatasetStore, snapshot: str, out: Path) -> dict[str, Any]:
+    """Write a snapshot's tables into `out`, sorted by pair_id, and return its number, time and counts of rows.
 
-    Times stand in tables of their own: what is made from the others must not depend on when they came.
+    Times, and the snapshots so far, stand in tables of their own: what is made from the others must not depend on when
+    they came.
     """
+    history = store.history(snapshot)
+    _write_history(history, out / "snapshots.parquet")
     sources = {
         "pairs": f"({_PAIRS})",
         "labels": "labels",
@@ -120,8 +133,22 @@ def write_tables(store: DatasetStore, parts: Mapping[str, list[str]], out: Path)
         "pair_times": "pairs",
         "label_times": "labels",
     }
-    with _tables(store, parts, out / ".spill.tmp") as con:
-        return {name: _write(con, source, _COLUMNS[name], out / f"{name}.parquet") for name, source in sources.items()}
+    with _tables(store, history[-1]["parts"], out / ".spill.tmp") as con:
+        rows = {name: _write(con, source, _COLUMNS[name], out / f"{name}.parquet") for name, source in sources.items()}
+    return {name: history[-1][name] for name in ("number", "landed_at")} | rows
+
+
+def _write_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    rows = [
+        {
+            **{name: one[name] for name in ("snapshot", "number")},
+            "n_pairs": one["pairs"],
+            "n_labelled": one["labelled"],
+            "landed_at": datetime.fromisoformat(one["landed_at"]),
+        }
+        for one in history
+    ]
+    write_parquet(path, _SNAPSHOTS, record_batches(rows, _SNAPSHOTS))
 
 
 def find_pairs(store: DatasetStore, parts: Mapping[str, list[str]], pair_ids: Collection[str]) -> dict[str, Pair]:

@@ -83,20 +83,31 @@ class DatasetStore:
         return {path.stem for path in (self.folder / "snapshots").glob("*.json")}
 
     def contents(self, snapshot: str | None) -> dict[str, Any]:
-        """What a snapshot file says: `parts` (kind to file names) and counts; of no snapshot: nothing.
+        """What a snapshot file says: `parts` (kind to file names), counts, and its `number`; of no snapshot: nothing.
 
         Raises:
             SerError: the file is damaged or gone.
         """
         if snapshot is None:
-            return {"parts": {kind: [] for kind in PARTS}, "pairs": 0, "labelled": 0}
+            return {"parts": {kind: [] for kind in PARTS}, "number": 0, "pairs": 0, "labelled": 0}
         contents = read_json(self.folder / "snapshots" / f"{snapshot}.json", _BACKUP)
-        if contents["parts"].keys() != PARTS.keys():
+        if contents["parts"].keys() != PARTS.keys() or "number" not in contents:
             raise SerError(
                 f"dataset {self.dataset!r} was landed by another version of ser-dagster, which this one cannot read.\n"
                 f"Keep its files, run ser forget {self.dataset}, and land them again."
             )
         return contents
+
+    def history(self, snapshot: str) -> list[dict[str, Any]]:
+        """What the files of this dataset's snapshots say, from the first one to this one.
+
+        Raises:
+            SerError: one of the files is damaged or gone.
+        """
+        files = [self.contents(snapshot)]
+        while before := files[-1]["after"]:
+            files.append(self.contents(before))
+        return files[::-1]
 
     def files(self, kind: str, parts: Mapping[str, Sequence[str]]) -> list[Path]:
         """The parquet files of all parts of one kind, whose bytes are what their names say.
@@ -120,9 +131,14 @@ class DatasetStore:
 
     def commit(self, snapshot: str, contents: Mapping[str, Any], now: str) -> None:
         """Make a snapshot the current one. Until the last step the one before stays whole and current."""
-        if self.current() is None:
+        before = self.current()
+        if before is None:
             write_text(self.folder / "current", f"{_NONE_YET}\n")
-        write_json(self.folder / "snapshots" / f"{snapshot}.json", {"snapshot": snapshot, **contents})
+        known = self.contents(before)
+        place = {"number": known["number"] + 1, "after": before, "landed_at": now}
+        if before == snapshot:  # other parts, and the same content
+            place = {name: known[name] for name in place}
+        write_json(self.folder / "snapshots" / f"{snapshot}.json", {"snapshot": snapshot, **place, **contents})
         about = {"dataset": self.dataset, "created": self.about().get("created", now)}
         if about != self.about():
             write_json(self.folder / "dataset.json", about)

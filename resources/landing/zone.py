@@ -195,10 +195,9 @@ class Landing:
         """When a dataset first landed: one that was forgotten and lands again is another."""
         return str(self._store(dataset).about().get("created", ""))
 
-    def write_snapshot(self, snapshot: str, out: Path) -> dict[str, int]:
-        """Write a snapshot's pairs, labels and judge labels as parquet into `out`, and return the counts."""
-        store = self._store(self.dataset_of(snapshot))
-        return write_tables(store, store.contents(snapshot)["parts"], out)
+    def write_snapshot(self, snapshot: str, out: Path) -> dict[str, Any]:
+        """Write a snapshot's tables as parquet into `out`, and return its number, its time and counts of rows."""
+        return write_tables(self._store(self.dataset_of(snapshot)), snapshot, out)
 
     def find_pairs(self, dataset: str, pair_ids: Collection[str]) -> dict[str, Pair]:
         """Those of the pairs that the current snapshot has, by their identity."""

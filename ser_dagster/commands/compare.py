@@ -37,13 +37,9 @@ def _compare(parsed: argparse.Namespace) -> None:
         parsed.wrong_use(f"give at least two different evolutions, not {', '.join(names)}.")
     found = compare_evolutions(path, names)
     if parsed.json:
-        print(json.dumps(found, default=_time))
+        print(json.dumps(found, default=datetime.isoformat))
     else:
         _print(found)
-
-
-def _time(value: datetime) -> str:
-    return value.isoformat() + "Z"
 
 
 def _print(found: Row) -> None:

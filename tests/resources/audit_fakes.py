@@ -25,6 +25,9 @@ TIMES = {
 LANDED = pa.schema([*tables.PAIRS, ("source", pa.string()), ("group", pa.string())])
 HUMAN = pa.schema([*tables.LABELS, ("annotator", pa.string()), ("origin", pa.string())])
 PAIR_TIMES = pa.schema([("pair_id", pa.string()), ("landed_at", pa.timestamp("us", "UTC"))])
+SNAPSHOTS = pa.schema(
+    [("snapshot", pa.string()), ("number", pa.int64()), ("n_pairs", pa.int64()), ("n_labelled", pa.int64())]
+).append(PAIR_TIMES.field("landed_at"))
 LABEL_TIMES = PAIR_TIMES.append(pa.field("annotator", pa.string()))
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 JUDGE = share([1.0] * 15 + [0.0] * 5, list("abcdefghijklmnopqrst"))
@@ -97,6 +100,7 @@ def landed(
     vault: bool = True,
     texts: dict[str, str] | None = None,
     flipped: bool = False,
+    snapshot: str = SNAPSHOT,
 ) -> Fake:
     """`landed_pairs`; without `vault` nobody knows a label of the pool.
 
@@ -130,6 +134,8 @@ def landed(
     tables.write(one.path / "pair_times.parquet", PAIR_TIMES, ({"pair_id": pair, "landed_at": at} for pair in PAIRS))
     times = ({"pair_id": row["pair_id"], "annotator": row["annotator"], "landed_at": at} for row in rows)
     tables.write(one.path / "label_times.parquet", LABEL_TIMES, times)
+    first = {"snapshot": snapshot, "number": 1, "n_pairs": len(PAIRS), "n_labelled": len(known), "landed_at": at}
+    tables.write(one.path / "snapshots.parquet", SNAPSHOTS, [first])
     return one
 
 
@@ -249,7 +255,7 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
     """The whole run. Test accuracy: seed 2 of 4, loop 1 3 of 4; calibration: 1 of 2, then 2 of 2."""
     training = {"n_human": 2, "random_seed": 7, "steps": 3}
     made = [
-        landed(root, vault, texts),
+        landed(root, vault, texts, snapshot=changes.get("snapshot", SNAPSHOT)),
         splits(root, vault),
         artifact(root, "seed_rm", "v-rm-0", {**training, "n_pseudo": 0, "loop": 0}, seconds=20.0),
         heldout(root, "seed_rm", "v-held-0", "v-rm-0", {"t1", "t4", "c1"}),

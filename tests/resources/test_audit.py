@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -249,14 +249,15 @@ def test_a_text_cannot_command_the_terminal() -> None:
 
 
 def test_json_and_csv() -> None:
-    columns, rows = ["a", "at", "list"], [(float("nan"), datetime(2026, 1, 2), ["x", "y"]), (True, None, None)]
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    columns, rows = ["a", "at", "list"], [(float("nan"), at, ["x", "y"]), (True, None, None)]
     assert json.loads(render(columns, rows, "json")) == [
-        {"a": None, "at": "2026-01-02T00:00:00Z", "list": ["x", "y"]},
+        {"a": None, "at": "2026-01-02T00:00:00+00:00", "list": ["x", "y"]},
         {"a": True, "at": None, "list": None},
     ]
     assert json.loads(render(columns, [], "json")) == []
     parsed = list(csv.reader(io.StringIO(render(columns, rows, "csv"))))
-    assert parsed == [columns, ["", "2026-01-02T00:00:00Z", '["x", "y"]'], ["true", "", ""]]
+    assert parsed == [columns, ["", "2026-01-02T00:00:00+00:00", '["x", "y"]'], ["true", "", ""]]
     columns, rows = ["a", "b", "a", "a_1", "a"], [(1, 2, 3, 4, 5)]
     assert json.loads(render(columns, rows, "json")) == [{"a": 1, "b": 2, "a_2": 3, "a_1": 4, "a_3": 5}]
     assert render(columns, rows, "csv") == "a,b,a_2,a_1,a_3\n1,2,3,4,5\n"

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ from ser.data import tables
 from ser.errors import SerError
 from ser.specs import Thresholds
 
+LANDED_AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> AuditDatabase:
@@ -62,8 +64,9 @@ def test_every_table_holds_the_run(tmp_path: Path, database: AuditDatabase) -> N
     for table, n in counts.items():
         assert rows(database, f"SELECT count(*) FROM {table}") == [(n,)], table
     assert rows(database, "SELECT * EXCLUDE (tied) FROM pairs WHERE pair_id = 's2'") == [
-        ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", "kitchen", datetime(2026, 3, 1, 9))
+        ("s2", "sample", "Question s2?", "Answer s2 long ", "Reply s2", "cooking", "kitchen", LANDED_AT, 1)
     ]  # fmt: skip
+    assert rows(database, "SELECT * FROM snapshots") == [(SNAPSHOT, "sample", 1, 16, 15, LANDED_AT)]
     assert rows(database, "SELECT role, count(*) FROM roles GROUP BY ALL ORDER BY ALL") == [
         ("calibration", 2), ("pool", 8), ("seed", 2), ("test", 4),
     ]  # fmt: skip
@@ -76,7 +79,7 @@ def test_every_table_holds_the_run(tmp_path: Path, database: AuditDatabase) -> N
 def test_a_self_label_says_who_gave_it_and_why(tmp_path: Path, database: AuditDatabase) -> None:
     sync(database, record(tmp_path))
     columns = "loop, rm_version, reward_a, p_a, confidence, preferred, rule, kept, reason, weight, run_id, scored_at"
-    at = datetime(2026, 3, 1, 10, 0, 5)
+    at = datetime(2026, 3, 1, 10, 0, 5, tzinfo=UTC)
     assert rows(database, f"SELECT {columns} FROM self_labels WHERE pair_id = 'p1'") == [
         (1, "v-rm-0", 1.0, 0.7, 0.95, "a", "status_1", True, "good against bad", 1.0, "run-1", at)
     ]

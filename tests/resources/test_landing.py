@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from landing_fakes import files_in, jsonl, landing, numbers, pair, quarantined, snapshot, table
 
@@ -115,13 +116,22 @@ def test_a_snapshot_is_written_to_the_same_bytes_and_stays(tmp_path: Path):
     for out in ("one", "two", "three"):
         (tmp_path / out).mkdir()
     counts = zone.write_snapshot(first.snapshot, tmp_path / "one")
-    assert counts == {"pairs": 5, "labels": 4, "judge_labels": 1, "pair_times": 5, "label_times": 4}
+    landed_at = counts.pop("landed_at")
+    assert counts == {"number": 1, "pairs": 5, "labels": 4, "judge_labels": 1, "pair_times": 5, "label_times": 4}
     second = zone.land([jsonl(tmp_path / "b.jsonl", [pair(3, "b"), pair(8)])], "demo")
     assert second.snapshot != first.snapshot
     assert (second.landed, second.labels_added, second.labelled, second.unlabelled) == (2, 1, 6, 0)
     zone.write_snapshot(first.snapshot, tmp_path / "two")
     assert files_in(tmp_path / "one") == files_in(tmp_path / "two")
-    assert zone.write_snapshot(second.snapshot, tmp_path / "three")["pairs"] == 6
+    counts = zone.write_snapshot(second.snapshot, tmp_path / "three")
+    assert (counts["number"], counts["pairs"]) == (2, 6) and counts["landed_at"] > landed_at
+    history = pq.read_table(tmp_path / "three" / "snapshots.parquet").to_pylist()
+    assert [[row[name] for name in ("snapshot", "number", "n_pairs", "n_labelled")] for row in history] == [
+        [first.snapshot, 1, 5, 4], [second.snapshot, 2, 6, 6],
+    ]  # fmt: skip
+    assert [row["landed_at"].isoformat() for row in history] == [landed_at, counts["landed_at"]]
+    times = pq.read_table(tmp_path / "three" / "pair_times.parquet").column("landed_at").to_pylist()
+    assert sorted(map([row["landed_at"] for row in history].index, times)) == [0, 0, 0, 0, 0, 1]
 
 
 def test_labels_of_several_annotators(tmp_path: Path):
