@@ -32,6 +32,19 @@ def sync_run(work: Evolution) -> dict[str, int]:
     return sync(AuditDatabase(audit_path(work.root)), work.record())
 
 
+def write_report(work: Evolution) -> Path:
+    """Write the page of this evolution, and the index, from what the audit database has of it.
+
+    Raises:
+        AuditBusy: somebody writes the database.
+        UnknownEvolution: it has nothing of this evolution yet.
+    """
+    path = report_path(work.root, work.identity)
+    write_text(path, render_report(audit_path(work.root), work.identity))
+    write_text(index_path(work.root), render_index(audit_path(work.root)))  # it links the pages that are there
+    return path
+
+
 @dg.op(ins={"made": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     """Bring everything that this run made into the audit database."""
@@ -64,14 +77,12 @@ def audit_sync(vault, seed_rm, evolved_rm, policy_evaluation):
 def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """One page: what every loop did, what was kept, and what it is worth; left to the next run with the sync."""
     work = ser.evolution(context)
-    evolution = work.identity
-    path = report_path(work.root, evolution)
+    metadata: dict[str, Any] = {"evolution": work.identity}
     try:
-        page = render_report(audit_path(work.root), evolution)
-        write_text(path, page)
-        write_text(index_path(work.root), render_index(audit_path(work.root)))  # it links the pages that are there
+        path = write_report(work)
     except (AuditBusy, UnknownEvolution) as error:
         context.log.warning(str(error))
-        return dg.MaterializeResult(metadata={"evolution": evolution, LEFT: str(error)})
-    metadata: dict[str, Any] = {"evolution": evolution, "page": dg.MetadataValue.path(str(path)), "bytes": len(page)}
-    return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(metadata=metadata | {LEFT: str(error)})
+    return dg.MaterializeResult(
+        metadata=metadata | {"page": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
+    )

@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.evolution import Evolution
+from ser.specs import HandPromotion
 from ser.stages.promote import PromoteSpec
 
 # The only way for an op to state a data version; the versions of Dagster are pinned, so its beta is no surprise.
@@ -20,16 +22,30 @@ def choose_promoted(work: Evolution) -> Artifact:
     """Choose among the evolution's models and let `evolved_rm` stand for the choice."""
     loops = work.trained_loops()
     models = [keys.model_of(loop) for loop in loops]
+    versions = [work.heads.get(key).version for key in models]
     spec = PromoteSpec(
         loops=loops,
-        rm_versions=[work.heads.get(key).version for key in models],
+        rm_versions=versions,
         rule=work.settings.promotion,
         seed=work.seed_data(),
         anyway=work.settings.anyway,
+        by_hand=_by_hand(work, dict(zip(loops, versions, strict=True))),
     )
     heldout = [work.heads.get(keys.heldout_of(key)).part("heldout.parquet") for key in models]
     calibration = work.pairs("calibration")
     return work.make(keys.EVOLVED_RM, "promote", spec, {"heldout": heldout, "calibration": calibration})
+
+
+def _by_hand(work: Evolution, versions: Mapping[int, str]) -> HandPromotion | None:
+    """A person's decision, if it is about one of these models."""
+    decision = work.heads.promoted_by_hand()
+    if decision is None or versions.get(decision.loop) == decision.rm_version:
+        return decision
+    work.progress(keys.EVOLVED_RM).warn(
+        f"{decision.by} promoted loop {decision.loop} by hand, whose reward model was {decision.rm_version} and has "
+        "been made anew since: the rule decides. To promote it again: ser promote."
+    )
+    return None
 
 
 @dg.op(ins={"reward_models": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing, is_required=False))

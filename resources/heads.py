@@ -6,15 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from resources.artifacts import Artifact, ArtifactStore
 from resources.disk import read_json, write_text
 from resources.manifests import MANIFEST, DamagedArtifactError
 from resources.pruned import record_place
 from resources.settings import RecordedSettings, Settings
 from ser.errors import SerError
+from ser.specs import HandPromotion
 
 ABOUT = ".evolution.json"
 """Beside the heads of an evolution: its settings, its name, and when it was last executed."""
+BY_HAND = ".promoted_by_hand.json"
+"""Beside them, where a person promotes a loop: who promotes which model, and why."""
 
 
 class KnownEvolution(NamedTuple):
@@ -102,6 +107,28 @@ class Heads:
             "executed_at": now,
         }
         write_text(self.folder / ABOUT, json.dumps(about, indent=1) + "\n")
+
+    def promote_by_hand(self, decision: HandPromotion | None) -> None:
+        """Write a person's decision down, or take it back."""
+        path = self.folder / BY_HAND
+        if decision is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, decision.model_dump_json(indent=1) + "\n")
+
+    def promoted_by_hand(self) -> HandPromotion | None:
+        """A person's decision, if there is one.
+
+        Raises:
+            SerError: it cannot be read.
+        """
+        path, remedy = self.folder / BY_HAND, "Delete it and promote again."
+        if not path.exists():
+            return None
+        try:
+            return HandPromotion.model_validate(read_json(path, remedy))
+        except ValidationError as error:
+            raise SerError(f"{path} cannot be read: it says nothing of a promotion.\n{remedy}") from error
 
     def set(self, artifact: Artifact, key: str | None = None) -> None:
         """Let the artifact's key, or another one, stand for it."""

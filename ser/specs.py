@@ -212,6 +212,16 @@ class PromotionRule(Spec):
     )
 
 
+class HandPromotion(Spec):
+    """A person's decision that takes the place of the rule's."""
+
+    loop: int
+    rm_version: str
+    """What the loop's reward model was: of one that was trained anew nothing was decided."""
+    by: str
+    why: str
+
+
 class Gate(Spec):
     """Whether the seed RM is shown to be better than a coin on the calibration pairs (`ser.method.gate`)."""
 

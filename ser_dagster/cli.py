@@ -1,4 +1,4 @@
-"""The `ser` command: land, run, status, audit, report, compare, review, prune, forget, export, demo."""
+"""The `ser` command: land, run, status, audit, report, compare, promote, review, prune, forget, export, demo."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from resources.disk import FULL, is_full, is_of_the_disk
 from ser.errors import SerError
-from ser_dagster.commands import audit, compare, export, forget, land, prune, quarantine, review
+from ser_dagster.commands import audit, compare, export, forget, land, promote, prune, quarantine, review
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--open", action="store_true", help="open it in a browser")
     report.set_defaults(command=_report)
     compare.add_parser(commands)
+    promote.add_parser(commands)
 
     review.add_parser(commands)
     prune.add_parser(commands)

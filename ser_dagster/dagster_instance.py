@@ -36,13 +36,6 @@ run_retries:
   enabled: true
   max_retries: {retries}
 """
-FIRST_CONFIG = """# Dagster's instance; see https://docs.dagster.io/deployment/oss/dagster-yaml
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-"""
-"""What version 0.1.0 wrote: it knows nothing of retries and is replaced."""
 
 
 def dagster_home() -> Path:
@@ -56,9 +49,9 @@ def dagster_home() -> Path:
 
 def _configure(path: Path) -> None:
     """Bring the instance's configuration up to the settings, unless it is somebody's own."""
-    present = path.read_text() if path.exists() else FIRST_CONFIG
+    present = path.read_text() if path.exists() else MARK
     wanted = CONFIG.format(mark=MARK, retries=load_settings().automation.retries)
-    if present != wanted and (present == FIRST_CONFIG or present.startswith(MARK)):
+    if present != wanted and present.startswith(MARK):
         write_text(path, wanted)
 
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import duckdb
 
+from resources.audit.schema import apply_schema, connect, prepare_for_bulk
 from resources.disk import is_full
 from resources.locks import only_writer
-from ser.data.database import MEMORY
 from ser.errors import SerError
 
-_SQL = Path(__file__).parent
 _SANDBOX = {
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
@@ -130,17 +129,6 @@ class AuditDatabase:
         return (ours or deep) and any(sign in str(error) for sign in _DAMAGED)
 
 
-def connect(
-    path: Path, read_only: bool = False, config: Mapping[str, str] = MappingProxyType({})
-) -> duckdb.DuckDBPyConnection:
-    """A connection that shows times in UTC, and whose SQL cannot change its configuration when there is one."""
-    connection = duckdb.connect(str(path), read_only=read_only, config=dict(config))
-    connection.execute("SET TimeZone = 'UTC'")
-    if config:
-        connection.execute("SET lock_configuration = true")
-    return connection
-
-
 def _turns(patience: float) -> Iterator[bool]:
     """A turn every tenth of a second, for `patience` seconds: whether it is the last."""
     give_up = time.monotonic() + patience
@@ -177,29 +165,6 @@ def being_written(path: Path, patience: float = math.inf) -> Iterator[Path]:
             yield folder / path.name
         finally:
             _empty(folder)
-
-
-def prepare_for_bulk(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bound the memory of large copies: what does not fit is spilled to a folder beside the database."""
-    connection.execute(f"SET memory_limit = '{MEMORY}'")
-    # Order within a table means nothing here, and keeping it would hold whole tables in memory.
-    connection.execute("SET preserve_insertion_order = false")
-
-
-def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create whatever is missing of the tables, and the views as they are now.
-
-    Raises:
-        SerError: the file's tables are of another version of this package.
-    """
-    try:
-        for name in ("macros.sql", "schema.sql", "views.sql", "analysis.sql"):
-            connection.execute((_SQL / name).read_text())
-    except (duckdb.BinderException, duckdb.CatalogException) as error:
-        raise SerError(
-            f"The audit database is of another version ({str(error).splitlines()[0][:120]}).\n"
-            "`ser audit --rebuild` makes it anew from the artifacts."
-        ) from error
 
 
 def query(

@@ -48,6 +48,7 @@ def describe_evolution(connection: duckdb.DuckDBPyConnection, record: EvolutionR
         "state": "finished" if promotion else "unfinished",
         "promoted_loop": loop,
         "promoted_rm": model.version if model else decided.get("rm_version"),
+        "promoted_by": decided.get("promoted_by"),
         "verdict": decided.get("verdict"),
         **_ends("gain_calibration", decided.get("gain")),
         **_ends("gain_test", on_test._asdict() if on_test else None),

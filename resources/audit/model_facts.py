@@ -33,6 +33,12 @@ def policy_row(policy: AuditArtifact) -> Row:
     }
 
 
+def promotion_row(promotion: AuditArtifact) -> Row:
+    """What is promoted, by whom, and why."""
+    names = ("promoted_loop", "rm_version", "verdict", "promoted_by", "reason", "ruled_loop", "why")
+    return {name: promotion.summary.get(name) for name in names}
+
+
 def measurements(record: EvolutionRecord) -> Iterator[tuple[AuditArtifact, list[Row]]]:
     """What measures a model, each with its metrics: held-out scores, the judge, and the judge's view of the policy."""
     for key, artifact in record.artifacts.items():

@@ -54,6 +54,8 @@ class EvolutionRecord:
         and the loops after the one that converged.
         """
         stale = {key for key, one in self.artifacts.items() if self._is_stale(key, one)}
+        if keys.PPO_POLICY in stale:
+            stale.add(keys.POLICY_EVALUATION)
         if self._is_decided_before(stale):
             stale.add(keys.EVOLVED_RM)
         current = {key: one for key, one in self.artifacts.items() if key not in stale}
@@ -80,6 +82,8 @@ class EvolutionRecord:
         stage = key.partition("/")[2]
         if (measured := keys.measured_model(key)) is not None:
             described, name, part = measured, "reward_model", "rm"
+        elif key == keys.PPO_POLICY and (promotion := self.artifacts.get(keys.EVOLVED_RM)) is not None:
+            described, name, part = keys.model_of(promotion.summary["promoted_loop"]), "reward_model", "rm"
         elif key == keys.POLICY_EVALUATION:
             described, name, part = keys.PPO_POLICY, "policy", "policy"
         elif stage in ("status_report", "filtered_pairs"):

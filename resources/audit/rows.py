@@ -9,7 +9,7 @@ from typing import Any
 
 from resources import asset_keys as keys
 from resources.audit.database import literal
-from resources.audit.model_facts import Row, measurements, policy_row, reward_model_row
+from resources.audit.model_facts import Row, measurements, policy_row, promotion_row, reward_model_row
 from resources.audit.record import AuditArtifact, EvolutionRecord, utc
 from ser.data.database import pattern
 
@@ -62,6 +62,8 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
         yield _facts("reward_model_facts", model, [reward_model_row(model)])
     for artifact, rows in measurements(record):
         yield _facts("evaluation_facts", artifact, rows)
+    if (promotion := record.artifacts.get(keys.EVOLVED_RM)) is not None:
+        yield _facts("promotion_facts", promotion, [promotion_row(promotion)])
     for key, artifact in record.artifacts.items():
         if key.rpartition("/")[2] == "ppo_policy":
             yield _facts("policy_facts", artifact, [policy_row(artifact)])

@@ -23,17 +23,18 @@ CREATE TABLE IF NOT EXISTS human_labels (
     labelled_at TIMESTAMPTZ, dataset VARCHAR NOT NULL
 );
 
--- One snapshot under one set of settings. state: finished (a reward model is promoted) or unfinished. verdict: shown,
--- not_shown, worse, gate_not_shown. gain_calibration: what the last loop gained over the seed, which was decided on, in
--- the unit of the promotion's statistic; detectable: the smallest gain that these pairs show with 80 % power; needed:
--- calibration pairs that 2 points would need. gain_test: what the promoted loop, or else the last, gained on test pairs.
+-- One snapshot under one set of settings. state: finished (a reward model is promoted) or unfinished. promoted_by: the
+-- person who did it by hand. verdict: shown, not_shown, worse, gate_not_shown. gain_calibration: what the last loop
+-- gained over the seed, which was decided on, in the unit of the promotion's statistic; detectable: the smallest gain
+-- that these pairs show with 80 % power; needed: calibration pairs that 2 points would need. gain_test: what the
+-- promoted loop, or else the last, gained on test pairs.
 CREATE TABLE IF NOT EXISTS evolutions (
     evolution VARCHAR NOT NULL, name VARCHAR, snapshot VARCHAR NOT NULL, dataset VARCHAR NOT NULL,
     settings_digest VARCHAR NOT NULL, settings VARCHAR NOT NULL, recipe VARCHAR NOT NULL, preset VARCHAR NOT NULL,
     backbone VARCHAR NOT NULL, random_seed BIGINT NOT NULL, draw BIGINT NOT NULL, state VARCHAR NOT NULL,
-    promoted_loop INTEGER, promoted_rm VARCHAR, verdict VARCHAR, gain_calibration DOUBLE, gain_calibration_low DOUBLE,
-    gain_calibration_high DOUBLE, gain_test DOUBLE, gain_test_low DOUBLE, gain_test_high DOUBLE, detectable DOUBLE,
-    needed BIGINT, why VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ
+    promoted_loop INTEGER, promoted_rm VARCHAR, promoted_by VARCHAR, verdict VARCHAR, gain_calibration DOUBLE,
+    gain_calibration_low DOUBLE, gain_calibration_high DOUBLE, gain_test DOUBLE, gain_test_low DOUBLE,
+    gain_test_high DOUBLE, detectable DOUBLE, needed BIGINT, why VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ
 );
 
 -- current: whether the asset of the evolution is this artifact now, or was it before it was made anew.
@@ -81,6 +82,12 @@ CREATE TABLE IF NOT EXISTS reward_model_facts (
 CREATE TABLE IF NOT EXISTS evaluation_facts (
     version VARCHAR NOT NULL, split VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE, ci_low DOUBLE,
     ci_high DOUBLE, n BIGINT
+);
+
+-- promoted_by, reason: the person who promoted it by hand, and why; ruled_loop: what the rule would have promoted.
+CREATE TABLE IF NOT EXISTS promotion_facts (
+    version VARCHAR NOT NULL, promoted_loop INTEGER NOT NULL, rm_version VARCHAR NOT NULL, verdict VARCHAR NOT NULL,
+    promoted_by VARCHAR, reason VARCHAR, ruled_loop INTEGER, why VARCHAR NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS policy_facts (

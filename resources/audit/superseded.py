@@ -17,6 +17,7 @@ FACTS = {
     "selection_facts": ("version",),
     "reward_model_facts": ("version",),
     "evaluation_facts": ("version",),
+    "promotion_facts": ("version",),
     "policy_facts": ("version",),
     "policy_sample_facts": ("version",),
 }

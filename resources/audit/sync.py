@@ -12,16 +12,14 @@ from resources import asset_keys as keys
 from resources.audit.database import (
     AuditBusy,
     AuditDatabase,
-    apply_schema,
     being_written,
-    connect,
     literal,
-    prepare_for_bulk,
     put_in_place,
 )
 from resources.audit.evolutions import describe_artifacts, describe_evolution, link
 from resources.audit.record import AuditArtifact, EvolutionRecord
 from resources.audit.rows import AuditRows, audit_rows
+from resources.audit.schema import apply_schema, connect, prepare_for_bulk
 from resources.audit.superseded import carry_over
 from ser.data.pairs import readable_prompt
 

@@ -60,6 +60,12 @@ LEFT JOIN current_artifacts w ON w.evolution = m.evolution AND m.asset LIKE w.as
 WHERE regexp_full_match(m.asset, '(seed_rm|loop_\d+/retrained_rm|controls/\w+_rm)(/member_\d+)?')
 QUALIFY row_number() OVER (PARTITION BY m.evolution, m.version ORDER BY m.loop NULLS LAST, m.asset) = 1;
 
+-- Every promotion that an evolution has or had, by the rule or by hand.
+CREATE OR REPLACE VIEW promotions AS
+SELECT a.evolution, e.snapshot, e.recipe, f.* EXCLUDE (version), a.current, a.finished_at AS promoted_at
+FROM evolution_artifacts a JOIN evolutions e USING (evolution) JOIN promotion_facts f ON f.version = a.version
+WHERE a.asset = 'evolved_rm';
+
 -- loop of ppo_policy: that of the promoted reward model.
 CREATE OR REPLACE VIEW policies AS
 SELECT p.version AS policy_version, p.evolution, p.snapshot, p.recipe, p.asset, coalesce(p.loop, e.promoted_loop) AS loop,

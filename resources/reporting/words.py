@@ -30,7 +30,10 @@ def verdict(data: ReportData) -> list[str]:
             "This model stays. To export it: ser export rm. To run the loops all the same: ser run --anyway.",
         ]
     reason = f" Decided on: {promoted['why'].rstrip('.')}." if promoted["why"] else ""
-    if promoted["loop"] == 0:
+    if about["promoted_by"]:
+        model = "seed reward model" if promoted["loop"] == 0 else f"reward model of loop {promoted['loop']}"
+        said = [f"The {model} was promoted by a person, {about['promoted_by']}.{reason}"]
+    elif promoted["loop"] == 0:
         told = VERDICTS[about["verdict"]]
         said = [f"The seed reward model stays: the last loop is {told}.{reason}"]
     else:

@@ -6,7 +6,7 @@ from statistics import NormalDist
 from typing import Any
 
 from ser.method.stats import Gain, gain, mean_gain, z_value
-from ser.specs import Gate, PromotionRule
+from ser.specs import Gate, HandPromotion, PromotionRule
 
 GATE_NOT_SHOWN = "gate_not_shown"
 """The verdict on a run whose seed RM is not shown to be better than a coin, so that no loop was run."""
@@ -58,6 +58,24 @@ def promote(
     detectable = smallest_shown(found)
     said = {"gain": {"value": found.value, "low": found.low, "high": found.high}, "detectable": detectable}
     return _decided(chosen, verdict, why) | said | {"needed": _needed(seed, last, groups)}
+
+
+def overrule(decided: Mapping[str, Any], hand: HandPromotion, rule: PromotionRule) -> dict[str, Any]:
+    """What was decided by `rule`, with the reward model that a person promotes instead; the evidence stays.
+
+    Returns:
+        as `promote`, and `promoted_by`, `reason`, and `ruled_loop`, which the rule would have promoted.
+    """
+    why = f"promoted by hand by {hand.by}: {hand.why.rstrip('.')}; by promotion.rule {rule.rule}: {decided['why']}"
+    return {
+        **decided,
+        "promoted_loop": hand.loop,
+        "rm_version": hand.rm_version,
+        "why": why,
+        "promoted_by": hand.by,
+        "reason": hand.why,
+        "ruled_loop": decided["promoted_loop"],
+    }
 
 
 def smallest_shown(found: Gain, error: float = ERROR, power: float = POWER) -> float:

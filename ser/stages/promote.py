@@ -8,10 +8,10 @@ from typing import Any
 
 from ser.data import tables
 from ser.method.gate import SeedData, describe_gate
-from ser.method.promotion import promote
+from ser.method.promotion import overrule, promote
 from ser.method.stats import share
 from ser.progress import Progress
-from ser.specs import HERE, Execution, Gate, PromotionRule, Spec
+from ser.specs import HERE, Execution, Gate, HandPromotion, PromotionRule, Spec
 from ser.stages.job import Inputs, Summary
 
 
@@ -24,6 +24,8 @@ class PromoteSpec(Spec):
     seed: SeedData
     """What the gate's words need to know."""
     anyway: bool
+    by_hand: HandPromotion | None = None
+    """Of one of the candidates."""
 
 
 class PromoteInputs(Inputs):
@@ -35,7 +37,10 @@ class PromoteInputs(Inputs):
 
 
 class PromoteSummary(Summary):
-    """The choice and its evidence (`ser.method.promotion.promote`); the last three only where a loop was run."""
+    """The choice and its evidence (`ser.method.promotion`).
+
+    `gain`, `detectable` and `needed` only where a loop was run; the last three only where a person decided.
+    """
 
     promoted_loop: int
     rm_version: str
@@ -46,6 +51,9 @@ class PromoteSummary(Summary):
     gain: dict[str, float] | None = None
     detectable: float | None = None
     needed: int | None = None
+    promoted_by: str | None = None
+    reason: str | None = None
+    ruled_loop: int | None = None
 
 
 def run(
@@ -67,8 +75,11 @@ def run(
         for loop, version, margins in zip(spec.loops, spec.rm_versions, scored, strict=True)
     ]
     gate = describe_gate(share([float(margin > 0) for margin in scored[0].values()], groups), spec.seed)
+    decided = promote(candidates, groups, gate, spec.rule, anyway=spec.anyway)
+    if spec.by_hand:
+        decided = overrule(decided, spec.by_hand, spec.rule)
     summary = PromoteSummary(
-        **promote(candidates, groups, gate, spec.rule, anyway=spec.anyway),
+        **decided,
         gate=gate,
         candidates=[_measured(one, groups) for one in candidates],
     )

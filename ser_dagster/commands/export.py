@@ -30,8 +30,9 @@ def add_parser(commands: Any) -> None:
 
 def _rm(parsed: argparse.Namespace) -> None:
     from ser_dagster.commands import export_facts as facts
+    from ser_dagster.commands.choose_evolution import choose_evolution
 
-    work = facts.exported_evolution(parsed.dataset, parsed.evolution)
+    work = choose_evolution(parsed.dataset, parsed.evolution)
     artifact, model = facts.reward_model(work, parsed.loop)
     recorded = facts.heldout_rows(work, artifact.key)
 
@@ -61,8 +62,9 @@ def _rm(parsed: argparse.Namespace) -> None:
 def _policy(parsed: argparse.Namespace) -> None:
     from resources.asset_keys import SEED_RM
     from ser_dagster.commands import export_facts as facts
+    from ser_dagster.commands.choose_evolution import choose_evolution
 
-    work = facts.exported_evolution(parsed.dataset, parsed.evolution)
+    work = choose_evolution(parsed.dataset, parsed.evolution)
     artifact, model = facts.policy(work)
     prompts = [pair.prompt for pair, _, _ in facts.heldout_rows(work, SEED_RM)]
 
@@ -90,8 +92,9 @@ def _labels(parsed: argparse.Namespace) -> None:
     from resources.exports.folder import Exported, export_folder, resolved
     from resources.exports.labels import write_file, write_lines
     from ser_dagster.commands import export_facts as facts
+    from ser_dagster.commands.choose_evolution import choose_evolution
 
-    work, place = facts.exported_evolution(parsed.dataset, parsed.evolution), resolved(parsed.to)
+    work, place = choose_evolution(parsed.dataset, parsed.evolution), resolved(parsed.to)
     labels = facts.kept_labels(work)
     about = {"run": facts.run_facts(work), "labels": [loop.rm_version for loop in labels.loops]}
 

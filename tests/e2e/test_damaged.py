@@ -16,7 +16,7 @@ from ser.errors import SerError
 from ser.progress import Progress
 from ser.stages.job import Job
 from ser_dagster.commands.audit import answer_sql, rebuild_database
-from ser_dagster.commands.export_facts import exported_evolution
+from ser_dagster.commands.choose_evolution import choose_evolution
 from ser_dagster.commands.run import run
 from ser_dagster.commands.status import status
 from tests import chain
@@ -80,7 +80,7 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
 def test_a_run_without_its_promotion_has_not_finished(root: Path) -> None:
     damage(root, "evolved_rm")
     with pytest.raises(SerError, match=r"the evolution tiny-.* is not finished"):
-        exported_evolution("tiny", None)
+        choose_evolution("tiny", None)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"key": "evolved_rm"}', "\ud800"])
@@ -92,7 +92,7 @@ def test_a_damaged_head_is_named_until_a_run_writes_it_again(root: Path, content
         status,
         lambda: prune(root, 1, remove=True),
         rebuild_database,
-        lambda: exported_evolution("tiny", None),
+        lambda: choose_evolution("tiny", None),
     ):
         with pytest.raises(SerError, match=rf"{head} cannot be read.*\nDelete it and run again"):
             read()
@@ -106,10 +106,10 @@ def test_a_damaged_head_is_named_until_a_run_writes_it_again(root: Path, content
 def test_while_a_new_snapshot_waits_for_its_run_the_one_before_serves(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = exported_evolution("tiny", None).snapshot
+    before = choose_evolution("tiny", None).snapshot
     snapshot = chain.land(root, write_jsonl(tmp_path / "more.jsonl", labelled_rows(5, seed=9)))
     assert snapshot != before
-    assert exported_evolution("tiny", None).snapshot == before
+    assert choose_evolution("tiny", None).snapshot == before
     assert capsys.readouterr().err.startswith(f"No evolution of {snapshot} is finished yet: this is {before}/")
 
 

@@ -67,6 +67,45 @@ def test_a_second_evolution_adds_and_deletes_nothing(root: Path, capsys: pytest.
     assert "is that of the evolution" in capsys.readouterr().err
 
 
+def promotions(capsys: pytest.CaptureFixture[str], evolution: str) -> list[dict[str, Any]]:
+    columns = "promoted_loop, promoted_by, reason, current"
+    sql = f"SELECT {columns} FROM promotions WHERE evolution = '{evolution}' ORDER BY promoted_at"
+    return ser(capsys, "audit", "--sql", sql, "--format", "json")
+
+
+def test_a_person_promotes_a_loop_and_takes_it_back(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = ser(capsys, "run", "--no-policy", "--json")
+    ruled = first["promoted"]["loop"]
+    other = 1 if ruled != 1 else 0
+    told = ("--by", "ann", "--why", "it answers better.")
+    done = ser(capsys, "promote", str(other), *told, "--evolution", "plain", "--json")
+    assert (done["promoted_loop"], done["ruled_loop"], done["promoted_by"]) == (other, ruled, "ann")
+    rule = {"promoted_loop": ruled, "promoted_by": None, "reason": None}
+    hand = {"promoted_loop": other, "promoted_by": "ann", "reason": "it answers better."}
+    assert promotions(capsys, first["evolution"]) == [rule | {"current": False}, hand | {"current": True}]
+    page = (root / "reports" / f"{first['evolution'].replace('/', '-')}.html").read_text()
+    assert "was promoted by a person, ann" in page and "it answers better" in page
+
+    # A later execution keeps to it; taken back, the rule decides again.
+    again = ser(capsys, "run", "--no-policy", "--json")
+    assert (again["promoted"]["loop"], again["reused"]) == (other, True)
+    assert again["promoted"]["why"].startswith("promoted by hand by ann: it answers better; by promotion.rule evidence")
+    assert ser(capsys, "promote", "--undo", "--json")["promoted_loop"] == ruled
+    assert promotions(capsys, first["evolution"]) == [rule | {"current": True}, hand | {"current": False}]
+
+
+def test_what_cannot_be_promoted_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in (
+        (["promote"], "give the loop to promote, or --undo"),
+        (["promote", "1"], "--why is needed"),
+    ):
+        with pytest.raises(SystemExit) as wrong:
+            main(arguments)
+        assert wrong.value.code == 2 and said in capsys.readouterr().err
+    assert main(["promote", "9", "--why", "x"]) == 1
+    assert "loop 9 has no reward model" in capsys.readouterr().err
+
+
 def test_while_one_is_worked_on_the_other_is_free(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain, bold = known_evolutions(root)[-1], known_evolutions(root)[0]
     assert (plain.name, bold.name) == ("plain", "bold")

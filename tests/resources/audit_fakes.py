@@ -239,7 +239,7 @@ def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")
         "mean_base_reward": 0.4, "mean_policy_reward": 0.55,
         "judge": {"accuracy": JUDGE, "longer_wins": COIN, "cross_fitted": True},
     }  # fmt: skip
-    made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0)
+    made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0, **made_of("v-rm-1", "reward_model"))
     evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **made_of("v-ppo", "policy"))
     rows = [
         {"pair_id": f"t{k + 1}", "prompt": canonical_prompt(f"Question t{k + 1}?"), "base_response": "base",

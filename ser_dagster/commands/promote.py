@@ -1,0 +1,84 @@
+"""`ser promote`: a person promotes a loop by hand, or takes that back."""
+
+import argparse
+import json
+from getpass import getuser
+from typing import Any
+
+from ser.errors import SerError
+
+
+def add_parser(commands: Any) -> None:
+    """Add `promote` to the commands of `ser`."""
+    promote = commands.add_parser("promote", help="promote a loop by hand, with who and why in the audit")
+    promote.add_argument("loop", nargs="?", type=int, metavar="LOOP", help="the loop; 0 is the seed")
+    promote.add_argument("--why", metavar="TEXT", help="the reason, for the audit")
+    promote.add_argument("--by", metavar="NAME", help="who decides (default: the login name)")
+    promote.add_argument("--undo", action="store_true", help="take it back: the rule decides again")
+    promote.add_argument("--dataset", help="needed when there is more than one")
+    promote.add_argument("--evolution", metavar="NAME", help="default: that of the settings of now")
+    promote.add_argument("--json", action="store_true", help="print one JSON document")
+    promote.set_defaults(command=_promote, wrong_use=promote.error)
+
+
+def _promote(parsed: argparse.Namespace) -> None:
+    if parsed.undo == (parsed.loop is not None):
+        parsed.wrong_use("give the loop to promote, or --undo.")
+    if not parsed.undo and not (parsed.why or "").strip():
+        parsed.wrong_use("--why is needed: the audit says why a person overruled the rule.")
+
+    from assets.evolved import choose_promoted
+    from resources.locks import own_evolution
+    from ser_dagster.commands.choose_evolution import choose_evolution
+
+    work = choose_evolution(parsed.dataset, parsed.evolution)
+    with own_evolution(work.root, work.identity, "ser promote"):
+        before = work.heads.promoted_by_hand()
+        work.heads.promote_by_hand(None if parsed.undo else _decision(work, parsed))
+        try:
+            promotion = choose_promoted(work)
+        except BaseException:
+            work.heads.promote_by_hand(before)
+            raise
+        _tell_everyone(work, promotion)
+    if parsed.json:
+        print(json.dumps({"evolution": work.identity, **promotion.summary}))
+        return
+    print(f"{work.identity}: {promotion.summary['why']}.")
+    print("The audit and the report say so. The policy is trained under it by the next: ser run")
+
+
+def _decision(work: Any, parsed: argparse.Namespace) -> Any:
+    from resources import asset_keys as keys
+    from ser.specs import HandPromotion
+
+    by = (parsed.by or getuser()).strip()
+    if not by:
+        raise SerError("--by is empty: the audit says who decided. Give a name.")
+    if parsed.loop not in work.trained_loops():
+        work.require_model(parsed.loop)
+    version = work.heads.get(keys.model_of(parsed.loop)).version
+    return HandPromotion(loop=parsed.loop, rm_version=version, by=by, why=parsed.why.strip())
+
+
+def _tell_everyone(work: Any, promotion: Any) -> None:
+    """Bring the promotion into the audit, the report and the Dagster page."""
+    import dagster as dg
+    from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+    from assets.audit import sync_run, write_report
+    from assets.results import described
+    from resources import asset_keys as keys
+    from ser_dagster.dagster_instance import instance
+
+    sync_run(work)
+    write_report(work)
+    with instance() as dagster:
+        dagster.report_runless_asset_event(
+            dg.AssetMaterialization(
+                keys.EVOLVED_RM,
+                partition=work.snapshot,
+                metadata=described(work, promotion),
+                tags={DATA_VERSION_TAG: promotion.version},
+            )
+        )
