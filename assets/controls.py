@@ -9,7 +9,6 @@ from assets.reward_models import train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Caches, Inputs
-from ser.errors import SerError
 from ser.stages.train_judge import TrainJudgeSpec
 
 JUDGE_SEED = 7919
@@ -22,13 +21,15 @@ JUDGE_SEED = 7919
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.SEED_RM, keys.VAULT],
+    output_required=False,
 )
-def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
-    """On demand: the reward model that all human labels, the vault's too, would give."""
+def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
+    """On demand: the reward model that all human labels, the vault's too, would give; nothing without a vault."""
     work = ser.evolution(context)
     vault = work.heads.get(keys.VAULT)
     if vault.summary["vault"] == 0:
-        raise SerError(f"snapshot {work.snapshot} has no labels in its vault, so there is no full-label RM to train.")
+        context.log.warning(f"no full-label RM is trained: {work.snapshot} has no label in its vault.")
+        return
     model, heldout = train_and_measure(
         work,
         keys.FULL_LABEL_RM,
@@ -38,7 +39,7 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
         roles=["seed", "pool"],
         epochs=work.settings.reward_model.seed_epochs,
     )
-    return materialized(work, model, measured(heldout))
+    yield materialized(work, model, measured(heldout))
 
 
 @dg.asset(

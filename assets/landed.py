@@ -1,7 +1,5 @@
 """From what has landed to one table per role."""
 
-import hashlib
-
 import dagster as dg
 
 from assets.results import materialized
@@ -9,6 +7,7 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs
 from resources.evolution import Evolution
+from resources.landing.snapshots import tables_version
 from ser.stages.encode import EncodeSpec
 from ser.stages.split import SplitSpec
 from ser.stages.vault import VaultSpec
@@ -19,10 +18,9 @@ def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mate
     """All pairs and labels of the snapshot."""
     work = ser.evolution(context)
     landing = work.landing()
-    version = hashlib.sha256(work.snapshot.encode()).hexdigest()[:16]
     artifact = work.store.build(
         keys.LANDED_PAIRS,
-        version,
+        tables_version(work.snapshot),
         lambda out: landing.write_snapshot(work.snapshot, out),
         {"stage": "landing", "spec": {"snapshot": work.snapshot}, "inputs": {}, "run_id": work.run_id},
         work.progress(keys.LANDED_PAIRS),

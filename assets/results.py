@@ -1,6 +1,6 @@
 """What an asset tells Dagster about what it made: its version, and metadata worth reading."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,12 @@ from resources.reporting.charts import as_markdown, histogram
 from ser.data import tables
 from ser.data.pairs import readable_prompt
 
-_EXAMPLES = 3
+_EXAMPLE_PAIRS = """
+WITH chosen AS (SELECT pair_id, preferred, reason FROM filtered WHERE {kept} ORDER BY pair_id LIMIT 3)
+SELECT p.prompt, if(c.preferred = 'a', p.response_a, p.response_b), if(c.preferred = 'a', p.response_b, p.response_a),
+       l.confidence, c.reason
+FROM chosen c JOIN pool p USING (pair_id) JOIN self_labels l USING (pair_id) ORDER BY pair_id
+"""
 _EXCERPT = 160
 
 
@@ -72,36 +77,22 @@ def picture(
 
 def examples(encoded: Artifact, labelled: Artifact, filtered: Artifact) -> dict[str, dg.MetadataValue]:
     """A few pairs that were kept and a few that were not, with the reason, as tables."""
-    chosen: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
-    for row in tables.read(filtered.path / "filtered.parquet"):
-        if len(chosen[row["kept"]]) < _EXAMPLES:
-            chosen[row["kept"]][row["pair_id"]] = row
-    wanted = chosen[True].keys() | chosen[False].keys()
-    texts = {row["pair_id"]: row for row in _picked(encoded.path / "pool.parquet", wanted)}
-    scores = {row["pair_id"]: row for row in _picked(labelled.path / "self_labels.parquet", wanted)}
+    files = {
+        "filtered": filtered.path / "filtered.parquet",
+        "pool": encoded.path / "pool.parquet",
+        "self_labels": labelled.path / "self_labels.parquet",
+    }
     return {
-        name: dg.MetadataValue.md(_table(rows, texts, scores))
-        for name, rows in (("examples_kept", chosen[True]), ("examples_not_kept", chosen[False]))
+        name: dg.MetadataValue.md(_table(tables.ask(_EXAMPLE_PAIRS.format(kept=kept), **files)))
+        for name, kept in (("examples_kept", "kept"), ("examples_not_kept", "NOT kept"))
     }
 
 
-def _picked(path, wanted: Iterable[str]) -> Iterable[dict[str, Any]]:
-    return (row for row in tables.read(path) if row["pair_id"] in wanted)
-
-
-def _table(rows: Mapping[str, Mapping[str, Any]], texts, scores) -> str:
+def _table(rows: Sequence[tuple[Any, ...]]) -> str:
     lines = ["| prompt | preferred | other | confidence | reason |", "| --- | --- | --- | --- | --- |"]
-    for pair_id, row in rows.items():
-        text = texts[pair_id]
-        one, other = ("response_a", "response_b") if row["preferred"] == "a" else ("response_b", "response_a")
-        cells = [
-            _excerpt(readable_prompt(text["prompt"])),
-            _excerpt(text[one]),
-            _excerpt(text[other]),
-            f"{scores[pair_id]['confidence']:.2f}",
-            row["reason"].replace("|", "\\|"),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+    for prompt, preferred, other, confidence, reason in rows:
+        texts = (_excerpt(text) for text in (readable_prompt(prompt), preferred, other))
+        lines.append(f"| {' | '.join([*texts, f'{confidence:.2f}', reason.replace('|', chr(92) + '|')])} |")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from assets.stale_location import refuse_stale
 from resources.evolution import Evolution
+from resources.known_evolutions import refuse_taken
 from resources.locks import own_evolution
 from resources.settings import Settings
 from resources.settings_file import data_root, load_settings
@@ -40,7 +41,7 @@ class SerResource(dg.ConfigurableResource):
 
         Raises:
             SerError: the settings are impossible, or need more loops than the graph has that the run was planned
-                from, or another process owns the evolution.
+                from, another process owns the evolution, or another evolution has the name.
         """
         self._settings = self._read_settings()
         run = context.run
@@ -52,6 +53,8 @@ class SerResource(dg.ConfigurableResource):
             return
         evolution = Evolution(data_root(), self._settings, snapshot)
         with own_evolution(data_root(), evolution.identity, run.run_id):
+            if self.name is not None:
+                refuse_taken(data_root(), self.name, evolution.identity)
             evolution.heads.begin(self.name)
             if context.instance is not None:
                 context.instance.add_run_tags(run.run_id, run_tags(evolution, evolution.heads.about()["name"]))

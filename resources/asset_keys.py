@@ -48,6 +48,12 @@ def member_of(model: str, member: int) -> str:
     return f"{model}/member_{member}"
 
 
+def ensemble_of(key: str) -> str | None:
+    """The key of the ensemble that this key stands for a member of; None if it stands for something else."""
+    model = _MEMBER.sub("", key)
+    return None if model == key else model
+
+
 def policy_of(loop: int) -> str:
     """The policy under the reward model of `loop`, on demand."""
     return f"loop_{loop}/{PPO_POLICY}"

@@ -35,8 +35,15 @@ def states_folder(root: Path, key: str) -> Path:
 def every_cache(root: Path) -> Iterator[Cache]:
     """All caches under the data root."""
     for folder in sorted((root / "cache" / "states").glob("*/")):
-        size = sum(path.stat().st_size for path in folder.iterdir())
-        yield Cache(folder, (_facts(folder) or {}).get("encoded", ""), size)
+        yield Cache(folder, (_facts(folder) or {}).get("encoded", ""), sum(map(_size, folder.iterdir())))
+
+
+def _size(path: Path) -> int:
+    """Bytes; of a slice that was renamed meanwhile 0."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def fill_states(job: Job, launcher: Launcher, progress: Progress) -> bool:

@@ -244,5 +244,6 @@ class Evolution:
             artifact = self.find(key)
             if artifact is not None and not (artifact.pruned and key == keys.LANDED_PAIRS):
                 artifacts[key] = artifact
-        name = self.heads.about().get("name")
-        return EvolutionRecord(self.identity, name, self.snapshot, self.dataset, self.settings, artifacts)
+        about = self.heads.about()
+        name, at = about.get("name"), about.get("executed_at")
+        return EvolutionRecord(self.identity, name, at, self.snapshot, self.dataset, self.settings, artifacts)

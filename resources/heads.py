@@ -102,7 +102,7 @@ class Heads:
     def _write_about(self, name: str | None) -> None:
         now = datetime.now(UTC).isoformat()
         about = {
-            "settings": self.settings.model_dump(mode="json", exclude={"automation"}),
+            "settings": self.settings.recorded(),
             "name": name,
             "executed_at": now,
         }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resources.disk import file_digest, write_text
 from resources.manifests import digest_of, file_digests
+from ser.errors import SerError
 
 _SETTLED = 2.0
 """Seconds: a file that was written this lately may be written again within a tick of the clock, and keep its time."""
@@ -16,8 +17,13 @@ def known_digest(root: Path, model: Path) -> str:
 
     `known_models.json` in the data root remembers it: a process reads the bytes only where a file is new, or has
     another size or time of change than when it was read.
+
+    Raises:
+        SerError: the folder has no file.
     """
     place, files = root / "known_models.json", _files(model)
+    if not files:
+        raise SerError(f"the model folder {model} is empty. Check backbone.model in ser.toml.")
     known = _known(place)
     entry = known.get(str(model.resolve()))
     if entry is not None and entry["files"] == files:

@@ -49,7 +49,9 @@ def lineage(found: Contents) -> Lineage:
         model = _promoted(promotion)
         if model not in manifests:
             raise _unknown(promotion.path, f"{'/'.join(model)}, which it promotes, is not in the store")
-        whole |= {promotion.identity, model} | inputs(promotion.identity) | inputs(model, "backbone")
+        heldout = inputs(promotion.identity, "heldout")
+        backbones = {backbone for scored in heldout if scored in manifests for backbone in inputs(scored, "backbone")}
+        whole |= {promotion.identity, model} | heldout | backbones
     ancestors, waiting = set(whole), [identity for identity in whole if identity in manifests]
     while waiting:
         fresh = inputs(waiting.pop()) - ancestors

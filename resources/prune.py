@@ -134,8 +134,10 @@ def _gone_alone(root: Path, one: Doomed, old: set[str]) -> bool:
         if one.what == "unfinished":
             shutil.rmtree(temporary)
             return True
-        heads = every_head(root, one.stored.key)
-        if any(head.version == one.stored.version and head.snapshot not in old for head in heads):
+        # Of all heads: a member of an ensemble is stored under the key of its model, and stood for under its own.
+        if any(
+            (head.key, head.version) == one.stored.identity and head.snapshot not in old for head in every_head(root)
+        ):
             return False
         record = set_aside(place)
     _clear(record, one.record_stays)

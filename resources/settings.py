@@ -11,7 +11,7 @@ from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from resources.machine import Compute
 from ser.errors import SerError
-from ser.method.recipe import Method, Recipe
+from ser.method.recipe import Method
 from ser.specs import Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
 
 
@@ -66,6 +66,10 @@ class LandedColumns(Spec):
         return self
 
 
+_INDECISIVE = {"automation", "landing", "compute", "max_loops", "recipes", "recipe", "preset", "controls"}
+"""Settings that decide nothing of what an evolution makes, and names whose values stand beside them."""
+
+
 class Settings(Spec):
     """Everything a run can be told. Two runs with equal settings and data make the same artifacts."""
 
@@ -98,11 +102,6 @@ class Settings(Spec):
         return self
 
     @property
-    def as_recipe(self) -> Recipe:
-        """The method under these settings, as one value."""
-        return Recipe(loops=self.loops, thresholds=self.thresholds, **self.method.model_dump())
-
-    @property
     def student_epochs(self) -> int:
         """Epochs of a loop's retraining."""
         return self.method.student_epochs or self.reward_model.seed_epochs
@@ -110,9 +109,13 @@ class Settings(Spec):
     @property
     def digest(self) -> str:
         """12 hex characters that name these settings, as far as they decide what a run makes."""
-        decisive = self.model_dump(exclude={"automation", "landing", "compute", "max_loops", "recipes"})
+        decisive = self.model_dump(exclude=_INDECISIVE)
         decisive["arithmetic"] = self.compute.arithmetic.model_dump()
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+    def recorded(self) -> dict[str, Any]:
+        """What is written down of them: all but automation, which may hold a secret and decides nothing here."""
+        return self.model_dump(mode="json", exclude={"automation"})
 
 
 class RecordedSettings(Settings):

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from resources.audit.schema import apply_schema, connect, prepare_for_bulk
+from resources.audit.schema import apply_schema, check_schema, connect, prepare_for_bulk
 from resources.disk import is_full
 from resources.locks import only_writer
 from ser.errors import SerError
@@ -81,6 +81,7 @@ class AuditDatabase:
         if not self.path.exists():
             raise SerError(f"There is no audit database at {self.path} yet: `ser run` makes it.")
         with self._open(read_only=True, config=_SANDBOX if sandbox else {}) as connection:
+            check_schema(connection)
             yield connection
 
     @contextmanager

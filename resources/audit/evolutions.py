@@ -39,7 +39,7 @@ def describe_evolution(connection: duckdb.DuckDBPyConnection, record: EvolutionR
         "snapshot": record.snapshot,
         "dataset": record.dataset,
         "settings_digest": settings.digest,
-        "settings": json.dumps(settings.model_dump(mode="json"), sort_keys=True),
+        "settings": json.dumps(settings.recorded(), sort_keys=True),
         "recipe": settings.recipe,
         "preset": settings.preset,
         "backbone": settings.backbone.model,
@@ -55,6 +55,7 @@ def describe_evolution(connection: duckdb.DuckDBPyConnection, record: EvolutionR
         **{name: decided.get(name) for name in ("detectable", "needed", "why")},
         "started_at": min(started, default=None),
         "finished_at": max(finished, default=None),
+        "executed_at": utc(record.executed_at),
     }
     return values([row])
 

@@ -5,6 +5,9 @@ CREATE OR REPLACE MACRO loop_of(asset) AS CASE
     WHEN regexp_matches(asset, '^seed_rm([./]|$)') THEN 0
     ELSE try_cast(regexp_extract(asset, '^loop_(\d+)/', 1) AS INTEGER) END;
 
+-- The asset of the reward model that is trained in a loop.
+CREATE OR REPLACE MACRO model_of(loop) AS CASE loop WHEN 0 THEN 'seed_rm' ELSE format('loop_{}/retrained_rm', loop) END;
+
 -- The Wilson score interval at 95 %; equal to ser.method.stats.wilson.
 CREATE OR REPLACE MACRO wilson_low(k, n) AS CASE
     WHEN n = 0 OR k = 0 THEN 0.0

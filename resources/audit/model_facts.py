@@ -1,6 +1,6 @@
 """Facts about models, from summaries and manifests: reward models, their measurements, and policies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resources import asset_keys as keys
@@ -9,16 +9,17 @@ from resources.audit.record import AuditArtifact, EvolutionRecord
 Row = dict[str, Any]
 
 
-def reward_model_row(model: AuditArtifact) -> Row:
-    """What was trained, on how much, and from which model it went on."""
+def reward_model_row(model: AuditArtifact, members: Sequence[AuditArtifact]) -> Row:
+    """What was trained, on how much, and from which model it went on; an ensemble took as long as all its members."""
     inputs, spec = model.manifest["inputs"], model.manifest.get("spec", {})
+    trained = [one.manifest for one in members] or [model.manifest]
     return {
         "parent_version": inputs["start"]["version"] if "start" in inputs else None,
         "n_human": model.summary.get("n_human", model.summary.get("n")),
         "n_pseudo": model.summary.get("n_pseudo", 0),
         "random_seed": model.summary.get("random_seed", spec.get("random_seed")),
-        "train_seconds": model.manifest.get("seconds"),
-        "device": spec.get("arithmetic", {}).get("device"),
+        "train_seconds": sum(one.get("seconds") or 0.0 for one in trained),
+        "device": trained[0].get("spec", {}).get("arithmetic", {}).get("device"),
     }
 
 

@@ -14,7 +14,7 @@ _BLOCK = re.compile(r"^-- name: (\S+)\n-- (.+)\n", re.MULTILINE)
 
 _KNOWN = """
 SELECT evolution, name, snapshot, dataset, settings_digest FROM evolutions
-ORDER BY finished_at DESC NULLS LAST, evolution DESC
+ORDER BY executed_at DESC NULLS LAST, evolution DESC
 """
 _NAMED = 10
 """Evolutions that an error names at most."""

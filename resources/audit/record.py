@@ -42,6 +42,8 @@ class EvolutionRecord:
     """`<snapshot>/<settings digest>`."""
     name: str | None
     """What a person calls it."""
+    executed_at: str | None
+    """When its last execution began (ISO 8601)."""
     snapshot: str
     dataset: str
     settings: Settings
@@ -54,10 +56,10 @@ class EvolutionRecord:
         and the loops after the one that converged.
         """
         stale = {key for key, one in self.artifacts.items() if self._is_stale(key, one)}
-        if keys.PPO_POLICY in stale:
-            stale.add(keys.POLICY_EVALUATION)
         if self._is_decided_before(stale):
             stale.add(keys.EVOLVED_RM)
+        elif self._policy_is_of_another_model():
+            stale |= {keys.PPO_POLICY, keys.POLICY_EVALUATION}
         current = {key: one for key, one in self.artifacts.items() if key not in stale}
         if replace(self, artifacts=current).gate_is_closed():
             behind = (keys.PPO_POLICY, keys.POLICY_EVALUATION, keys.JUDGE_RM)
@@ -82,8 +84,6 @@ class EvolutionRecord:
         stage = key.partition("/")[2]
         if (measured := keys.measured_model(key)) is not None:
             described, name, part = measured, "reward_model", "rm"
-        elif key == keys.PPO_POLICY and (promotion := self.artifacts.get(keys.EVOLVED_RM)) is not None:
-            described, name, part = keys.model_of(promotion.summary["promoted_loop"]), "reward_model", "rm"
         elif key == keys.POLICY_EVALUATION:
             described, name, part = keys.PPO_POLICY, "policy", "policy"
         elif stage in ("status_report", "filtered_pairs"):
@@ -104,6 +104,14 @@ class EvolutionRecord:
                 return True
         return False
 
+    def _policy_is_of_another_model(self) -> bool:
+        """Whether the policy was trained under another reward model than the one that is promoted now."""
+        promotion, policy = self.artifacts.get(keys.EVOLVED_RM), self.artifacts.get(keys.PPO_POLICY)
+        if promotion is None or policy is None:
+            return False
+        model = self.artifacts.get(keys.model_of(promotion.summary["promoted_loop"]))
+        return model is not None and not made_from(policy, "reward_model", model.part("rm"))
+
     def gate_is_closed(self) -> bool:
         """Whether it ended with its seed RM: that was promoted because it is not shown to be better than a coin."""
         promotion = self.artifacts.get(keys.EVOLVED_RM)
@@ -112,6 +120,10 @@ class EvolutionRecord:
     def loops(self) -> list[int]:
         """The loops that have labelled the pool, in order."""
         return sorted(loop for key in self.artifacts if (loop := keys.loop_of(key)) and key.endswith("/self_labels"))
+
+    def members_of(self, model: str) -> list[AuditArtifact]:
+        """The members of an ensemble, by its asset key; none of a model that is alone."""
+        return [artifact for key, artifact in self.artifacts.items() if keys.ensemble_of(key) == model]
 
     def reward_models(self) -> list[AuditArtifact]:
         """The seed RM, the RM of every loop, and the controls."""

@@ -59,7 +59,7 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
         if keys.measured_model(key) is not None:
             yield _heldout(artifact)
     for model in record.reward_models():
-        yield _facts("reward_model_facts", model, [reward_model_row(model)])
+        yield _facts("reward_model_facts", model, [reward_model_row(model, record.members_of(model.key))])
     for artifact, rows in measurements(record):
         yield _facts("evaluation_facts", artifact, rows)
     if (promotion := record.artifacts.get(keys.EVOLVED_RM)) is not None:

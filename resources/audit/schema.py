@@ -1,5 +1,6 @@
 """What a file of the audit database is: how it is opened, and its tables and views."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from ser.data.database import MEMORY
 from ser.errors import SerError
 
 _SQL = Path(__file__).parent
+_MARK = "schema_version"
 
 
 def connect(
@@ -36,11 +38,32 @@ def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SerError: the file's tables are of another version of this package.
     """
+    if connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall():
+        check_schema(connection)
+    else:
+        connection.execute((_SQL / "schema.sql").read_text())
+        connection.execute(f"CREATE TABLE {_MARK} AS SELECT '{_schema_digest()}' AS digest")
+    for name in ("macros.sql", "views.sql", "analysis.sql"):
+        connection.execute((_SQL / name).read_text())
+
+
+def check_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check that the file's tables are those of this version.
+
+    Raises:
+        SerError: they are not.
+    """
     try:
-        for name in ("macros.sql", "schema.sql", "views.sql", "analysis.sql"):
-            connection.execute((_SQL / name).read_text())
-    except (duckdb.BinderException, duckdb.CatalogException) as error:
+        found = connection.execute(f"SELECT digest FROM {_MARK}").fetchall()
+    except duckdb.CatalogException:
+        found = []
+    if found != [(_schema_digest(),)]:
         raise SerError(
-            f"The audit database is of another version ({str(error).splitlines()[0][:120]}).\n"
+            "The audit database is of another version of ser-dagster.\n"
             "`ser audit --rebuild` makes it anew from the artifacts."
-        ) from error
+        )
+
+
+def _schema_digest() -> str:
+    lines = (_SQL / "schema.sql").read_text().splitlines()
+    return hashlib.sha256("\n".join(line for line in lines if not line.startswith("--")).encode()).hexdigest()[:16]

@@ -5,20 +5,20 @@
 
 -- tied: a hash of what ties a pair to others that say the same in other words: its group, or else its prompt. Such pairs
 -- are right or wrong together, and intervals allow for it.
-CREATE TABLE IF NOT EXISTS pairs (
+CREATE TABLE pairs (
     pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL, response_a VARCHAR NOT NULL,
     response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMPTZ, first_number BIGINT,
     tied UBIGINT NOT NULL
 );
 
 -- number: 1 for the first that a dataset had. pairs.first_number is that of the first snapshot with the pair.
-CREATE TABLE IF NOT EXISTS snapshots (
+CREATE TABLE snapshots (
     snapshot VARCHAR NOT NULL, dataset VARCHAR NOT NULL, number BIGINT NOT NULL, n_pairs BIGINT NOT NULL,
     n_labelled BIGINT NOT NULL, landed_at TIMESTAMPTZ NOT NULL
 );
 
 -- Two datasets may have the same pair, with other labels. origin: landed, or review (the pair was chosen for it).
-CREATE TABLE IF NOT EXISTS human_labels (
+CREATE TABLE human_labels (
     pair_id VARCHAR NOT NULL, preferred VARCHAR NOT NULL, annotator VARCHAR NOT NULL, origin VARCHAR NOT NULL,
     labelled_at TIMESTAMPTZ, dataset VARCHAR NOT NULL
 );
@@ -27,25 +27,27 @@ CREATE TABLE IF NOT EXISTS human_labels (
 -- person who did it by hand. verdict: shown, not_shown, worse, gate_not_shown. gain_calibration: what the last loop
 -- gained over the seed, which was decided on, in the unit of the promotion's statistic; detectable: the smallest gain
 -- that these pairs show with 80 % power; needed: calibration pairs that 2 points would need. gain_test: what the
--- promoted loop, or else the last, gained on test pairs.
-CREATE TABLE IF NOT EXISTS evolutions (
+-- promoted loop, or else the last, gained on test pairs. executed_at: when its last execution began; started_at and
+-- finished_at: of the first and the last of its artifacts, which may be of other evolutions too.
+CREATE TABLE evolutions (
     evolution VARCHAR NOT NULL, name VARCHAR, snapshot VARCHAR NOT NULL, dataset VARCHAR NOT NULL,
     settings_digest VARCHAR NOT NULL, settings VARCHAR NOT NULL, recipe VARCHAR NOT NULL, preset VARCHAR NOT NULL,
     backbone VARCHAR NOT NULL, random_seed BIGINT NOT NULL, draw BIGINT NOT NULL, state VARCHAR NOT NULL,
     promoted_loop INTEGER, promoted_rm VARCHAR, promoted_by VARCHAR, verdict VARCHAR, gain_calibration DOUBLE,
     gain_calibration_low DOUBLE, gain_calibration_high DOUBLE, gain_test DOUBLE, gain_test_low DOUBLE,
-    gain_test_high DOUBLE, detectable DOUBLE, needed BIGINT, why VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ
+    gain_test_high DOUBLE, detectable DOUBLE, needed BIGINT, why VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ,
+    executed_at TIMESTAMPTZ
 );
 
 -- current: whether the asset of the evolution is this artifact now, or was it before it was made anew.
-CREATE TABLE IF NOT EXISTS evolution_artifacts (
+CREATE TABLE evolution_artifacts (
     evolution VARCHAR NOT NULL, asset VARCHAR NOT NULL, version VARCHAR NOT NULL, current BOOLEAN NOT NULL,
     run_id VARCHAR, seconds DOUBLE, finished_at TIMESTAMPTZ
 );
 
 -- What each pair was used for, by the versions of splits and encoded_pairs (which leaves out what does not fit; '' before
 -- it was made). in_vault: its label is known, and was kept from all that learns.
-CREATE TABLE IF NOT EXISTS role_facts (
+CREATE TABLE role_facts (
     splits VARCHAR NOT NULL, encoded VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, role VARCHAR NOT NULL,
     in_vault BOOLEAN NOT NULL
 );
@@ -53,7 +55,7 @@ CREATE TABLE IF NOT EXISTS role_facts (
 -- A scoring of a pool pair with what was decided about it. labels, decision, earlier: the versions of the self-labels, of
 -- what decided (filtered_pairs, or the status report of a loop that converged; '' before that) and of the self-labels of
 -- the loop before ('' in loop 1). from_*: what these said of the pair, so that a changed label is seen without a sort.
-CREATE TABLE IF NOT EXISTS self_label_facts (
+CREATE TABLE self_label_facts (
     labels VARCHAR NOT NULL, decision VARCHAR NOT NULL, earlier VARCHAR NOT NULL, pair_id VARCHAR NOT NULL,
     rm_version VARCHAR NOT NULL, reward_a DOUBLE, reward_b DOUBLE, p_a DOUBLE, p_b DOUBLE, spread DOUBLE,
     confidence DOUBLE, preferred VARCHAR NOT NULL, rule VARCHAR NOT NULL, kept BOOLEAN NOT NULL, reason VARCHAR,
@@ -62,40 +64,40 @@ CREATE TABLE IF NOT EXISTS self_label_facts (
 );
 
 -- preferred: what people said of the pair when it was scored.
-CREATE TABLE IF NOT EXISTS heldout_facts (
+CREATE TABLE heldout_facts (
     version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, split VARCHAR NOT NULL, preferred VARCHAR NOT NULL,
     reward_a DOUBLE, reward_b DOUBLE, confidence DOUBLE
 );
 
-CREATE TABLE IF NOT EXISTS status_facts (
+CREATE TABLE status_facts (
     version VARCHAR NOT NULL, status VARCHAR NOT NULL, n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT,
     n_min BIGINT, reward_offset DOUBLE, thresholds VARCHAR, ends BOOLEAN NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS selection_facts (version VARCHAR NOT NULL, n_kept BIGINT NOT NULL);
+CREATE TABLE selection_facts (version VARCHAR NOT NULL, n_kept BIGINT NOT NULL);
 
-CREATE TABLE IF NOT EXISTS reward_model_facts (
+CREATE TABLE reward_model_facts (
     version VARCHAR NOT NULL, parent_version VARCHAR, n_human BIGINT, n_pseudo BIGINT, random_seed BIGINT,
     train_seconds DOUBLE, device VARCHAR
 );
 
-CREATE TABLE IF NOT EXISTS evaluation_facts (
+CREATE TABLE evaluation_facts (
     version VARCHAR NOT NULL, split VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE, ci_low DOUBLE,
     ci_high DOUBLE, n BIGINT
 );
 
 -- promoted_by, reason: the person who promoted it by hand, and why; ruled_loop: what the rule would have promoted.
-CREATE TABLE IF NOT EXISTS promotion_facts (
+CREATE TABLE promotion_facts (
     version VARCHAR NOT NULL, promoted_loop INTEGER NOT NULL, rm_version VARCHAR NOT NULL, verdict VARCHAR NOT NULL,
     promoted_by VARCHAR, reason VARCHAR, ruled_loop INTEGER, why VARCHAR NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS policy_facts (
+CREATE TABLE policy_facts (
     version VARCHAR NOT NULL, rm_version VARCHAR, algorithm VARCHAR NOT NULL, episodes BIGINT, mean_reward DOUBLE,
     kl DOUBLE, train_seconds DOUBLE
 );
 
-CREATE TABLE IF NOT EXISTS policy_sample_facts (
+CREATE TABLE policy_sample_facts (
     version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL, prompt VARCHAR NOT NULL, base_response VARCHAR,
     policy_response VARCHAR, base_reward DOUBLE, policy_reward DOUBLE, judge_base DOUBLE, judge_policy DOUBLE,
     outcome VARCHAR

@@ -22,10 +22,13 @@ LEFT JOIN status_facts c ON c.version = s.version AND c.ends
 LEFT JOIN current_artifacts b ON b.evolution = l.evolution AND b.asset = format('loop_{}/self_labels', l.loop - 1)
 WHERE l.asset LIKE 'loop\_%/self\_labels' ESCAPE '\';
 
+-- rm_version: of the model as it is now. One that was made anew with the same bytes labels alike, under another version.
 CREATE OR REPLACE VIEW self_labels AS
-SELECT l.evolution, l.snapshot, l.recipe, l.loop, f.* EXCLUDE (labels, decision, earlier),
+SELECT l.evolution, l.snapshot, l.recipe, l.loop,
+       f.* EXCLUDE (labels, decision, earlier) REPLACE (coalesce(m.version, f.rm_version) AS rm_version),
        CASE WHEN f.from_preferred IS NOT NULL THEN l.loop - 1 END AS from_loop
-FROM labellings l JOIN self_label_facts f USING (labels, decision, earlier);
+FROM labellings l JOIN self_label_facts f USING (labels, decision, earlier)
+LEFT JOIN current_artifacts m ON m.evolution = l.evolution AND m.asset = model_of(l.loop - 1);
 
 CREATE OR REPLACE VIEW heldout_scores AS
 SELECT h.evolution, h.snapshot, h.recipe, m.loop, m.version AS rm_version, f.* EXCLUDE (version)

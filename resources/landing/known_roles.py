@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resources.code_version import code_version
 from resources.disk import write_text
-from resources.landing.snapshots import assign_snapshot
+from resources.landing.snapshots import assign_snapshot, tables_version
 from resources.landing.store import DatasetStore
 from ser.data.role_assignment import Assignment
 from ser.data.roles import Fractions, Labelled
@@ -21,8 +21,8 @@ def known_roles(store: DatasetStore, snapshot: str, roles: Roles) -> Assignment:
     Raises:
         SerError: the snapshot is damaged.
     """
-    drawn_by = hashlib.sha256((code_version("ser.data.role_assignment") + roles.model_dump_json()).encode()).hexdigest()
-    path = store.folder / "roles" / f"{snapshot}-{drawn_by[:16]}.json"
+    drawn_by = tables_version(snapshot, code_version("ser.data.role_assignment"), roles.model_dump_json())
+    path = store.folder / "roles" / f"{snapshot}-{drawn_by}.json"
     if (found := _read(path)) is not None:
         return found
     drawn = assign_snapshot(store, store.contents(snapshot)["parts"], roles)

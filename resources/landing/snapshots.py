@@ -103,6 +103,11 @@ def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> di
     return {"digest": digest.hexdigest(), "pairs": pairs, "labelled": labelled, "parts": dict(parts)}
 
 
+def tables_version(snapshot: str, *code: str) -> str:
+    """16 hex characters over what the tables of a snapshot are made by: its content, this module, and other `code`."""
+    return hashlib.sha256("\n".join([snapshot, Path(__file__).read_text(), *code]).encode()).hexdigest()[:16]
+
+
 def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], before: Mapping[str, Sequence[str]]) -> int:
     """How many pairs are in `parts` and not in `before`: new ones, and known ones with a new label or role."""
     added = {kind: [name for name in parts[kind] if name not in before[kind]] for kind in PARTS}

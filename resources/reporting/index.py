@@ -6,7 +6,7 @@ from pathlib import Path
 from resources.audit.database import AuditDatabase
 from resources.reporting.page import environment
 
-_EVOLUTIONS = "SELECT * FROM evolutions ORDER BY dataset, finished_at DESC NULLS LAST, evolution"
+_EVOLUTIONS = "SELECT * FROM evolutions ORDER BY dataset, executed_at DESC NULLS LAST, evolution"
 
 
 def report_path(root: Path, evolution: str) -> Path:

@@ -23,7 +23,7 @@ def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) 
     except that of the vault: no label of it can change the queue.
 
     Args:
-        folder: by default `review/<snapshot>` in the data root.
+        folder: by default `review/<snapshot>/<settings digest>` in the data root.
 
     Raises:
         SerError: no loop has labelled the pool yet, or the folder holds other files of these names.
@@ -33,7 +33,7 @@ def export_queue(root: Path, snapshot: str, n: int, folder: Path | None = None) 
     landed = work.heads.get(keys.LANDED_PAIRS).part("pairs.parquet").path
     with tempfile.TemporaryDirectory() as spill:
         chosen = rank(loops, pool, landed, n, Path(spill))
-    folder = folder or root / "review" / snapshot
+    folder = folder or root / "review" / work.identity
     write_queue(chosen, folder)
     return {
         "snapshot": snapshot,

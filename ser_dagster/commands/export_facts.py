@@ -102,7 +102,10 @@ def kept_labels(work: Evolution) -> KeptLabels:
         SerError: they kept none.
     """
     loops = []
-    for loop in work.trained_loops()[1:]:
+    labelled_loops = work.trained_loops()[1:]
+    if work.settings.method.pool == "whole":  # each loop labels every pair anew: the latest labels count
+        labelled_loops = labelled_loops[-1:]
+    for loop in labelled_loops:
         labelled, filtered = (work.heads.get(key(loop)) for key in (keys.self_labels, keys.filtered_pairs))
         by = labelled.manifest["inputs"]["reward_model"]["version"]
         tables_ = (labelled.path / "self_labels.parquet", filtered.path / "filtered.parquet")

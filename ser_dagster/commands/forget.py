@@ -80,7 +80,7 @@ def forget(dataset: str) -> Forgotten:
         run = {path.name for path in (root / "heads").glob(f"{dataset}-*") if _is_of(path.name, dataset)}
         for snapshot in sorted(run | store.snapshots()):
             owned.enter_context(own_snapshot(root, snapshot, "of ser forget"))
-        return _forget(root, store, run)
+        return _forget(root, store, run, owned.enter_context(instance()))
 
 
 def _known(root: Path) -> list[str]:
@@ -95,13 +95,14 @@ def _known(root: Path) -> list[str]:
     return sorted(name for name in landed | aside | rejected | run if DATASET_NAME.fullmatch(name))
 
 
-def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
+def _forget(root: Path, store: DatasetStore, run: set[str], current: dg.DagsterInstance) -> Forgotten:
     """The audit goes first, because it may fail, then the landed pairs, so that no run can begin.
 
     The heads go last: they carry the locks of the snapshots, and say what there was to delete.
 
     Args:
         run: the snapshots that have been run.
+        current: Dagster's instance, which knows their executions.
     """
     dataset = store.dataset
     snapshots = run | store.snapshots()
@@ -119,7 +120,7 @@ def _forget(root: Path, store: DatasetStore, run: set[str]) -> Forgotten:
     (root / "landing" / dataset).rename(aside)  # with its lock, in one step: a landing that waits for it begins afresh
     for folder in (quarantine, aside):
         shutil.rmtree(folder, ignore_errors=True)
-    _forget_runs(dataset)
+    _forget_runs(current, dataset)
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(record_place(path), ignore_errors=True)
@@ -148,10 +149,9 @@ def _is_of(snapshot: str, dataset: str) -> bool:
     return snapshot.rpartition("-")[0] == dataset
 
 
-def _forget_runs(dataset: str) -> None:
-    with instance() as current:
-        for snapshot in current.get_dynamic_partitions(SNAPSHOTS_NAME):
-            if _is_of(snapshot, dataset):
-                for run in current.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: snapshot})):
-                    current.delete_run(run.run_id)
-                current.delete_dynamic_partition(SNAPSHOTS_NAME, snapshot)
+def _forget_runs(current: dg.DagsterInstance, dataset: str) -> None:
+    for snapshot in current.get_dynamic_partitions(SNAPSHOTS_NAME):
+        if _is_of(snapshot, dataset):
+            for run in current.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: snapshot})):
+                current.delete_run(run.run_id)
+            current.delete_dynamic_partition(SNAPSHOTS_NAME, snapshot)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from getpass import getuser
 from typing import Any
 
@@ -45,7 +46,7 @@ def _promote(parsed: argparse.Namespace) -> None:
         print(json.dumps({"evolution": work.identity, **promotion.summary}))
         return
     print(f"{work.identity}: {promotion.summary['why']}.")
-    print("The audit and the report say so. The policy is trained under it by the next: ser run")
+    print("To train the policy under it: ser run")
 
 
 def _decision(work: Any, parsed: argparse.Namespace) -> Any:
@@ -69,10 +70,14 @@ def _tell_everyone(work: Any, promotion: Any) -> None:
     from assets.audit import sync_run, write_report
     from assets.results import described
     from resources import asset_keys as keys
+    from resources.audit.database import AuditBusy
     from ser_dagster.dagster_instance import instance
 
-    sync_run(work)
-    write_report(work)
+    try:
+        sync_run(work)
+        write_report(work)
+    except AuditBusy as error:
+        print(f"ser: it is promoted, but audit and report are left to the next ser run. {error}", file=sys.stderr)
     with instance() as dagster:
         dagster.report_runless_asset_event(
             dg.AssetMaterialization(

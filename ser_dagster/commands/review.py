@@ -14,7 +14,7 @@ def add_parser(commands: Any) -> None:
     export = steps.add_parser("export", help="write the queue: JSONL, CSV and a Label Studio project")
     export.add_argument("--dataset", help="needed when there is more than one")
     export.add_argument("--n", type=_positive, default=200, help="how many pairs (default 200)")
-    export.add_argument("--to", type=Path, metavar="DIR", help="the folder; default: review/SNAPSHOT in the data root")
+    export.add_argument("--to", type=Path, metavar="DIR", help="the folder; default: review/EVOLUTION in the data root")
     export.set_defaults(command=_export)
 
     take_back = steps.add_parser("import", help="take the answers back as human labels of the seed")

@@ -285,7 +285,8 @@ def named(
 ) -> EvolutionRecord:  # fmt: skip
     """The evolution of a snapshot under these settings."""
     settings = settings or Settings()
-    return EvolutionRecord(f"{snapshot}/{settings.digest}", name, snapshot, dataset, settings, artifacts)
+    at = "2026-03-01T12:00:00+00:00"
+    return EvolutionRecord(f"{snapshot}/{settings.digest}", name, at, snapshot, dataset, settings, artifacts)
 
 
 def promotion(

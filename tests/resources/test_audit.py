@@ -198,8 +198,8 @@ def test_an_evolution_is_found_by_what_people_know_of_it(database: AuditDatabase
 
     assert found() == EVOLUTION
     seed = record(tmp_path).artifacts["seed_rm"]
-    later = replace(seed, manifest={**seed.manifest, "finished_at": "2026-04-01T00:00:00+00:00"})
-    mine = named({"seed_rm": later}, "mine-0123", "mine", name="a first try")
+    mine = named({"seed_rm": seed}, "mine-0123", "mine", name="a first try")
+    mine = replace(mine, executed_at="2026-04-01T00:00:00+00:00")
     other = named({"seed_rm": seed}, settings=Settings(random_seed=3))
     for one in (mine, other):
         sync(database, one)

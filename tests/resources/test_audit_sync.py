@@ -439,7 +439,7 @@ def test_a_conversation_is_stored_as_people_read_it(tmp_path: Path, database: Au
 def test_more_texts_than_its_memory_holds_are_copied(
     tmp_path: Path, database: AuditDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.audit.database.MEMORY", "64MB")
+    monkeypatch.setattr("resources.audit.schema.MEMORY", "64MB")
     run = record(tmp_path)
     folder = run.artifacts["landed_pairs"].path
     for name in ("pairs", "pair_times"):
