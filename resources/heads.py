@@ -42,13 +42,23 @@ class KnownEvolution(NamedTuple):
         return self.snapshot.rpartition("-")[0]
 
 
-def known_evolutions(root: Path) -> list[KnownEvolution]:
+def known_evolutions(root: Path, tell: Callable[[str], None] | None = None) -> list[KnownEvolution]:
     """Every evolution, the one that was executed last at the end.
 
+    Args:
+        tell: hears of one that cannot be read, which is left out.
+
     Raises:
-        SerError: what one is cannot be read, or its settings are no longer settings.
+        SerError: without `tell`: what one is cannot be read, or its settings are no longer settings.
     """
-    found = (_known(path) for path in (root / "heads").glob(f"*/*/{ABOUT}"))
+    found = []
+    for path in (root / "heads").glob(f"*/*/{ABOUT}"):
+        try:
+            found.append(_known(path))
+        except SerError as error:
+            if tell is None:
+                raise
+            tell(str(error))
     return sorted(found, key=lambda one: (one.executed_at, one.identity))
 
 

@@ -52,7 +52,7 @@ def snapshots(root: Path, keep: int) -> Snapshots:
     old: list[str] = []
     for dataset, names in sorted(datasets.items()):
         store = DatasetStore(root, dataset)
-        names.sort(key=lambda name: (_parts(store, name), name), reverse=True)
+        names.sort(key=lambda name: (_number(store, name), name), reverse=True)
         finished = [name for name in names if any((root / "heads" / name).glob("*/evolved_rm.json"))]
         end = names.index(finished[keep - 1]) + 1 if len(finished) >= keep else len(names)
         kept += names[:end]
@@ -122,8 +122,6 @@ def _files(root: Path, old: set[str]) -> Iterator[Doomed]:
                 yield Doomed("file", path, path.stat().st_size, "half written, more than a day ago")
 
 
-def _parts(store: DatasetStore, snapshot: str) -> int:
-    """The age of a snapshot: every landing adds parts and takes none away. One that is not known is the oldest."""
-    if not store.has(snapshot):
-        return -1
-    return sum(map(len, store.contents(snapshot)["parts"].values()))
+def _number(store: DatasetStore, snapshot: str) -> int:
+    """The number of a snapshot, the higher the newer. One that is not known is the oldest."""
+    return store.contents(snapshot)["number"] if store.has(snapshot) else 0

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 def status() -> dict[str, Any]:
     """Every dataset with its snapshot and counts, every evolution with how far it came, and the contents of the store.
 
-    `misplaced` says what lies in the landing folder and never lands, `unread` of which files there nothing could land.
+    `misplaced` says what lies in the landing folder and never lands, `unread` of which files there nothing could land,
+    `damage` what is wrong with evolutions that cannot be read.
     """
     root = data_root()
     zone = Landing(root, load_settings())
-    evolutions = [_evolution(root, one) for one in known_evolutions(root)]
+    damage: list[str] = []
+    evolutions = [_evolution(root, one) for one in known_evolutions(root, damage.append)]
     datasets = [_dataset(zone, name) for name in zone.datasets()]
     return {
         "data_root": str(root),
@@ -39,6 +41,7 @@ def status() -> dict[str, Any]:
             for file, reason in zone.unread(name).items()
         ],
         "evolutions": evolutions,
+        "damage": damage,
         "store": store_summary(root),
     }
 
@@ -99,6 +102,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"{row['dataset']}: {row['file']} was not read: {row['reason']}"
     for line in found["misplaced"]:
         yield f"Passed over: {line}"
+    yield from found["damage"]
     for row in found["evolutions"]:
         called = f" ({row['name']})" if row["name"] else ""
         yield f"evolution {row['evolution']}{called}, recipe {row['recipe']}"

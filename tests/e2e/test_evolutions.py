@@ -129,6 +129,20 @@ def test_fewer_loops_are_the_same_evolution_not_finished(root: Path, capsys: pyt
     assert [row["rm_version"] for row in whole["loops"][:2]] == [row["rm_version"] for row in part["loops"]]
 
 
+def test_one_that_cannot_be_read_is_said_and_the_others_are_listed(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = root / "heads" / known_evolutions(root)[0].identity / ".evolution.json"
+    good = about.read_text()
+    try:
+        about.write_text("{")
+        found = ser(capsys, "status", "--json")
+        assert len(found["evolutions"]) == 2 and [str(about) in said for said in found["damage"]] == [True]
+        assert main(["status"]) == 0 and str(about) in capsys.readouterr().out.replace("\n", "")
+    finally:
+        about.write_text(good)
+
+
 def test_wrong_assignments_and_names_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, words in (
         (["--set", "thresholds.tau_hi=1"], "--set thresholds.tau_hi: unknown setting"),

@@ -91,7 +91,7 @@ def test_nothing_begins_while_a_dataset_is_forgotten(
     snapshot = chain.land(data_root, rows, dataset="sample")
     began: list[threading.Thread] = []
 
-    def in_the_middle(dataset: str) -> None:
+    def in_the_middle(_: object, dataset: str) -> None:
         with pytest.raises(SerError, match="of ser forget"), own_snapshot(data_root, snapshot, "another"):
             pass
         began.append(threading.Thread(target=chain.land, args=(data_root, rows), kwargs={"dataset": dataset}))

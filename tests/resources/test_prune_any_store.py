@@ -35,7 +35,7 @@ class Store:
         (place / "rm" / "weights").write_bytes(b"heavy" * 10)
         (place / "self_labels.parquet").write_bytes(b"labels")
         (place / "summary.json").write_text(json.dumps(summary or {}))
-        described = {one[0].partition(".")[0]: {"version": one[1]} for one in inputs}
+        described = {one[0].rpartition(".")[2]: {"version": one[1]} for one in inputs}
         described["all"] = [{"version": one[1]} for one in inputs]  # type: ignore[assignment]
         facts = {"inputs": described, "finished_at": identity[1], "files": file_digests(place)}
         (place / "manifest.json").write_text(json.dumps(sealed(facts)))
@@ -63,7 +63,7 @@ def fill(root: Path, draw: st.DataObject) -> tuple[Store, list[str], set[Identit
     for age, name in enumerate(names):
         landing = DatasetStore(root, "d").folder / "snapshots" / f"{name}.json"
         landing.parent.mkdir(parents=True, exist_ok=True)
-        landing.write_text(json.dumps({"parts": {kind: [] for kind in PARTS} | {"pairs": ["part"] * age}}))
+        landing.write_text(json.dumps({"parts": {kind: [] for kind in PARTS}, "number": age}))
         for key in draw.draw(st.lists(st.sampled_from(KEYS), max_size=5)):
             known = sorted(store.made_from)
             if known and draw.draw(st.booleans()):
@@ -78,8 +78,9 @@ def fill(root: Path, draw: st.DataObject) -> tuple[Store, list[str], set[Identit
             others = sorted(one for one in store.made_from if one[0] != "backbone")
             extra = draw.draw(st.lists(st.sampled_from(others), max_size=3)) if others else []
             model = store.add("seed_rm", [backbone, *extra])
-            scores = store.add("seed_rm.heldout", [model])
-            promotion = store.add("evolved_rm", [scores], {"promoted_loop": 0, "rm_version": model[1]})
+            scores = store.add("seed_rm.heldout", [model, backbone])
+            encoded = store.add("encoded_pairs", [])
+            promotion = store.add("evolved_rm", [scores, encoded], {"promoted_loop": 0, "rm_version": model[1]})
             store.head(name, promotion)
             never |= {backbone, model, scores, promotion}
     return store, names, never
