@@ -155,7 +155,8 @@ def _explain(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> 
         variable = bool(named) and named[0].startswith("SER_")
         meant = f"SER_{'__'.join(nearest).upper()}" if variable else repr(".".join(nearest))
         hint = f" Did you mean {meant}?" if near else ""
-        return f"{_prefix(named[0] if named else None, key)}unknown setting {key!r}.{hint}\nAllowed here: {', '.join(known)}."
+        origin = _prefix(named[0] if named else None, key)
+        return f"{origin}unknown setting {key!r}.{hint}\nAllowed here: {', '.join(known)}."
     message = problem["msg"].removeprefix("Value error, ")
     said = f"setting {key or 'ser.toml'!r} is impossible: {message} (got {problem['input']!r})."
     if named:
