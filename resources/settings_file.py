@@ -35,11 +35,11 @@ def load_settings(*, assignments: Sequence[str] = (), **overrides: Any) -> Setti
 
     Args:
         assignments: `KEY=VALUE` as `ser run --set` takes them, for instance `thresholds.tau_high=0.6`.
-        overrides: what the flags of a command say; None for what they do not.
+        overrides: settings that a command or a run's configuration says; None for those that it does not.
 
     Raises:
         SerError: a setting is unknown or impossible; names the key, what is allowed, the nearest valid key, and the
-            variable or the flag if it did not come from the file. Or the file that `SER_CONFIG` names is not there.
+            variable or the assignment that set it, if any. Or the file that `SER_CONFIG` names is not there.
     """
     values = _read(settings_file())
     origins: dict[tuple[str, ...], str] = {}
@@ -57,8 +57,8 @@ def load_settings(*, assignments: Sequence[str] = (), **overrides: Any) -> Setti
         origins[tuple(place)] = f"--set {key.strip()}"
     for name, value in overrides.items():
         if value is not None:
-            _put(values, [name], value, f"--{name}")
-            origins[name,] = f"--{name}"
+            _put(values, [name], value, name)
+            origins[name,] = name
     defaults = _over(Settings().model_dump(), _recipe(values, origins))
     try:
         settings = Settings.model_validate(_over(defaults, values))
@@ -87,7 +87,7 @@ def _recipe(values: Mapping[str, Any], origins: Mapping[tuple[str, ...], str]) -
         origin = origins.get(("recipe",))
         where = f"Change {origin}." if origin else "Change it in ser.toml."
         said = f"setting 'recipe' is impossible: there is no recipe {name!r}.{hint}"
-        raise SerError(f"{f'{origin}: ' if origin else ''}{said} Known: {', '.join(map(repr, known))}.\n{where}")
+        raise SerError(f"{_prefix(origin, 'recipe')}{said} Known: {', '.join(map(repr, known))}.\n{where}")
     values_of = RECIPES[name].model_dump()
     return {"loops": values_of.pop("loops"), "thresholds": values_of.pop("thresholds"), "method": values_of}
 
@@ -139,7 +139,8 @@ def _explain(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> 
     """The first problem in one or two lines.
 
     Args:
-        origins: the variable or flag that each place was set by; all other values are of the file.
+        origins: what each place was set by: a variable, a `--set`, or the setting itself, where a command or a run's
+            configuration said it; all other values are of the file.
     """
     problem = error.errors()[0]
     place = tuple(part for part in problem["loc"] if isinstance(part, str) and part != "[key]")
@@ -151,15 +152,21 @@ def _explain(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> 
         known = _fields(section)
         near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
         nearest = [*section, *near]
-        meant = f"SER_{'__'.join(nearest).upper()}" if named else repr(".".join(nearest))
+        variable = bool(named) and named[0].startswith("SER_")
+        meant = f"SER_{'__'.join(nearest).upper()}" if variable else repr(".".join(nearest))
         hint = f" Did you mean {meant}?" if near else ""
-        origin = f"{named[0]}: " if named else ""
+        origin = _prefix(named[0] if named else None, key)
         return f"{origin}unknown setting {key!r}.{hint}\nAllowed here: {', '.join(known)}."
     message = problem["msg"].removeprefix("Value error, ")
     said = f"setting {key or 'ser.toml'!r} is impossible: {message} (got {problem['input']!r})."
     if named:
-        return f"{', '.join(named)}: {said}\nChange {named[0]}."
+        return f"{_prefix(', '.join(named), key)}{said}\nChange {named[0]}."
     return f"{said}\nChange it in ser.toml."
+
+
+def _prefix(origin: str | None, key: str) -> str:
+    """What stands before a problem with the setting `key`: by what it was set, where the key does not say so."""
+    return f"{origin}: " if origin and origin != key else ""
 
 
 def _fields(place: Sequence[str]) -> list[str]:

@@ -1,4 +1,8 @@
-"""The `ser` command: land, run, status, audit, report, compare, promote, review, prune, forget, export, demo."""
+"""The `ser` command.
+
+Data: land, quarantine, review, forget. Evolutions: run, demo, status, report, compare, promote. Evidence: audit. What
+leaves and what goes: export, prune. The UI is no command of it: `make ui`.
+"""
 
 import argparse
 import json
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the chain on the current snapshot of a dataset")
     run.add_argument("--dataset", help="needed when there is more than one")
     run.add_argument("--loops", type=int, metavar="K", help="stop after so many loops; a later run goes on")
-    run.add_argument("--recipe", metavar="NAME", help="the method: paper")
+    run.add_argument("--recipe", metavar="NAME", help="the method: paper, robust, or one of [recipes]")
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable")
     run.add_argument("--name", help="what you call this evolution")
     run.add_argument("--no-policy", action="store_true", help="stop at the promoted reward model")

@@ -22,7 +22,7 @@ LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 BEGINS_WITHIN = 60.0
 """Seconds that a run may take from being written down to being queued or begun."""
 LOOK_AGAIN = 2.0
-"""Seconds. A run owns its snapshot from its first step to its last; just before and just after, it seems ownerless."""
+"""Seconds. A run owns its evolution from first step to last; just before and just after, it seems ownerless."""
 RETRIED_WITHIN = 60.0
 """Seconds from a run's failure to the retry that Dagster has promised; it needs five or so."""
 

@@ -7,7 +7,7 @@ from resources.reporting.charts import KEPT, LEFT, Point, bars, loops_chart
 from resources.reporting.numbers import DASH, number, percent
 from resources.reporting.page import environment
 from resources.reporting.report_data import BINS, ReportData, Row, gather
-from resources.reporting.words import name_of_loop, policy_words, rule_words, suspicion_words, verdict
+from resources.reporting.words import name_of_loop, policy_words, rule_words, selection_words, suspicion_words, verdict
 from ser.method.promotion import GATE_NOT_SHOWN
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def render_report(path: Path, evolution: str) -> str:
             headings=HEADINGS,
             table=summary_rows(data),
             verdict=verdict(data),
+            selection=selection_words(data.method),
             policy_words=policy_words(data),
             suspicions=suspicion_words(data),
             accuracy_chart=_accuracy_chart(data),
@@ -47,7 +48,7 @@ def summary_rows(data: ReportData) -> list[list[str]]:
     rows = []
     if data.baseline:
         rows.append([LONGER, percent(data.baseline["value"]), _interval(data.baseline), DASH, DASH, DASH])
-    rows += [_summary_row(row, name_of_loop(row["loop"])) for row in data.loops]
+    rows += [_summary_row(row, _name(data, row)) for row in data.loops]
     promoted = data.promoted
     if promoted:
         rows.append(_summary_row(promoted, f"promoted: {name_of_loop(promoted['loop'])}"))
@@ -81,14 +82,21 @@ def summary_table(path: Path, evolution: str) -> "Table":
     return table
 
 
+def _name(data: ReportData, row: Row) -> str:
+    """A loop with what kept it from having a reward model; its learning status alone does not say that."""
+    name = name_of_loop(row["loop"])
+    if row["status"] == GATE_NOT_SHOWN:
+        return f"{name} (not run)"
+    return f"{name} (converged)" if row["loop"] == data.ended_in else name
+
+
 def _summary_row(row: Row, name: str) -> list[str]:
-    ended = {"converged": " (converged)", GATE_NOT_SHOWN: " (not run)"}.get(row["status"], "")
     ends = {"ci_low": row["test_ci_low"], "ci_high": row["test_ci_high"]}
     precision = percent(row["label_precision"])
     if row["label_measured_on"] == "heldout" and row["label_precision"] is not None:
         precision = f"about {precision}"
     return [
-        f"{name}{ended}",
+        name,
         percent(row["test_accuracy"]),
         DASH if row["test_accuracy"] is None else _interval(ends),
         precision,
@@ -127,13 +135,14 @@ def _loop(data: ReportData, status: Row) -> Row:
         (kept if row["kept"] else left)[row["bin"]] += row["n"]
     thresholds = status["thresholds"]
     edges = [k * width for k in range(BINS + 1)]
-    marks = {"tau_delta": thresholds["tau_delta"]} if thresholds["tau_delta"] <= edges[-1] else {}
+    decides = data.method["select"] == "status" and thresholds["tau_delta"] <= edges[-1]
+    marks = {"tau_delta": thresholds["tau_delta"]} if decides else {}
     chart = bars(edges, {"kept": (kept, KEPT), "left in the pool": (left, LEFT)}, "", "distance |p_a − p_b|", marks)
     return {
         "status": status,
         "thresholds": thresholds,
         "chart": chart,
-        "rule": rule_words(status),
+        "rule": rule_words(status, data.method),
         "kept": [row for row in data.examples[status["loop"]] if row["kept"]],
         "left": [row for row in data.examples[status["loop"]] if not row["kept"]],
         "precision": [row for row in data.precision if row["loop"] == status["loop"]],

@@ -80,6 +80,16 @@ class ReportData:
         return self.evolution["settings"]["promotion"]["statistic"]
 
     @property
+    def method(self) -> Row:
+        """What the seed and every loop do (`ser.method.recipe.Method`), as the settings say it."""
+        return self.evolution["settings"]["method"]
+
+    @property
+    def ended_in(self) -> int | None:
+        """The loop that kept nothing, and so was the last; None if there is none."""
+        return next((row["loop"] for row in self.statuses if row["ends"]), None)
+
+    @property
     def calibration_gain(self) -> tuple[float | None, float | None, float | None]:
         """What the last loop gained over the seed on calibration pairs, and the ends of its 90 % interval."""
         return _ends(self.evolution, "gain_calibration")

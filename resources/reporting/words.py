@@ -27,7 +27,8 @@ def verdict(data: ReportData) -> list[str]:
     if data.gate_is_closed:
         return [
             f"{promoted['why'][0].upper()}{promoted['why'][1:]}.",
-            "This model stays. To export it: ser export rm. To run the loops all the same: ser run --anyway.",
+            f"This model stays.{_export(data)} To run the loops all the same: ser run --anyway "
+            f"--dataset {about['dataset']}, with the settings of this evolution.",
         ]
     reason = f" Decided on: {promoted['why'].rstrip('.')}." if promoted["why"] else ""
     if about["promoted_by"]:
@@ -42,10 +43,19 @@ def verdict(data: ReportData) -> list[str]:
     if promoted["loop"] == 0 and (loops := data.trained_loops):
         several = f"loops 1 to {loops[-1]}" if len(loops) > 1 else "loop 1"
         said.append(
-            f"What can be made of {several} all the same: a policy (the asset loop_{loops[-1]}/ppo_policy) and an "
-            f"export (ser export rm --loop {loops[-1]})."
+            f"What can be made of {several} all the same: a policy (the asset loop_{loops[-1]}/ppo_policy, in the UI)."
+            f"{_export(data, loops[-1])}"
         )
     return said
+
+
+def _export(data: ReportData, loop: int | None = None) -> str:
+    """The command that exports a reward model, by default the promoted one; of a mean of several there is none."""
+    if data.method["teachers"] > 1:
+        return ""
+    which = "" if loop is None else f" --loop {loop}"
+    model = "it" if loop is None else f"the reward model of loop {loop}"
+    return f" To export {model}: ser export rm{which} --evolution {data.evolution['evolution']} --to DIR."
 
 
 def _power(data: ReportData) -> list[str]:
@@ -111,8 +121,55 @@ def policy_words(data: ReportData) -> list[str]:
     return said
 
 
-def rule_words(status: Row) -> str:
-    """Why a loop got its status."""
+def selection_words(method: Row) -> str:
+    """By which rule the loops of an evolution keep pairs, to stand behind "keeps"."""
+    match method["select"]:
+        case "status":
+            return "the pairs that meet the rule of its learning status"
+        case "calibrated":
+            return f"the labels above a cut of confidence that {_promise(method)}"
+        case _:
+            return "every pair"
+
+
+def rule_words(status: Row, method: Row) -> str:
+    """What a loop kept, and why, or why it kept nothing and was the last."""
+    if status["ends"] and not status["n_pool"]:
+        return f"Converged: the pool is empty. {_LAST}"
+    match method["select"]:
+        case "status":
+            return _status_words(status)
+        case "calibrated":
+            return f"{_cut_words(status, method)} {_beside(status)}"
+        case _:
+            return f"Every pair is kept, whatever its confidence. {_beside(status)}"
+
+
+_LAST = "The loops end here."
+
+
+def _cut_words(status: Row, method: Row) -> str:
+    if status["ends"]:
+        return (
+            f"Converged: no cut of confidence leaves at least {status['n_min']} pairs and {_promise(method)}, so that "
+            f"nothing was kept. {_LAST}"
+        )
+    return f"Kept were the labels above a cut of confidence that {_promise(method)}."
+
+
+def _promise(method: Row) -> str:
+    """The promise of a cut; `relative` is half way from the seed's accuracy to 1."""
+    promised = method["min_precision"]
+    least = "half way from the seed's accuracy on calibration pairs to 1" if promised == "relative" else f"{promised:g}"
+    return f"keeps the promised precision ({least})"
+
+
+def _beside(status: Row) -> str:
+    """The learning status where it decides nothing."""
+    return f"The learning status, {status['status']}, decides nothing under this recipe."
+
+
+def _status_words(status: Row) -> str:
     tau, least = status["thresholds"], status["n_min"]
     clear = (
         f"{status['n_status_1']} pairs have one response with p > {tau['tau_high']} "
@@ -125,4 +182,4 @@ def rule_words(status: Row) -> str:
         case "2":
             return f"Status 2, finer ranking: only {clear}, but {apart}; at least {least} were needed."
         case _:
-            return f"Converged: only {clear}, and only {apart}; {least} were needed. The run stopped here."
+            return f"Converged: only {clear}, and only {apart}; {least} were needed. {_LAST}"

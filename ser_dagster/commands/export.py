@@ -129,7 +129,7 @@ def _export_model(
         from ser.export.model_folder import BACKBONE, Base
 
         torch.set_num_threads(work.settings.compute.execution.threads)
-        progress(0, 1, "models", "merging, and comparing with the run")
+        progress(0, 1, "models", "merging, and comparing with what was trained")
         on_hub = origin["revision"] is not None
         base = Base(origin["hub_id"], origin["revision"]) if on_hub else Base(str(place / BACKBONE))
         check = write(out, base)
@@ -167,7 +167,8 @@ def _tell(parsed: argparse.Namespace, done: Any, facts: Mapping[str, Any]) -> No
     if check is None:
         print(f"{done.found['n']:,} pairs. No person checked these labels.")
         return
-    print(f"Compared with the run: merged differs by at most {check['merged']:.1e}, adapter by {check['adapter']:.1e}.")
+    merged, adapter = (f"{check[name]:.1e}" for name in ("merged", "adapter"))
+    print(f"Compared with what was trained: merged differs by at most {merged}, adapter by {adapter}.")
     if check.get("same_tokens", 0) < check.get("responses", 0):
         missed = check["responses"] - check["same_tokens"]
-        print(f"Note: {missed} of {check['responses']} texts become other tokens outside the run; see README.md there.")
+        print(f"Note: {missed} of {check['responses']} texts become other tokens than in training; see its README.md.")

@@ -1,4 +1,4 @@
-"""What an export and its card are made from: the latest finished run of a dataset, and what is known of it."""
+"""What an export and its card are made from: a finished evolution (`choose_evolution`), and what is known of it."""
 
 from itertools import islice
 from typing import Any
@@ -10,16 +10,17 @@ from resources.evolution import Evolution
 from resources.exports.labels import KeptLabels, LoopLabels
 from resources.exports.origin import backbone_origin
 from resources.loop_rows import loop_rows
+from resources.reporting.words import selection_words
 from ser.data import tables
 from ser.data.pairs import Pair
 from ser.errors import SerError
 
 CHECKED = 8
-"""Held-out pairs on which an export is compared with its run."""
+"""Held-out pairs on which an export is compared with the model that it was made from."""
 
 
 def run_facts(work: Evolution) -> dict[str, Any]:
-    """The data, the loops and the promotion of a run."""
+    """The data, the loops and the promotion of an evolution."""
     encoded, promotion = work.heads.get(keys.ENCODED_PAIRS), work.heads.get(keys.EVOLVED_RM).summary
     dataset = work.dataset
     return {
@@ -27,6 +28,8 @@ def run_facts(work: Evolution) -> dict[str, Any]:
         "simulated": dataset == "sample",
         "snapshot": work.snapshot,
         "recipe": work.settings.recipe,
+        "select": work.settings.method.select,
+        "selection": selection_words(work.settings.method.model_dump()),
         "settings": work.settings.digest,
         "evolution": work.identity,
         "roles": {role: encoded.summary[role] for role in ("seed", "pool", "calibration", "test")},
@@ -39,13 +42,13 @@ def reward_model(work: Evolution, loop: int | None) -> tuple[Artifact, dict[str,
     """A loop's reward model, by default the promoted one, and the facts about it.
 
     Raises:
-        SerError: the run has no such loop, its model is an ensemble, or its backbone is no longer what it was.
+        SerError: the evolution has no such loop, its model is an ensemble, or its backbone is no longer what it was.
     """
     last = work.trained_loops()[-1]
     if loop is None:
         loop = work.heads.get(keys.EVOLVED_RM).summary["promoted_loop"]
     if not 0 <= loop <= last:
-        raise SerError(f"--loop {loop} is impossible: this run has the reward models 0 (the seed) to {last}.")
+        raise SerError(f"--loop {loop} is impossible: {work.identity} has the models 0 (the seed) to {last}.")
     model = work.heads.get(keys.model_of(loop))
     if (members := len(work.members(model))) > 1:
         raise SerError(
@@ -64,19 +67,22 @@ def reward_model(work: Evolution, loop: int | None) -> tuple[Artifact, dict[str,
 
 
 def policy(work: Evolution) -> tuple[Artifact, dict[str, Any]]:
-    """The policy of a run, and the facts about it.
+    """The policy of an evolution, and the facts about it.
 
     Raises:
-        SerError: the run trained none, or its backbone is no longer what it was.
+        SerError: the evolution has none, or its backbone is no longer what it was.
     """
     artifact = work.heads.find(keys.PPO_POLICY)
     if work.gate_is_closed():
         raise SerError(
-            f"the run on {work.snapshot} has no policy: its seed RM is {work.gate().words}.\n"
-            "`ser run --anyway` trains one all the same."
+            f"the evolution {work.identity} has no policy: its seed RM is {work.gate().words}.\n"
+            f"`ser run --dataset {work.dataset} --anyway` trains one all the same."
         )
     if artifact is None:
-        raise SerError(f"the run on {work.snapshot} has no policy. Run `ser run` without --no-policy first.")
+        raise SerError(
+            f"the evolution {work.identity} has no policy. Run `ser run --dataset {work.dataset}`, with its settings "
+            "and without --no-policy, first."
+        )
     told = ("episodes", "prompts", "first_mean_reward", "mean_reward", "kl")
     return artifact, {
         "policy_version": artifact.version,
@@ -88,7 +94,7 @@ def policy(work: Evolution) -> tuple[Artifact, dict[str, Any]]:
 
 
 def evaluation(work: Evolution) -> dict[str, Any] | None:
-    """What the judge said of the policy of a run; None if it has not judged this one."""
+    """What the judge said of the policy of an evolution; None if it has not judged this one."""
     judged = work.heads.find(keys.POLICY_EVALUATION)
     if judged is None or not made_from(judged, "policy", work.heads.get(keys.PPO_POLICY).part("policy")):
         return None
@@ -96,7 +102,7 @@ def evaluation(work: Evolution) -> dict[str, Any] | None:
 
 
 def kept_labels(work: Evolution) -> KeptLabels:
-    """The labels that the loops of a run kept.
+    """The labels that the loops of an evolution kept.
 
     Raises:
         SerError: they kept none.
@@ -111,13 +117,13 @@ def kept_labels(work: Evolution) -> KeptLabels:
         tables_ = (labelled.path / "self_labels.parquet", filtered.path / "filtered.parquet")
         loops.append(LoopLabels(loop, by, *tables_))
     if not loops:
-        raise SerError(f"no loop of the run on {work.snapshot} kept a pair, so there are no labels to export.")
+        raise SerError(f"no loop of {work.identity} kept a pair, so there are no labels to export.")
     landed, pool = work.heads.get(keys.LANDED_PAIRS), work.pairs("pool")
     return KeptLabels(work.snapshot, landed.path / "pairs.parquet", pool.path, loops)
 
 
 def heldout_rows(work: Evolution, key: str) -> list[tuple[Pair, float, float]]:
-    """A few test pairs with the rewards that the run recorded for them."""
+    """A few test pairs with the rewards that are recorded for them."""
     rows = tables.read(work.heads.get(keys.heldout_of(key)).path / "heldout.parquet")
     recorded = {row["pair_id"]: row for row in islice((row for row in rows if row["split"] == "test"), CHECKED)}
     texts = tables.read(work.pairs("test").path, columns=tables.PAIRS.names)
@@ -137,13 +143,13 @@ def arithmetic(work: Evolution, model: Artifact) -> str:
     if model.manifest["inputs"]["backbone"]["sha256"] != work.backbone().digest:
         raise SerError(
             f"the backbone {work.settings.backbone.model} is no longer the one that {model.key} was trained on. "
-            "Put it back, or run again: ser run"
+            f"Put it back, or run again: ser run --dataset {work.dataset}"
         )
     return model.manifest["spec"]["arithmetic"]["dtype"]
 
 
 def origin(work: Evolution) -> dict[str, Any]:
-    """What is known of the run's backbone."""
+    """What is known of the evolution's backbone."""
     return backbone_origin(work.settings, work.backbone().path)
 
 

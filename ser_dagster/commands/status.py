@@ -109,17 +109,17 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {_state(row)}"
 
 
-def _state(run: dict[str, Any]) -> str:
-    """How far a run came, and what came of it."""
-    loop = run["promoted_loop"]
-    said = ["running"] if run["running"] else ["pruned"] if run["pruned"] else []
-    said.append(f"{len(run['made'])} artifacts")
-    if run["verdict"] == GATE_NOT_SHOWN:
+def _state(evolution: dict[str, Any]) -> str:
+    """How far an evolution came, and what came of it."""
+    loop = evolution["promoted_loop"]
+    said = ["running"] if evolution["running"] else ["pruned"] if evolution["pruned"] else []
+    said.append(f"{len(evolution['made'])} artifacts")
+    if evolution["verdict"] == GATE_NOT_SHOWN:
         said.append("the gate is closed: the seed RM stays")
     else:
         said.append("not finished" if loop is None else f"promoted: {'the seed RM' if loop == 0 else f'loop {loop}'}")
-    if run["win_rate"] is not None:
-        said.append(f"win rate of the policy {run['win_rate']:.1%}".replace("%", " %"))
+    if evolution["win_rate"] is not None:
+        said.append(f"win rate of the policy {evolution['win_rate']:.1%}".replace("%", " %"))
     return ", ".join(said)
 
 
@@ -133,7 +133,7 @@ def _store_table(store: dict[str, Any]) -> "Table":
     table.add_section()
     table.add_row("all artifacts", f"{store['artifacts']:,}", decimal(store["bytes"]))
     names = {
-        "unreferred": "artifacts that no head refers to",
+        "unreferred": "artifacts that no evolution refers to",
         "unfinished": "unfinished temporary folders",
         "damaged": "damaged, put aside",
         "pruned": "records of pruned artifacts",

@@ -127,9 +127,7 @@ def test_another_loop_is_exported_and_said_not_to_be_promoted(
     done = export(capsys, "rm", "--loop", str(other), "--to", tmp_path / "out")
     assert done["loop"] == other and not done["reused"]
     assert "**This model was not promoted**" in (tmp_path / "out" / "README.md").read_text()
-    assert "this run has the reward models 0 (the seed) to 2" in export(
-        capsys, "rm", "--loop", "3", "--to", tmp_path / "more", code=1
-    )
+    assert "has the models 0 (the seed) to 2" in export(capsys, "rm", "--loop", "3", "--to", tmp_path / "more", code=1)
     replaced = export(capsys, "rm", "--to", tmp_path / "out")
     assert (replaced["loop"], replaced["reused"]) == (loop, False)
     assert not (tmp_path / "more").exists()

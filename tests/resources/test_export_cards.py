@@ -10,6 +10,7 @@ from jinja2 import UndefinedError
 
 from resources.exports.cards import render_card
 from resources.exports.origin import backbone_origin
+from resources.reporting.words import selection_words
 from resources.settings import Settings
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -23,6 +24,7 @@ def origin(model: str, folder: Path, sft: bool = False) -> dict[str, Any]:
 def card(backbone: dict[str, Any], **changes: Any) -> str:
     run = {
         "dataset": "tiny", "simulated": False, "snapshot": "tiny-0123", "recipe": "paper",
+        "evolution": "tiny-0123/4567", "select": "status", "selection": selection_words({"select": "status"}),
         "roles": {"seed": 1, "pool": 2, "calibration": 3, "test": 1200},
         "loops": [{"loop": 0, "status": None, "n_pool": None, "n_kept": None, "accuracy": SHARE},
                   {"loop": 1, "status": "converged", "n_pool": 9, "n_kept": 0, "accuracy": None}],
@@ -82,6 +84,16 @@ def test_numbers_limits_and_doubts_are_said(tmp_path: Path) -> None:
     assert "**It is simulated**" in simulated and "155 labels are the published rule's." in simulated
     other = card(origin(str(tmp_path), tmp_path), promoted={"loop": 2, "why": "because"})
     assert "**This model was not promoted**; the one of loop 2 was. because." in other
+
+
+def test_the_loops_are_told_by_what_selected(tmp_path: Path) -> None:
+    said = " ".join(card(origin(str(tmp_path), tmp_path)).split())
+    assert "Evolution `tiny-0123/4567`, recipe `paper`" in said and "decides nothing" not in said
+    assert "keeps the pairs that meet the rule of its learning status, and trains on." in said
+    method = {"select": "calibrated", "min_precision": 0.9}
+    other = card(origin(str(tmp_path), tmp_path), select="calibrated", selection=selection_words(method))
+    assert "The learning status decides nothing here." in other
+    assert "a cut of confidence that keeps the promised precision (0.9), and trains on." in " ".join(other.split())
 
 
 def test_a_fact_that_is_missing_is_an_error() -> None:

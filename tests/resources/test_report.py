@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from audit_fakes import EVOLUTION, behind_a_closed_gate, named, promotion, record, with_artifacts
+from audit_fakes import EVOLUTION, behind_a_closed_gate, named, promotion, record, report_of, with_artifacts
 from rich.console import Console
 
 from resources.audit.database import AuditDatabase
@@ -13,10 +13,11 @@ from resources.audit.sync import EvolutionRecord, sync
 from resources.reporting.index import render_index, report_path
 from resources.reporting.numbers import difference, magnitude, percent
 from resources.reporting.report import render_report, summary_rows, summary_table
-from resources.reporting.report_data import ReportData, gather
-from resources.reporting.words import suspicion_words, verdict
+from resources.reporting.report_data import ReportData, Row, gather
+from resources.reporting.words import rule_words, suspicion_words, verdict
 from resources.settings import Settings
 from ser.errors import SerError
+from ser.method.recipe import Method
 
 
 def page(root: Path, run: EvolutionRecord) -> str:
@@ -71,6 +72,48 @@ def test_honest_words(tmp_path: Path) -> None:
     assert "people prefer the other" in text and "people agree" in text
 
 
+CALIBRATED = Method(teachers=2, select="calibrated")
+
+
+def test_a_calibrated_loop_keeps_pairs_although_its_status_is_converged(tmp_path: Path) -> None:
+    run = with_artifacts(
+        record(tmp_path, settings=Settings(method=CALIBRATED)),
+        report_of(tmp_path, 1, "converged", 8, ends=False),
+        report_of(tmp_path, 2, "1", 5, ends=True),  # the other way round: no cut keeps the promise
+    )
+    found = data(tmp_path, run)
+    assert [row[0] for row in summary_rows(found)][1:4] == ["seed", "loop 1", "loop 2 (converged)"]
+    assert [row[-2] for row in summary_rows(found)][2:4] == ["3", "0"]
+    first, last = (rule_words(status, found.method) for status in found.statuses)
+    promise = "keeps the promised precision (half way from the seed's accuracy on calibration pairs to 1)"
+    kept = f"the labels above a cut of confidence that {promise}"
+    assert first == f"Kept were {kept}. The learning status, converged, decides nothing under this recipe."
+    assert last.startswith(f"Converged: no cut of confidence leaves at least 2 pairs and {promise}, so that nothing")
+    assert "The loops end here. The learning status, 1, decides nothing" in last
+    text = text_of(page(tmp_path, run)).replace("&#39;", "'")
+    assert f"A loop labels the pool, keeps {kept}, and trains on." in text
+    assert "tau_high" not in text and "Kept: 3 of 8 pairs." in text
+    assert "ser export" not in text  # transformers cannot hold the mean of two
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "words"),
+    [
+        (Method(), {"status": "2"}, "Status 2, finer ranking: only 3 pairs have one response with p > 0.55"),
+        (Method(), {"status": "converged", "ends": True}, "2 were needed. The loops end here."),
+        (Method(), {"status": "converged", "ends": True, "n_pool": 0}, "Converged: the pool is empty. The loops end"),
+        (Method(select="all"), {"status": "converged"}, "Every pair is kept, whatever its confidence."),
+        (Method(select="all"), {"ends": True, "n_pool": 0}, "Converged: the pool is empty. The loops end here."),
+        (Method(select="calibrated", min_precision=0.9), {}, "keeps the promised precision (0.9)."),
+    ],
+)
+def test_what_a_loop_did_is_said_by_its_rule(method: Method, status: Row, words: str) -> None:
+    thresholds = {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3}
+    row = {"status": "1", "ends": False, "n_pool": 8, "n_min": 2, "n_status_1": 3, "n_status_2": 1}
+    said = rule_words(row | {"thresholds": thresholds} | status, method.model_dump())
+    assert words in said
+
+
 def test_a_difference_outside_its_interval_is_said_too(tmp_path: Path) -> None:
     found = data(tmp_path, record(tmp_path))
     found.evolution |= {"gain_test": 0.08, "gain_test_low": 0.02, "gain_test_high": 0.13}
@@ -100,7 +143,8 @@ def test_a_seed_that_stays_is_not_shown_to_be_worse_and_its_loops_can_be_used(tm
     assert said.startswith("The seed reward model stays: the last loop is not shown to be better. Decided on: seed RM")
     assert "is +1.0 (−3.0 to +5.0)" in said and "is 6.0 points" in said and "about 1 400 calibration pairs" in said
     assert "On the test pairs loop 1 gains +25.0" in said
-    assert "(the asset loop_1/ppo_policy) and an export (ser export rm --loop 1)" in said
+    assert "a policy (the asset loop_1/ppo_policy, in the UI)." in said
+    assert f"the reward model of loop 1: ser export rm --loop 1 --evolution {EVOLUTION} --to DIR." in said
     assert "did not help" not in said
     found.evolution |= {"verdict": "worse"}
     assert "the last loop is shown to be worse" in verdict(found)[0]

@@ -164,9 +164,22 @@ def test_an_error_of_the_file_is_not_laid_to_a_variable(ser_toml: Path, monkeypa
         load_settings()
 
 
-def test_an_impossible_flag_is_named(ser_toml: Path) -> None:
-    with pytest.raises(SerError, match=r"^--loops: setting 'loops' is impossible.*\nChange --loops"):
-        load_settings(loops=0)
+@pytest.mark.parametrize(("name", "value"), [("loops", 0), ("recipe", "robus")])
+def test_what_a_command_or_the_ui_said_is_called_by_the_settings_name(ser_toml: Path, name: str, value: Any) -> None:
+    """The page of Dagster knows no flags."""
+    with pytest.raises(SerError, match=rf"^setting '{name}' is impossible.*\nChange {name}\.$"):
+        load_settings(**{name: value})
+
+
+def test_an_assignment_is_mended_by_an_assignment(ser_toml: Path) -> None:
+    with pytest.raises(SerError) as error:
+        load_settings(assignments=["thresholds.tau_hig=0.6"])
+    said, allowed = str(error.value).splitlines()
+    unknown = "unknown setting 'thresholds.tau_hig'"
+    assert said == f"--set thresholds.tau_hig: {unknown}. Did you mean 'thresholds.tau_high'?"
+    assert allowed == "Allowed here: n_min, tau_delta, tau_high, tau_low."
+    with pytest.raises(SerError, match=r"^--set recipe: setting 'recipe' is impossible.*\nChange --set recipe\.$"):
+        load_settings(assignments=["recipe=robus"])
 
 
 def test_a_named_file_that_is_not_there_is_an_error(ser_toml: Path) -> None:

@@ -159,7 +159,17 @@ def test_a_dry_run_says_what_is_cut_and_what_does_not_fit(ser: Ser, tmp_path: Pa
     first, second = out.split("Pair 2")
     assert code == 0
     assert "cut from the left of the prompt: " in first and "left out" not in first
-    assert "left out of a run: pair " in second and "does not fit into max_length" in second
+    assert "Left out of a run: pair " in second and "does not fit into max_length" in second
+    assert "As the model reads it" in first and "As the model reads it" not in second
+
+
+def test_a_dry_run_without_a_tokenizer_does_not_say_that_a_model_reads_it_so(
+    ser: Ser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SER_BACKBONE__MODEL", str(tmp_path / "no-model"))
+    code, out, err = ser("land", write_jsonl(tmp_path / "a.jsonl", labelled_rows(20)), "--dry-run")
+    assert code == 0 and "without the chat template: " in err
+    assert out.count("As it is written:\nprompt: ") == 2 and "As the model reads it" not in out
 
 
 def test_a_published_split_lands_in_its_role(ser: Ser, tmp_path: Path) -> None:
