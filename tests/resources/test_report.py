@@ -155,9 +155,8 @@ def test_where_no_loop_kept_a_pair_nothing_is_said_of_a_last_one(tmp_path: Path)
     stays = {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "not_shown", "why": "seed RM"}
     seed = {key: one for key, one in whole.artifacts.items() if not key.startswith("loop_")}
     run = with_artifacts(named(seed), promotion(tmp_path, "v-stays", stays, ["v-held-0"]))
-    assert (
-        verdict(data(tmp_path, run))[0] == "The seed reward model stays: no loop trained another. Decided on: seed RM."
-    )
+    said = verdict(data(tmp_path, run))[0]
+    assert said == "The seed reward model stays: no loop trained another. Decided on: seed RM."
 
 
 def test_an_evolution_without_a_promotion(tmp_path: Path) -> None:
