@@ -35,8 +35,8 @@ def verdict(data: ReportData) -> list[str]:
         model = "seed reward model" if promoted["loop"] == 0 else f"reward model of loop {promoted['loop']}"
         said = [f"The {model} was promoted by a person, {about['promoted_by']}.{reason}"]
     elif promoted["loop"] == 0:
-        told = VERDICTS[about["verdict"]]
-        said = [f"The seed reward model stays: the last loop is {told}.{reason}"]
+        told = f"the last loop is {VERDICTS[about['verdict']]}" if data.trained_loops else "no loop trained another"
+        said = [f"The seed reward model stays: {told}.{reason}"]
     else:
         said = [f"The reward model of loop {promoted['loop']} was promoted.{reason}"]
     said += [*_power(data), *_on_test_pairs(data)]

@@ -150,6 +150,15 @@ def test_a_seed_that_stays_is_not_shown_to_be_worse_and_its_loops_can_be_used(tm
     assert "the last loop is shown to be worse" in verdict(found)[0]
 
 
+def test_where_no_loop_kept_a_pair_nothing_is_said_of_a_last_one(tmp_path: Path) -> None:
+    whole = record(tmp_path)
+    stays = {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "not_shown", "why": "seed RM"}
+    seed = {key: one for key, one in whole.artifacts.items() if not key.startswith("loop_")}
+    run = with_artifacts(named(seed), promotion(tmp_path, "v-stays", stays, ["v-held-0"]))
+    said = verdict(data(tmp_path, run))[0]
+    assert said == "The seed reward model stays: no loop trained another. Decided on: seed RM."
+
+
 def test_an_evolution_without_a_promotion(tmp_path: Path) -> None:
     run = record(tmp_path)
     unfinished = {key: one for key, one in run.artifacts.items() if key in ("landed_pairs", "seed_rm")}
