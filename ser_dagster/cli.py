@@ -11,6 +11,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from resources.disk import FULL, is_full, is_of_the_disk
 from ser.errors import SerError
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ser",
         description="Self-evolved reward models: from a few human labels to an audited reward model.",
     )
+    parser.add_argument("--version", action="version", version=f"ser-dagster {version('ser-dagster')}")
     parser.add_argument("--debug", action="store_true", help="show the stack trace of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

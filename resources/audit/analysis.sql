@@ -140,12 +140,12 @@ kept AS (
 ),
 loops AS (
     SELECT coalesce(m.evolution, s.evolution) AS evolution, coalesce(m.snapshot, s.snapshot) AS snapshot,
-           coalesce(m.recipe, s.recipe) AS recipe, coalesce(m.loop, s.loop) AS loop, s.status, s.n_pool, s.n_kept,
+           coalesce(m.recipe, s.recipe) AS recipe, coalesce(m.loop, s.loop) AS loop, s.status, s.ends, s.n_pool, s.n_kept,
            m.rm_version, m.n_human, m.train_seconds, coalesce(m.promoted, false) AS promoted, m.why
     FROM (FROM reward_models WHERE loop IS NOT NULL AND member_of IS NULL) m
     FULL JOIN status_reports s ON s.evolution = m.evolution AND s.loop = m.loop
 )
-SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.status, l.n_pool, l.n_kept, l.rm_version,
+SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.status, l.ends, l.n_pool, l.n_kept, l.rm_version,
        t.value AS test_accuracy, t.ci_low AS test_ci_low, t.ci_high AS test_ci_high, t.n AS test_n,
        b.value AS longer_wins, b.ci_low AS longer_wins_ci_low, b.ci_high AS longer_wins_ci_high, l.n_human,
        c.value AS calibration_accuracy, c.ci_low AS calibration_ci_low, c.ci_high AS calibration_ci_high,

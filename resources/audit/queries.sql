@@ -1,8 +1,8 @@
 -- Named queries of `ser audit`, each of one evolution. $evolution is bound to every one of them, $pair to history.
 
 -- name: loops
--- Per loop: status, pool, kept, accuracy of its reward model and of "the longer wins", precision of its kept labels
-SELECT loop, status, n_pool, n_kept, round(test_accuracy, 3) AS test_accuracy,
+-- Per loop: status, whether it was the last, pool, kept, accuracy of its model and of "the longer wins", label precision
+SELECT loop, status, ends, n_pool, n_kept, round(test_accuracy, 3) AS test_accuracy,
        round(test_ci_low, 3) AS ci_low, round(test_ci_high, 3) AS ci_high, round(longer_wins, 3) AS longer_wins,
        round(calibration_accuracy, 3) AS calibration_accuracy, round(label_precision, 3) AS label_precision,
        label_measured_on, round(train_seconds, 1) AS train_seconds, promoted, rm_version

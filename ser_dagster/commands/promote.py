@@ -46,7 +46,7 @@ def _promote(parsed: argparse.Namespace) -> None:
         print(json.dumps({"evolution": work.identity, **promotion.summary}))
         return
     print(f"{work.identity}: {promotion.summary['why']}.")
-    print("To train the policy under it: ser run")
+    print(f"To train the policy under it, under the settings of the evolution: ser run --dataset {work.dataset}")
 
 
 def _decision(work: Any, parsed: argparse.Namespace) -> Any:
