@@ -60,8 +60,9 @@ FILTERED = pa.schema(
 SELECTED = LABELS.append(pa.field("target", pa.float64())).append(pa.field("weight", pa.float64()))
 """A pair of the pool that is trained on: with which target (the probability that response a is better) and weight."""
 
-ALIKE = pa.schema([("pair_id", pa.string()), ("confidence", pa.float64()), ("right", pa.bool_())])
-"""Calibration pairs, scored as the pool is by the same model: how sure the label is, and whether people agree."""
+ALIKE = pa.schema([("pair_id", pa.string()), ("margin", pa.float64())])
+"""Calibration pairs, scored as the pool is by the same model: the reward of the response that people prefer minus the
+other's. At which temperature that is a confidence, the labelling of the pool says."""
 
 HELDOUT = pa.schema(
     [

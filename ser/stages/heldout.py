@@ -71,10 +71,10 @@ def run(
     known = {"temperature": summary["temperature"], "members": [scale.model_dump() for scale in scales]}
     (out / "temperature.json").write_text(json.dumps(known))
     alike = scored["calibration"]
-    tables.write(out / "alike.parquet", tables.ALIKE, _alike(alike, labels, summary["temperature"]))
+    tables.write(out / "alike.parquet", tables.ALIKE, _alike(alike, labels))
     if len(scales) > 1:
         unseen = unseen_scores(by_member["calibration"], scales, groups)
-        tables.write(out / "alike_unseen.parquet", tables.ALIKE, _alike(unseen, labels, 1.0))
+        tables.write(out / "alike_unseen.parquet", tables.ALIKE, _alike(unseen, labels))
     return HeldoutSummary(**summary, members=scales)
 
 
@@ -117,13 +117,11 @@ def _scored(inputs: HeldoutInputs, out: Path, split: str) -> list[list[Scored]]:
     return [list(read_scores(PairStates(encoded), _slices(inputs, out, split, number))) for number in numbers]
 
 
-def _alike(scored: Iterable[Scored], labels: Mapping[str, str], temperature: float) -> Iterator[dict[str, Any]]:
-    from ser.method.calibration import confidence
+def _alike(scored: Iterable[Scored], labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     from ser.method.heldout import correct_margin
 
     for one in sorted(scored, key=lambda one: one.pair_id):
-        right = correct_margin(one, labels[one.pair_id]) > 0
-        yield {"pair_id": one.pair_id, "confidence": confidence(one.margin, temperature), "right": right}
+        yield {"pair_id": one.pair_id, "margin": correct_margin(one, labels[one.pair_id])}
 
 
 def _encoded(inputs: HeldoutInputs) -> dict[str, Path]:
