@@ -194,9 +194,16 @@ def _arguments(
         ddp_broadcast_buffers=False,
         use_cpu=device.type == "cpu",
     )
-    # A process trains on one device: with more in sight, the parent would put its `DataParallel` around the model.
-    args._n_gpu = min(args.n_gpu, 1)
+    use_one_device(args)
     return args
+
+
+def use_one_device(args: TrainingArguments) -> None:
+    """Let a process train on one device, whatever it sees.
+
+    With more in sight, `Trainer` would put its `DataParallel` around the model, and TRL's refuses to begin.
+    """
+    args._n_gpu = min(args.n_gpu, 1)
 
 
 def _switch_dropout_off(model: torch.nn.Module) -> None:

@@ -89,7 +89,7 @@ def run(
         folder = out / f"fold_{k}"
         if not is_trained(folder):
             others = [example for example in examples if fold[example.encoded.pair.pair_id] != k]
-            _train_fold(spec, inputs.backbone, others, folder, progress)
+            _train_fold(spec, inputs.backbone, others, folder, progress, execution.batch_tokens)
         own_fold = {pair_id for pair_id, f in fold.items() if f == k}
         scored = _score_fold(spec, inputs, folder / "rm", parts, own_fold, progress, execution)
         fold_margins = {one.pair_id: correct_margin(one, labels[one.pair_id]) for one in scored}
@@ -111,7 +111,12 @@ def run(
 
 
 def _train_fold(
-    spec: TrainJudgeSpec, backbone: Path, examples: Sequence[Any], folder: Path, progress: Progress
+    spec: TrainJudgeSpec,
+    backbone: Path,
+    examples: Sequence[Any],
+    folder: Path,
+    progress: Progress,
+    batch_tokens: int,
 ) -> None:
     from ser.models.reward_model import RewardModel
     from ser.training import train
@@ -125,6 +130,7 @@ def _train_fold(
         random_seed=spec.random_seed,
         out=folder,
         progress=progress,
+        batch_tokens=batch_tokens,
     )
 
 
