@@ -144,10 +144,10 @@ def _score_fold(
     execution: Execution,
 ) -> list[Scored]:
     """The rewards of the fold's own pairs; those that a killed process wrote are not computed again."""
-    from ser.models.reward_model import RewardModel
+    from ser.models.reward_model import load_to_score
     from ser.models.scoring import read_scores, score_slices
 
-    model = RewardModel.load(inputs.backbone, adapter, spec.arithmetic, merged=True)
+    model = load_to_score(inputs.backbone, adapter, spec.arithmetic)
     scored: list[Scored] = []
     for number, (part, path) in enumerate(zip(parts, inputs.encoded, strict=True)):
         slices = Slices(keep_as(adapter.parent, f"scores_{number}"), count_slices(path))
