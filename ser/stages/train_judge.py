@@ -77,9 +77,11 @@ def run(
     own = len(judged) >= MIN_PAIRS
     rows = judged if own else rows
     labels = {row["pair_id"]: row["preferred"] for row in rows}
-    fold = {row["pair_id"]: judge_fold(row["prompt"], row["group"]) for row in rows}
+    fold = {row["pair_id"]: judge_fold(row["unit"]) for row in rows}
     if len(set(fold.values())) < len(FOLDS):
-        raise SerError("all calibration and test pairs are of one group: no judge can be trained on others. Land more.")
+        raise SerError(
+            "all calibration and test pairs are tied to each other: no judge can be trained on others. Land more."
+        )
     trunk = trunk_layers(inputs.backbone, spec.training.lora)
     parts = encoded_parts(inputs.encoded, inputs.states, trunk, spec.arithmetic)
     examples = gather({pair_id: Label(hard_target(preferred)) for pair_id, preferred in labels.items()}, parts)

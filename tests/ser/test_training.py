@@ -41,6 +41,7 @@ def write_part(path: Path, n: int, seed: int) -> Path:
             "response_a": pair.response_a,
             "response_b": pair.response_b,
             "preferred": preferred,
+            "unit": pair.prompt,
         }
         for pair, preferred in labelled_pairs(n, seed)
     ]

@@ -26,7 +26,7 @@ def inputs(tiny_backbone: Path, tmp_path: Path) -> dict[str, Any]:
     for seed in range(2):
         random_model(tiny_backbone, seed=seed).save(tmp_path / "rm" / f"member_{seed}")
     write_encoded(encoded_pairs(tiny_backbone, 20), tmp_path)
-    rows = [{**pair.__dict__, "preferred": letter} for pair, letter in labelled_pairs(20)]
+    rows = [{**pair.__dict__, "preferred": letter, "unit": pair.prompt} for pair, letter in labelled_pairs(20)]
     tables.write(tmp_path / "pairs.parquet", tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
     tables.write(tmp_path / "none.parquet", tables.LABELS, [])
     scales = [scale.model_dump() for scale in SCALES]

@@ -27,7 +27,9 @@ def inputs(folder: Path, temperature: float) -> dict[str, Path]:
     names = [f"{k:03}" for k in range(200)]
     rows = [{"pair_id": name, "margin": m if ok else -m} for name, m, ok in zip(names, sure, right, strict=True)]
     tables.write(folder / "alike.parquet", tables.ALIKE, rows)
-    pairs = [{"pair_id": k, "prompt": k, "response_a": "x", "response_b": "y", "preferred": "a"} for k in names]
+    pairs = [
+        {"pair_id": k, "prompt": k, "response_a": "x", "response_b": "y", "preferred": "a", "unit": k} for k in names
+    ]
     tables.write(folder / "calibration.parquet", tables.LABELLED, pairs)
     seed = {"pair_id": "000", "split": "calibration", "preferred": "a", "reward_a": 1.0, "reward_b": 0.0}
     tables.write(folder / "seed.parquet", tables.HELDOUT, [seed])
