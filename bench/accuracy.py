@@ -27,7 +27,7 @@ from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import hard_target, unit_interval
 from ser.errors import SerError
-from ser.models.reward_model import RewardModel
+from ser.models.reward_model import RewardModel, load_to_score
 from ser.models.scoring import score
 from ser.models.states import PairStates, write_states
 from ser.progress import silent
@@ -106,8 +106,8 @@ def _trained(data: str, top: float, seed: int, dtype: str) -> list[object]:
             model, [Example(item, hard_target(labels[item.pair.pair_id])) for item in examples], settings,
             epochs=settings.seed_epochs, random_seed=seed, out=folder, progress=silent,
         )  # fmt: skip
-        merged = RewardModel.load(model_folder(), folder / "rm", Arithmetic(dtype=dtype), merged=True)
-        scored = sorted(score(merged, states["test"]), key=lambda one: one.pair_id)
+        model = load_to_score(model_folder(), folder / "rm", Arithmetic(dtype=dtype))
+        scored = sorted(score(model, states["test"]), key=lambda one: one.pair_id)
     correct = [one.margin * (1 if labels[one.pair_id] == "a" else -1) > 0 for one in scored]
     bits = "".join(str(int(one)) for one in correct)
     today = datetime.now(UTC).date().isoformat()

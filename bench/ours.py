@@ -8,7 +8,7 @@ from bench.workload import MAX_LENGTH, Workload, model_folder
 from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import encode_pair
 from ser.data.pairs import hard_target
-from ser.models.reward_model import RewardModel
+from ser.models.reward_model import RewardModel, load_to_score
 from ser.models.scoring import score
 from ser.models.states import PairStates, StatesCache, write_states
 from ser.progress import silent
@@ -23,13 +23,13 @@ def with_states(model: RewardModel, folder: Path, arithmetic: Arithmetic) -> Pai
 
 
 class Scoring:
-    """Scores the pairs of `work` with a merged reward model, through the cached trunk."""
+    """Scores the pairs of `work` with a saved reward model, through the cached trunk."""
 
     def __init__(self, work: Workload, dtype: str, folder: Path):
         self._work, self._folder, self._arithmetic = work, folder, Arithmetic(dtype=dtype)
         fresh = RewardModel.new(model_folder(), RewardTraining().lora, self._arithmetic, random_seed=0)
         fresh.save(folder / "rm")
-        self._model = RewardModel.load(model_folder(), folder / "rm", self._arithmetic, merged=True)
+        self._model = load_to_score(model_folder(), folder / "rm", self._arithmetic)
 
     def first(self) -> list[float]:
         """A loop's first pass: tokens, the states after the trunk written to disk, and the rewards."""

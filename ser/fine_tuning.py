@@ -11,13 +11,14 @@ from transformers import PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from ser.data.batches import TOKENS
 from ser.data.encoding import encode_prompt, encode_response, fits, truncate_prompt
 from ser.kept import keep_as
 from ser.models.backbone import load_model
 from ser.models.reward_model import lora_config
 from ser.progress import Progress
 from ser.specs import Arithmetic, Training
-from ser.training import CHECKPOINTS, StepProgress, last_checkpoint, save_every
+from ser.training import CHECKPOINTS, StepProgress, last_checkpoint, save_every, use_one_device
 
 
 def fine_tune(
@@ -31,6 +32,7 @@ def fine_tune(
     random_seed: int,
     out: Path,
     progress: Progress,
+    batch_tokens: int = TOKENS,
 ) -> list[float]:
     """Train on encoded responses (of `encode_example`), write the model folder `out/model`, and return the losses.
 
@@ -41,9 +43,36 @@ def fine_tune(
     model: Any = get_peft_model(base, lora_config(training.lora, base.config, task_type="CAUSAL_LM"))
     steps = steps_of(len(rows), training, epochs)
     checkpoints = keep_as(out, CHECKPOINTS)
+    at_once = rows_at_once(training.batch_size, max(len(row["input_ids"]) for row in rows), batch_tokens)
+    told = StepProgress(progress, steps, len(rows) * epochs)
+    trainer = SFTTrainer(
+        model,
+        args=_arguments(training, epochs, steps, random_seed, checkpoints, arithmetic, at_once),
+        train_dataset=Dataset.from_list(list(rows)),
+        processing_class=tokenizer,
+        callbacks=[told],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.processing_class = None  # a checkpoint needs no copy of the tokenizer
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    model.merge_and_unload().save_pretrained(out / "model")
+    tokenizer.save_pretrained(out / "model")
+    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _arguments(
+    training: Training,
+    epochs: int,
+    steps: int,
+    random_seed: int,
+    checkpoints: Path,
+    arithmetic: Arithmetic,
+    at_once: int,
+) -> SFTConfig:
     args = SFTConfig(
         output_dir=str(checkpoints),
-        per_device_train_batch_size=training.batch_size,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=training.batch_size // at_once,
         num_train_epochs=epochs,
         learning_rate=training.learning_rate,
         completion_only_loss=True,
@@ -60,16 +89,14 @@ def fine_tune(
         dataloader_pin_memory=False,
         use_cpu=arithmetic.device == "cpu",
     )
-    told = StepProgress(progress, steps, len(rows) * epochs)
-    trainer = SFTTrainer(
-        model, args=args, train_dataset=Dataset.from_list(list(rows)), processing_class=tokenizer, callbacks=[told]
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.processing_class = None  # a checkpoint needs no copy of the tokenizer
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
-    model.merge_and_unload().save_pretrained(out / "model")
-    tokenizer.save_pretrained(out / "model")
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    use_one_device(args)
+    return args
+
+
+def rows_at_once(batch_size: int, longest: int, batch_tokens: int) -> int:
+    """The most rows of `longest` tokens that fit into `batch_tokens` and share out a batch without a rest."""
+    fitting = [rows for rows in range(1, batch_size + 1) if batch_size % rows == 0 and rows * longest <= batch_tokens]
+    return max(fitting, default=1)
 
 
 def steps_of(examples: int, training: Training, epochs: int) -> int:

@@ -61,6 +61,7 @@ class PairTrainer(Trainer):
     ):
         self._examples: Any = examples
         self._centering, self._batch_tokens = centering, batch_tokens
+        self._mean_weight = sum(example.weight for example in examples) / len(examples)
         super().__init__(model=model, train_dataset=examples, data_collator=lambda items: {"examples": items}, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:
@@ -78,12 +79,12 @@ class PairTrainer(Trainer):
         """Add the gradients of the batch, and return its loss (with more processes, one whose mean over them is it).
 
         Memory holds the graph of a microbatch, whatever the batch. The gradients are those of the whole batch, because
-        each microbatch is divided by the weight of all, and DDP and FSDP take the mean over processes.
+        each microbatch is divided by the same W (`pairwise_loss`), and DDP and FSDP take the mean over processes.
         """
         model.train()
         examples: list[Example] = inputs["examples"]
         processes = self.accelerator.num_processes
-        scale = sum(example.weight for example in examples) / processes
+        scale = len(examples) * self._mean_weight / processes
         *others, last = microbatches(examples, processes, self.accelerator.process_index, self._batch_tokens)
         loss = torch.zeros((), device=self.accelerator.device)
         for microbatch in others:
@@ -194,9 +195,16 @@ def _arguments(
         ddp_broadcast_buffers=False,
         use_cpu=device.type == "cpu",
     )
-    # A process trains on one device: with more in sight, the parent would put its `DataParallel` around the model.
-    args._n_gpu = min(args.n_gpu, 1)
+    use_one_device(args)
     return args
+
+
+def use_one_device(args: TrainingArguments) -> None:
+    """Let a process train on one device, whatever it sees.
+
+    With more in sight, `Trainer` would put its `DataParallel` around the model, and TRL's refuses to begin.
+    """
+    args._n_gpu = min(args.n_gpu, 1)
 
 
 def _switch_dropout_off(model: torch.nn.Module) -> None:

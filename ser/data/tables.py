@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ser.data.database import open_database, pattern
-from ser.data.pairs import keyed_hash, longer_wins
+from ser.data.pairs import longer_wins
 from ser.data.sorting import in_order
 
 ROWS = 4096
@@ -25,9 +25,9 @@ PAIRS = pa.schema(
 )
 """All that a stage sees of a pair (`prompt` is the canonical JSON of the messages)."""
 
-LABELLED = PAIRS.append(pa.field("preferred", pa.string())).append(pa.field("group", pa.string()))
-"""A pair with a label that may be trained on or measured against (`a` or `b`), and what ties it to pairs that say the
-same in other words (null: only to those with its prompt)."""
+LABELLED = PAIRS.append(pa.field("preferred", pa.string())).append(pa.field("unit", pa.string()))
+"""A pair with a label that may be trained on or measured against (`a` or `b`), and what ties it to others: pairs of one
+unit got their role together (`ser.data.role_assignment`), and are right or wrong together."""
 
 LABELS = pa.schema([("pair_id", pa.string()), ("preferred", pa.string())])
 
@@ -60,8 +60,9 @@ FILTERED = pa.schema(
 SELECTED = LABELS.append(pa.field("target", pa.float64())).append(pa.field("weight", pa.float64()))
 """A pair of the pool that is trained on: with which target (the probability that response a is better) and weight."""
 
-ALIKE = pa.schema([("pair_id", pa.string()), ("confidence", pa.float64()), ("right", pa.bool_())])
-"""Calibration pairs, scored as the pool is by the same model: how sure the label is, and whether people agree."""
+ALIKE = pa.schema([("pair_id", pa.string()), ("margin", pa.float64())])
+"""Calibration pairs, scored as the pool is by the same model: the reward of the response that people prefer minus the
+other's. At which temperature that is a confidence, the labelling of the pool says."""
 
 HELDOUT = pa.schema(
     [
@@ -125,13 +126,8 @@ def labels(*paths: Path) -> dict[str, str]:
 
 
 def groups(*paths: Path) -> dict[str, str]:
-    """What ties each pair of labelled tables to others, as a hash: its group, or else its prompt."""
-    columns = ["pair_id", "prompt", "group"]
-    return {
-        row["pair_id"]: keyed_hash("group", row["group"] or row["prompt"])
-        for path in paths
-        for row in read(path, columns=columns)
-    }
+    """What ties each pair of labelled tables to others: its unit."""
+    return {row["pair_id"]: row["unit"] for path in paths for row in read(path, columns=["pair_id", "unit"])}
 
 
 def longer_is_preferred(*paths: Path) -> dict[str, float]:

@@ -14,9 +14,9 @@ def choose(prompts: Sequence[Prompt], most: int, random_seed: int) -> list[Promp
     return sorted(prompts, key=lambda one: keyed_hash("judged-prompt", str(random_seed), one.text))[:most]
 
 
-def judge_fold(prompt: str, group: str | None) -> Literal[0, 1]:
-    """The fold of a canonical prompt, which is that of its group: the judge of that fold trained on neither."""
-    return 0 if unit_interval("judge-fold", group or prompt) < 0.5 else 1
+def judge_fold(unit: str) -> Literal[0, 1]:
+    """The fold of a unit, and so of all its prompts: the judge of that fold was trained on none of its pairs."""
+    return 0 if unit_interval("judge-fold", unit) < 0.5 else 1
 
 
 def outcome(base: str, policy: str, judge_base: float, judge_policy: float, tie_band: float) -> Outcome:

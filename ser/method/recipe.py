@@ -52,6 +52,10 @@ class Method(Spec):
             raise ValueError(
                 f"label_with = unseen needs at least 2 teachers, not {self.teachers}: each labels what the others learn"
             )
+        if self.label_with == "unseen" and self.temperature == "seed":
+            raise ValueError(
+                "temperature = seed contradicts label_with = unseen: each teacher's labels have its own temperature"
+            )
         if self.min_precision is not None and self.select != "calibrated":
             raise ValueError(f"min_precision is the promise of select = calibrated: leave it out with {self.select}")
         if isinstance(self.min_precision, float | int) and not 0.5 < self.min_precision < 1:

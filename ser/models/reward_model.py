@@ -72,7 +72,7 @@ class RewardModel(nn.Module):
     def load(
         cls, backbone: Path, adapter: Path, arithmetic: Arithmetic, *, trainable: bool = False, merged: bool = False
     ) -> "RewardModel":
-        """A saved reward model. `merged` folds the adapter into the weights: faster, for scoring only."""
+        """A saved reward model. `merged` folds the adapter into the weights, in whatever type they are."""
         model: Any = load_model(backbone, "reward", arithmetic)
         model.score.float()  # before PEFT copies it and loads what was saved into the copy
         refuse_pickles(adapter)
@@ -135,6 +135,22 @@ class RewardModel(nn.Module):
     def score(self, pairs: Iterable[EncodedPair]) -> torch.Tensor:
         """Rewards [N, 2] of a few pairs in one batch."""
         return self(pack(list(pairs)).to(self.device))
+
+
+def load_to_score(backbone: Path, adapter: Path, arithmetic: Arithmetic) -> RewardModel:
+    """A saved reward model to score with: merged, which is faster, where that loses nothing.
+
+    A bfloat16 weight has 8 bits: of an update below half of its spacing nothing would be left.
+    """
+    return RewardModel.load(backbone, adapter, arithmetic, merged=arithmetic.dtype == "float32")
+
+
+def fold_in(peft: Any) -> Any:
+    """The model under an adapter, with the adapter folded into its weights where that loses nothing."""
+    if peft.dtype == torch.float32:
+        return peft.merge_and_unload()
+    compute_in_backbone_type(peft)
+    return peft.get_base_model()
 
 
 def trunk_layers(backbone: Path, lora: Lora) -> int:

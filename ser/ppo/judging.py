@@ -16,7 +16,7 @@ from ser.kept import keep_as
 from ser.method.ensemble import combine
 from ser.models.backbone import load_model
 from ser.models.generation import batches, generate
-from ser.models.reward_model import RewardModel, members_of, refuse_pickles
+from ser.models.reward_model import fold_in, load_to_score, members_of, refuse_pickles
 from ser.progress import Progress
 from ser.slices import Slices
 from ser.specs import Arithmetic, Scale
@@ -32,7 +32,7 @@ def greedy_responses(
     out: Path,
     progress: Progress,
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Greedy responses of the backbone, then of the policy with its adapter folded in; kept in `out` as they come."""
+    """Greedy responses of the backbone, then of the policy over the same backbone; kept in `out` as they come."""
 
     def tell(before: int, done: int, note: str) -> None:
         progress(before + done, 2 * len(prompts), "responses", note)
@@ -42,10 +42,12 @@ def greedy_responses(
     of_base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), keep_as(out, "base"))
     refuse_pickles(policy)
     try:
-        merged = PeftModel.from_pretrained(model, policy).merge_and_unload()
+        peft = PeftModel.from_pretrained(model, policy)
     except (OSError, ValueError, RuntimeError) as error:
         raise SerError(f"the policy in {policy} cannot be loaded: {error}.") from error
-    of_policy = _greedy(merged, prompts, *sizes, partial(tell, len(prompts), note="policy"), keep_as(out, "policy"))
+    of_policy = _greedy(
+        fold_in(peft), prompts, *sizes, partial(tell, len(prompts), note="policy"), keep_as(out, "policy")
+    )
     return of_base, of_policy
 
 
@@ -84,10 +86,18 @@ def rewards(
     """The rewards that a saved reward model, or an ensemble with its scales, gives to the responses of each pair."""
     if not pairs:
         return []
-    rewards = np.empty((len(members := members_of(reward_model)), len(pairs), 2))
-    for member, adapter in zip(rewards, members, strict=True):
-        model = RewardModel.load(backbone, adapter, arithmetic, merged=True)
-        for batch in plan([(len(pair), pair.pair_id) for pair in pairs], batch_tokens):
-            member[batch] = model.score(pairs[row] for row in batch).cpu().numpy()
-    combined: list[list[float]] = combine(list(rewards), scales).rewards.tolist()
+    members = [
+        _member_rewards(backbone, adapter, arithmetic, pairs, batch_tokens) for adapter in members_of(reward_model)
+    ]
+    combined: list[list[float]] = combine(members, scales).rewards.tolist()
     return combined
+
+
+def _member_rewards(
+    backbone: Path, adapter: Path, arithmetic: Arithmetic, pairs: Sequence[EncodedPair], batch_tokens: int
+) -> np.ndarray:
+    """[N, 2] of one member, which is in memory no longer than that takes."""
+    model, rewards = load_to_score(backbone, adapter, arithmetic), np.empty((len(pairs), 2))
+    for batch in plan([(len(pair), pair.pair_id) for pair in pairs], batch_tokens):
+        rewards[batch] = model.score(pairs[row] for row in batch).cpu().numpy()
+    return rewards

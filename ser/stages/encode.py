@@ -1,7 +1,6 @@
 """Stage: the tokens of every role's pairs, and the tables of those that fit."""
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pyarrow as pa
 
 from ser.data import tables
 from ser.data.database import open_database, pattern
-from ser.data.encoded import write_encoded
+from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import EncodedPair, TooLongError, encode_pair
 from ser.data.pairs import Pair
 from ser.data.roles import MIN_PAIRS
@@ -62,7 +61,6 @@ class EncodeSummary(Summary):
 TABLES = {"seed": tables.LABELLED, "calibration": tables.LABELLED, "test": tables.LABELLED, "pool": tables.PAIRS}
 LEFT_OUT = pa.schema([("pair_id", pa.string())])
 _TOLD_EVERY = 1000
-_COUNTED = ("_left_out", "_prompts_cut", "_tokens_cut")
 
 _PURPOSE = {"seed": "train the seed RM", "calibration": "calibrate", "test": "report an accuracy"}
 _REMEDY = {
@@ -91,31 +89,40 @@ def run(
     check_window(inputs.backbone, spec.encoding.max_length)
     tokenizer = load_tokenizer(inputs.backbone)
     total, done = sum(tables.count(path) for path in pairs.values()), 0
-    counts: Counter[str] = Counter({f"{role}{about}": 0 for role in TABLES for about in ("", *_COUNTED)})
 
     def encoded(role: str) -> Iterator[EncodedPair]:
-        nonlocal done
-        for row in tables.read(pairs[role], columns=tables.PAIRS.names):
-            if done % _TOLD_EVERY == 0:
-                progress(done, total, "pairs")
-            done += 1
+        for number, row in enumerate(tables.read(pairs[role], columns=tables.PAIRS.names), start=done):
+            if number % _TOLD_EVERY == 0:
+                progress(number, total, "pairs")
             try:
-                pair = encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
+                yield encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
             except TooLongError:
-                counts.update({"left_out": 1, f"{role}_left_out": 1})
                 continue
-            counts.update({role: 1, f"{role}_prompts_cut": int(pair.cut > 0), f"{role}_tokens_cut": pair.cut})
-            yield pair
 
+    counts: dict[str, int] = {}
     for role, schema in TABLES.items():
         (out / role).mkdir(exist_ok=True)
         write_encoded(encoded(role), out / role)
         rows = _selected("SEMI", pairs[role], out / role, schema)
         tables.write(out / f"{role}.parquet", schema, rows)
+        counts |= _count(role, pairs[role], out / role)
+        done += tables.count(pairs[role])
     left_out = (row for role in TABLES for row in _selected("ANTI", pairs[role], out / role, LEFT_OUT))
-    tables.write(out / "left_out.parquet", LEFT_OUT, left_out)
+    counts["left_out"] = tables.write(out / "left_out.parquet", LEFT_OUT, left_out)
     _check(counts, spec)
-    return EncodeSummary(**{"left_out": 0, **counts})
+    return EncodeSummary(**counts)
+
+
+def _count(role: str, pairs: Path, folder: Path) -> dict[str, int]:
+    """What the summary says of a role, from what was written: a process before this one may have encoded it."""
+    query = "SELECT count(*), count(*) FILTER (cut > 0), coalesce(sum(cut), 0) FROM encoded"
+    ((whole, prompts_cut, tokens_cut),) = tables.ask(query, encoded=folder / ENCODED_NAME)
+    return {
+        role: whole,
+        f"{role}_left_out": tables.count(pairs) - whole,
+        f"{role}_prompts_cut": prompts_cut,
+        f"{role}_tokens_cut": int(tokens_cut),
+    }
 
 
 def _selected(join: str, pairs: Path, folder: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
@@ -123,7 +130,7 @@ def _selected(join: str, pairs: Path, folder: Path, schema: pa.Schema) -> Iterat
     columns = ", ".join(f'"{name}"' for name in schema.names)
     with tempfile.TemporaryDirectory() as spill, open_database(Path(spill)) as con:
         con.read_parquet(pattern(pairs)).create_view("pair")
-        con.read_parquet(pattern(folder / "encoded.parquet")).create_view("encoded")
+        con.read_parquet(pattern(folder / ENCODED_NAME)).create_view("encoded")
         rows = con.sql(f"SELECT {columns} FROM pair {join} JOIN encoded USING (pair_id)").to_arrow_reader(1024)
         yield from in_order(rows, ["pair_id"], Path(spill))
 

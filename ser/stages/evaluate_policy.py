@@ -154,8 +154,8 @@ def _judge(
     from ser.method.calibration import sigmoid
     from ser.ppo.judging import rewards
 
-    rows = tables.read(inputs.test, columns=["prompt", "group"])
-    folds = {row["prompt"]: judge_fold(row["prompt"], row["group"]) for row in rows}
+    rows = tables.read(inputs.test, columns=["prompt", "unit"])
+    folds = {row["prompt"]: judge_fold(row["unit"]) for row in rows}
     scores: list[list[float]] = [[] for _ in pairs]
     for fold, offset in enumerate(offsets):
         mine = [row for row, one in enumerate(prompts) if folds[one.text] == fold]
@@ -199,7 +199,7 @@ def _verdict(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str]) -> di
     """Counts of the outcomes, and the win rate (wins + ties / 2) / n with its 95 % interval.
 
     A tie counts as half a win. The interval is that of n yes-or-no answers, so with ties it is a little too wide;
-    prompts of one group are not independent answers.
+    prompts of one unit are not independent answers.
     """
     counts = {name: sum(row["outcome"] == name for row in rows) for name in WORTH}
     win_rate = share([WORTH[row["outcome"]] for row in rows], [groups[row["pair_id"]] for row in rows])

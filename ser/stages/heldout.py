@@ -71,10 +71,10 @@ def run(
     known = {"temperature": summary["temperature"], "members": [scale.model_dump() for scale in scales]}
     (out / "temperature.json").write_text(json.dumps(known))
     alike = scored["calibration"]
-    tables.write(out / "alike.parquet", tables.ALIKE, _alike(alike, labels, summary["temperature"]))
+    tables.write(out / "alike.parquet", tables.ALIKE, _alike(alike, labels))
     if len(scales) > 1:
         unseen = unseen_scores(by_member["calibration"], scales, groups)
-        tables.write(out / "alike_unseen.parquet", tables.ALIKE, _alike(unseen, labels, 1.0))
+        tables.write(out / "alike_unseen.parquet", tables.ALIKE, _alike(unseen, labels))
     return HeldoutSummary(**summary, members=scales)
 
 
@@ -88,23 +88,31 @@ def fill(
     world: int = 1,
 ) -> None:
     """Score the slices of process `rank` of `world` with each member, as far as they are missing."""
-    from ser.models.reward_model import RewardModel, members_of
-    from ser.models.scoring import score_slices
-    from ser.models.states import PairStates, StatesCache
+    from ser.models.reward_model import members_of
 
-    members, encoded = members_of(inputs.reward_model), _encoded(inputs)
-    caches = {"calibration": inputs.calibration_states, "test": inputs.test_states}
-    before, total = 0, len(members) * sum(map(tables.count, encoded.values()))
-    how: dict[str, Any] = {"total": total, "batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+    members, pairs = members_of(inputs.reward_model), sum(map(tables.count, _encoded(inputs).values()))
+    how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+    how |= {"total": pairs * len(members), "progress": progress}
     for number, member in enumerate(members):
         slices = {split: _slices(inputs, out, split, number) for split in SPLITS}
         if any(one.missing(rank, world) for one in slices.values()):
-            model = RewardModel.load(inputs.backbone, member, spec.arithmetic, merged=True)
-            for split in SPLITS:
-                cache = StatesCache.open(caches[split], encoded[split], model.trunk, spec.arithmetic)
-                pairs = PairStates(encoded[split], cache)
-                score_slices(model, pairs, slices[split], progress, before=before, **how)
-                before += tables.count(encoded[split])
+            _score_member(spec, inputs, member, slices, before=pairs * number, **how)
+
+
+def _score_member(
+    spec: HeldoutSpec, inputs: HeldoutInputs, member: Path, slices: Mapping[str, Slices], *, before: int, **how: Any
+) -> None:
+    """Score both splits with one member, which is in memory no longer than that takes."""
+    from ser.models.reward_model import load_to_score
+    from ser.models.scoring import score_slices
+    from ser.models.states import PairStates, StatesCache
+
+    encoded, caches = _encoded(inputs), {"calibration": inputs.calibration_states, "test": inputs.test_states}
+    model = load_to_score(inputs.backbone, member, spec.arithmetic)
+    for split in SPLITS:
+        cache = StatesCache.open(caches[split], encoded[split], model.trunk, spec.arithmetic)
+        score_slices(model, PairStates(encoded[split], cache), slices=slices[split], before=before, **how)
+        before += tables.count(encoded[split])
 
 
 def _scored(inputs: HeldoutInputs, out: Path, split: str) -> list[list[Scored]]:
@@ -117,13 +125,11 @@ def _scored(inputs: HeldoutInputs, out: Path, split: str) -> list[list[Scored]]:
     return [list(read_scores(PairStates(encoded), _slices(inputs, out, split, number))) for number in numbers]
 
 
-def _alike(scored: Iterable[Scored], labels: Mapping[str, str], temperature: float) -> Iterator[dict[str, Any]]:
-    from ser.method.calibration import confidence
+def _alike(scored: Iterable[Scored], labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     from ser.method.heldout import correct_margin
 
     for one in sorted(scored, key=lambda one: one.pair_id):
-        right = correct_margin(one, labels[one.pair_id]) > 0
-        yield {"pair_id": one.pair_id, "confidence": confidence(one.margin, temperature), "right": right}
+        yield {"pair_id": one.pair_id, "margin": correct_margin(one, labels[one.pair_id])}
 
 
 def _encoded(inputs: HeldoutInputs) -> dict[str, Path]:

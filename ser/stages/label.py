@@ -76,21 +76,27 @@ def fill(
     world: int = 1,
 ) -> None:
     """Score the slices of process `rank` of `world` with each member, as far as they are missing."""
-    from ser.models.reward_model import RewardModel, members_of
-    from ser.models.scoring import score_slices
-    from ser.models.states import PairStates, StatesCache
+    from ser.models.reward_model import members_of
 
     in_pool, total = _pool(inputs)
     members = members_of(inputs.reward_model)
+    how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+    how |= {"total": total * len(members), "progress": progress, "wanted": in_pool}
     for number, member in enumerate(members):
         slices = _slices(inputs, out, number)
-        if not slices.missing(rank, world):
-            continue
-        model = RewardModel.load(inputs.backbone, member, spec.arithmetic, merged=True)
-        cache = StatesCache.open(inputs.states, inputs.encoded, model.trunk, spec.arithmetic)
-        how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-        how |= {"total": total * len(members), "before": total * number}
-        score_slices(model, PairStates(inputs.encoded, cache), slices, progress, in_pool, **how)
+        if slices.missing(rank, world):
+            _score_member(spec, inputs, member, slices, before=total * number, **how)
+
+
+def _score_member(spec: LabelSpec, inputs: LabelInputs, member: Path, slices: Slices, **how: Any) -> None:
+    """Score the pool with one member, which is in memory no longer than that takes."""
+    from ser.models.reward_model import load_to_score
+    from ser.models.scoring import score_slices
+    from ser.models.states import PairStates, StatesCache
+
+    model = load_to_score(inputs.backbone, member, spec.arithmetic)
+    cache = StatesCache.open(inputs.states, inputs.encoded, model.trunk, spec.arithmetic)
+    score_slices(model, PairStates(inputs.encoded, cache), slices, **how)
 
 
 def write_labels(combined: Iterable[dict[str, Any]], out: Path, temperature: float) -> LabelSummary:

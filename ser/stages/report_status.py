@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ser.data import tables
+from ser.method.calibration import confidence
 from ser.method.precision import Cut, calibrated_cut, promised_precision
 from ser.method.selection import PairRule, count_statuses, learning_status
 from ser.progress import Progress
@@ -64,7 +65,7 @@ def run(
     n_status_1, n_status_2 = count_statuses(((row["p_a"], row["p_b"]) for row in rows), spec.thresholds)
     status = learning_status(n_status_1, n_status_2, spec.n_min)
     labelled = json.loads(inputs.summary.read_text())
-    cut = _cut(spec, inputs) if spec.select == "calibrated" else None
+    cut = _cut(spec, inputs, labelled["temperature"]) if spec.select == "calibrated" else None
     rule = PairRule.of_loop(spec.select, status, spec.thresholds, cut.confidence if cut else None)
     report = ReportStatusSummary(
         loop=spec.loop,
@@ -91,19 +92,22 @@ def _why(select: Select, status: str, n_pool: int) -> str:
     return f"status {status}" if select == "status" else "every pair is kept"
 
 
-def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs) -> Cut:
-    """The cut of confidence that keeps the promise."""
+def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float) -> Cut:
+    """The cut of confidence that keeps the promise; the calibration pairs are as sure as at the pool's `temperature`.
+
+    The model that labelled has a temperature of its own, which under `temperature = seed` is another one.
+    """
     if inputs.calibration is None or inputs.alike is None or inputs.seed is None or spec.min_precision is None:
         raise ValueError("select = calibrated reads calibration pairs and a promise")
-    scored = list(tables.read(inputs.alike))
+    scored = {row["pair_id"]: row["margin"] for row in tables.read(inputs.alike)}
     tied = tables.groups(inputs.calibration)
     seed = tables.margins(inputs.seed, "calibration").values()
     promised = promised_precision(spec.min_precision, float(np.mean([margin > 0 for margin in seed])))
     pool = np.fromiter((row["confidence"] for row in tables.read(inputs.self_labels, ["confidence"])), dtype=float)
     return calibrated_cut(
-        np.array([row["confidence"] for row in scored]),
-        np.array([row["right"] for row in scored]),
-        [tied[row["pair_id"]] for row in scored],
+        np.array([confidence(margin, temperature) for margin in scored.values()]),
+        np.array([margin > 0 for margin in scored.values()]),
+        [tied[pair_id] for pair_id in scored],
         pool,
         promised,
         spec.n_min,

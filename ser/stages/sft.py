@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ser.data import tables
+from ser.errors import SerError
 from ser.progress import Progress
 from ser.specs import HERE, Encoding, Execution, ModelSpec, Training
 from ser.stages.job import Inputs, Summary
@@ -43,7 +44,13 @@ def run(spec: SftSpec, inputs: SftInputs, out: Path, progress: Progress, executi
 
     tokenizer = load_tokenizer(inputs.backbone)
     encoded = [encode_example(tokenizer, row, spec.encoding.max_length) for row in tables.read(inputs.seed)]
-    rows, cut = zip(*(one for one in encoded if one is not None), strict=True)
+    fitting = [one for one in encoded if one is not None]
+    if not fitting:
+        raise SerError(
+            f"none of {len(encoded)} preferred seed responses fits into encoding.max_length "
+            f"{spec.encoding.max_length}: there is nothing to fine-tune on. Set it higher, or leave out sft."
+        )
+    rows, cut = zip(*fitting, strict=True)
     losses = fine_tune(
         inputs.backbone,
         tokenizer,
@@ -54,6 +61,7 @@ def run(spec: SftSpec, inputs: SftInputs, out: Path, progress: Progress, executi
         random_seed=spec.random_seed,
         out=out,
         progress=progress,
+        batch_tokens=execution.batch_tokens,
     )
     return SftSummary(
         n_human=len(rows),

@@ -96,11 +96,11 @@ def assign(roles: Roles, inputs: SplitInputs, assigned: Path) -> Assignment:
 
 
 def _pairs_of(role: str, pairs: Path, assigned: Path) -> Iterator[dict[str, Any]]:
-    """The pairs of a role with the label that counts; both tables are sorted by pair_id."""
-    rows = tables.read(pairs, columns=[*tables.PAIRS.names, "group"])
+    """The pairs of a role with the label that counts and their unit; both tables are sorted by pair_id."""
+    rows = tables.read(pairs, columns=tables.PAIRS.names)
     for row, decided in zip(rows, tables.read(assigned), strict=True):
         if decided["role"] == role:
-            yield row | {"preferred": decided["preferred"]}
+            yield row | {"preferred": decided["preferred"], "unit": decided["unit"]}
 
 
 def _judge_labels(labels: Path, assigned: Path) -> Iterator[dict[str, Any]]:

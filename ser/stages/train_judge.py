@@ -77,9 +77,11 @@ def run(
     own = len(judged) >= MIN_PAIRS
     rows = judged if own else rows
     labels = {row["pair_id"]: row["preferred"] for row in rows}
-    fold = {row["pair_id"]: judge_fold(row["prompt"], row["group"]) for row in rows}
+    fold = {row["pair_id"]: judge_fold(row["unit"]) for row in rows}
     if len(set(fold.values())) < len(FOLDS):
-        raise SerError("all calibration and test pairs are of one group: no judge can be trained on others. Land more.")
+        raise SerError(
+            "all calibration and test pairs are tied to each other: no judge can be trained on others. Land more."
+        )
     trunk = trunk_layers(inputs.backbone, spec.training.lora)
     parts = encoded_parts(inputs.encoded, inputs.states, trunk, spec.arithmetic)
     examples = gather({pair_id: Label(hard_target(preferred)) for pair_id, preferred in labels.items()}, parts)
@@ -89,7 +91,7 @@ def run(
         folder = out / f"fold_{k}"
         if not is_trained(folder):
             others = [example for example in examples if fold[example.encoded.pair.pair_id] != k]
-            _train_fold(spec, inputs.backbone, others, folder, progress)
+            _train_fold(spec, inputs.backbone, others, folder, progress, execution.batch_tokens)
         own_fold = {pair_id for pair_id, f in fold.items() if f == k}
         scored = _score_fold(spec, inputs, folder / "rm", parts, own_fold, progress, execution)
         fold_margins = {one.pair_id: correct_margin(one, labels[one.pair_id]) for one in scored}
@@ -111,7 +113,12 @@ def run(
 
 
 def _train_fold(
-    spec: TrainJudgeSpec, backbone: Path, examples: Sequence[Any], folder: Path, progress: Progress
+    spec: TrainJudgeSpec,
+    backbone: Path,
+    examples: Sequence[Any],
+    folder: Path,
+    progress: Progress,
+    batch_tokens: int,
 ) -> None:
     from ser.models.reward_model import RewardModel
     from ser.training import train
@@ -125,6 +132,7 @@ def _train_fold(
         random_seed=spec.random_seed,
         out=folder,
         progress=progress,
+        batch_tokens=batch_tokens,
     )
 
 
@@ -138,10 +146,10 @@ def _score_fold(
     execution: Execution,
 ) -> list[Scored]:
     """The rewards of the fold's own pairs; those that a killed process wrote are not computed again."""
-    from ser.models.reward_model import RewardModel
+    from ser.models.reward_model import load_to_score
     from ser.models.scoring import read_scores, score_slices
 
-    model = RewardModel.load(inputs.backbone, adapter, spec.arithmetic, merged=True)
+    model = load_to_score(inputs.backbone, adapter, spec.arithmetic)
     scored: list[Scored] = []
     for number, (part, path) in enumerate(zip(parts, inputs.encoded, strict=True)):
         slices = Slices(keep_as(adapter.parent, f"scores_{number}"), count_slices(path))

@@ -34,6 +34,7 @@ def test_calibrated_promises_something_and_nothing_else_does() -> None:
     [
         ({"pool": "whole"}, "pool = whole needs label_with = unseen"),
         ({"label_with": "unseen"}, "label_with = unseen needs at least 2 teachers, not 1"),
+        (ROBUST.model_dump() | {"temperature": "seed"}, "temperature = seed contradicts label_with = unseen"),
         ({"min_precision": 0.8}, "min_precision is the promise of select = calibrated"),
         ({"select": "calibrated", "min_precision": 0.5}, "must lie between 0.5 and 1"),
         ({"select": "calibrated", "min_precision": 1}, "must lie between 0.5 and 1"),

@@ -7,6 +7,7 @@ import pickle
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def write_part(path: Path, n: int, seed: int) -> Path:
             "response_a": pair.response_a,
             "response_b": pair.response_b,
             "preferred": preferred,
+            "unit": pair.prompt,
         }
         for pair, preferred in labelled_pairs(n, seed)
     ]
@@ -182,6 +184,21 @@ def test_a_step_in_parts_has_the_gradients_of_the_whole_batch(parts: dict[str, A
     assert torch.allclose(whole, in_parts, atol=1e-6) and whole > 0
     assert len(gradients) > 4 and any(gradient.abs().max() > 1e-3 for gradient in gradients)
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(expected, gradients, strict=True))
+
+
+def test_a_pair_counts_alike_in_every_batch(parts: dict[str, Any], tmp_path: Path) -> None:
+    """So a share of the weights is that share of an epoch's loss, however the heavy pairs fall together."""
+    heavy, light = [replace(one, weight=weight) for one, weight in zip(batch_of(parts)[:2], (4.0, 1.0), strict=True)]
+    model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
+    args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none")
+    trainer = PairTrainer(model, [heavy, light, light], centering=0.01, args=args)
+
+    def loss(*batch: Example) -> float:
+        return trainer.training_step(model, {"examples": list(batch)}).item()
+
+    # The mean weight is 2: alone, the heavy pair has twice its plain loss, and the light one half of it.
+    assert loss(heavy) == pytest.approx(2 * loss(replace(heavy, weight=2.0)))
+    assert loss(heavy) + 2 * loss(light) == pytest.approx(2 * loss(heavy, light) + loss(light))
 
 
 def test_every_process_takes_its_share_and_all_take_equally_many_parts(parts: dict[str, Any]) -> None:

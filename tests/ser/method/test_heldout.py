@@ -27,26 +27,9 @@ def test_tied_pairs_widen_the_intervals_of_every_accuracy() -> None:
     assert {"ece_in_sample", "log_loss_in_sample"} <= tied["calibration"].keys()
 
 
-def test_a_group_ties_pairs_of_other_prompts_and_a_prompt_its_own(tmp_path: Path) -> None:
-    rows = [
-        {"pair_id": name, "prompt": prompt, "response_a": "x", "response_b": "y", "preferred": "a", "group": group}
-        for name, prompt, group in [
-            ("1", "p", None),
-            ("2", "p", None),
-            ("3", "q", None),
-            ("4", "r", "g"),
-            ("5", "s", "g"),
-        ]
-    ]
-    tables.write(tmp_path / "part.parquet", tables.LABELLED, rows)
-    found = tables.groups(tmp_path / "part.parquet")
-    assert found["1"] == found["2"] and found["4"] == found["5"]
-    assert len(set(found.values())) == 3
-
-
 def test_the_longer_response_is_the_preferred_one_or_not_or_neither_is_longer(tmp_path: Path) -> None:
     rows = [
-        {"pair_id": name, "prompt": "p", "response_a": a, "response_b": b, "preferred": preferred, "group": None}
+        {"pair_id": name, "prompt": "p", "response_a": a, "response_b": b, "preferred": preferred, "unit": "p"}
         for name, a, b, preferred in [
             ("longer", "xxx", "yy", "a"),
             ("shorter", "xxx", "yy", "b"),

@@ -60,7 +60,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
         torch.nn.init.normal_(parameter, std=0.3)
     policy.save(folder)
     texts = [canonical_prompt(f"please help with step {n // 2}") for n in range(24)]
-    rows = [{"pair_id": pair_id(t, "x", str(n)), "prompt": t, "preferred": "a"} for n, t in enumerate(texts)]
+    rows = [{"pair_id": pair_id(t, "x", str(n)), "prompt": t, "preferred": "a", "unit": t} for n, t in enumerate(texts)]
     empty = {"response_a": "x", "response_b": "y"}
     tables.write(folder / "test.parquet", tables.LABELLED, [row | empty for row in rows])
     return {
@@ -88,7 +88,7 @@ def test_the_summary_counts_what_the_table_says(judged: tuple[dict, list[dict]])
     assert summary["judge"] == {"accuracy": ACCURACY, "longer_wins": COIN, "cross_fitted": True}
     mean = sum(row["policy_reward"] for row in rows) / 9
     assert summary["mean_policy_reward"] == pytest.approx(mean, abs=1e-6)
-    assert {judge_fold(row["prompt"], None) for row in rows} == {0, 1}
+    assert {judge_fold(row["prompt"]) for row in rows} == {0, 1}
 
 
 def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict]], inputs: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict
         if response[-1] != tokenizer.eos_token_id:
             response.append(tokenizer.eos_token_id)
         pair = EncodedPair("x", prompt, response, response)
-        fold = judge_fold(row["prompt"], None)
+        fold = judge_fold(row["prompt"])
         assert row["base_reward"] == pytest.approx(rm.score([pair])[0, 0].item(), abs=1e-4)
         centred = judges[fold].score([pair])[0, 0].item() - OFFSETS[fold]
         assert row["judge_base"] == pytest.approx(1 / (1 + math.exp(-centred)), abs=1e-4)

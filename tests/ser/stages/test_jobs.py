@@ -77,7 +77,7 @@ def test_exit_codes(tmp_path: Path) -> None:
         "backbone": "x", "pairs": [], "encoded": [], "judge_labels": str(tmp_path / "labels.parquet"),
     })  # fmt: skip
     done = run(refused)
-    assert done.returncode == 1 and done.stderr.startswith("all calibration and test pairs are of one group")
+    assert done.returncode == 1 and done.stderr.startswith("all calibration and test pairs are tied to each other")
     assert not (tmp_path / "out" / "summary.json").exists()
 
 

@@ -48,7 +48,9 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Map
             write_encoded(encoded_pairs(tiny_backbone, 60, seed=seed), part)
             write_states(model, part / ENCODED_NAME, part, Arithmetic())
             assert count_slices(part / ENCODED_NAME) > 4
-            rows = [{**pair.__dict__, "preferred": letter} for pair, letter in labelled_pairs(60, seed)]
+            rows = [
+                {**pair.__dict__, "preferred": letter, "unit": pair.prompt} for pair, letter in labelled_pairs(60, seed)
+            ]
             tables.write(folder / f"{name}.parquet", tables.LABELLED, rows)
             result |= {f"{name}_encoded": part / ENCODED_NAME, f"{name}_states": part, name: folder / f"{name}.parquet"}
     tables.write(folder / "none.parquet", tables.LABELS, [])

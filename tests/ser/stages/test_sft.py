@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import TrainingArguments
 
 from ser.data import tables
+from ser.errors import SerError
+from ser.fine_tuning import rows_at_once
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Encoding, Lora, Training
 from ser.stages.sft import SftSpec
@@ -50,6 +53,41 @@ def test_it_learns_and_writes_a_plain_model(whole: tuple[dict[str, Any], dict[st
     assert summary["last_loss"] < summary["first_loss"]
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= files.keys()
     assert "adapter_config.json" not in files
+
+
+def test_a_process_that_sees_several_gpus_trains_on_one_device(
+    inputs: dict[str, Any],
+    whole: tuple[dict[str, Any], dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = TrainingArguments.__post_init__
+
+    def see_two(args: TrainingArguments) -> None:
+        original(args)
+        args._n_gpu = 2
+
+    monkeypatch.setattr(TrainingArguments, "__post_init__", see_two)
+    assert made(inputs, tmp_path) == whole
+
+
+def test_a_small_batch_in_memory_makes_the_same_steps(
+    inputs: dict[str, Any], whole: tuple[dict[str, Any], dict[str, str]], tmp_path: Path
+) -> None:
+    small = run_stage("sft", SPEC, inputs, tmp_path, batch_tokens=64)
+    assert small == {name: pytest.approx(value, rel=1e-4) for name, value in whole[0].items()}
+
+
+def test_the_rows_in_memory_share_out_a_step() -> None:
+    assert [rows_at_once(16, 100, tokens) for tokens in (50, 100, 399, 500, 10**6)] == [1, 1, 2, 4, 16]
+    assert [rows_at_once(7, 10, tokens) for tokens in (60, 70)] == [1, 7]
+
+
+def test_a_seed_that_does_not_fit_is_an_error_in_words(inputs: dict[str, Any], tmp_path: Path) -> None:
+    rows = [row | {"response_a": "yes " * 99, "response_b": "no " * 99} for row in tables.read(inputs["seed"])]
+    tables.write(tmp_path / "seed.parquet", tables.LABELLED, rows)
+    with pytest.raises(SerError, match="none of 60 preferred seed responses fits into"):
+        run_stage("sft", SPEC, inputs | {"seed": tmp_path / "seed.parquet"}, tmp_path)
 
 
 def test_a_killed_stage_continues_to_the_same_bytes(

@@ -28,7 +28,7 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     rows = [
         {
             "pair_id": pair.pair_id, "prompt": pair.prompt, "response_a": pair.response_a,
-            "response_b": pair.response_b, "preferred": preferred,
+            "response_b": pair.response_b, "preferred": preferred, "unit": pair.prompt,
         }
         for pair, preferred in labelled_pairs(120)
     ]  # fmt: skip
@@ -72,24 +72,24 @@ def test_a_few_judge_labels_are_not_enough(inputs: dict[str, Any], tmp_path: Pat
     assert (summary["labels"], summary["n"]) == ("human", 120)
 
 
-def test_pairs_of_one_group_make_no_judge(inputs: dict[str, Any], tmp_path: Path) -> None:
-    rows = [row | {"group": "one"} for row in tables.read(inputs["pairs"][0])]
+def test_pairs_of_one_unit_make_no_judge(inputs: dict[str, Any], tmp_path: Path) -> None:
+    rows = [row | {"unit": "one"} for row in tables.read(inputs["pairs"][0])]
     tables.write(tmp_path / "test.parquet", tables.LABELLED, rows)
-    with pytest.raises(SerError, match="of one group: no judge can be trained"):
+    with pytest.raises(SerError, match="tied to each other: no judge can be trained"):
         run(inputs | {"pairs": [tmp_path / "test.parquet"]}, "none", tmp_path)
 
 
-def test_no_fold_trains_on_a_group_that_it_judges(
+def test_no_fold_trains_on_a_unit_that_it_judges(
     inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [row | {"group": f"group {n % 10}"} for n, row in enumerate(tables.read(inputs["pairs"][0]))]
+    rows = [row | {"unit": f"unit {n % 10}"} for n, row in enumerate(tables.read(inputs["pairs"][0]))]
     tables.write(tmp_path / "test.parquet", tables.LABELLED, rows)
-    group = {row["pair_id"]: row["group"] for row in rows}
+    unit = {row["pair_id"]: row["unit"] for row in rows}
     taught: list[set[str]] = []
     real = training.train
 
     def spy(model: Any, examples: Any, *rest: Any, **more: Any) -> Any:
-        taught.append({group[example.encoded.pair.pair_id] for example in examples})
+        taught.append({unit[example.encoded.pair.pair_id] for example in examples})
         return real(model, examples, *rest, **more)
 
     monkeypatch.setattr(training, "train", spy)
@@ -111,6 +111,6 @@ def test_no_fold_trains_on_the_prompts_it_judges(
     run(inputs, "none", tmp_path)
     folds: dict[int, set[str]] = {0: set(), 1: set()}
     for pair, _ in labelled_pairs(120):
-        folds[judge_fold(pair.prompt, None)].add(pair.pair_id)
+        folds[judge_fold(pair.prompt)].add(pair.pair_id)
     assert seen == {"fold_0": folds[1], "fold_1": folds[0]}
     assert min(len(fold) for fold in folds.values()) > 30

@@ -1,0 +1,80 @@
+"""An ensemble is scored with one member after the other, and none stays in memory for the next."""
+
+import json
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser.data import tables
+from ser.data.encoded import ENCODED_NAME, write_encoded
+from ser.models.reward_model import RewardModel
+from ser.ppo.judging import rewards
+from ser.progress import silent
+from ser.specs import Arithmetic, Scale
+from ser.stages.heldout import HeldoutSpec
+from ser.stages.label import LabelSpec
+from tests.models import encoded_pairs, labelled_pairs, random_model, run_stage
+
+SCALES = [Scale(offset=0.0, temperature=1.0)] * 2
+
+
+@pytest.fixture
+def inputs(tiny_backbone: Path, tmp_path: Path) -> dict[str, Any]:
+    """Two members, and 20 pairs for every role."""
+    for seed in range(2):
+        random_model(tiny_backbone, seed=seed).save(tmp_path / "rm" / f"member_{seed}")
+    write_encoded(encoded_pairs(tiny_backbone, 20), tmp_path)
+    rows = [{**pair.__dict__, "preferred": letter, "unit": pair.prompt} for pair, letter in labelled_pairs(20)]
+    tables.write(tmp_path / "pairs.parquet", tables.LABELLED, sorted(rows, key=lambda row: row["pair_id"]))
+    tables.write(tmp_path / "none.parquet", tables.LABELS, [])
+    scales = [scale.model_dump() for scale in SCALES]
+    (tmp_path / "temperature.json").write_text(json.dumps({"temperature": 1.0, "members": scales}))
+    encoded, pairs = tmp_path / ENCODED_NAME, tmp_path / "pairs.parquet"
+    return {
+        "backbone": tiny_backbone, "reward_model": tmp_path / "rm", "heldout": tmp_path / "temperature.json",
+        "encoded": encoded, "calibration_encoded": encoded, "test_encoded": encoded, "kept": [],
+        "calibration": pairs, "test": pairs, "judge": tmp_path / "none.parquet",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many models there are each time that another one is loaded."""
+    load, models, counts = RewardModel.load, [], []  # type: ignore[var-annotated]
+
+    def watched(*args: Any, **kwargs: Any) -> RewardModel:
+        counts.append(sum(model() is not None for model in models))
+        model = load(*args, **kwargs)
+        models.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(RewardModel, "load", watched)
+    return counts
+
+
+@pytest.mark.parametrize("stage", ["label", "heldout"])
+def test_one_member_is_in_memory(stage: str, inputs: dict[str, Any], alive: list[int], tmp_path: Path) -> None:
+    spec = {"label": LabelSpec, "heldout": HeldoutSpec}[stage](arithmetic=Arithmetic())
+    (tmp_path / "out").mkdir()
+    run_stage(stage, spec, inputs, tmp_path / "out", silent)
+    assert alive == [0, 0]
+
+
+def test_one_member_judges_at_a_time(inputs: dict[str, Any], alive: list[int]) -> None:
+    pairs = encoded_pairs(inputs["backbone"], 4)
+    assert len(rewards(inputs["backbone"], inputs["reward_model"], Arithmetic(), pairs, 768, SCALES)) == 4
+    assert alive == [0, 0]
+
+
+@pytest.mark.parametrize("stage", ["label", "heldout"])
+def test_a_stage_that_goes_on_says_how_far_it_was(stage: str, inputs: dict[str, Any], tmp_path: Path) -> None:
+    spec = {"label": LabelSpec, "heldout": HeldoutSpec}[stage](arithmetic=Arithmetic())
+    out, everything, rest = tmp_path / "out", [], []  # type: ignore[var-annotated]
+    out.mkdir()
+    run_stage(stage, spec, inputs, out, lambda done, *_: everything.append(done))
+    folder = out / {"label": ".scores_1.tmp", "heldout": ".test_1.tmp"}[stage]
+    (folder / "00000").unlink()
+    run_stage(stage, spec, inputs, out, lambda done, *_: rest.append(done))
+    assert rest == everything[-1:] == [{"label": 40, "heldout": 80}[stage]]
