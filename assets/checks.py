@@ -93,7 +93,7 @@ def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) ->
     for loop in work.trained_loops()[1:]:
         kept = work.heads.get(keys.filtered_pairs(loop)).path / "kept.parquet"
         rows = tables.ask(
-            'SELECT kept.preferred = vault.preferred, CAST(hash(coalesce("group", prompt)) AS VARCHAR) '
+            'SELECT kept.preferred = vault.preferred, CAST(hash(coalesce("group", dialogue)) AS VARCHAR) '
             "FROM kept JOIN vault USING (pair_id) JOIN landed USING (pair_id)",
             kept=kept,
             vault=vault.path / "vault.parquet",

@@ -92,7 +92,7 @@ def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
         "pairs",
         f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, response_a, response_b, source, "
         '"group", t.landed_at, s.number AS first_number, '
-        """md5_number_lower(coalesce(nullif("group", ''), prompt)) AS tied """
+        """md5_number_lower(coalesce(nullif("group", ''), dialogue)) AS tied """
         f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id) "
         f"JOIN {snapshots} s ON s.landed_at = t.landed_at",
         identity=("pair_id",),

@@ -3,8 +3,8 @@
 -- an evolution shows are views over both (views.sql). Loop 0 is the seed. Rewards are raw model
 -- outputs; p is sigmoid(reward - reward_offset of the loop). The parquet artifacts are the truth; this is their copy.
 
--- tied: a hash of what ties a pair to others that say the same in other words: its group, or else its prompt. Such pairs
--- are right or wrong together, and intervals allow for it.
+-- tied: a hash of the unit that the pair's role was drawn with: its group, or else its dialogue. Such pairs are right or
+-- wrong together, and intervals allow for it.
 CREATE TABLE pairs (
     pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL, response_a VARCHAR NOT NULL,
     response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMPTZ, first_number BIGINT,

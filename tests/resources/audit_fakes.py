@@ -22,7 +22,7 @@ TIMES = {
     "started_at": "2026-03-01T10:00:00+00:00",
     "finished_at": "2026-03-01T12:00:05+02:00",
 }
-LANDED = pa.schema([*tables.PAIRS, ("source", pa.string()), ("group", pa.string())])
+LANDED = pa.schema([*tables.PAIRS, ("source", pa.string()), ("group", pa.string()), ("dialogue", pa.string())])
 HUMAN = pa.schema([*tables.LABELS, ("annotator", pa.string()), ("origin", pa.string())])
 PAIR_TIMES = pa.schema([("pair_id", pa.string()), ("landed_at", pa.timestamp("us", "UTC"))])
 SNAPSHOTS = pa.schema(
@@ -121,6 +121,7 @@ def landed(
                 "response_b": f"Reply {pair}",
                 "source": "cooking" if k % 2 else "travel",
                 "group": "kitchen" if pair == "s2" else None,
+                "dialogue": f"Question {pair}?",
             }
             for k, pair in enumerate(PAIRS)
         ),
