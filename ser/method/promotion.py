@@ -139,7 +139,9 @@ def _why(chosen: Candidate, last: Candidate, verdict: str, found: Gain, rule: Pr
     )
     if chosen is last:
         return change
-    earlier = f"{_measured(chosen)}, " + ("better still; " if rule.rule == "evidence" else "the most; ")
+    name = "accuracy" if rule.statistic == "accuracy" else "log loss"
+    best = f"the {'highest' if name == 'accuracy' else 'lowest'} {name} of all; "
+    earlier = f"{_measured(chosen)}, " + (f"shown to be better still in {name}; " if rule.rule == "evidence" else best)
     return f"the seed RM stays; {change}" if chosen["loop"] == 0 else f"{earlier}{change}"
 
 
