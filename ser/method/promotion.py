@@ -78,13 +78,13 @@ def overrule(decided: Mapping[str, Any], hand: HandPromotion, rule: PromotionRul
     }
 
 
-def smallest_shown(found: Gain, error: float = ERROR, power: float = POWER) -> float:
-    """The true gain that a comparison with this interval (of level 1 - 2 `error`) shows with probability `power`.
+def smallest_shown(found: Gain) -> float:
+    """The true gain that a comparison with this interval (of level 1 - 2 `ERROR`) shows with probability `POWER`.
 
     By the normal approximation, from the standard error that the interval was made with.
     """
-    standard_error = (found.high - found.low) / 2 / z_value(1 - 2 * error)
-    return (NormalDist().inv_cdf(1 - error) + NormalDist().inv_cdf(power)) * standard_error
+    standard_error = (found.high - found.low) / 2 / z_value(1 - 2 * ERROR)
+    return (NormalDist().inv_cdf(1 - ERROR) + NormalDist().inv_cdf(POWER)) * standard_error
 
 
 def _choose(rule: PromotionRule, verdict: str, candidates: Sequence[Candidate], groups: Sequence[str]) -> Candidate:
