@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from ser.data import tables
 from ser.data.encoded import count_slices
-from ser.kept import keep_as
 from ser.method.labels import label_pair
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Scale
 from ser.stages.job import Inputs, Summary
@@ -122,7 +122,7 @@ def _score_member(spec: LabelSpec, inputs: LabelInputs, member: Path, slices: Sl
 
 def write_labels(combined: Iterable[dict[str, Any]], out: Path, temperature: float) -> LabelSummary:
     """Write `self_labels.parquet` from rewards in the order of pair_id; memory does not grow with their number."""
-    total, rewards = 0.0, keep_as(out, "combined")
+    total, rewards = 0.0, scratch_path(out, "combined")
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal total
@@ -143,7 +143,7 @@ def _pool(inputs: LabelInputs) -> Pool:
 
 
 def _slices(inputs: LabelInputs, out: Path, member: int) -> Slices:
-    return Slices(keep_as(out, f"scores_{member}"), count_slices(inputs.encoded))
+    return Slices(scratch_path(out, f"scores_{member}"), count_slices(inputs.encoded))
 
 
 def _combined(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict[str, Any]]:
@@ -153,7 +153,7 @@ def _combined(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict[str, 
     from ser.method.ensemble import by_unseen_member, combine
     from ser.method.selection import fold_of
 
-    unsorted = keep_as(out, "unsorted")
+    unsorted = scratch_path(out, "unsorted")
     tables.write(unsorted, _OF_MEMBERS, _member_rewards(inputs, out, pool))
     scaled_by = json.loads((inputs.scales or inputs.heldout).read_text())
     scales = [Scale(**scale) for scale in scaled_by.get("members", [])]
