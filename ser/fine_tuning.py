@@ -13,10 +13,10 @@ from trl import SFTConfig, SFTTrainer
 
 from ser.data.batches import TOKENS
 from ser.data.encoding import encode_prompt, encode_response, fits, truncate_prompt
-from ser.kept import keep_as
 from ser.models.backbone import load_model
 from ser.models.reward_model import lora_config
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Training
 from ser.training import CHECKPOINTS, StepProgress, last_checkpoint, save_every, use_one_device
 
@@ -42,7 +42,7 @@ def fine_tune(
     base = load_model(backbone, "causal_lm", arithmetic)
     model: Any = get_peft_model(base, lora_config(training.lora, base.config, task_type="CAUSAL_LM"))
     steps = steps_of(len(rows), training, epochs)
-    checkpoints = keep_as(out, CHECKPOINTS)
+    checkpoints = scratch_path(out, CHECKPOINTS)
     at_once = rows_at_once(training.batch_size, max(len(row["input_ids"]) for row in rows), batch_tokens)
     told = StepProgress(progress, steps, len(rows) * epochs)
     trainer = SFTTrainer(

@@ -1,27 +1,5 @@
-"""What a stage keeps in its folder for a later process, should this one be killed.
+"""The old name of `ser.scratch`, for `resources.stopwatch` alone: remove it together with that import."""
 
-A stage never removes what it keeps: only whoever stores its summary knows when nobody needs it any more, and clears
-all names of the form `.….tmp` then.
-"""
+from ser.scratch import scratch_path as keep_as
 
-import os
-from pathlib import Path
-
-
-def keep_as(folder: Path, name: str) -> Path:
-    """The file in `folder` under which a stage keeps `name`."""
-    return folder / f".{name}.tmp"
-
-
-def put_in_place(temporary: Path, path: Path) -> None:
-    """Give a written file its name, once it is on the disk."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text so that a later process finds all of it or what was there before."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    put_in_place(temporary, path)
+__all__ = ["keep_as"]

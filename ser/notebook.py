@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ser.data.frames import read_labels, read_pairs, require, texts
 from ser.data.pairs import Pair, canonical_prompt, keyed_hash, longer_wins
 from ser.errors import SerError
-from ser.method.labels import Label
+from ser.method.labels import Label, label_pair
 from ser.method.recipe import Recipe
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, RewardTraining, Training
@@ -99,8 +99,6 @@ def self_label(model: TextRewardModel, pool: pd.DataFrame, temperature: float) -
     p = sigmoid(reward - mean reward of the pool). Which response is a is decided by the pair, not by `pool`.
     """
     import pandas as pd
-
-    from ser.stages.label import label_pair
 
     pairs = read_pairs(pool)
     scored = model.score([row.pair for row in pairs])

@@ -185,6 +185,15 @@ class Ppo(Spec):
         description="episodes that move the KL weight by at most a fifth; default: a rollout or a 16th",
     )
 
+    @model_validator(mode="after")
+    def _without_dropout(self) -> "Ppo":
+        if self.lora.dropout:
+            raise ValueError(
+                f"ppo.lora.dropout must be 0, not {self.lora.dropout:g}: a policy trains without dropout, which would "
+                "make the ratio of two passes differ from 1 by chance"
+            )
+        return self
+
     @property
     def horizon(self) -> int:
         """`kl_horizon`, or at most sixteen horizons a run: so many can change a weight tenfold, and none is so short
@@ -205,7 +214,8 @@ class PromotionRule(Spec):
 
     rule: Literal["evidence", "not_worse", "last", "best"] = Field(
         "evidence",
-        description="evidence: a loop that is shown to be better; not_worse: the last unless it is shown worse",
+        description="evidence: a loop that is shown to be better, else the seed; not_worse: the last loop, or the seed "
+        "if that is shown to be worse; last: the last loop; best: whichever has the best statistic",
     )
     statistic: Literal["accuracy", "log_loss"] = Field(
         "accuracy", description="accuracy, or log loss at a cross-fitted temperature"

@@ -14,11 +14,11 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from ser.data.batches import TOKENS, plan
-from ser.kept import keep_as, write_text
 from ser.losses import pairwise_loss
 from ser.models.reward_model import RewardModel
 from ser.models.states import EncodedStates, collate
 from ser.progress import Progress
+from ser.scratch import scratch_path, write_text
 from ser.specs import Training
 
 _SAVE_EVERY = 20
@@ -146,11 +146,11 @@ def train(
 ) -> dict[str, Any]:
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
-    Checkpoints are kept in `out` (see `ser.kept`): a killed run continues from the last one and ends with the same
+    Checkpoints are kept in `out` (see `ser.scratch`): a killed run continues from the last one and ends with the same
     bytes. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [per step]}`. Every process of a
     distributed training calls it, and the first one writes.
     """
-    folder = keep_as(out, CHECKPOINTS)
+    folder = scratch_path(out, CHECKPOINTS)
     steps = -(-len(examples) // settings.batch_size) * epochs
     if settings.lora.dropout == 0:
         _switch_dropout_off(model)

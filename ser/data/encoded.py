@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ser.data import tables
 from ser.data.encoding import EncodedPair
-from ser.kept import keep_as, put_in_place
+from ser.scratch import put_in_place, scratch_path
 from ser.slices import slice_tokens
 
 ENCODED = pa.schema(
@@ -33,7 +33,7 @@ ENCODED_NAME = "encoded.parquet"
 
 def write_encoded(pairs: Iterable[EncodedPair], out: Path) -> None:
     """Write `encoded.parquet`, the tokens of the pairs by their length, into `out`, unless it is there."""
-    place, unsorted, whole = out / ENCODED_NAME, keep_as(out, "unsorted"), keep_as(out, ENCODED_NAME)
+    place, unsorted, whole = out / ENCODED_NAME, scratch_path(out, "unsorted"), scratch_path(out, ENCODED_NAME)
     if place.exists():
         return
     tables.write(unsorted, _UNSORTED, map(_row, pairs))

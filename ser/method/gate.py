@@ -13,7 +13,7 @@ USEFUL = 0.65
 """An accuracy worth having: where the interval reaches it, the pairs cannot tell such a model from a coin."""
 
 FEW_LABELS = 300
-"""Seed labels below which their number may be why a reward model has learnt nothing."""
+"""Labels below which their number may be why a model has learnt nothing, and nearly all right is suspicious."""
 
 
 class SeedData(Spec):

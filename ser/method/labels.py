@@ -1,8 +1,9 @@
-"""The labels that a reward model is trained on: how sure, and how much each counts."""
+"""Labels: what a reward model says of a pair, and what one is trained on, how sure and how much each counts."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ser.method.calibration import confidence, sigmoid
 from ser.method.selection import human_weight
 
 
@@ -19,3 +20,14 @@ def weighted(human: Mapping[str, Label], pseudo: Mapping[str, Label], human_shar
     people = sum(label.weight for pair_id, label in human.items() if pair_id not in pseudo)
     times = human_weight(people, machine, human_share)
     return {pair_id: label._replace(weight=label.weight * times) for pair_id, label in human.items()} | dict(pseudo)
+
+
+def label_pair(row: dict[str, Any], offset: float, temperature: float) -> dict[str, Any]:
+    """A row with `reward_a` and `reward_b` and what they say: p, confidence and the preferred response."""
+    margin = row["reward_a"] - row["reward_b"]
+    return row | {
+        "p_a": sigmoid(row["reward_a"] - offset),
+        "p_b": sigmoid(row["reward_b"] - offset),
+        "confidence": confidence(margin, temperature),
+        "preferred": "a" if margin >= 0 else "b",
+    }

@@ -50,10 +50,10 @@ def calibrated_cut(
     """The smallest cut at which the lower bound of the precision of the pool's pairs above it reaches `promised`.
 
     P(right | x) = sigmoid(a x + b) with x the log-odds of the confidence, |margin| / T: any scale that confidence lacks
-    is put right, and the temperature cancels out. For each of 500 resamples of the groups the two are fitted again, and
-    the share of right labels among the n pairs above a cut is drawn: their mean probability plus
-    z sqrt(sum p (1 - p)) / n, with one z from the normal distribution for all cuts. The seed of the resamples is fixed:
-    equal arguments give equal cuts.
+    is put right, and a temperature cancels out that is the same for the calibration pairs and the pool. For each of 500
+    resamples of the groups the two are fitted again, and the share of right labels among the n pairs above a cut is
+    drawn: their mean probability plus z sqrt(sum p (1 - p)) / n, with one z from the normal distribution for all cuts.
+    The seed of the resamples is fixed: equal arguments give equal cuts.
 
     Args:
         confidence, right: [C] of the calibration pairs, scored as the pool was: how sure, and whether as people say.

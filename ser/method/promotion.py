@@ -78,13 +78,13 @@ def overrule(decided: Mapping[str, Any], hand: HandPromotion, rule: PromotionRul
     }
 
 
-def smallest_shown(found: Gain, error: float = ERROR, power: float = POWER) -> float:
-    """The true gain that a comparison with this interval (of level 1 - 2 `error`) shows with probability `power`.
+def smallest_shown(found: Gain) -> float:
+    """The true gain that a comparison with this interval (of level 1 - 2 `ERROR`) shows with probability `POWER`.
 
     By the normal approximation, from the standard error that the interval was made with.
     """
-    standard_error = (found.high - found.low) / 2 / z_value(1 - 2 * error)
-    return (NormalDist().inv_cdf(1 - error) + NormalDist().inv_cdf(power)) * standard_error
+    standard_error = (found.high - found.low) / 2 / z_value(1 - 2 * ERROR)
+    return (NormalDist().inv_cdf(1 - ERROR) + NormalDist().inv_cdf(POWER)) * standard_error
 
 
 def _choose(rule: PromotionRule, verdict: str, candidates: Sequence[Candidate], groups: Sequence[str]) -> Candidate:
@@ -139,7 +139,9 @@ def _why(chosen: Candidate, last: Candidate, verdict: str, found: Gain, rule: Pr
     )
     if chosen is last:
         return change
-    earlier = f"{_measured(chosen)}, " + ("better still; " if rule.rule == "evidence" else "the most; ")
+    name = "accuracy" if rule.statistic == "accuracy" else "log loss"
+    best = f"the {'highest' if name == 'accuracy' else 'lowest'} {name} of all; "
+    earlier = f"{_measured(chosen)}, " + (f"shown to be better still in {name}; " if rule.rule == "evidence" else best)
     return f"the seed RM stays; {change}" if chosen["loop"] == 0 else f"{earlier}{change}"
 
 

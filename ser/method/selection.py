@@ -128,9 +128,9 @@ def human_weight(weight_human: float, weight_pseudo: float, human_share: float |
     return min(max(1.0, wanted), _MOST_HUMAN)
 
 
-def fold_of(group: str, folds: int, draw: int = 0) -> int:
-    """The fold of a group under `label_with = unseen`: teacher f is not trained on the pseudo-labels of fold f."""
-    return int(keyed_hash("label fold", str(draw), group)[:13], 16) % folds
+def fold_of(unit: str, folds: int) -> int:
+    """The fold of a unit under `label_with = unseen`: teacher f is not trained on the pseudo-labels of fold f."""
+    return int(keyed_hash("label fold", "0", unit)[:13], 16) % folds
 
 
 def _reason(rule: PairRule, p_a: float, p_b: float, confidence: float) -> str:

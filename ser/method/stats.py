@@ -72,8 +72,8 @@ def share(values: Sequence[float], groups: Sequence[str], level: float = 0.95) -
     return {"value": sum(values) / n if n else None, "ci_low": low, "ci_high": high, "n": n, "n_effective": n / effect}
 
 
-def needed_above_half(share: float, effect: float = 1.0, power: float = 0.8, level: float = 0.95) -> int | None:
-    """How many cases put the lower end of `wilson` above one half with probability `power`; None if no number does.
+def needed_above_half(share: float, effect: float = 1.0) -> int | None:
+    """How many cases put the lower end of `wilson` above one half with probability 0.8; None if no number does.
 
     That is the sample size of the score test against one half, which Wilson's interval inverts, by the normal
     approximation (Fleiss, Levin and Paik, 2003, section 2.5), times the design effect.
@@ -84,7 +84,7 @@ def needed_above_half(share: float, effect: float = 1.0, power: float = 0.8, lev
     """
     if share <= 0.5:
         return None
-    reach = z_value(level) / 2 + NormalDist().inv_cdf(power) * sqrt(share * (1 - share))
+    reach = z_value() / 2 + NormalDist().inv_cdf(0.8) * sqrt(share * (1 - share))
     return ceil(effect * (reach / (share - 0.5)) ** 2)
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ser.method.gate import FEW_LABELS
 from ser.method.stats import is_above_chance
 
 NEARLY_ALL = 0.97
 CLEARLY = 0.8
 """The lower end of its interval has to be above this: three right of three are no sign of anything."""
-FEW_LABELS = 300
 
 
 def suspicions(accuracy: Mapping[str, Any], longer_wins: Mapping[str, Any], n_human: int) -> list[str]:

@@ -1,6 +1,6 @@
 """Continuations of prompts, greedy or sampled, that depend on nothing but the model, the prompts and the draws."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,24 +40,19 @@ def generate(
     end_token: int,
     temperature: float = 1.0,
     draws: torch.Tensor | None = None,
-    tell: Callable[[int], None] = lambda done: None,
 ) -> Generated:
     """Continue each prompt by up to `response_tokens` tokens, in batches of similar length.
 
     `draws` [B, response_tokens] in [0, 1) choose the tokens (the inverse of the cumulative distribution), so a
     response does not depend on what else is in its batch. Without draws the likeliest token is taken.
-    `tell` is called with how many prompts are done.
     """
     whole = Generated([[] for _ in prompts], [False] * len(prompts))
-    done = 0
     for rows in batches(prompts, response_tokens):
         chosen = None if draws is None else draws[rows].to(model.device)
         tokens = _continue(model, [prompts[row] for row in rows], response_tokens, end_token, temperature, chosen)
         for row, response in zip(rows, tokens.tolist(), strict=True):
             whole.responses[row] = [token for token in response if token >= 0]
             whole.finished[row] = whole.responses[row][-1] == end_token
-        done += len(rows)
-        tell(done)
     return whole
 
 

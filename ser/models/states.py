@@ -20,9 +20,9 @@ from ser.data.batches import TOKENS, batch_numbers
 from ser.data.encoded import count_slices, read_slices
 from ser.data.encoding import EncodedPair
 from ser.data.packing import PackedBatch, pack
-from ser.kept import write_text
 from ser.models.reward_model import RewardModel
 from ser.progress import Progress, silent
+from ser.scratch import write_text
 from ser.slices import Slices
 from ser.specs import Arithmetic
 

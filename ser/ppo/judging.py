@@ -12,12 +12,12 @@ from transformers import PreTrainedModel
 from ser.data.batches import plan
 from ser.data.encoding import EncodedPair
 from ser.errors import SerError
-from ser.kept import keep_as
 from ser.method.ensemble import combine
 from ser.models.backbone import load_model
 from ser.models.generation import batches, generate
 from ser.models.reward_model import fold_in, load_to_score, members_of, refuse_pickles
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import Arithmetic, Scale
 
@@ -39,14 +39,14 @@ def greedy_responses(
 
     model = load_model(backbone, "causal_lm", arithmetic)
     sizes = (response_tokens, end_token)
-    of_base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), keep_as(out, "base"))
+    of_base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), scratch_path(out, "base"))
     refuse_pickles(policy)
     try:
         peft = PeftModel.from_pretrained(model, policy)
     except (OSError, ValueError, RuntimeError) as error:
         raise SerError(f"the policy in {policy} cannot be loaded: {error}.") from error
     of_policy = _greedy(
-        fold_in(peft), prompts, *sizes, partial(tell, len(prompts), note="policy"), keep_as(out, "policy")
+        fold_in(peft), prompts, *sizes, partial(tell, len(prompts), note="policy"), scratch_path(out, "policy")
     )
     return of_base, of_policy
 

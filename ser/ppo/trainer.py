@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.kept import keep_as, put_in_place
 from ser.ppo.objective import AdaptiveKl, clipped, policy_loss, ratio_error, value_loss
 from ser.ppo.policy import Policy
 from ser.ppo.rollout import Episode, Rollout, Score, collect, minibatches
 from ser.progress import Progress
+from ser.scratch import put_in_place, scratch_path
 from ser.specs import Ppo
 
 CHECKPOINT = "checkpoint.pt"
@@ -144,14 +144,14 @@ def loss_terms(policy: Policy, part: Rollout, settings: Ppo) -> torch.Tensor:
 
 def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
     """Replace the checkpoint in `folder`: at any moment the old or the new one is there, whole."""
-    temporary = keep_as(folder, f"{CHECKPOINT}.new")
+    temporary = scratch_path(folder, f"{CHECKPOINT}.new")
     torch.save(state, temporary)
-    put_in_place(temporary, keep_as(folder, CHECKPOINT))
+    put_in_place(temporary, scratch_path(folder, CHECKPOINT))
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The checkpoint in `folder`, if there is one. Tensors and plain values only; code in it is refused."""
-    path = keep_as(folder, CHECKPOINT)
+    path = scratch_path(folder, CHECKPOINT)
     return torch.load(path, weights_only=True, map_location="cpu") if path.exists() else None
 
 

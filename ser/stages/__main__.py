@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import SerError
-from ser.kept import write_text
+from ser.scratch import write_text
 from ser.stages.job import Job
 
 _PR_SET_PDEATHSIG = 1

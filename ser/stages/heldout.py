@@ -7,10 +7,10 @@ from typing import Any
 
 from ser.data import tables
 from ser.data.encoded import count_slices
-from ser.kept import keep_as
 from ser.method.ensemble import ensemble_scores, unseen_scores
 from ser.method.scored import Scored
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Scale
 from ser.stages.job import Inputs, Summary
@@ -137,4 +137,4 @@ def _encoded(inputs: HeldoutInputs) -> dict[str, Path]:
 
 
 def _slices(inputs: HeldoutInputs, out: Path, split: str, member: int) -> Slices:
-    return Slices(keep_as(out, f"{split}_{member}"), count_slices(_encoded(inputs)[split]))
+    return Slices(scratch_path(out, f"{split}_{member}"), count_slices(_encoded(inputs)[split]))

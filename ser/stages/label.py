@@ -4,14 +4,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from ser.data import tables
 from ser.data.encoded import count_slices
-from ser.kept import keep_as
+from ser.method.labels import label_pair
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Scale
 from ser.stages.job import Inputs, Summary
@@ -47,6 +48,13 @@ class LabelSummary(Summary):
     temperature: float
 
 
+class Pool(NamedTuple):
+    """Whether a pair is still in the pool, and how many are."""
+
+    holds: Callable[[str], bool]
+    pairs: int
+
+
 _OF_MEMBERS = pa.schema([("pair_id", pa.string()), ("rewards", pa.list_(pa.float64()))])
 _COMBINED = pa.schema(
     [("pair_id", pa.string()), ("reward_a", pa.float64()), ("reward_b", pa.float64()), ("spread", pa.float64())]
@@ -60,10 +68,11 @@ def run(
 
     A killed run goes on where it was.
     """
-    fill(spec, inputs, out, progress, execution)
+    pool = _pool(inputs)
+    _score_missing(spec, inputs, out, pool, progress, execution)
     # Rewards by one member are scaled by its own temperature already.
     temperature = 1.0 if inputs.units else json.loads(inputs.heldout.read_text())["temperature"]
-    return write_labels(_combined(inputs, out), out, temperature)
+    return write_labels(_combined(inputs, out, pool), out, temperature)
 
 
 def fill(
@@ -76,16 +85,28 @@ def fill(
     world: int = 1,
 ) -> None:
     """Score the slices of process `rank` of `world` with each member, as far as they are missing."""
+    _score_missing(spec, inputs, out, _pool(inputs), progress, execution, rank, world)
+
+
+def _score_missing(
+    spec: LabelSpec,
+    inputs: LabelInputs,
+    out: Path,
+    pool: Pool,
+    progress: Progress,
+    execution: Execution,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
     from ser.models.reward_model import members_of
 
-    in_pool, total = _pool(inputs)
     members = members_of(inputs.reward_model)
     how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    how |= {"total": total * len(members), "progress": progress, "wanted": in_pool}
+    how |= {"total": pool.pairs * len(members), "progress": progress, "wanted": pool.holds}
     for number, member in enumerate(members):
         slices = _slices(inputs, out, number)
         if slices.missing(rank, world):
-            _score_member(spec, inputs, member, slices, before=total * number, **how)
+            _score_member(spec, inputs, member, slices, before=pool.pairs * number, **how)
 
 
 def _score_member(spec: LabelSpec, inputs: LabelInputs, member: Path, slices: Slices, **how: Any) -> None:
@@ -101,7 +122,7 @@ def _score_member(spec: LabelSpec, inputs: LabelInputs, member: Path, slices: Sl
 
 def write_labels(combined: Iterable[dict[str, Any]], out: Path, temperature: float) -> LabelSummary:
     """Write `self_labels.parquet` from rewards in the order of pair_id; memory does not grow with their number."""
-    total, rewards = 0.0, keep_as(out, "combined")
+    total, rewards = 0.0, scratch_path(out, "combined")
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal total
@@ -116,25 +137,24 @@ def write_labels(combined: Iterable[dict[str, Any]], out: Path, temperature: flo
     return LabelSummary(n_pool=count, reward_offset=offset, temperature=temperature)
 
 
-def _pool(inputs: LabelInputs) -> tuple[Callable[[str], bool], int]:
-    """Whether a pair is still in the pool, and how many are."""
+def _pool(inputs: LabelInputs) -> Pool:
     taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
-    return (lambda pair_id: pair_id not in taken), tables.count(inputs.encoded) - len(taken)
+    return Pool(lambda pair_id: pair_id not in taken, tables.count(inputs.encoded) - len(taken))
 
 
 def _slices(inputs: LabelInputs, out: Path, member: int) -> Slices:
-    return Slices(keep_as(out, f"scores_{member}"), count_slices(inputs.encoded))
+    return Slices(scratch_path(out, f"scores_{member}"), count_slices(inputs.encoded))
 
 
-def _combined(inputs: LabelInputs, out: Path) -> Iterator[dict[str, Any]]:
+def _combined(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict[str, Any]]:
     """The ensemble's rewards and their spread, in the order of pair_id."""
     import numpy as np
 
     from ser.method.ensemble import by_unseen_member, combine
     from ser.method.selection import fold_of
 
-    unsorted = keep_as(out, "unsorted")
-    tables.write(unsorted, _OF_MEMBERS, _member_rewards(inputs, out))
+    unsorted = scratch_path(out, "unsorted")
+    tables.write(unsorted, _OF_MEMBERS, _member_rewards(inputs, out, pool))
     scaled_by = json.loads((inputs.scales or inputs.heldout).read_text())
     scales = [Scale(**scale) for scale in scaled_by.get("members", [])]
     rows = tables.read_in_order(unsorted, ["pair_id"])
@@ -151,15 +171,14 @@ def _combined(inputs: LabelInputs, out: Path) -> Iterator[dict[str, Any]]:
             yield {"pair_id": row["pair_id"], "reward_a": a, "reward_b": b, "spread": width}
 
 
-def _member_rewards(inputs: LabelInputs, out: Path) -> Iterator[dict[str, Any]]:
+def _member_rewards(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict[str, Any]]:
     """The rewards of all members for each pair, in the order of the plan."""
     from ser.models.reward_model import members_of
     from ser.models.scoring import read_scores
     from ser.models.states import PairStates
 
-    in_pool, _ = _pool(inputs)
     numbers = range(len(members_of(inputs.reward_model)))
-    scored = (read_scores(PairStates(inputs.encoded), _slices(inputs, out, number), in_pool) for number in numbers)
+    scored = (read_scores(PairStates(inputs.encoded), _slices(inputs, out, number), pool.holds) for number in numbers)
     for members in zip(*scored, strict=True):
         rewards = [reward for one in members for reward in (one.reward_a, one.reward_b)]
         yield {"pair_id": members[0].pair_id, "rewards": rewards}
@@ -169,16 +188,3 @@ def _units_of(rows: Iterable[dict[str, Any]], units: Iterator[dict[str, Any]]) -
     """The units of some pairs, of a table that holds them among others; both are in the order of pair_id."""
     for row in rows:
         yield next(unit["unit"] for unit in units if unit["pair_id"] == row["pair_id"])
-
-
-def label_pair(row: dict[str, Any], offset: float, temperature: float) -> dict[str, Any]:
-    """A row with `reward_a` and `reward_b` and what they say: p, confidence and the preferred response."""
-    from ser.method.calibration import confidence, sigmoid
-
-    margin = row["reward_a"] - row["reward_b"]
-    return row | {
-        "p_a": sigmoid(row["reward_a"] - offset),
-        "p_b": sigmoid(row["reward_b"] - offset),
-        "confidence": confidence(margin, temperature),
-        "preferred": "a" if margin >= 0 else "b",
-    }

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ser.data import tables
 from ser.errors import SerError
-from ser.ppo.prompts import Prompt, encode, read_prompts, schedule
+from ser.ppo.prompts import Prompt, draw_prompts, encode, schedule
 from ser.progress import Progress
 from ser.specs import HERE, Encoding, Execution, ModelSpec, Ppo, Scale
 from ser.stages.job import Inputs, Summary
@@ -90,7 +90,7 @@ def run(spec: PpoSpec, inputs: PpoInputs, out: Path, progress: Progress, executi
     from ser.ppo.trainer import Trainer
 
     tokenizer = load_tokenizer(inputs.backbone)
-    prompts = read_prompts(inputs.prompts)
+    prompts, total = draw_prompts(inputs.prompts, spec.ppo.episodes, spec.random_seed)
     if not prompts:
         raise SerError("there are no prompts to train a policy on. Land pairs that are not all for testing.")
     chosen = schedule(prompts, spec.ppo.episodes, spec.random_seed)
@@ -117,7 +117,7 @@ def run(spec: PpoSpec, inputs: PpoInputs, out: Path, progress: Progress, executi
     tables.write(out / "metrics.parquet", METRICS, trainer.metrics)
     tables.write(out / "samples.parquet", SAMPLES, _readable(trainer.samples, chosen, tokenizer))
     cut = [tokens for _, tokens in encoded.values() if tokens]
-    return PpoSummary(**_summary(trainer.metrics, len(prompts)), prompts_cut=len(cut), tokens_cut=sum(cut))
+    return PpoSummary(**_summary(trainer.metrics, total), prompts_cut=len(cut), tokens_cut=sum(cut))
 
 
 def _encoded(spec: PpoSpec, tokenizer: Any, chosen: list[Prompt]) -> dict[str, tuple[list[int], int]]:

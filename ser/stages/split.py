@@ -11,8 +11,8 @@ from ser.data import tables
 from ser.data.database import open_database, pattern
 from ser.data.role_assignment import Assignment, assign_roles
 from ser.data.sorting import in_order
-from ser.kept import keep_as
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.specs import HERE, Execution, Roles, Spec
 from ser.stages.job import Inputs, Summary
 
@@ -72,7 +72,7 @@ def run(
     Writes `seed`, `calibration`, `test` (pairs with their label), `pool` (pairs without), `judge` (judge labels of
     calibration and test pairs), `units` of the pool and `roles`. No label of a pool pair is in any of them.
     """
-    assigned = keep_as(out, "assigned")
+    assigned = scratch_path(out, "assigned")
     assignment = assign(spec.roles, inputs, assigned)
     for role in ("seed", "calibration", "test"):
         tables.write(out / f"{role}.parquet", tables.LABELLED, _pairs_of(role, inputs.pairs, assigned))
@@ -86,7 +86,7 @@ def run(
 
 def assign(roles: Roles, inputs: SplitInputs, assigned: Path) -> Assignment:
     """Write the role, the label and the unit of every pair, sorted by pair_id."""
-    with open_database(keep_as(assigned.parent, "spill")) as con:
+    with open_database(scratch_path(assigned.parent, "spill")) as con:
         for view, path in (("pair", inputs.pairs), ("label", inputs.labels)):
             con.read_parquet(pattern(path)).create_view(view)
         assignment = assign_roles(con, roles)

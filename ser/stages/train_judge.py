@@ -10,12 +10,12 @@ from ser.data.encoded import count_slices
 from ser.data.pairs import hard_target, longer_wins
 from ser.data.roles import MIN_PAIRS
 from ser.errors import SerError
-from ser.kept import keep_as
 from ser.method.comparison import judge_fold
 from ser.method.labels import Label
 from ser.method.scored import Scored
 from ser.method.stats import share
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Training
 from ser.stages.job import Inputs, Summary
@@ -152,7 +152,7 @@ def _score_fold(
     model = load_to_score(inputs.backbone, adapter, spec.arithmetic)
     scored: list[Scored] = []
     for number, (part, path) in enumerate(zip(parts, inputs.encoded, strict=True)):
-        slices = Slices(keep_as(adapter.parent, f"scores_{number}"), count_slices(path))
+        slices = Slices(scratch_path(adapter.parent, f"scores_{number}"), count_slices(path))
         how = {"total": len(own), "before": len(scored), "batch_tokens": execution.batch_tokens}
         score_slices(model, part, slices, progress, own.__contains__, **how)
         scored += read_scores(part, slices, own.__contains__)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ser.data import tables
-from ser.kept import keep_as
 from ser.progress import Progress
+from ser.scratch import scratch_path
 from ser.specs import HERE, Execution, Roles, Spec
 from ser.stages.job import Summary
 from ser.stages.split import SplitInputs, assign, in_vault
@@ -30,7 +30,7 @@ def run(
     spec: VaultSpec, inputs: VaultInputs, out: Path, progress: Progress, execution: Execution = HERE
 ) -> VaultSummary:
     """Write `vault.parquet`, the labels of the pool pairs that `split` would draw from the same inputs."""
-    assigned = keep_as(out, "assigned")
+    assigned = scratch_path(out, "assigned")
     assign(spec.roles, inputs, assigned)
     labels = (row for row in tables.read(assigned) if in_vault(row))
     return VaultSummary(vault=tables.write(out / "vault.parquet", tables.LABELS, labels))

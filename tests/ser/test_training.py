@@ -18,10 +18,10 @@ from transformers import TrainingArguments
 
 from ser.data import tables
 from ser.data.pairs import hard_target
-from ser.kept import keep_as
 from ser.models.reward_model import RewardModel
 from ser.models.states import PairStates, StatesCache
 from ser.progress import Progress, silent
+from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Lora, Training
 from ser.stages.heldout import HeldoutSpec
 from ser.stages.train_reward_model import TrainRewardModelSpec
@@ -145,7 +145,7 @@ def test_a_killed_training_continues_to_the_same_bytes(parts: dict[str, Any], tr
 
     with pytest.raises(KilledError):
         train_once(parts, tmp_path, kill)
-    assert [path.name for path in keep_as(tmp_path, "checkpoints").glob("checkpoint-*")] == ["checkpoint-21"]
+    assert [path.name for path in scratch_path(tmp_path, "checkpoints").glob("checkpoint-*")] == ["checkpoint-21"]
     steps: list[int] = []
     train_once(parts, tmp_path, lambda done, *_: steps.append(done))
     assert len(steps) == 3
@@ -153,7 +153,7 @@ def test_a_killed_training_continues_to_the_same_bytes(parts: dict[str, Any], tr
 
 
 def test_a_half_written_checkpoint_is_passed_over(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
-    (keep_as(tmp_path, "checkpoints") / "checkpoint-20").mkdir(parents=True)
+    (scratch_path(tmp_path, "checkpoints") / "checkpoint-20").mkdir(parents=True)
     train_once(parts, tmp_path)
     assert digests(tmp_path) == digests(trained)
 

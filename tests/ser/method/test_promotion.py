@@ -54,6 +54,19 @@ def test_the_verdict_and_what_each_rule_makes_of_it(
         assert found["gain"]["low"] <= found["gain"]["value"] <= found["gain"]["high"]
 
 
+@pytest.mark.parametrize(
+    ("statistic", "words"),
+    [("accuracy", "the highest accuracy of all; "), ("log_loss", "the lowest log loss of all; ")],
+)
+def test_the_reason_names_the_statistic_that_decided(statistic: str, words: str) -> None:
+    """By the log loss a loop may be the best that does not rank the most pairs as people do."""
+    sure = candidate(1, 80) | {"log_loss": [0.1] * 120}
+    last = candidate(2, 70 if statistic == "accuracy" else 90)
+    found = promote([SEED, sure, last], rule="best", statistic=statistic)
+    assert found["promoted_loop"] == 1
+    assert found["why"].startswith(f"loop 1 ranks 66.7 % of 120 calibration pairs as people do, {words}loop 2 ranks")
+
+
 def test_best_takes_the_most_right_and_of_equals_the_first() -> None:
     loops = [SEED, candidate(1, 61), candidate(2, 61), candidate(3, 60)]
     found = promote(loops, rule="best")

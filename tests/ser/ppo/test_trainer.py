@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ser.kept import keep_as
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, schedule
 from ser.ppo.rollout import Episode, collect, sigmoid_score
 from ser.ppo.sequences import Sequences
 from ser.ppo.trainer import CHECKPOINT, TERMS, Trainer, loss_terms
 from ser.progress import silent
+from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Lora, Ppo
 
 END = 2
@@ -152,7 +152,7 @@ def test_a_killed_training_continues_to_the_same_bytes(
 
     with pytest.raises(KilledError):
         fresh(tiny_backbone, reward_model).run(episodes(12), broken, kill)
-    keep_as(broken, f"{CHECKPOINT}.new").write_bytes(b"half a checkpoint")
+    scratch_path(broken, f"{CHECKPOINT}.new").write_bytes(b"half a checkpoint")
     torch.manual_seed(123)
     resumed = fresh(tiny_backbone, reward_model)
     resumed.run(episodes(12), broken, silent)

@@ -8,10 +8,10 @@ import pytest
 from ser.data import tables
 from ser.data.pairs import canonical_prompt, pair_id
 from ser.errors import SerError
-from ser.kept import keep_as
 from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
 from ser.progress import silent
+from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Encoding, Lora, Ppo
 from ser.stages.ppo import PpoSpec
 from tests.models import run_stage
@@ -83,7 +83,7 @@ def test_a_killed_stage_continues_to_the_same_bytes(inputs: dict[str, Any], tmp_
 
     with pytest.raises(KeyboardInterrupt):
         made(inputs, tmp_path / "broken", progress=kill)
-    assert keep_as(tmp_path / "broken", "checkpoint.pt").exists()
+    assert scratch_path(tmp_path / "broken", "checkpoint.pt").exists()
     assert made(inputs, tmp_path / "broken") == expected
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.kept import write_text
+from ser.scratch import write_text
 
 
 def test_a_text_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
