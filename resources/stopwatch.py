@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ser.kept import keep_as
+from ser.scratch import scratch_path
 
 
 class Stopwatch:
@@ -16,7 +16,7 @@ class Stopwatch:
     """
 
     def __init__(self, folder: Path):
-        self.mark = keep_as(folder, "stopwatch")
+        self.mark = scratch_path(folder, "stopwatch")
         self.started_at, self._before = _earlier(folder, self.mark)
         self._clock = time.monotonic()
         self.keep()

@@ -9,7 +9,7 @@ from typing import Any
 
 from resources.disk import write_whole
 from resources.landing.database import add_view, open_database
-from resources.landing.store import PARTS
+from resources.landing.parts import PARTS
 from ser.data import tables
 from ser.data.pairs import prompt_messages
 from ser.errors import SerError

@@ -12,11 +12,12 @@ from typing import Any
 
 from resources.landing.files import files_of, read_rows
 from resources.landing.merge import Merge
+from resources.landing.parts import PARTS
 from resources.landing.quarantine import Quarantine
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.snapshots import snapshot_contents
 from resources.landing.stage import FileReport, Origin, Reader, Staged, stage
-from resources.landing.store import PARTS, DatasetStore, fingerprint
+from resources.landing.store import DatasetStore, fingerprint
 from ser.data.pairs import Pair
 from ser.errors import SerError
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from resources.landing.comparison import JUDGE
 from resources.landing.database import add_view, open_database, record_batches
+from resources.landing.parts import PARTS
 from resources.landing.reasons import VARIABLE
 from resources.landing.stage import SCHEMA, Staged
-from resources.landing.store import PARTS
 from ser.data.sorting import in_order
 
 _BATCH = 1024

@@ -12,7 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from resources.landing.database import add_view, open_database, record_batches
-from resources.landing.store import PARTS, DatasetStore, write_parquet
+from resources.landing.parts import PARTS, write_parquet
+from resources.landing.store import DatasetStore
 from ser.data import tables
 from ser.data.pairs import Pair
 from ser.data.role_assignment import Assignment, assign_roles

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from resources.disk import clear, file_digest, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
+from resources.landing.parts import PARTS, write_parquet
 from resources.locks import only_writer_of_file
-from ser.data.tables import ROWS
 from ser.errors import SerError
 
 _DIGITS = 32
@@ -21,24 +20,6 @@ _DIGITS = 32
 _NONE_YET = "-"
 """What `current` says while the first landing is being finished: without it, nobody could tell that from a loss."""
 _BACKUP = "Put it back from a backup."
-
-_TEXT = pa.string()
-_TIME = pa.timestamp("us", tz="UTC")
-
-
-def _schema(texts: str, **others: pa.DataType) -> pa.Schema:
-    return pa.schema([*((name, _TEXT) for name in texts.split()), *others.items()])
-
-
-PARTS: dict[str, pa.Schema] = {
-    "pairs": _schema("pair_id prompt response_a response_b source metadata dialogue", landed_at=_TIME),
-    "labels": _schema("pair_id preferred annotator origin metadata", landed_at=_TIME),
-    "judge_labels": _schema("pair_id preferred annotator metadata", landed_at=_TIME),
-    "asked_roles": _schema("pair_id role", landed_at=_TIME),
-    "groups": _schema("pair_id group", landed_at=_TIME),
-}
-"""Kinds of parts. `dialogue`: a hash of the messages up to the first of the user; `origin`: landed or review. Of a
-pair that was landed with several groups each has a row."""
 
 
 class DatasetStore:
@@ -247,28 +228,9 @@ def _note(path: Path) -> dict[str, Any]:
 
 
 def fingerprint(file: Path) -> list[Any]:
-    """What changes when a file's content does: name, size, the time that it says, and when it last was changed at all.
-
-    The last is not in older notes: their files are read once more.
-    """
+    """What changes when a file's content does: name, size, the time that it says, and that of its last change at all."""
     status = file.stat()
     return [file.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-
-
-def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write batches in row groups of a fixed size, so that equal rows make equal bytes; returns the rows."""
-    count, waiting = 0, schema.empty_table()
-    with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
-        for batch in batches:
-            table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
-            waiting = pa.concat_tables([waiting, table])
-            whole = waiting.num_rows - waiting.num_rows % ROWS
-            if whole:
-                writer.write_table(waiting.slice(0, whole).combine_chunks(), row_group_size=ROWS)
-                count, waiting = count + whole, waiting.slice(whole)
-        if waiting.num_rows:
-            writer.write_table(waiting.combine_chunks(), row_group_size=ROWS)
-    return count + waiting.num_rows
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -47,7 +47,7 @@ def promote(
     if not gate.shown and not anyway:
         return _decided(seed, GATE_NOT_SHOWN, f"no loop was run: the seed RM is {gate.words}")
     if not loops:
-        return _decided(seed, NOT_SHOWN, f"{_measured(seed)}; no loop was run")
+        return _decided(seed, NOT_SHOWN, f"{_measured(seed)}; no loop trained a model")
     last = loops[-1]
     found = _compare(seed, last, groups, rule, ERROR)
     verdict = SHOWN if found.low > 0 else WORSE if found.high < 0 else NOT_SHOWN

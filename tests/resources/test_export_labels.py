@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resources.exports.labels import COLUMNS, KeptLabels, LoopLabels, write_file, write_lines
-from resources.landing.store import PARTS, write_parquet
+from resources.landing.parts import PARTS, write_parquet
 from ser.data import tables
 from ser.data.pairs import prompt_messages
 from ser.errors import SerError

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.landing.store import PARTS, DatasetStore
+from resources.landing.parts import PARTS
+from resources.landing.store import DatasetStore
 from resources.manifests import file_digests, sealed
 from resources.prune import prune
 from resources.store_contents import contents

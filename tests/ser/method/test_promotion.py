@@ -139,4 +139,7 @@ def test_who_goes_on_anyway_is_told_of_the_gate_and_gets_the_verdict_on_the_loop
 
 
 def test_without_a_loop_the_seed_is_all_there_is() -> None:
-    assert promote([SEED])["why"] == "the seed RM ranks 50.0 % of 120 calibration pairs as people do; no loop was run"
+    assert (
+        promote([SEED])["why"]
+        == "the seed RM ranks 50.0 % of 120 calibration pairs as people do; no loop trained a model"
+    )
