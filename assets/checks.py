@@ -84,20 +84,20 @@ def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) ->
     A check of the audit, because nothing that belongs to a loop may reach the vault.
     """
     work = ser.evolution(context)
-    landed, vault = work.find(keys.LANDED_PAIRS), work.find(keys.VAULT)
-    if landed is None or vault is None:
-        gone = "the vault or the landed pairs have been deleted meanwhile: materialize them again"
+    splits, vault = work.find(keys.SPLITS), work.find(keys.VAULT)
+    if splits is None or vault is None:
+        gone = "the vault or the splits have been deleted meanwhile: materialize them again"
         return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"look_at": gone})
     metadata: dict[str, Any] = {"evolution": work.identity}
     passed = True
     for loop in work.trained_loops()[1:]:
         kept = work.heads.get(keys.filtered_pairs(loop)).path / "kept.parquet"
         rows = tables.ask(
-            'SELECT kept.preferred = vault.preferred, CAST(hash(coalesce("group", dialogue)) AS VARCHAR) '
-            "FROM kept JOIN vault USING (pair_id) JOIN landed USING (pair_id)",
+            "SELECT kept.preferred = vault.preferred, unit "
+            "FROM kept JOIN vault USING (pair_id) JOIN units USING (pair_id)",
             kept=kept,
             vault=vault.path / "vault.parquet",
-            landed=landed.path / "pairs.parquet",
+            units=splits.path / "units.parquet",
         )
         measured = share([float(right) for right, _ in rows], [tied for _, tied in rows])
         passed &= not rows or is_above_chance(float(measured["ci_low"] or 0))

@@ -228,7 +228,7 @@ def _note(path: Path) -> dict[str, Any]:
 
 
 def fingerprint(file: Path) -> list[Any]:
-    """What changes when a file's content does: name, size, the time that it says, and that of its last change at all."""
+    """What changes when a file's content does: name, size, the time that it says, and when it was last changed."""
     status = file.stat()
     return [file.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 

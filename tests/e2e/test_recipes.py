@@ -46,7 +46,7 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
     work = evolve(
         data_root, tmp_path,
         'teachers = 2\nstudent = "fresh"\nselect = "calibrated"\nmin_precision = 0.55\ntarget = "soft"\n'
-        'pool = "whole"\nlabel_with = "unseen"\nreplay = "latest"\nhuman_share = 0.3\ntemperature = "seed"',
+        'pool = "whole"\nlabel_with = "unseen"\nreplay = "latest"\nhuman_share = 0.3',
         thresholds="tau_high = 0.999\ntau_low = 0.001\ntau_delta = 0.999",  # its learning status decides nothing
         policy=True,
     )  # fmt: skip
@@ -76,7 +76,7 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
         assert training.manifest["spec"]["human_share"] == 0.3
     first, second = adapters(work, "loop_2/retrained_rm")
     assert first != second
-    assert work.heads.get("loop_2/self_labels").summary["temperature"] == 1.0
+    assert work.heads.get("loop_2/self_labels").summary["temperature"] == 1.0  # each member's own is in its scale
     seed = work.heads.get("seed_rm.heldout").summary
     assert work.heads.get("loop_1/self_labels").summary["temperature"] == seed["temperature"]
     assert len(seed["members"]) == 2
@@ -84,7 +84,8 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
 
 
 def test_an_ensemble_that_keeps_everything_ends_with_an_empty_pool(data_root: Path, tmp_path: Path) -> None:
-    work = evolve(data_root, tmp_path, 'teachers = 2\nselect = "all"\nstudent_epochs = 2\nreplay = "all"')
+    method = 'teachers = 2\nselect = "all"\nstudent_epochs = 2\nreplay = "all"\ntemperature = "seed"'
+    work = evolve(data_root, tmp_path, method)
     report = work.heads.get("loop_2/status_report").summary
     assert (report["n_pool"], report["ends"]) == (0, True)
     assert work.trained_loops() == [0, 1]
