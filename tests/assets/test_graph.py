@@ -108,6 +108,7 @@ def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monke
     ]
 
 
+@pytest.mark.slow
 def test_converged_at_loop_1_still_gives_a_policy_and_a_report(
     data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +135,7 @@ def test_too_few_labels_say_how_many_are_needed(data_root: Path, tmp_path: Path)
     assert "at least 16 are needed.\nLand more labelled pairs, or set roles." in str(failed[0].step_failure_data.error)
 
 
+@pytest.mark.slow
 def test_max_pairs_takes_whole_prompts_and_keeps_the_roles(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,9 +16,8 @@ EVIL = [
 
 def tokens_of(prompt: str, one: str, other: str) -> list[str]:
     """The kinds of everything that a reader of Markdown finds in the table of one pair."""
-    texts = {"p": {"prompt": f'[{{"role":"user","content":{_json(prompt)}}}]', "response_a": one, "response_b": other}}
-    rows = {"p": {"preferred": "a", "reason": "p_a 0.9 > 0.55 | p_b 0.1 < 0.45"}}
-    text = _table(rows, texts, {"p": {"confidence": 0.9}})
+    messages = f'[{{"role":"user","content":{_json(prompt)}}}]'
+    text = _table([(messages, one, other, 0.9, "p_a 0.9 > 0.55 | p_b 0.1 < 0.45")])
     reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     found = []
     for token in reader.parse(text):

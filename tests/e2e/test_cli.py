@@ -91,6 +91,7 @@ def check_audit(result: dict[str, Any]) -> None:
     assert ser("audit", "loops", "--format", "json") == before
 
 
+@pytest.mark.slow
 def test_later_data_makes_a_new_snapshot_and_reuses_what_is_unchanged(project: Path, tmp_path: Path) -> None:
     ser("land", write_jsonl(tmp_path / "one.jsonl", labelled_rows(300)), "--dataset", "tiny")
     first = json.loads(ser("run", "--json", "--no-policy", "--loops", "1"))
@@ -170,6 +171,7 @@ def test_a_wrong_setting_names_the_nearest(project: Path, monkeypatch: pytest.Mo
     assert "SER_LOPS: unknown setting 'lops'. Did you mean SER_LOOPS?" in ser("run", code=1)
 
 
+@pytest.mark.slow
 def test_a_backbone_that_is_nowhere_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SER_BACKBONE__MODEL", str(tmp_path / "gone"))
     write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300))
@@ -177,6 +179,7 @@ def test_a_backbone_that_is_nowhere_is_named(project: Path, monkeypatch: pytest.
     assert "there is no folder" in ser("run", code=1)
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_snapshot_do_not_work_at_once(project: Path, tmp_path: Path) -> None:
     from resources.locks import own_snapshot
 

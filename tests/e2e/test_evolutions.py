@@ -115,6 +115,7 @@ def test_while_one_is_worked_on_the_other_is_free(root: Path, capsys: pytest.Cap
     assert "is being worked on by run elsewhere" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_fewer_loops_are_the_same_evolution_not_finished(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     part = ser(capsys, "run", "--no-policy", "--json", "--loops", "1", "--set", "random_seed=3")
     assert (part["promoted"], part["verdict"], [row["loop"] for row in part["loops"]]) == (None, None, [0, 1])
@@ -132,12 +133,13 @@ def test_fewer_loops_are_the_same_evolution_not_finished(root: Path, capsys: pyt
 def test_one_that_cannot_be_read_is_said_and_the_others_are_listed(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    about = root / "heads" / known_evolutions(root)[0].identity / ".evolution.json"
+    known = known_evolutions(root)
+    about = root / "heads" / known[0].identity / ".evolution.json"
     good = about.read_text()
     try:
         about.write_text("{")
         found = ser(capsys, "status", "--json")
-        assert len(found["evolutions"]) == 2 and [str(about) in said for said in found["damage"]] == [True]
+        assert len(found["evolutions"]) == len(known) - 1 and [str(about) in said for said in found["damage"]] == [True]
         assert main(["status"]) == 0 and str(about) in capsys.readouterr().out.replace("\n", "")
     finally:
         about.write_text(good)

@@ -115,7 +115,7 @@ def test_the_seed_model_can_be_exported(closed: Closed, capsys: pytest.CaptureFi
     assert done["loop"] == 0 and done["rm_version"] == closed.work.heads.get("seed_rm").version
     assert "not shown to be better than a coin" in (tmp_path / "rm" / "README.md").read_text()
     assert main(["export", "labels", "--to", str(tmp_path / "labels.jsonl")]) == 1
-    assert "no loop of the run" in capsys.readouterr().err
+    assert f"no loop of {closed.work.identity} kept a pair" in capsys.readouterr().err
     assert main(["export", "policy", "--to", str(tmp_path / "policy")]) == 1
     assert "has no policy: its seed RM is not shown to be" in capsys.readouterr().err
 

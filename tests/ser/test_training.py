@@ -215,6 +215,7 @@ def test_every_process_takes_its_share_and_all_take_equally_many_parts(parts: di
         assert weights == sum(one.weight for one in examples)
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_steps_of_one(parts: dict[str, Any], tmp_path: Path) -> None:
     settings = Training(lora=LORA, learning_rate=1e-3, batch_size=7)
     items = list(PairStates(parts["seed_encoded"], cache_of(parts)).pairs())[:17]

@@ -69,6 +69,7 @@ def test_what_is_no_job_is_said_in_two_lines(tmp_path: Path, changes: dict[str, 
     assert said in str(error.value) and len(str(error.value).splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_exit_codes(tmp_path: Path) -> None:
     assert run(tmp_path / "none.json").returncode == 2
     refused = job(tmp_path, stage="train_judge", spec={

@@ -178,6 +178,7 @@ def test_any_sharing_out_comes_to_the_same_bytes(name: str, stage: Stage, tmp_pa
     assert results(out) == results(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["label"])
 def test_two_processes_side_by_side(stage: Stage, name: str, inputs: Mapping[str, Any], tmp_path: Path) -> None:
     """One of them is killed on its way; the whole then costs what that one had left."""
