@@ -29,8 +29,8 @@ PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: $(INSTALLED)
 	$(PYTEST) -m 'not slow'
 
-test-all: test
-	$(PYTEST) -m slow
+test-all: $(INSTALLED)
+	$(PYTEST) --hypothesis-profile=thorough
 
 bench: $(INSTALLED)
 	$(BIN)/python -W ignore -m bench

@@ -8,6 +8,7 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs
 from resources.evolution import Evolution
 from resources.landing.snapshots import tables_version
+from ser.data import tables
 from ser.stages.encode import EncodeSpec
 from ser.stages.split import SplitSpec
 from ser.stages.vault import VaultSpec
@@ -26,7 +27,8 @@ def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mate
         work.progress(keys.LANDED_PAIRS),
         work.heads.set,
     )
-    return materialized(work, artifact, {"dataset": work.dataset})
+    landed_at = tables.ask("SELECT CAST(max(landed_at) AS VARCHAR) FROM t", t=artifact.path / "snapshots.parquet")[0][0]
+    return materialized(work, artifact, {"dataset": work.dataset, "landed_at": landed_at})
 
 
 @dg.asset(

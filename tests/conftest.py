@@ -12,8 +12,9 @@ from hypothesis import settings
 from tests.tiny import write_backbone
 
 # A slow machine is no failure.
-settings.register_profile("ser", deadline=None)
-settings.load_profile("ser")
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

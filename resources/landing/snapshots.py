@@ -125,7 +125,7 @@ def assign_snapshot(store: DatasetStore, parts: Mapping[str, Sequence[str]], rol
 
 
 def write_tables(store: DatasetStore, snapshot: str, out: Path) -> dict[str, Any]:
-    """Write a snapshot's tables into `out`, sorted by pair_id, and return its number, time and counts of rows.
+    """Write a snapshot's tables into `out`, sorted by pair_id, and return its number and counts of rows.
 
     Times, and the snapshots so far, stand in tables of their own: what is made from the others must not depend on when
     they came.
@@ -141,7 +141,7 @@ def write_tables(store: DatasetStore, snapshot: str, out: Path) -> dict[str, Any
     }
     with _tables(store, history[-1]["parts"], out / ".spill.tmp") as con:
         rows = {name: _write(con, source, _COLUMNS[name], out / f"{name}.parquet") for name, source in sources.items()}
-    return {name: history[-1][name] for name in ("number", "landed_at")} | rows
+    return {"number": history[-1]["number"]} | rows
 
 
 def _write_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -196,7 +196,7 @@ class Landing:
         return str(self._store(dataset).about().get("created", ""))
 
     def write_snapshot(self, snapshot: str, out: Path) -> dict[str, Any]:
-        """Write a snapshot's tables as parquet into `out`, and return its number, its time and counts of rows."""
+        """Write a snapshot's tables as parquet into `out`, and return its number and counts of rows."""
         return write_tables(self._store(self.dataset_of(snapshot)), snapshot, out)
 
     def find_pairs(self, dataset: str, pair_ids: Collection[str]) -> dict[str, Pair]:

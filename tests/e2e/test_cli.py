@@ -31,7 +31,8 @@ def without_times(root: Path) -> dict[str, bytes]:
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted((root / "artifacts").rglob("*"))
-        if path.is_file() and path.name not in ("manifest.json", "pair_times.parquet", "label_times.parquet")
+        if path.is_file()
+        and path.name not in ("manifest.json", "pair_times.parquet", "label_times.parquet", "snapshots.parquet")
     }
 
 

@@ -95,7 +95,7 @@ def test_from_a_run_to_people_and_into_the_next_run(
     assert done == done | {"dataset": "tiny", "snapshot": snapshot, "loops": 2, "n": 40}
     assert set(done["reasons"]) == {"against_seed", "flipped", "near_cut"}
     assert min(done["sources"].values()) >= 15
-    folder = settings / "review" / snapshot
+    folder = settings / "review" / snapshot / done["settings"]
     assert Path(done["folder"]) == folder
     assert ser(capsys, "review", "export", "--n", "40") == done
 
