@@ -43,6 +43,7 @@ def project(data_root: Path, tmp_path: Path) -> Path:
     return data_root
 
 
+@pytest.mark.slow
 def test_land_run_status_audit_report(project: Path, tmp_path: Path) -> None:
     labelled = labelled_rows(300)
     write_jsonl(tmp_path / "pairs.jsonl", [*labelled, {"prompt": "x", "chosen": "y"}])
