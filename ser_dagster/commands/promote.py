@@ -53,13 +53,21 @@ def _decision(work: Any, parsed: argparse.Namespace) -> Any:
     from resources import asset_keys as keys
     from ser.specs import HandPromotion
 
-    by = (parsed.by or getuser()).strip()
+    by = (_login_name() if parsed.by is None else parsed.by).strip()
     if not by:
-        raise SerError("--by is empty: the audit says who decided. Give a name.")
+        raise SerError("the audit says who decided, and there is no login name. Give one: --by NAME")
     if parsed.loop not in work.trained_loops():
         work.require_model(parsed.loop)
     version = work.heads.get(keys.model_of(parsed.loop)).version
     return HandPromotion(loop=parsed.loop, rm_version=version, by=by, why=parsed.why.strip())
+
+
+def _login_name() -> str:
+    """The login name; empty where the user has none, as in many containers."""
+    try:
+        return getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 def _tell_everyone(work: Any, promotion: Any) -> None:

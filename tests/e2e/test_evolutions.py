@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from assets.evolved import choose_promoted
 from resources.heads import known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.locks import own_evolution
+from ser.specs import HandPromotion
 from ser_dagster.cli import main
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -92,6 +95,16 @@ def test_a_person_promotes_a_loop_and_takes_it_back(root: Path, capsys: pytest.C
     assert again["promoted"]["why"].startswith("promoted by hand by ann: it answers better; by promotion.rule evidence")
     assert ser(capsys, "promote", "--undo", "--json")["promoted_loop"] == ruled
     assert promotions(capsys, first["evolution"]) == [rule | {"current": True}, hand | {"current": False}]
+
+    # A decision about a model that was made anew since is not one about the new model.
+    said: list[str] = []
+    work = open_evolution(root, known_evolutions(root)[-1], log_warning=said.append)
+    assert work.identity == first["evolution"]
+    work.heads.promote_by_hand(HandPromotion(loop=other, rm_version="an earlier one", by="ann", why="it was better"))
+    decided = choose_promoted(work).summary
+    assert (decided["promoted_loop"], decided.get("promoted_by")) == (ruled, None)
+    assert any("has been made anew since: the rule decides" in line for line in said)
+    work.heads.promote_by_hand(None)
 
 
 def test_what_cannot_be_promoted_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
