@@ -13,6 +13,7 @@ from torch import nn
 from ser.data.encoding import EncodedPair
 from ser.data.packing import PackedBatch, pack, unpack
 from ser.errors import SerError
+from ser.models.adapters import save_adapter
 from ser.models.backbone import PACKABLE, load_model, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
 from ser.specs import Arithmetic, Lora
@@ -92,9 +93,7 @@ class RewardModel(nn.Module):
         """
         assert isinstance(self.model, PeftModel)
         own = state and {name.removeprefix("model."): value for name, value in state.items()}
-        self.model.save_pretrained(str(folder), safe_serialization=True, state_dict=own)
-        plain_adapter_config(folder)
-        (folder / "README.md").unlink(missing_ok=True)
+        save_adapter(self.model, folder, state=own)
 
     @property
     def classifier(self) -> Any:
@@ -198,14 +197,3 @@ def _to_float32(model: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if parameter.requires_grad or "lora_" in name or "score" in name:
             parameter.data = parameter.data.float()
-
-
-def plain_adapter_config(folder: Path) -> None:
-    """Drop from PEFT's configuration what depends on where the backbone lies, and fix the order of its sets."""
-    path = folder / "adapter_config.json"
-    config = json.loads(path.read_text())
-    config["base_model_name_or_path"] = None
-    for key, value in config.items():
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            config[key] = sorted(value)
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

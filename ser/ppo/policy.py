@@ -12,10 +12,11 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
 
+from ser.models.adapters import save_adapter
 from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.generation import Generated, generate
 from ser.models.lora import compute_in_backbone_type
-from ser.models.reward_model import first_adapted, load_onto, lora_config, members_of, plain_adapter_config
+from ser.models.reward_model import first_adapted, load_onto, lora_config, members_of
 from ser.ppo.objective import entropy
 from ser.ppo.sequences import Sequences
 from ser.specs import Arithmetic, Lora, Scale
@@ -184,9 +185,7 @@ class Policy(nn.Module):
 
     def save(self, out: Path) -> None:
         """Write `policy/`, a PEFT folder, and `value_head.safetensors` into `out`."""
-        self.model.save_pretrained(str(out), safe_serialization=True, selected_adapters=[POLICY])
-        (out / "README.md").unlink(missing_ok=True)
-        plain_adapter_config(out / POLICY)
+        save_adapter(self.model, out, POLICY)
         head = {name: tensor.detach().cpu() for name, tensor in self.value_head.state_dict().items()}
         save_file(head, out / "value_head.safetensors")
 
