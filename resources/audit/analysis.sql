@@ -80,31 +80,35 @@ FROM label_measurements WHERE bin IS NOT NULL;
 -- differences in one of them) and domain.
 CREATE OR REPLACE VIEW selection_bias AS
 WITH sizes AS (
-    SELECT p.pair_id, coalesce(source, '(none)') AS source, length(response_a) - length(response_b) AS difference, t.tied
-    FROM pairs p LEFT JOIN tied_pairs t USING (pair_id)
+    SELECT p.pair_id, coalesce(source, '(none)') AS source, length(response_a) - length(response_b) AS difference, u.tied
+    FROM pairs p LEFT JOIN tied_units u USING (tied)
 ),
-sized AS (
-    SELECT l.evolution, l.loop, l.kept, s.source, s.tied,
+labelled AS (
+    SELECT l.evolution, l.loop, s.source, s.tied, l.kept,
            CASE l.preferred WHEN 'a' THEN s.difference ELSE -s.difference END AS difference
     FROM self_labels l JOIN sizes s USING (pair_id)
 ),
-differences AS (
-    SELECT evolution, loop, difference, count(*) AS n,
-           sum(count(*)) OVER (PARTITION BY evolution, loop ORDER BY difference) AS up_to,
-           sum(count(*)) OVER (PARTITION BY evolution, loop) AS total
-    FROM sized GROUP BY evolution, loop, difference
+-- Pairs that are alone in their group become few rows.
+sized AS (
+    SELECT evolution, loop, source, tied, difference, count(*) AS n, count(*) FILTER (kept) AS n_kept
+    FROM labelled WHERE tied IS NULL GROUP BY ALL
+    UNION ALL
+    SELECT evolution, loop, source, tied, difference, 1, CAST(kept AS BIGINT) FROM labelled WHERE tied IS NOT NULL
 ),
 -- The quartile of a difference is where the middle one of its pairs stands.
 quartiles AS (
-    SELECT evolution, loop, difference, least(4, 1 + CAST(floor(4 * (up_to - n / 2) / total) AS INTEGER)) AS quartile
-    FROM differences
+    SELECT evolution, loop, difference,
+           least(4, 1 + CAST(floor(4 * (sum(sum(n)) OVER up_to - sum(n) / 2) / sum(sum(n)) OVER whole) AS INTEGER))
+               AS quartile
+    FROM sized GROUP BY evolution, loop, difference
+    WINDOW whole AS (PARTITION BY evolution, loop), up_to AS (PARTITION BY evolution, loop ORDER BY difference)
 ),
 grouped AS (
     SELECT evolution, loop, 'length difference' AS dimension, CAST(quartile AS VARCHAR) AS value, tied,
-           count(*) AS n, count(*) FILTER (kept) AS n_kept, min(difference) AS shortest, max(difference) AS longest
+           sum(n) AS n, sum(n_kept) AS n_kept, min(difference) AS shortest, max(difference) AS longest
     FROM sized JOIN quartiles USING (evolution, loop, difference) GROUP BY evolution, loop, quartile, tied
     UNION ALL
-    SELECT evolution, loop, 'domain', source, tied, count(*), count(*) FILTER (kept), NULL, NULL
+    SELECT evolution, loop, 'domain', source, tied, sum(n), sum(n_kept), NULL, NULL
     FROM sized GROUP BY evolution, loop, source, tied
 ),
 measured AS (

@@ -109,6 +109,6 @@ FROM roles r JOIN evolutions e USING (evolution)
 JOIN human_choice c ON c.dataset = e.dataset AND c.pair_id = r.pair_id
 WHERE r.in_vault;
 
--- Pairs that are not alone in their group or dialogue.
-CREATE OR REPLACE VIEW tied_pairs AS
-SELECT pair_id, tied FROM pairs WHERE tied IN (SELECT tied FROM pairs GROUP BY tied HAVING count(*) > 1);
+-- Groups or dialogues of several pairs, and the pairs that are not alone in theirs.
+CREATE OR REPLACE VIEW tied_units AS SELECT tied FROM pairs GROUP BY tied HAVING count(*) > 1;
+CREATE OR REPLACE VIEW tied_pairs AS SELECT pair_id, tied FROM pairs JOIN tied_units USING (tied);
