@@ -11,7 +11,7 @@ from statistics import median
 
 from reliability.checks import Wanted, check_root, expect, ser
 from reliability.forked_command import Forked, at_call, die, start
-from reliability.project import Project, leftovers
+from reliability.project import DATASET, Project, leftovers
 
 ROUND = ("stage", "stage", "call", "time")
 """What decides the moment, round by round: a report of a stage, a call that changes the disk, the clock."""
@@ -156,15 +156,15 @@ def _by_time(one: Round, most: int) -> None:
 
 def landings(project: Project, wanted: Wanted, number: int, draw: random.Random) -> int:
     """Kill `ser land` where it would change the disk, and land again: the same snapshot; returns how many died."""
-    name = (wanted.landed / "landing" / "tiny" / ".landed" / "current").read_text()
+    name = (wanted.landed / "landing" / DATASET / ".landed" / "current").read_text()
     died = 0
     while died < number:
         root = project.folder / "killed-landing"
         fault = at_call(draw.randrange(1, 40), die)
-        command = ("land", str(project.pairs), "--dataset", "tiny")
+        command = ("land", str(project.pairs), "--dataset", DATASET)
         died += start(project.folder / "commands", root, *command, harm=fault).wait().code == -9
         ser(project, root, *command)
-        expect((root / "landing" / "tiny" / ".landed" / "current").read_text() == name, "another snapshot landed")
+        expect((root / "landing" / DATASET / ".landed" / "current").read_text() == name, "another snapshot landed")
         expect(not leftovers(root), f"left over: {leftovers(root)}")
         shutil.rmtree(root)
     return died

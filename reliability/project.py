@@ -36,6 +36,7 @@ prompts = 200
 """
 """Small, and yet of enough batches, steps and rollouts that a tenth of a stage can be told from all of it."""
 
+DATASET = "tiny"
 PAIRS = 1500
 
 

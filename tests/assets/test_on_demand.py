@@ -12,7 +12,7 @@ from resources.evolution import Evolution
 from resources.heads import Heads
 from resources.settings_file import load_settings
 from tests import chain
-from tests.pairs import labelled_rows, write_jsonl
+from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
 pytestmark = pytest.mark.slow
 
@@ -90,3 +90,17 @@ def test_with_sft_everything_stands_on_the_fine_tuned_backbone(
     assert tuned.summary["last_loss"] < tuned.summary["first_loss"]
     assert work.heads.get("seed_rm").manifest["inputs"]["backbone"]["version"] == tuned.version
     assert work.heads.get("loop_1/self_labels").manifest["inputs"]["backbone"]["version"] == tuned.version
+
+
+def test_without_a_vault_the_full_label_control_is_left_out_and_the_run_succeeds(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ser.toml").write_text(
+        "loops = 1\n[controls]\nfull_label = true\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
+    )
+    rows = [*labelled_rows(200), *unlabelled(labelled_rows(400, seed=1))]
+    snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", rows))
+    result, work = chain.materialize(data_root, snapshot, policy=False)
+    assert result.success
+    assert chain.summary(work, "vault")["vault"] == 0
+    assert work.heads.find("controls/full_label_rm") is None

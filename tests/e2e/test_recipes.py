@@ -11,6 +11,7 @@ from resources.loop_rows import loop_rows
 from ser.data import tables
 from ser.method.selection import fold_of
 from ser.models.reward_model import members_of
+from ser_dagster.commands.export_facts import kept_labels
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -76,6 +77,8 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
         assert training.manifest["spec"]["human_share"] == 0.3
     first, second = adapters(work, "loop_2/retrained_rm")
     assert first != second
+    # Each loop labels every pair anew: an export has the latest label of a pair, once.
+    assert sorted(row["pair_id"] for row in kept_labels(work).rows()) == sorted(kept[2])
     assert work.heads.get("loop_2/self_labels").summary["temperature"] == 1.0  # each member's own is in its scale
     seed = work.heads.get("seed_rm.heldout").summary
     assert work.heads.get("loop_1/self_labels").summary["temperature"] == seed["temperature"]

@@ -17,7 +17,8 @@ from resources.store_contents import contents
 
 pytestmark = pytest.mark.slow
 
-KEYS = ("splits", "trunk/pool", "backbone", "seed_rm", "seed_rm.heldout", "loop_1/retrained_rm")
+MEMBERS = ("seed_rm/member_0", "seed_rm/member_1")
+KEYS = ("splits", "trunk/pool", "backbone", "seed_rm", "seed_rm.heldout", "loop_1/retrained_rm", *MEMBERS)
 Identity = tuple[str, str]
 
 
@@ -78,7 +79,8 @@ def fill(root: Path, draw: st.DataObject) -> tuple[Store, list[str], set[Identit
             backbone = store.add("backbone", [])
             others = sorted(one for one in store.made_from if one[0] != "backbone")
             extra = draw.draw(st.lists(st.sampled_from(others), max_size=3)) if others else []
-            model = store.add("seed_rm", [backbone, *extra])
+            members = [store.add(key, [backbone]) for key in MEMBERS[: draw.draw(st.sampled_from((0, 2)))]]
+            model = store.add("seed_rm", [backbone, *members, *extra])
             scores = store.add("seed_rm.heldout", [model, backbone])
             encoded = store.add("encoded_pairs", [])
             promotion = store.add("evolved_rm", [scores, encoded], {"promoted_loop": 0, "rm_version": model[1]})
