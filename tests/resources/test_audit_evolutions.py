@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,6 @@ from resources.reporting.report_data import gather
 from resources.settings import Settings
 from ser.errors import SerError
 from ser.specs import Thresholds
-
-LANDED_AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
 @pytest.fixture
