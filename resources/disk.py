@@ -16,6 +16,7 @@ from resources.locks import only_writer_of_file
 from ser.errors import SerError
 
 FULL = "there is no space left on the disk. Free some and run the same command again: what is finished is kept."
+_DISK_SIGNS = ("disk I/O error", "Could not write file")
 _NO_ROOM = 2**18
 """Bytes with which nothing can be done."""
 _FULL_SIGNS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
@@ -40,8 +41,8 @@ def is_full(error: BaseException, place: Path | None = None) -> bool:
 
 
 def is_of_the_disk(error: BaseException) -> bool:
-    """Whether an error is the operating system's or, in SQLite's words, the disk's."""
-    return isinstance(error, OSError) or "disk I/O error" in str(error)
+    """Whether an error is the operating system's or, in the words of SQLite or DuckDB, the disk's."""
+    return isinstance(error, OSError) or any(sign in str(error) for sign in _DISK_SIGNS)
 
 
 def clear(folder: Path) -> None:

@@ -13,7 +13,7 @@ from assets.graph import run_keys
 from assets.ser_resource import run_config, run_tags
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
-from resources.disk import FULL, is_full
+from resources.disk import FULL, is_full, is_of_the_disk
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
 from resources.landing.folders import NotAllLandedError
@@ -137,8 +137,11 @@ def _sync_failed(work: Evolution) -> None:
     except SerError as error:
         print(f"audit: {error}", file=sys.stderr)
     except Exception as error:
-        if not is_full(error, work.root):  # which the run failed of as well, and says so
+        full = is_full(error, work.root)  # which the run failed of as well, and says so
+        if not (full or is_of_the_disk(error)):
             raise
+        if not full:
+            print(f"audit: {str(error).splitlines()[0]}", file=sys.stderr)
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,3 +94,26 @@ def test_sqlite_speaks_of_the_disk_in_words_of_its_own() -> None:
     assert is_of_the_disk(RuntimeError("(sqlite3.OperationalError) disk I/O error"))
     assert is_of_the_disk(OSError())
     assert not is_of_the_disk(RuntimeError("no such table: runs"))
+
+
+REFUSED = """
+import resource, signal, sys
+import duckdb
+from resources.disk import is_of_the_disk
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with duckdb.connect(sys.argv[1]) as connection:
+        connection.execute("CREATE TABLE t AS SELECT uuid() AS a FROM range(100000)")
+except duckdb.Error as error:
+    assert is_of_the_disk(error), error
+else:
+    raise AssertionError("it was written")
+"""
+
+
+def test_a_write_that_a_database_is_refused_is_of_the_disk(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, str(tmp_path / "a.duckdb")], capture_output=True, text=True, cwd=Path.cwd()
+    )
+    assert done.returncode == 0, done.stderr
