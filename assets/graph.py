@@ -42,13 +42,14 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
 
 
 def run_keys(settings: Settings, policy: bool) -> list[dg.AssetKey]:
-    """What one execution makes: the chain; the policy with its judge; controls that are asked for."""
-    chosen = [keys.LANDED_PAIRS, keys.SPLITS, keys.VAULT, keys.BACKBONE, keys.ENCODED_PAIRS, keys.SEED_RM]
-    for k in range(1, settings.max_loops + 1):
-        chosen += [keys.self_labels(k), keys.status_report(k), keys.filtered_pairs(k), keys.model_of(k)]
-    chosen += [keys.EVOLVED_RM, keys.AUDIT_SYNC, keys.REPORT]
-    if policy:
-        chosen += [keys.JUDGE_RM, keys.PPO_POLICY, keys.POLICY_EVALUATION]
+    """What one execution makes, in its order: the chain; controls that are asked for; the policy with its judge."""
+    chosen = [keys.LANDED_PAIRS, keys.SPLITS, keys.BACKBONE, keys.VAULT, keys.ENCODED_PAIRS, keys.SEED_RM]
     if settings.controls.full_label:
         chosen.append(keys.FULL_LABEL_RM)
+    for k in range(1, settings.max_loops + 1):
+        chosen += [keys.self_labels(k), keys.status_report(k), keys.filtered_pairs(k), keys.model_of(k)]
+    chosen.append(keys.EVOLVED_RM)
+    if policy:
+        chosen += [keys.JUDGE_RM, keys.PPO_POLICY, keys.POLICY_EVALUATION]
+    chosen += [keys.AUDIT_SYNC, keys.REPORT]
     return [dg.AssetKey(key.split("/")) for key in chosen]

@@ -1,7 +1,8 @@
 """The Dagster resource through which every asset reaches the evolution that its execution works on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import dagster as dg
 from pydantic import Field, PrivateAttr, ValidationError
@@ -10,12 +11,15 @@ from assets.stale_location import refuse_stale
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
 from resources.locks import own_evolution
+from resources.reporter import Screen
 from resources.settings import Settings
 from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 SNAPSHOTS_NAME = "snapshot"
+SHOWN = ("recipe", "loops", "random_seed", "anyway")
+"""The settings that have a place of their own in the Launchpad."""
 PARTITION_TAG = "dagster/partition"
 EVOLUTION_TAG, NAME_TAG, RECIPE_TAG = "ser/evolution", "ser/name", "ser/recipe"
 SNAPSHOTS = dg.DynamicPartitionsDefinition(name=SNAPSHOTS_NAME)
@@ -24,14 +28,26 @@ HEAVY_POOL = "training"
 
 
 class SerResource(dg.ConfigurableResource):
-    """What an execution is told at its start; all other settings are those of `ser.toml` at that moment."""
+    """The settings that a person changes from run to run.
 
-    recipe: str | None = Field(None, description="overrides the setting `recipe`")
-    loops: int | None = Field(None, description="stop after so many loops; nothing is promoted before the last one")
-    anyway: bool | None = Field(None, description="overrides the setting `anyway`: go on in spite of the gate")
-    name: str | None = Field(None, description="what a person calls the evolution")
-    settings: str | None = Field(None, description="all settings as JSON, as `ser run` and the sensor hand them over")
-    terminal: bool = Field(False, description="show progress on standard error, as `ser run` does")
+    What the run config of an execution does not say is as in `ser.toml` (docs/settings.md) when the execution begins.
+    """
+
+    recipe: str = Field("paper", description="the method: paper, robust, or one of [recipes] in ser.toml")
+    loops: int = Field(3, description="K, the largest number of loops; at most max_loops of ser.toml")
+    random_seed: int = Field(0, description="another number trains other models on the same pairs")
+    anyway: bool = Field(False, description="run the loops although the seed RM is not shown to be better than a coin")
+    other_settings: list[str] = Field(
+        [], description="all else that ser.toml can say, each as KEY=VALUE, for instance thresholds.tau_high=0.6"
+    )
+    name: str | None = Field(None, description="what you call this evolution")
+    stop_after: int | None = Field(None, description="stop after so many loops; a later run goes on, then promotes")
+    settings: str | None = Field(
+        None, description="for programs: all settings as JSON, as `ser run` and the sensors hand them over"
+    )
+
+    screen: ClassVar[Screen | None] = None
+    """What shows progress beside the log: where somebody watches the execution."""
 
     _settings: Settings = PrivateAttr()
 
@@ -43,8 +59,8 @@ class SerResource(dg.ConfigurableResource):
             SerError: the settings are impossible, or need more loops than the graph has that the run was planned
                 from, another process owns the evolution, or another evolution has the name.
         """
-        self._settings = self._read_settings()
         run = context.run
+        self._settings = self._read_settings(run)
         if run is not None and context.instance is not None:
             refuse_stale(run, context.instance, self._settings.loops)
         snapshot = run.tags.get(PARTITION_TAG) if run else None
@@ -67,28 +83,39 @@ class SerResource(dg.ConfigurableResource):
             self._settings,
             context.partition_key,
             run_id=context.run.run_id,
-            until=self.loops,
+            until=self.stop_after,
             log=context.log.info,
             log_warning=context.log.warning,
-            terminal=self.terminal,
+            screen=self.screen,
         )
 
-    def _read_settings(self) -> Settings:
-        if self.settings is None:
-            settings = load_settings(recipe=self.recipe, anyway=self.anyway)
-        elif self.recipe is not None or self.anyway is not None:
-            raise SerError("recipe and anyway stand in `settings` where it is given. Remove them.")
+    def _read_settings(self, run: dg.DagsterRun | None) -> Settings:
+        # A default is what the Launchpad showed when the location was loaded; what nobody gave is as in `ser.toml` now.
+        given = _given(run)
+        if "settings" not in given:
+            shown = {name: getattr(self, name) for name in SHOWN if name in given}
+            settings = load_settings(assignments=self.other_settings, **shown)
+        elif twice := [name for name in (*SHOWN, "other_settings") if name in given]:
+            raise SerError(f"{', '.join(twice)} stands in `settings` where that is given. Remove it here.")
         else:
             try:
-                settings = Settings.model_validate_json(self.settings)
+                settings = Settings.model_validate_json(self.settings or "")
             except ValidationError as error:
                 raise SerError(f"`settings` of this run are impossible: {error.errors()[0]['msg']}.") from error
-        if self.loops is not None and not 1 <= self.loops <= settings.loops:
+        if self.stop_after is not None and not 1 <= self.stop_after <= settings.loops:
             raise SerError(
-                f"{self.loops} loops are impossible: it may be 1 to {settings.loops}, the K of the settings. "
-                "Raise loops in ser.toml."
+                f"a stop after loop {self.stop_after} is impossible: it may be 1 to {settings.loops}, the K of the "
+                "settings. Raise loops."
             )
         return settings
+
+
+def _given(run: dg.DagsterRun | None) -> Mapping[str, Any]:
+    """What the run config of an execution says of the resource."""
+    given: Mapping[str, Any] = run.run_config if run else {}
+    for section in ("resources", "ser", "config"):
+        given = given.get(section, {})
+    return given
 
 
 def run_tags(evolution: Evolution, name: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from resources.settings_file import ROOT, data_root
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import Pair, prompt_messages
 from ser.models.backbone import load_tokenizer
+from ser.progress import silent
 from ser.specs import Encoding
 
 FILES = {
@@ -87,4 +88,4 @@ def _lengths(pair: Pair) -> list[int]:
 def model_folder() -> Path:
     """The embedded model, converted once into the data root."""
     store = ArtifactStore(data_root() / "artifacts", in_process)
-    return backbone(Backbone(), store, lambda done, total, unit, note="": None).path
+    return backbone(Backbone(), store, silent).path

@@ -138,9 +138,9 @@ def _trace(folder: Path) -> None:
     tell, file = Reporter.__call__, os.open(folder / "events", os.O_WRONLY | os.O_APPEND)
     begin, begun = SerResource.evolution, os.open(folder / "assets", os.O_WRONLY | os.O_APPEND)
 
-    def traced(self: Any, done: int, total: int, unit: str, note: str = "") -> None:
+    def traced(self: Any, done: int, total: int, unit: str, note: str = "", part: str = "") -> None:
         os.write(file, f"{time.monotonic():.6f}\t{self._label}\t{unit}\t{done}\t{total}\n".encode())
-        tell(self, done, total, unit, note)
+        tell(self, done, total, unit, note, part)
 
     def noted(self: Any, context: Any) -> Any:
         os.write(begun, f"{getattr(context, 'op_execution_context', context).op_handle.name}\n".encode())

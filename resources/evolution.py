@@ -14,7 +14,7 @@ from resources.caches import fill_states, states_folder
 from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
-from resources.reporter import Reporter
+from resources.reporter import Reporter, Screen
 from resources.settings import Settings
 from ser.data.encoded import ENCODED_NAME
 from ser.errors import SerError
@@ -36,7 +36,7 @@ class Evolution:
         until: the loop after which this execution stops; by default the last one.
         log: where progress lines go.
         log_warning: where warnings go; by default as progress.
-        terminal: whether progress also goes to standard error.
+        screen: what shows progress to whoever waits for it, beside the log.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class Evolution:
         until: int | None = None,
         log: Callable[[str], None] = lambda line: None,
         log_warning: Callable[[str], None] | None = None,
-        terminal: bool = False,
+        screen: Screen | None = None,
     ):
         self.root, self.settings, self.snapshot, self.run_id = root, settings, snapshot, run_id
         self.until = settings.loops if until is None else min(until, settings.loops)
         self.store = ArtifactStore(root / "artifacts", in_process, settings.compute.execution)
         self.heads = Heads(root, snapshot, settings, self.store)
         self.arithmetic = settings.compute.arithmetic
-        self._log, self._log_warning, self._terminal = log, log_warning, terminal
+        self._log, self._log_warning, self._screen = log, log_warning, screen
         self._backbone: Part | None = None
 
     @property
@@ -99,7 +99,7 @@ class Evolution:
 
     def progress(self, label: str) -> Reporter:
         """A listener for long work."""
-        return Reporter(label, self._log, terminal=self._terminal, log_warning=self._log_warning)
+        return Reporter(label, self._log, screen=self._screen, log_warning=self._log_warning)
 
     def backbone(self) -> Part:
         """The model folder under the reward models: the settings' own, or fine-tuned when `sft` is on."""

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.graph import graph
-from assets.ser_resource import SerResource
+from assets.ser_resource import SHOWN, SerResource
 from resources.landing.zone import Landing
 from resources.settings_file import data_root, load_settings
 from ser_dagster.jobs import audit_after_failure, ser_run
@@ -21,6 +21,6 @@ defs = dg.Definitions(
     jobs=[run, audit_after_failure],
     sensors=[landing_sensor(run, settings.automation), fail_dead_runs, remind_of_retries, audit_failed_runs(run)],
     schedules=schedules(run, settings.automation, Landing(data_root(), settings).folders()),
-    resources={"ser": SerResource(recipe=None, loops=None, anyway=None, name=None, settings=None, terminal=False)},
+    resources={"ser": SerResource(**{name: getattr(settings, name) for name in SHOWN})},
     executor=dg.in_process_executor,
 )

@@ -11,7 +11,12 @@ from resources.settings import Settings
 Job = Any
 """A job before the graph is resolved; Dagster keeps its class to itself."""
 
+SER_RUN = "ser_run"
+"""The job behind `ser run`."""
+
 MAX_RETRIES = "dagster/max_retries"
+STARTED_BY = "ser/started_by"
+"""Tag of a run that nobody started in the UI, and no sensor: what did."""
 
 audit_after_failure = dg.define_asset_job(
     "audit_after_failure",
@@ -26,7 +31,7 @@ audit_after_failure = dg.define_asset_job(
 def ser_run(settings: Settings) -> Job:
     """The job behind `ser run`, the landing sensor and the schedules."""
     return dg.define_asset_job(
-        "ser_run",
+        SER_RUN,
         selection=dg.AssetSelection.assets(*run_keys(settings, policy=True)),
         partitions_def=SNAPSHOTS,
         executor_def=dg.in_process_executor,

@@ -52,8 +52,8 @@ def main(arguments: list[str]) -> int:
     def tell(line: dict[str, Any]) -> None:
         print(json.dumps(line), file=lines, flush=True)
 
-    def progress(done: int, total: int, unit: str, note: str = "") -> None:
-        tell({"done": done, "total": total, "unit": unit, "note": note})
+    def progress(done: int, total: int, unit: str, note: str = "", part: str = "") -> None:
+        tell({"done": done, "total": total, "unit": unit, "note": note, "part": part})
 
     job.out.mkdir(parents=True, exist_ok=True)
     try:

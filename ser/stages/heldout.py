@@ -9,7 +9,7 @@ from ser.data import tables
 from ser.data.encoded import count_slices
 from ser.method.ensemble import ensemble_scores, unseen_scores
 from ser.method.scored import Scored
-from ser.progress import Progress
+from ser.progress import Progress, named
 from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Scale
@@ -92,15 +92,16 @@ def fill(
 
     members, pairs = members_of(inputs.reward_model), sum(map(tables.count, _encoded(inputs).values()))
     how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    how |= {"total": pairs * len(members), "progress": progress}
+    how["total"] = pairs
     for number, member in enumerate(members):
         slices = {split: _slices(inputs, out, split, number) for split in SPLITS}
         if any(one.missing(rank, world) for one in slices.values()):
-            _score_member(spec, inputs, member, slices, before=pairs * number, **how)
+            told = named(progress, f"member {number + 1} of {len(members)}") if len(members) > 1 else progress
+            _score_member(spec, inputs, member, slices, progress=told, **how)
 
 
 def _score_member(
-    spec: HeldoutSpec, inputs: HeldoutInputs, member: Path, slices: Mapping[str, Slices], *, before: int, **how: Any
+    spec: HeldoutSpec, inputs: HeldoutInputs, member: Path, slices: Mapping[str, Slices], **how: Any
 ) -> None:
     """Score both splits with one member, which is in memory no longer than that takes."""
     from ser.models.reward_model import load_to_score
@@ -108,7 +109,7 @@ def _score_member(
     from ser.models.states import PairStates, StatesCache
 
     encoded, caches = _encoded(inputs), {"calibration": inputs.calibration_states, "test": inputs.test_states}
-    model = load_to_score(inputs.backbone, member, spec.arithmetic)
+    model, before = load_to_score(inputs.backbone, member, spec.arithmetic), 0
     for split in SPLITS:
         cache = StatesCache.open(caches[split], encoded[split], model.trunk, spec.arithmetic)
         score_slices(model, PairStates(encoded[split], cache), slices=slices[split], before=before, **how)

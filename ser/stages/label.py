@@ -11,7 +11,7 @@ import pyarrow as pa
 from ser.data import tables
 from ser.data.encoded import count_slices
 from ser.method.labels import label_pair
-from ser.progress import Progress
+from ser.progress import Progress, named
 from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Scale
@@ -102,11 +102,12 @@ def _score_missing(
 
     members = members_of(inputs.reward_model)
     how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    how |= {"total": pool.pairs * len(members), "progress": progress, "wanted": pool.holds}
+    how |= {"total": pool.pairs, "wanted": pool.holds}
     for number, member in enumerate(members):
         slices = _slices(inputs, out, number)
         if slices.missing(rank, world):
-            _score_member(spec, inputs, member, slices, before=pool.pairs * number, **how)
+            told = named(progress, f"member {number + 1} of {len(members)}") if len(members) > 1 else progress
+            _score_member(spec, inputs, member, slices, progress=told, **how)
 
 
 def _score_member(spec: LabelSpec, inputs: LabelInputs, member: Path, slices: Slices, **how: Any) -> None:

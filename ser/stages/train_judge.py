@@ -14,7 +14,7 @@ from ser.method.comparison import judge_fold
 from ser.method.labels import Label
 from ser.method.scored import Scored
 from ser.method.stats import share
-from ser.progress import Progress
+from ser.progress import Progress, named
 from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import HERE, Execution, ModelSpec, Training
@@ -89,11 +89,14 @@ def run(
     offsets: list[float] = []
     for k in FOLDS:
         folder = out / f"fold_{k}"
+        training, scoring = (
+            named(progress, f"fold {k + 1} of {len(FOLDS)}, {work}") for work in ("training", "scoring")
+        )
         if not is_trained(folder):
             others = [example for example in examples if fold[example.encoded.pair.pair_id] != k]
-            _train_fold(spec, inputs.backbone, others, folder, progress, execution.batch_tokens)
+            _train_fold(spec, inputs.backbone, others, folder, training, execution.batch_tokens)
         own_fold = {pair_id for pair_id, f in fold.items() if f == k}
-        scored = _score_fold(spec, inputs, folder / "rm", parts, own_fold, progress, execution)
+        scored = _score_fold(spec, inputs, folder / "rm", parts, own_fold, scoring, execution)
         fold_margins = {one.pair_id: correct_margin(one, labels[one.pair_id]) for one in scored}
         offset = sum(one.reward_a + one.reward_b for one in scored) / max(1, 2 * len(scored))
         margins |= fold_margins

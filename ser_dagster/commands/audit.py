@@ -19,6 +19,7 @@ from resources.audit.sync import rebuild
 from resources.evolution import Evolution
 from resources.heads import known_evolutions
 from resources.known_evolutions import open_evolution
+from resources.reporter import SCREEN
 from resources.settings_file import data_root
 from ser.errors import SerError
 
@@ -94,7 +95,7 @@ def misuse(given: argparse.Namespace) -> str | None:
 def rebuild_database() -> str:
     """Make the audit database again from the artifacts of every evolution."""
     root = data_root()
-    works = [open_evolution(root, one, terminal=True) for one in known_evolutions(root)]
+    works = [open_evolution(root, one, screen=SCREEN) for one in known_evolutions(root)]
     if not works:
         raise SerError("there is nothing to rebuild from: no run has made artifacts yet.")
     print(f"rebuilding from {len(works)} evolutions", file=sys.stderr)

@@ -7,6 +7,7 @@ from resources.audit.record import made_from
 from resources.evolution import Evolution
 from resources.known_evolutions import find_evolution, finished_evolution, open_evolution
 from resources.landing.zone import Landing
+from resources.reporter import SCREEN
 from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 
@@ -30,7 +31,7 @@ def choose_evolution(dataset: str | None, named: str | None) -> Evolution:
         known = finished_evolution(root, name, snapshot, settings.digest)
         if known.snapshot != snapshot:
             print(f"No evolution of {snapshot} is finished yet: this is {known.identity}.", file=sys.stderr)
-    evolution = open_evolution(root, known, terminal=True)
+    evolution = open_evolution(root, known, screen=SCREEN)
     if evolution.find(keys.EVOLVED_RM) is None:
         raise SerError(f"the evolution {known.identity} is not finished. Run: ser run --dataset {known.dataset}")
     _refuse_unmeasured(evolution, known.dataset)

@@ -117,7 +117,7 @@ def _check_use(parsed: argparse.Namespace) -> None:
 
 def _fetch(parsed: argparse.Namespace, folder: Path) -> Any:
     from resources.landing.hub.fetch import fetch
-    from resources.reporter import Reporter
+    from resources.reporter import SCREEN, Reporter
 
     return fetch(
         HUB_DATASETS[parsed.hub],
@@ -126,7 +126,7 @@ def _fetch(parsed: argparse.Namespace, folder: Path) -> Any:
         split=parsed.split,
         revision=parsed.revision,
         limit=parsed.limit or LIMIT,
-        progress=Reporter(parsed.hub, lambda line: None, terminal=True),
+        progress=Reporter(parsed.hub, lambda line: None, screen=SCREEN),
     )
 
 

@@ -24,11 +24,11 @@ def add_parser(commands: Any) -> None:
 
 def _prune(parsed: argparse.Namespace) -> None:
     from resources.prune import prune
-    from resources.reporter import Reporter
+    from resources.reporter import SCREEN, Reporter
     from resources.settings_file import data_root
     from ser.progress import silent
 
-    progress = Reporter("prune", lambda line: None, terminal=True) if parsed.yes else silent
+    progress = Reporter("prune", lambda line: None, screen=SCREEN) if parsed.yes else silent
     try:
         result = prune(data_root(), parsed.keep, remove=parsed.yes, progress=progress)
     except OSError as error:

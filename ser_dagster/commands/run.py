@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.plan.objects import ErrorSource
 
 from assets.audit import sync_run
-from assets.graph import run_keys
-from assets.ser_resource import run_config, run_tags
+from assets.graph import graph, run_keys
+from assets.ser_resource import SerResource, run_config, run_tags
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.disk import FULL, is_full, is_of_the_disk
@@ -20,13 +21,17 @@ from resources.landing.folders import NotAllLandedError
 from resources.landing.zone import Landing
 from resources.locks import refuse_owned
 from resources.loop_rows import loop_rows
+from resources.reporter import SCREEN
 from resources.settings import Settings
 from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 from ser_dagster.commands.landing_words import landing_lines, role_lines
-from ser_dagster.dagster_instance import instance, register
+from ser_dagster.commands.run_costs import RunCosts
+from ser_dagster.commands.run_resource import watched
+from ser_dagster.commands.run_screen import RunScreen
+from ser_dagster.dagster_instance import instance, register, say_origin
 from ser_dagster.dead_runs import fail_ownerless_runs
-from ser_dagster.jobs import MAX_RETRIES
+from ser_dagster.jobs import MAX_RETRIES, SER_RUN, STARTED_BY, ser_run
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 
@@ -57,10 +62,10 @@ def run(
     if loops is not None and not 1 <= loops <= settings.loops:
         raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
     with instance() as current:
-        evolution = Evolution(data_root(), settings, _snapshot(settings, dataset), until=loops, terminal=True)
+        evolution = Evolution(data_root(), settings, _snapshot(settings, dataset), until=loops, screen=SCREEN)
         if name is not None:
             refuse_taken(data_root(), name, evolution.identity)
-        result = _execute(current, evolution, run_keys(settings, policy), {"loops": loops, "name": name})
+        result = _execute(current, evolution, run_keys(settings, policy), {"stop_after": loops, "name": name})
     seconds = round(time.monotonic() - started, 1)
     return (
         {
@@ -107,25 +112,61 @@ def _land_waiting(zone: Landing, dataset: str) -> None:
 def _execute(
     current: dg.DagsterInstance, evolution: Evolution, chosen: Sequence[dg.AssetKey], told: Mapping[str, Any]
 ) -> dg.ExecuteInProcessResult:
-    from ser_dagster.definitions import defs
-
     refuse_owned(evolution.root, evolution.identity)
     fail_ownerless_runs(current, evolution.snapshot)
     register(current, evolution.snapshot)
-    config = run_config(evolution.settings, terminal=True, **told)
-    result = defs.resolve_job_def("ser_run").execute_in_process(
-        instance=current,
-        partition_key=evolution.snapshot,
-        asset_selection=chosen,
-        # Whoever started it sees it fail, and starts it again.
-        tags={MAX_RETRIES: "0", **run_tags(evolution, told["name"])},
-        run_config=config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        raise_on_error=False,
-    )
+    say_origin(current, SER_RUN)
+    config = run_config(evolution.settings, **told)
+    with RunScreen(*_plan(evolution, chosen)).shown() as screen:
+        result = _job(evolution.settings, watched(screen, current)).execute_in_process(
+            instance=current,
+            partition_key=evolution.snapshot,
+            asset_selection=chosen,
+            # Whoever started it sees it fail, and starts it again.
+            tags={MAX_RETRIES: "0", STARTED_BY: "ser run", **run_tags(evolution, told["name"])},
+            run_config=config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+    if _was_stopped(current, result):
+        raise KeyboardInterrupt
     if not result.success:
         _sync_failed(evolution)
         raise SerError(_reason(result))
     return result
+
+
+def _job(settings: Settings, ser: SerResource) -> dg.JobDefinition:
+    """The job of the code location, with the graph of these settings and another resource."""
+    assets, checks = graph(settings)
+    return dg.Definitions(
+        assets=assets, asset_checks=checks, jobs=[ser_run(settings)], resources={"ser": ser}
+    ).resolve_job_def(SER_RUN)
+
+
+def _plan(evolution: Evolution, chosen: Sequence[dg.AssetKey]) -> tuple[list[str], RunCosts]:
+    """The steps of the execution, and what they cost."""
+    steps = [key.to_user_string() for key in chosen]
+    steps = [key for key in steps if (keys.loop_of(key) or 0) <= evolution.until]
+    return steps, RunCosts(evolution.settings, evolution.landing().roles(evolution.snapshot).counts)
+
+
+def _was_stopped(current: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> bool:
+    """Whether somebody stopped the run; one that was stopped between two steps is not called failed either."""
+    if result.success:
+        return False
+    run = current.get_run_by_id(result.run_id)
+    assert run is not None
+    if run.status == dg.DagsterRunStatus.FAILURE and any(map(_is_interruption, result.all_events)):
+        current.report_run_canceled(run, "Stopped in the terminal.")
+        return True
+    return run.status == dg.DagsterRunStatus.CANCELED
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Whether a step or the run failed because of a signal."""
+    if event.is_step_failure:
+        return event.step_failure_data.error_source == ErrorSource.INTERRUPT
+    return False
 
 
 def _sync_failed(work: Evolution) -> None:

@@ -10,6 +10,7 @@ from resources.known_evolutions import open_evolution
 from resources.landing.ignored_files import misplaced
 from resources.landing.zone import Landing
 from resources.locks import owner_of
+from resources.reporter import SCREEN
 from resources.settings_file import data_root, load_settings
 from resources.store_contents import store_summary
 from ser.errors import SerError
@@ -56,7 +57,7 @@ def _dataset(zone: Landing, name: str) -> dict[str, Any]:
 
 
 def _evolution(root: Path, known: KnownEvolution) -> dict[str, Any]:
-    work = open_evolution(root, known, terminal=True)
+    work = open_evolution(root, known, screen=SCREEN)
     promotion = work.find(keys.EVOLVED_RM)
     behind_the_gate = promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
     evaluation = None if behind_the_gate else work.find(keys.POLICY_EVALUATION)  # or it is an earlier execution's

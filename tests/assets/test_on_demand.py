@@ -27,7 +27,7 @@ def on_demand(root: Path, snapshot: str, *keys: str) -> tuple[dg.ExecuteInProces
             assets,
             selection=[dg.AssetKey(key.split("/")) for key in keys],
             partition_key=snapshot,
-            resources={"ser": SerResource(recipe=None, loops=None, anyway=None, terminal=False)},
+            resources={"ser": SerResource()},
             instance=instance,
             raise_on_error=False,
         )

@@ -1,0 +1,99 @@
+"""What the steps of a run cost, so that a measured rate of one tells how long all others take.
+
+The unit is a training pass: a pair forward and backward through the upper half of the layers.
+"""
+
+from collections.abc import Mapping
+
+from resources import asset_keys as keys
+from resources.settings import Settings
+
+FORWARD = 0.33
+"""Training passes that one forward pass through as many layers is worth."""
+EPISODE = 18.0
+JUDGED_PROMPT = 10.0
+"""Training passes that an episode of PPO, and a judged prompt, are worth with responses of `RESPONSE` tokens."""
+RESPONSE = 32
+# The three by the seconds of the stages of `make demo` on 2 cores without fast bfloat16 (docs/performance.md).
+KEPT = 0.5
+"""Share of a pool that is thought to be kept, before a loop has said it."""
+
+
+class RunCosts:
+    """The costs of an evolution's steps, in training passes.
+
+    Args:
+        settings: of the evolution.
+        roles: how many pairs each role has.
+    """
+
+    def __init__(self, settings: Settings, roles: Mapping[str, int]):
+        self._settings, self._roles, self._top = settings, roles, settings.reward_model.lora.top
+        self._kept: dict[int, int] = {}
+
+    def learn_kept(self, loop: int, pairs: int) -> None:
+        """Take over how many pairs a loop has really kept."""
+        self._kept[loop] = pairs
+
+    def of_step(self, key: str) -> float:
+        """What the step that makes an asset costs; 0 where that is next to nothing."""
+        settings, loop = self._settings, keys.loop_of(key)
+        heldout = self._heldout("calibration") + self._heldout("test")
+        teachers = settings.method.teachers
+        if key == keys.ENCODED_PAIRS:
+            return (heldout + self._roles["seed"] + self._roles["pool"]) * self.of_unit("states")
+        if key in (keys.SEED_RM, keys.FULL_LABEL_RM):
+            pairs = self._roles["seed"] + (self._roles["pool"] if key == keys.FULL_LABEL_RM else 0)
+            return teachers * (self._training(pairs, settings.reward_model.seed_epochs) + self._score(heldout))
+        if key == keys.JUDGE_RM:
+            return self._training(heldout, settings.judging.epochs) + self._score(heldout)
+        if key == keys.PPO_POLICY:
+            return settings.ppo.episodes * self.of_unit("episodes")
+        if key == keys.POLICY_EVALUATION:
+            return 2 * min(settings.judging.prompts, self._heldout("test")) * self.of_unit("responses")
+        if loop and key == keys.self_labels(loop):
+            return teachers * self._score(self._pool(loop))
+        if loop and key == keys.model_of(loop):
+            earlier = range(1 if settings.method.replay == "all" else loop, loop + 1)
+            trained_on = self._roles["seed"] + sum(map(self._kept_in, earlier))
+            return teachers * (self._training(trained_on, settings.student_epochs) + self._score(heldout))
+        return 0.0
+
+    def of_unit(self, kind: str) -> float:
+        """What one unit of some work costs: `training`, `scoring`, `states`, `episodes` or `responses`."""
+        response = self._settings.ppo.response_tokens / RESPONSE
+        return {
+            "training": 2 * self._top,
+            "scoring": 2 * self._top * FORWARD,
+            "states": 2 * (1 - self._top) * FORWARD,
+            "episodes": EPISODE * response,
+            "responses": JUDGED_PROMPT / 2 * response,
+        }[kind]
+
+    def _training(self, pairs: float, epochs: int) -> float:
+        return pairs * epochs * self.of_unit("training")
+
+    def _score(self, pairs: float) -> float:
+        return pairs * self.of_unit("scoring")
+
+    def _heldout(self, role: str) -> int:
+        return min(self._roles[role], self._settings.roles.heldout_max or self._roles[role])
+
+    def _pool(self, loop: int) -> float:
+        taken = sum(map(self._kept_in, range(1, loop))) if self._settings.method.pool == "shrinks" else 0.0
+        return self._roles["pool"] - taken
+
+    def _kept_in(self, loop: int) -> float:
+        return self._kept.get(loop, KEPT * self._pool(loop))
+
+
+def kind_of(label: str, unit: str) -> str | None:
+    """What kind of work a reporter's label and unit stand for; None for what costs next to nothing."""
+    if unit in ("episodes", "responses"):
+        return unit
+    if unit != "pairs" or label.startswith(keys.ENCODED_PAIRS):
+        return None
+    if label.startswith("states/"):
+        return "states"
+    scoring = "/self_labels" in label or ".heldout" in label or label.endswith("scoring")
+    return "scoring" if scoring else "training"
