@@ -1,11 +1,12 @@
 """Asset checks: what must hold of what was made, and what to look at when it does not."""
 
+import warnings
 from typing import Any
 
 import dagster as dg
 
 from assets.audit import LEFT, audit_path
-from assets.ser_resource import SerResource
+from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.audit.database import AuditBusy, AuditDatabase
 from resources.audit.sync import matches_parquet
@@ -13,8 +14,16 @@ from ser.data import tables
 from ser.method.stats import gain, is_above_chance, share
 from ser.method.suspicion import suspicions
 
+# Without partitions one dataset's failure would turn the checks of all others red; the versions of Dagster are pinned,
+# so its preview is no surprise.
+warnings.filterwarnings("ignore", "Specifying a partitions_def", dg.PreviewWarning)
 
-@dg.asset_check(asset=keys.SPLITS, blocking=True)
+LOOK_AT = "look_at"
+"""The metadata of a failed check that says what to look at."""
+FALLS = "accuracy falls: look at the precision of the most confident labels"
+
+
+@dg.asset_check(asset=keys.SPLITS, blocking=True, partitions_def=SNAPSHOTS)
 def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """Every pair, and every prompt and group that can be trained on, has one role only."""
     work = ser.evolution(context)
@@ -41,7 +50,7 @@ def no_pair_in_two_roles(context: dg.AssetCheckExecutionContext, ser: SerResourc
     )
 
 
-@dg.asset_check(asset=keys.SEED_RM)
+@dg.asset_check(asset=keys.SEED_RM, partitions_def=SNAPSHOTS)
 def shown_better_than_a_coin(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """The gate: the seed RM is shown to rank calibration pairs better than a coin; otherwise no loop is run."""
     work = ser.evolution(context)
@@ -57,7 +66,7 @@ def shown_better_than_a_coin(context: dg.AssetCheckExecutionContext, ser: SerRes
 def shortcut_check(key: str) -> dg.AssetChecksDefinition:
     """The check of the reward model `key` for signs of a shortcut; a warning, because the model may be right."""
 
-    @dg.asset_check(asset=dg.AssetKey(key.split("/")), name="no_sign_of_a_shortcut")
+    @dg.asset_check(asset=dg.AssetKey(key.split("/")), name="no_sign_of_a_shortcut", partitions_def=SNAPSHOTS)
     def no_sign_of_a_shortcut(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
         """The test accuracy is neither suspiciously high nor that of "the longer response wins"."""
         work = ser.evolution(context)
@@ -70,14 +79,14 @@ def shortcut_check(key: str) -> dg.AssetChecksDefinition:
                 "evolution": work.identity,
                 "accuracy": test["accuracy"]["value"],
                 "longer_wins": test["longer_wins"]["value"],
-                "look_at": "; ".join(found) or "nothing",
-            },
+            }
+            | ({LOOK_AT: "; ".join(found)} if found else {}),
         )
 
     return no_sign_of_a_shortcut
 
 
-@dg.asset_check(asset=keys.AUDIT_SYNC)
+@dg.asset_check(asset=keys.AUDIT_SYNC, partitions_def=SNAPSHOTS)
 def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """The kept labels of every loop agree with the vault more often than a coin (passes where there is no vault).
 
@@ -87,7 +96,8 @@ def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) ->
     splits, vault = work.find(keys.SPLITS), work.find(keys.VAULT)
     if splits is None or vault is None:
         gone = "the vault or the splits have been deleted meanwhile: materialize them again"
-        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"look_at": gone})
+        about = {"evolution": work.identity, LOOK_AT: gone}
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata=about)
     metadata: dict[str, Any] = {"evolution": work.identity}
     passed = True
     for loop in work.trained_loops()[1:]:
@@ -103,13 +113,12 @@ def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) ->
         passed &= not rows or is_above_chance(float(measured["ci_low"] or 0))
         said = {name: "no vault" if value is None else value for name, value in measured.items()}
         metadata |= {f"loop_{loop}_{name}": value for name, value in said.items()}
-    look_at = "accuracy falls: look at the precision of the most confident labels"
     return dg.AssetCheckResult(
-        passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata | ({} if passed else {"look_at": look_at})
+        passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata | ({} if passed else {LOOK_AT: FALLS})
     )
 
 
-@dg.asset_check(asset=keys.AUDIT_SYNC)
+@dg.asset_check(asset=keys.AUDIT_SYNC, partitions_def=SNAPSHOTS)
 def audit_equals_parquet(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """The rows of the audit database are those of the parquet artifacts."""
     work = ser.evolution(context)
@@ -136,7 +145,7 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
     """The checks of loop `k`: warnings, because a bad loop is a result and not a failure."""
     model_key = dg.AssetKey(keys.model_of(k).split("/"))
 
-    @dg.asset_check(asset=model_key, name="not_worse_than_before")
+    @dg.asset_check(asset=model_key, name="not_worse_than_before", partitions_def=SNAPSHOTS)
     def not_worse_than_before(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
         """The RM is not clearly worse on calibration pairs than that of the loop before."""
         work = ser.evolution(context)
@@ -146,17 +155,11 @@ def loop_checks(k: int) -> list[dg.AssetChecksDefinition]:
         )
         tied = tables.groups(work.pairs("calibration").path)
         points, low, high = gain(list(before.values()), list(after.values()), [tied[pair_id] for pair_id in after])
+        measured: dict[str, Any] = {"gain": points, "ci_low": low, "ci_high": high, "n": len(after)}
         return dg.AssetCheckResult(
             passed=high >= 0,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={
-                "evolution": work.identity,
-                "gain": points,
-                "ci_low": low,
-                "ci_high": high,
-                "n": len(after),
-                "look_at": "accuracy does not move over loops: look at the thresholds and n_min",
-            },
+            metadata={"evolution": work.identity} | measured | ({} if high >= 0 else {LOOK_AT: FALLS}),
         )
 
     return [not_worse_than_before, shortcut_check(keys.model_of(k))]

@@ -17,7 +17,7 @@ JUDGE_SEED = 7919
 
 @dg.asset(
     key_prefix="controls",
-    group_name="controls",
+    group_name="on_demand_controls",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.SEED_RM, keys.VAULT],
@@ -44,7 +44,7 @@ def full_label_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterat
 
 @dg.asset(
     key_prefix="controls",
-    group_name="controls",
+    group_name="policy",
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.EVOLVED_RM],

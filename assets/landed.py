@@ -1,5 +1,7 @@
 """From what has landed to one table per role."""
 
+from typing import Any
+
 import dagster as dg
 
 from assets.results import materialized
@@ -27,8 +29,17 @@ def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mate
         work.progress(keys.LANDED_PAIRS),
         work.heads.set,
     )
-    landed_at = tables.ask("SELECT CAST(max(landed_at) AS VARCHAR) FROM t", t=artifact.path / "snapshots.parquet")[0][0]
-    return materialized(work, artifact, {"dataset": work.dataset, "landed_at": landed_at})
+    return materialized(work, artifact, {"dataset": work.dataset} | _history(artifact))
+
+
+def _history(artifact: Artifact) -> dict[str, Any]:
+    """When the snapshot landed and how many pairs it has, so that plots over snapshots have an order."""
+    *before, (landed_at, pairs, labelled) = tables.ask(
+        "SELECT epoch(landed_at), n_pairs, n_labelled FROM t ORDER BY number", t=artifact.path / "snapshots.parquet"
+    )
+    new = pairs - (before[-1][1] if before else 0)
+    counts = {"labelled": labelled, "unlabelled": pairs - labelled, "new_pairs": new}
+    return {"landed_at": dg.MetadataValue.timestamp(landed_at)} | counts
 
 
 @dg.asset(

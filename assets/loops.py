@@ -158,7 +158,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
 
 
 def _ppo_policy(k: int) -> dg.AssetsDefinition:
-    options = _options(k, "ppo_policy", keys.model_of(k), HEAVY_POOL)
+    options = _options(k, "ppo_policy", keys.model_of(k), HEAVY_POOL) | {"group_name": "on_demand_policies"}
 
     @dg.asset(**options, kinds={"pytorch"})
     def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:

@@ -48,6 +48,7 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="landing",
+        description="Lands finished files of landing folder and inbox, and requests one run of each new snapshot.",
         job=job,
         default_status=dg.DefaultSensorStatus.RUNNING,
         # Often enough that a burst ends where its quiet period ends, seldom enough to cost nothing.

@@ -13,7 +13,11 @@ LOADED = datetime.now(UTC)
 """What failed before this process began is none of its business: somebody may have run it again by hand."""
 
 
-@dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
+@dg.sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=15,
+    description="Marks runs whose process is gone as failed; Dagster then retries them, as the settings allow.",
+)
 def fail_dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Marks runs whose process is gone as failed; Dagster then retries them, as the settings allow."""
     failed = fail_ownerless_runs(context.instance)
@@ -22,7 +26,11 @@ def fail_dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     return dg.SkipReason("every run that has started is alive")
 
 
-@dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+@dg.sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Reports failures again whose retry Dagster has promised and overlooked.",
+)
 def remind_of_retries(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Reports failures again whose retry Dagster has promised and overlooked."""
     unheard = repeat_failures(context.instance, LOADED)
@@ -36,6 +44,7 @@ def audit_failed_runs(monitored: Job) -> dg.SensorDefinition:
 
     @dg.run_failure_sensor(
         name="audit_failed_runs",
+        description="Brings what a failed run made before it failed into the audit database, unless a retry will.",
         monitored_jobs=[monitored],
         request_job=audit_after_failure,
         default_status=dg.DefaultSensorStatus.RUNNING,

@@ -6,7 +6,8 @@ import dagster as dg
 import duckdb
 import pytest
 
-from assets.graph import graph
+from assets.graph import graph, run_keys
+from assets.ser_resource import SNAPSHOTS
 from resources.settings import Settings
 from resources.settings_file import load_settings
 from tests import chain
@@ -69,6 +70,21 @@ def test_the_graph_is_the_figure_of_the_design() -> None:
     expected = dict(line.split(":") for line in EXPECTED.strip().splitlines())
     assert found == {key: parents.strip() for key, parents in expected.items()}
     assert {f"{key.asset_key.to_user_string()}:{key.name}" for key in nodes.asset_check_keys} == CHECKS
+
+
+def test_what_is_made_on_demand_stands_apart_from_what_a_run_makes() -> None:
+    settings = Settings(loops=2, max_loops=2)
+    assets, _ = graph(settings)
+    made = {key.to_user_string() for key in run_keys(settings, policy=True)}
+    groups = {key.to_user_string(): group for asset in assets for key, group in asset.group_names_by_key.items()}
+    on_demand = {key for key, group in groups.items() if group.startswith("on_demand_")}
+    assert on_demand == {"controls/full_label_rm", "loop_1/ppo_policy", "loop_2/ppo_policy"}
+    assert made | on_demand == set(groups) and not made & on_demand
+
+
+def test_one_datasets_check_says_nothing_of_anothers() -> None:
+    _, checks = graph(Settings(loops=2, max_loops=2))
+    assert {spec.partitions_def for check in checks for spec in check.check_specs} == {SNAPSHOTS}
 
 
 def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch) -> None:
