@@ -1,0 +1,147 @@
+"""What a run shows while it works, and how it knows how long the rest will take."""
+
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+
+from resources.reporter import Work
+from resources.settings import Settings
+from ser_dagster.commands import run_screen
+from ser_dagster.commands.run_costs import EPISODE, FORWARD, RunCosts, kind_of
+from ser_dagster.commands.run_screen import RunScreen, about
+
+ROLES = {"seed": 100, "calibration": 50, "test": 50, "pool": 400}
+STEPS = ["landed_pairs", "encoded_pairs", "seed_rm", "loop_1/self_labels", "loop_1/retrained_rm", "ppo_policy"]
+
+
+def costs() -> RunCosts:
+    """Of the published method with the upper half of the layers adapted: a training pass is one training pair."""
+    return RunCosts(Settings(), ROLES)
+
+
+def test_what_the_steps_cost() -> None:
+    found = {key: costs().of_step(key) for key in STEPS}
+    heldout = 100 * FORWARD
+    assert found == {
+        "landed_pairs": 0,
+        "encoded_pairs": 600 * FORWARD,
+        "seed_rm": 3 * 100 + heldout,
+        "loop_1/self_labels": 400 * FORWARD,
+        "loop_1/retrained_rm": 100 + 200 + heldout,  # half of the pool is thought to be kept
+        "ppo_policy": 64 * EPISODE,
+    }
+
+
+def test_what_a_loop_really_kept_counts_for_it_and_for_the_later_ones() -> None:
+    known = costs()
+    known.learn_kept(1, 40)
+    assert known.of_step("loop_1/retrained_rm") == 100 + 40 + 100 * FORWARD
+    assert known.of_step("loop_2/self_labels") == 360 * FORWARD
+    assert known.of_step("loop_2/retrained_rm") == 100 + 40 + 180 + 100 * FORWARD
+
+
+@pytest.mark.parametrize(
+    ("label", "unit", "kind"),
+    [
+        ("encoded_pairs", "pairs", None),
+        ("states/pool", "pairs", "states"),
+        ("seed_rm", "pairs", "training"),
+        ("seed_rm.heldout", "pairs", "scoring"),
+        ("loop_2/self_labels, member 1 of 3", "pairs", "scoring"),
+        ("loop_2/retrained_rm/member_1", "pairs", "training"),
+        ("controls/judge_rm, fold 1 of 2, training", "pairs", "training"),
+        ("controls/judge_rm, fold 1 of 2, scoring", "pairs", "scoring"),
+        ("ppo_policy", "episodes", "episodes"),
+        ("policy_evaluation", "responses", "responses"),
+        ("backbone", "models", None),
+    ],
+)
+def test_what_kind_of_work_it_is(label: str, unit: str, kind: str | None) -> None:
+    assert kind_of(label, unit) == kind
+
+
+def test_a_measured_rate_tells_the_time_of_all_that_is_left() -> None:
+    screen = RunScreen(STEPS, costs())
+    screen.begin("encoded_pairs")
+    assert screen.seconds_left() is None
+    screen.begin("seed_rm")
+    screen.show(Work("seed_rm", 0, 300, "pairs"), due=True)
+    screen.show(Work("seed_rm", 150, 300, "pairs", rate=10.0), due=False)
+    heldout, left_of_seed = 100 * FORWARD, 150
+    ahead = left_of_seed + heldout + 400 * FORWARD + 300 + heldout + 64 * EPISODE
+    assert screen.seconds_left() == pytest.approx(ahead / 10)
+    screen.begin("ppo_policy")
+    assert screen.seconds_left() == pytest.approx(64 * EPISODE / 10)
+
+
+def test_elsewhere_than_in_a_terminal_it_is_a_log(capfd: pytest.CaptureFixture[str]) -> None:
+    screen = RunScreen(STEPS, costs())
+    with screen.shown():
+        screen.begin("seed_rm")
+        screen.begin("seed_rm_no_sign_of_a_shortcut")  # a check is no step
+        screen.show(Work("seed_rm", 0, 300, "pairs"), due=True)
+        screen.show(Work("seed_rm", 10, 300, "pairs", rate=10.0), due=False)
+        screen.show(Work("seed_rm", 300, 300, "pairs", rate=10.0, note="loss 0.1"), due=True)
+        screen.say("a warning")
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == [
+        "step 3 of 6 · seed_rm",
+        "step 3 of 6 · seed_rm: 0/300 pairs · 0:00 elapsed",
+        "step 3 of 6 · seed_rm: 300/300 pairs · 10.0 pairs/s · loss 0.1 · 0:00 elapsed, about 3 minutes left in all",
+        "a warning",
+    ]
+
+
+def test_no_minute_is_silent(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_screen, "SILENCE", 0.06)
+    screen = RunScreen(STEPS, costs())
+    with screen.shown():
+        screen.begin("ppo_policy")
+        said = ""
+        while "still at work" not in said:
+            said += capfd.readouterr().err
+    assert "step 6 of 6 · ppo_policy: still at work · 0:0" in said
+
+
+def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("TERM", "xterm")
+        screen = RunScreen(STEPS, costs())
+        with screen.shown():
+            screen.begin("loop_1/self_labels")
+            screen.show(Work("loop_1/self_labels", 265, 400, "pairs", rate=10.1), due=True)
+            screen.show(Work("loop_1/self_labels", 400, 400, "pairs", rate=10.1), due=True)
+            screen.say("a warning")
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "loop_1/self_labels: 400/400 pairs · 10.1 pairs/s\r\n" in shown
+    assert "a warning\r\n" in shown
+    assert "step 4 of 6" in shown
+
+
+def test_what_dagster_captures_in_a_step_is_not_what_it_writes_to(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    screen = RunScreen(STEPS, costs())
+    kept = os.dup(2)
+    with (tmp_path / "captured").open("w") as captured:
+        os.dup2(captured.fileno(), 2)
+        screen.say("seen all the same")
+        os.dup2(kept, 2)
+    os.close(kept)
+    assert capfd.readouterr().err == "seen all the same\n"
+    assert not (tmp_path / "captured").read_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(5, "less than a minute"), (60, "about a minute"), (840, "about 14 minutes"), (9000, "about 2.5 hours")],
+)
+def test_estimates_are_round(seconds: float, words: str) -> None:
+    assert about(seconds) == words
