@@ -12,6 +12,7 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Inputs, Part
 from resources.evolution import Evolution
+from resources.reuse import earlier_rewards
 from ser.stages.filter_pairs import FilterPairsSpec
 from ser.stages.label import LabelSpec
 from ser.stages.report_status import ReportStatusSpec
@@ -65,8 +66,9 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
         unseen = method.label_with == "unseen" and k > 1  # the seed's members have seen no label of the pool
         if unseen:
             inputs["units"] = work.heads.get(keys.SPLITS).part("units.parquet")
-        spec, caches = LabelSpec(arithmetic=work.arithmetic), {"states": work.states("pool")}
-        artifact = work.make(keys.self_labels(k), "label", spec, inputs, caches)
+        spec, key = LabelSpec(arithmetic=work.arithmetic), keys.self_labels(k)
+        earlier = earlier_rewards(work.store, key, spec, inputs)
+        artifact = work.make(key, "label", spec, inputs, {"states": work.states("pool"), "earlier": earlier})
         yield materialized(work, artifact, _pictures(work, artifact))
 
     return self_labels

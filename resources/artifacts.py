@@ -117,8 +117,9 @@ class ArtifactStore:
         module = module_of(stage)
         facts = {
             "stage": module,
+            "code": code_version(module),
             "spec": spec.model_dump(),
-            "inputs": {name: _described(part) for name, part in inputs.items()},
+            "inputs": {name: described(part) for name, part in inputs.items()},
             "run_id": run_id,
             "execution": self.execution.model_dump() | {"devices": device_names(spec), "caches": _present(caches)},
         }
@@ -215,9 +216,10 @@ def _present(caches: Caches) -> dict[str, bool]:
     }
 
 
-def _described(part: Part | list[Part]) -> Any:
+def described(part: Part | list[Part]) -> Any:
+    """An input as a manifest names it: version, name and digest."""
     if isinstance(part, list):
-        return [_described(one) for one in part]
+        return [described(one) for one in part]
     return {"version": part.version, "file": part.path.name, "sha256": part.digest}
 
 

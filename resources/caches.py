@@ -27,14 +27,22 @@ class Cache:
     bytes: int
 
 
-def states_folder(root: Path, key: str) -> Path:
-    """Where the trunk's states with this key (`resources.artifacts.version_of` the stage `trunk`) lie."""
-    return root / "cache" / "states" / key
+def states_folder(root: Path, trunk: str, tokens: str) -> Path:
+    """Where the states of a table of tokens lie, by its digest, beside those of other tables after the same `trunk`.
+
+    `trunk` is `resources.artifacts.version_of` the stage `trunk` over the backbone alone.
+    """
+    return root / "cache" / "states" / trunk / tokens[:16]
+
+
+def earlier_states(folder: Path) -> list[Path]:
+    """The folders with states of other tables after the same trunk."""
+    return [path for path in sorted(folder.parent.glob("*/")) if path != folder and (path / FACTS).exists()]
 
 
 def every_cache(root: Path) -> Iterator[Cache]:
     """All caches under the data root."""
-    for folder in sorted((root / "cache" / "states").glob("*/")):
+    for folder in sorted((root / "cache" / "states").glob("*/*/")):
         yield Cache(folder, (_facts(folder) or {}).get("encoded", ""), sum(map(_size, folder.iterdir())))
 
 

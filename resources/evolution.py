@@ -10,7 +10,7 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, ArtifactStore, Caches, Inputs, Part, version_of
 from resources.audit.record import EvolutionRecord
 from resources.backbones import backbone
-from resources.caches import fill_states, states_folder
+from resources.caches import earlier_states, fill_states, states_folder
 from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
@@ -118,25 +118,26 @@ class Evolution:
 
     def states(self, role: str) -> Path:
         """Where the states of the pairs of one role after the frozen layers are cached, if they are."""
-        return states_folder(self.root, version_of("trunk", *self._trunk(role)))
+        trunk = version_of("trunk", self._trunk(), {"backbone": self.backbone()})
+        return states_folder(self.root, trunk, self.tokens(role).digest)
 
     def fill_states(self, role: str) -> bool:
         """Pass the pairs of one role through the frozen layers, once for all reward models.
 
         Without disk space for the states that is said, and the run goes on: whatever needs them computes them.
         """
-        spec, inputs = self._trunk(role)
-        paths = {name: part.path for name, part in inputs.items()}
-        job = Job.of("trunk", spec, paths, self.states(role), self.store.execution)
+        folder = self.states(role)
+        paths = {"encoded": self.tokens(role).path, "backbone": self.backbone().path}
+        inputs = paths | {"earlier": earlier_states(folder)}
+        job = Job.of("trunk", self._trunk(), inputs, folder, self.store.execution)
         progress = self.progress(f"states/{role}")
         filled = fill_states(job, self.store.launcher, progress)
         if not filled:
             progress.warn(f"no disk space for {job.out}: the states are not kept, and the run takes longer.")
         return filled
 
-    def _trunk(self, role: str) -> tuple[TrunkSpec, dict[str, Part]]:
-        spec = TrunkSpec(arithmetic=self.arithmetic, top=self.settings.reward_model.lora.top)
-        return spec, {"encoded": self.tokens(role), "backbone": self.backbone()}
+    def _trunk(self) -> TrunkSpec:
+        return TrunkSpec(arithmetic=self.arithmetic, top=self.settings.reward_model.lora.top)
 
     def pairs(self, role: str) -> Part:
         """The table of the pairs of one role that fit the tokenizer; of seed, calibration and test with their label."""

@@ -3,6 +3,8 @@
 Memory does not grow with the part: it is sorted on disk.
 """
 
+import hashlib
+from array import array
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +21,7 @@ from ser.slices import slice_tokens
 ENCODED = pa.schema(
     [
         ("pair_id", pa.string()),
+        ("digest", pa.string()),
         ("slice", pa.int32()),
         ("offset", pa.int64()),
         ("prompt", pa.list_(pa.int32())),
@@ -49,6 +52,13 @@ def read_slices(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         yield number, list(rows)
 
 
+def digest_of_tokens(pair: EncodedPair) -> str:
+    """16 hex characters over the tokens of a pair: with the same ones, and by the same model, all is the same."""
+    parts = (pair.prompt, pair.response_a, pair.response_b)
+    numbers = array("i", [*map(len, parts), *(token for part in parts for token in part)])
+    return hashlib.blake2b(numbers.tobytes(), digest_size=8).hexdigest()
+
+
 def count_slices(path: Path) -> int:
     """How many slices an `encoded.parquet` has."""
     return len(pq.read_table(path, columns=["slice"])["slice"].unique())
@@ -58,6 +68,7 @@ def _row(pair: EncodedPair) -> dict[str, Any]:
     return {
         "length": len(pair),
         "pair_id": pair.pair_id,
+        "digest": digest_of_tokens(pair),
         "prompt": pair.prompt,
         "response_a": pair.response_a,
         "response_b": pair.response_b,

@@ -1,6 +1,7 @@
 """Scoring encoded pairs with a reward model, slice by slice, in batches of similar length."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -39,20 +40,27 @@ def score_slices(
     *,
     total: int,
     before: int = 0,
+    known: Iterable[Mapping[str, Sequence[float]]] = repeat({}),
     batch_tokens: int = TOKENS,
     rank: int = 0,
     world: int = 1,
 ) -> None:
     """Write the rewards of the wanted pairs of each missing slice, two float32 a pair.
 
-    `progress` counts from `before`, the pairs of earlier parts, to `total`.
+    Args:
+        progress: counts what is scored from `before`, the pairs of earlier parts, to `total`.
+        known: for each slice, the rewards that this model has given to some of its pairs already.
     """
     missing, done = set(slices.missing(rank, world)), before
-    for number, items in pairs.slices() if missing else ():
+    for (number, items), rewards in zip(pairs.slices(), known, strict=False) if missing else ():
         chosen = [item for item in items if wanted(item.pair.pair_id)]
-        done += len(chosen)
+        new = [item for item in chosen if item.pair.pair_id not in rewards]
+        done += len(new)
         if number in missing:
-            slices.write(number, np.array(_rewards(model, chosen, batch_tokens), _REWARDS).tobytes())
+            scored = zip((item.pair.pair_id for item in new), _rewards(model, new, batch_tokens), strict=True)
+            found = {**rewards, **dict(scored)}
+            rows = [found[item.pair.pair_id] for item in chosen]
+            slices.write(number, np.array(rows, _REWARDS).tobytes())
             progress(done, total, "pairs")
 
 

@@ -7,18 +7,20 @@ where the batches are the same, else within rounding.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from ser.data import tables
 from ser.data.batches import TOKENS, batch_numbers
-from ser.data.encoded import count_slices, read_slices
+from ser.data.encoded import ENCODED, count_slices, read_slices
 from ser.data.encoding import EncodedPair
+from ser.data.known import known_rows
 from ser.data.packing import PackedBatch, pack
 from ser.models.reward_model import RewardModel
 from ser.progress import Progress, silent
@@ -26,8 +28,9 @@ from ser.scratch import write_text
 from ser.slices import Slices
 from ser.specs import Arithmetic
 
-FACTS = "cache.json"
-"""Says what the states in a folder are of: written before the first of them."""
+FACTS, INDEX = "cache.json", "index.parquet"
+"""Say what the states in a folder are of, and where those of a pair lie: written before the first of them."""
+_INDEX = pa.schema([ENCODED.field(name) for name in ("pair_id", "digest", "slice", "offset")])
 
 
 def write_states(
@@ -37,6 +40,7 @@ def write_states(
     arithmetic: Arithmetic,
     progress: Progress = silent,
     *,
+    earlier: Sequence[Path] = (),
     batch_tokens: int = TOKENS,
     rank: int = 0,
     world: int = 1,
@@ -44,34 +48,81 @@ def write_states(
     """Write the states ([tokens, H] a slice) of the pairs in `encoded`, as far as they are missing in `folder`.
 
     Nothing but the facts is written if the trunk is empty. Several processes may share out the slices.
+
+    Args:
+        earlier: folders with states after the same layers of the same backbone, of other tables: a pair that one of
+            them has is copied. Its last bits are those of the batch that it was in there.
     """
     slices = Slices(folder, count_slices(encoded) if model.trunk else 0)
     folder.mkdir(parents=True, exist_ok=True)
     facts = _facts(encoded, model.trunk, arithmetic) | {"slices": slices.count}
     shape = {"hidden_size": model.classifier.config.hidden_size, "storage": _storage(model)}
+    _write_index(encoded, folder)
     write_text(folder / FACTS, json.dumps(facts | shape, sort_keys=True) + "\n")
     missing = set(slices.missing(rank, world))
+    if not missing:
+        return
+    caches = [cache for path in earlier if (cache := StatesCache.like(path, facts | shape)) is not None]
+    indexes = [cache.index for cache in caches]
     pairs, done = PairStates(encoded), 0
-    for number, items in pairs.slices() if missing else ():
-        done += len(items)
+    new = len(pairs) - sum(map(len, known_rows(encoded, indexes)))
+    for (number, items), known in zip(pairs.slices(), known_rows(encoded, indexes), strict=True):
+        done += sum(item.pair.pair_id not in known for item in items)
         if number in missing:
-            slices.write(number, b"".join(_pass(model, batch) for batch in batches(items, batch_tokens)))
-            progress(done, len(pairs), "pairs")
+            slices.write(number, _states_of(model, items, _copied(items, known, caches), batch_tokens))
+            progress(done, new, "pairs")
 
 
-def _pass(model: RewardModel, items: "Sequence[EncodedStates]") -> bytes:
-    pairs = [item.pair for item in items]
-    states = model.trunk_states(pack(pairs).to(model.device))
-    return b"".join(_bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True))
+def _copied(
+    items: "Sequence[EncodedStates]", known: Mapping[str, Mapping[str, Any]], caches: "Sequence[StatesCache]"
+) -> dict[str, bytes]:
+    """The states of those pairs that earlier caches really have."""
+    found: dict[str, bytes] = {}
+    for item in items:
+        if row := known.get(item.pair.pair_id):
+            states = caches[row["source"]].read(row["slice"], row["offset"], len(item.pair))
+            if states is not None:
+                found[item.pair.pair_id] = _bytes(states)
+    return found
+
+
+def _states_of(
+    model: RewardModel, items: "Sequence[EncodedStates]", found: dict[str, bytes], batch_tokens: int
+) -> bytes:
+    """The states of all pairs, one after the other: those that are not found pass the trunk now."""
+    new = [item for item in items if item.pair.pair_id not in found]
+    for batch in batches(new, batch_tokens):
+        pairs = [item.pair for item in batch]
+        states = model.trunk_states(pack(pairs).to(model.device))
+        found |= {pair.pair_id: _bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True)}
+    return b"".join(found[item.pair.pair_id] for item in items)
+
+
+def _write_index(encoded: Path, folder: Path) -> None:
+    """Write where the states of each pair lie, for caches of other tables to be filled from."""
+    temporary = folder / f".{INDEX}.tmp"
+    tables.write(temporary, _INDEX, tables.read(encoded, columns=_INDEX.names))
+    temporary.replace(folder / INDEX)
 
 
 class StatesCache:
     """States on disk, of which any slice may be missing, damaged or removed at any time: then it has none."""
 
     def __init__(self, folder: Path, facts: dict[str, Any]):
+        self.index = folder / INDEX
         self._slices = Slices(folder, facts["slices"])
         self._storage, self._hidden_size = np.dtype(facts["storage"]), facts["hidden_size"]
         self._whole: dict[int, bool] = {}
+
+    @classmethod
+    def like(cls, folder: Path, facts: Mapping[str, Any]) -> "StatesCache | None":
+        """The cache in `folder`, if it holds states as `facts` say, of whatever tokens; None while it has none."""
+        try:
+            own = json.loads((folder / FACTS).read_text())
+        except (OSError, ValueError):
+            return None
+        alike = all(own.get(name) == facts[name] for name in ("trunk", "arithmetic", "hidden_size", "storage"))
+        return cls(folder, own) if alike and own["slices"] and (folder / INDEX).exists() else None
 
     @classmethod
     def open(cls, folder: Path | None, encoded: Path, trunk: int, arithmetic: Arithmetic) -> "StatesCache | None":

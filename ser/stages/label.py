@@ -1,7 +1,7 @@
 """Stage: a reward model labels the pool."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ser.data import tables
 from ser.data.encoded import count_slices
+from ser.data.known import known_rows
 from ser.method.labels import label_pair
 from ser.progress import Progress, named
 from ser.scratch import scratch_path
@@ -27,7 +28,8 @@ class LabelInputs(Inputs):
 
     `scales` is the file with the scales of an ensemble's members, if that is another one. `kept` are tables with the
     pair_ids that earlier loops kept. With `units`, what ties pairs to each other, a pair is labelled by the one member
-    that was not trained on its fold. `states` is a cache, which may be anything or nothing.
+    that was not trained on its fold. `states` is a cache, which may be anything or nothing. `earlier` are the
+    `rewards.parquet` of other pools, as this reward model has scored them: a pair that is there is not scored again.
     """
 
     backbone: Path
@@ -38,6 +40,7 @@ class LabelInputs(Inputs):
     scales: Path | None = None
     units: Path | None = None
     states: Path | None = None
+    earlier: Sequence[Path] = ()
 
 
 class LabelSummary(Summary):
@@ -55,7 +58,9 @@ class Pool(NamedTuple):
     pairs: int
 
 
-_OF_MEMBERS = pa.schema([("pair_id", pa.string()), ("rewards", pa.list_(pa.float64()))])
+REWARDS_NAME = "rewards.parquet"
+REWARDS = pa.schema([("pair_id", pa.string()), ("digest", pa.string()), ("rewards", pa.list_(pa.float64()))])
+"""What each member says of a pair with these tokens (`ser.data.encoded`): two rewards after two rewards."""
 _COMBINED = pa.schema(
     [("pair_id", pa.string()), ("reward_a", pa.float64()), ("reward_b", pa.float64()), ("spread", pa.float64())]
 )
@@ -66,7 +71,7 @@ def run(
 ) -> LabelSummary:
     """Write `self_labels.parquet`: rewards, p = sigmoid(reward - pool mean), confidence and the preferred response.
 
-    A killed run goes on where it was.
+    And `rewards.parquet`, what each member says of each pair. A killed run goes on where it was.
     """
     pool = _pool(inputs)
     _score_missing(spec, inputs, out, pool, progress, execution)
@@ -102,12 +107,21 @@ def _score_missing(
 
     members = members_of(inputs.reward_model)
     how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    how |= {"total": pool.pairs, "wanted": pool.holds}
+    known = sum(pool.holds(pair_id) for rows in known_rows(inputs.encoded, inputs.earlier) for pair_id in rows)
+    how |= {"total": pool.pairs - known, "wanted": pool.holds}
     for number, member in enumerate(members):
         slices = _slices(inputs, out, number)
         if slices.missing(rank, world):
+            how["known"] = _known_rewards(inputs, number)
             told = named(progress, f"member {number + 1} of {len(members)}") if len(members) > 1 else progress
             _score_member(spec, inputs, member, slices, progress=told, **how)
+
+
+def _known_rewards(inputs: LabelInputs, member: int) -> Iterator[dict[str, list[float]]]:
+    """For each slice, what a member has said of its pairs before."""
+    both = slice(2 * member, 2 * member + 2)
+    for rows in known_rows(inputs.encoded, inputs.earlier):
+        yield {pair_id: row["rewards"][both] for pair_id, row in rows.items()}
 
 
 def _score_member(spec: LabelSpec, inputs: LabelInputs, member: Path, slices: Slices, **how: Any) -> None:
@@ -155,10 +169,11 @@ def _combined(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict[str, 
     from ser.method.selection import fold_of
 
     unsorted = scratch_path(out, "unsorted")
-    tables.write(unsorted, _OF_MEMBERS, _member_rewards(inputs, out, pool))
+    tables.write(unsorted, REWARDS, _member_rewards(inputs, out, pool))
+    tables.write(out / REWARDS_NAME, REWARDS, tables.read_in_order(unsorted, ["pair_id"]))
     scaled_by = json.loads((inputs.scales or inputs.heldout).read_text())
     scales = [Scale(**scale) for scale in scaled_by.get("members", [])]
-    rows = tables.read_in_order(unsorted, ["pair_id"])
+    rows = tables.read(out / REWARDS_NAME)
     units = tables.read(inputs.units) if inputs.units else None
     while chunk := list(islice(rows, tables.ROWS)):
         rewards = list(np.array([row["rewards"] for row in chunk]).reshape(len(chunk), -1, 2).swapaxes(0, 1))
@@ -180,9 +195,10 @@ def _member_rewards(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict
 
     numbers = range(len(members_of(inputs.reward_model)))
     scored = (read_scores(PairStates(inputs.encoded), _slices(inputs, out, number), pool.holds) for number in numbers)
-    for members in zip(*scored, strict=True):
+    rows = (row for row in tables.read(inputs.encoded, ["pair_id", "digest"]) if pool.holds(row["pair_id"]))
+    for row, *members in zip(rows, *scored, strict=True):
         rewards = [reward for one in members for reward in (one.reward_a, one.reward_b)]
-        yield {"pair_id": members[0].pair_id, "rewards": rewards}
+        yield row | {"rewards": rewards}
 
 
 def _units_of(rows: Iterable[dict[str, Any]], units: Iterator[dict[str, Any]]) -> Iterator[str]:

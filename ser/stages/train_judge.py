@@ -156,7 +156,15 @@ def _score_fold(
     scored: list[Scored] = []
     for number, (part, path) in enumerate(zip(parts, inputs.encoded, strict=True)):
         slices = Slices(scratch_path(adapter.parent, f"scores_{number}"), count_slices(path))
-        how = {"total": len(own), "before": len(scored), "batch_tokens": execution.batch_tokens}
-        score_slices(model, part, slices, progress, own.__contains__, **how)
+        score_slices(
+            model,
+            part,
+            slices,
+            progress,
+            own.__contains__,
+            total=len(own),
+            before=len(scored),
+            batch_tokens=execution.batch_tokens,
+        )
         scored += read_scores(part, slices, own.__contains__)
     return scored

@@ -1,5 +1,6 @@
 """Stage: pass the encoded pairs of one role once through the frozen trunk, into a cache."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ser.data import tables
@@ -15,10 +16,11 @@ class TrunkSpec(ModelSpec):
 
 
 class TrunkInputs(Inputs):
-    """The tokens of a role (`encoded.parquet`), and the model folder."""
+    """The tokens of a role (`encoded.parquet`), the model folder, and states of it that were made of other tokens."""
 
     encoded: Path
     backbone: Path
+    earlier: Sequence[Path] = ()
 
 
 class TrunkSummary(Summary):
@@ -50,4 +52,4 @@ def fill(
 
     model = RewardModel.new(inputs.backbone, Lora(top=spec.top), spec.arithmetic, random_seed=0).eval()
     how = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    write_states(model, inputs.encoded, out, spec.arithmetic, progress, **how)
+    write_states(model, inputs.encoded, out, spec.arithmetic, progress, earlier=inputs.earlier, **how)

@@ -39,7 +39,7 @@ def test_the_loops_run_and_a_policy_is_refused(data_root: Path, landed: str) -> 
     assert len(said) == 1 and said[0].startswith("packing is not proven for model type 'gpt_neox': pairs are scored")
     assert chain.summary(work, "seed_rm.heldout")["metrics"]["test"]["accuracy"]["value"] > 0.8
     assert chain.outcomes(result)["loop_1/retrained_rm"] == "made"
-    assert not list((data_root / "cache").glob("states/*/0*"))
+    assert not list((data_root / "cache").glob("states/*/*/0*"))
     result, _ = chain.materialize(data_root, landed)
     assert not result.success
     failure = next(event for event in result.all_events if event.is_step_failure)

@@ -1,5 +1,6 @@
 """Trunk states on disk are what the trunk gives, in a plan that nothing disturbs."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -96,6 +97,31 @@ def test_a_cache_of_anything_else_is_none(tiny_backbone: Path, tmp_path: Path) -
     assert StatesCache.open(tmp_path, encoded, 2, Arithmetic(dtype="bfloat16")) is None
     assert StatesCache.open(tmp_path, other / ENCODED_NAME, 2, Arithmetic()) is None
     assert StatesCache.open(other, encoded, 2, Arithmetic()) is None
+
+
+def test_states_of_a_pair_that_an_earlier_table_had_are_copied(tiny_backbone: Path, tmp_path: Path) -> None:
+    model, pairs = random_model(tiny_backbone), encoded_pairs(tiny_backbone, 40)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    before = {item.pair.pair_id: item.states() for item in write(model, pairs[:30], first).pairs()}
+    changed = replace(pairs[0], response_a=pairs[1].response_a)  # as under another max_length
+    write_encoded([changed, *pairs[1:]], second)
+    encoded = second / ENCODED_NAME
+    told: list[tuple[int, int]] = []
+    write_states(
+        model, encoded, second, Arithmetic(), lambda done, total, *_: told.append((done, total)), earlier=[first]
+    )
+    assert told[-1] == (11, 11)
+    states = PairStates(encoded, StatesCache.open(second, encoded, model.trunk, Arithmetic()))
+    for item in states.pairs():
+        found = item.states()
+        assert found is not None
+        if item.pair.pair_id in before and item.pair.pair_id != changed.pair_id:
+            assert torch.equal(found, before[item.pair.pair_id])
+        else:
+            alone = model.trunk_states(pack([item.pair]))[0]
+            assert torch.allclose(found, alone[: len(item.pair)], atol=1e-5)
 
 
 def test_bfloat16_states_come_back_as_they_were(tiny_backbone: Path, tmp_path: Path) -> None:

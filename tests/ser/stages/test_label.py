@@ -13,7 +13,7 @@ from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.models.states import write_states
 from ser.progress import silent
 from ser.specs import Arithmetic
-from ser.stages.label import LabelSpec
+from ser.stages.label import REWARDS, REWARDS_NAME, LabelSpec
 from tests.models import encoded_pairs, random_model, run_stage
 
 
@@ -55,4 +55,27 @@ def test_the_labels_are_those_of_the_model(inputs: dict[str, Any], tiny_backbone
         assert row["preferred"] == ("a" if row["reward_a"] >= row["reward_b"] else "b")
         assert (row["p_a"] > 0.5) == (row["reward_a"] > summary["reward_offset"])
     clear(tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["self_labels.parquet"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["rewards.parquet", "self_labels.parquet"]
+
+
+def test_what_the_model_has_said_of_a_pair_is_not_computed_again(inputs: dict[str, Any], tmp_path: Path) -> None:
+    labels(inputs, tmp_path / "first")
+    rows = list(tables.read(tmp_path / "first" / REWARDS_NAME))
+    said = [row | {"rewards": [7.0, -7.0]} for row in rows[:20]]
+    other_tokens = [row | {"rewards": [7.0, -7.0], "digest": "0" * 16} for row in rows[20:25]]
+    tables.write(tmp_path / "earlier.parquet", REWARDS, [*said, *other_tokens])
+    told: list[tuple[int, int]] = []
+    again = inputs | {"earlier": [tmp_path / "earlier.parquet", tmp_path / "first" / REWARDS_NAME]}
+    labels(again, tmp_path / "all", lambda done, total, *_: told.append((done, total)))
+    assert not any(total for _, total in told)
+    labels(inputs | {"earlier": [tmp_path / "earlier.parquet"]}, tmp_path / "some",
+           lambda done, total, *_: told.append((done, total)))  # fmt: skip
+    assert told[-1] == (30, 30)
+    for name, expected in (("all", 50), ("some", 50)):
+        found = {row["pair_id"]: row for row in tables.read(tmp_path / name / "self_labels.parquet")}
+        assert len(found) == expected
+        assert all(
+            (found[row["pair_id"]]["reward_a"], found[row["pair_id"]]["reward_b"]) == (7.0, -7.0) for row in said
+        )
+        for row in rows[20:]:
+            assert found[row["pair_id"]]["reward_a"] == pytest.approx(row["rewards"][0], abs=1e-5)
