@@ -51,17 +51,13 @@ def _import_everything() -> None:
     from pkgutil import walk_packages
 
     import ser
+    import ser_dagster.commands
 
-    for module in walk_packages(ser.__path__, "ser."):  # stages import what is heavy when they are run
-        if not module.name.endswith("__main__"):
-            import_module(module.name)
-    for name in (
-        "ser_dagster.cli",
-        "ser_dagster.commands.run",
-        "ser_dagster.commands.summary",
-        "ser_dagster.commands.audit",
-        "rich.table",
-    ):
+    for package in (ser, ser_dagster.commands):  # stages and commands import what is heavy when they are run
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+    for name in ("ser_dagster.cli", "rich.table"):
         import_module(name)
     import_module("ser_dagster.definitions")
     threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]

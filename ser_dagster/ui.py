@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from resources.settings_file import ROOT
@@ -12,7 +13,7 @@ SENSOR_SECONDS = "3600"
 """A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Replace this process by `dagster dev`; further arguments, for instance `--port 3001`, are passed on.
 
     It listens on this machine only, unless an argument `--host` says otherwise: the UI asks nobody who they are.
@@ -29,8 +30,9 @@ def main() -> None:
     os.environ.setdefault("DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "60")
     command = Path(sys.executable).with_name("dagster")
     os.chdir(ROOT)
+    asked = sys.argv[1:] if arguments is None else arguments
     # Of an option that is given twice, the last one counts.
-    os.execv(command, [str(command), "dev", "--workspace", "workspace.yaml", "--host", "127.0.0.1", *sys.argv[1:]])
+    os.execv(command, [str(command), "dev", "--workspace", "workspace.yaml", "--host", "127.0.0.1", *asked])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ UNFINISHED = re.compile(r"^\.|\.tmp$")
 """Names of files that are still being written."""
 
 _NAMED = 3
+_NONE_LANDED = "no dataset has landed yet."
 
 
 class NotAllLandedError(SerError):
@@ -69,6 +70,24 @@ def dataset_folder(root: Path, dataset: str) -> Path:
 def dataset_folders(root: Path) -> list[str]:
     """The names of datasets that have a folder to put files in."""
     return [path.name for path in _named(root) if path.is_dir() and not _leads_out(path)]
+
+
+def only_dataset(known: Sequence[str]) -> str:
+    """The dataset that is meant where none is named.
+
+    Raises:
+        SerError: there is not exactly one; names them, or says how there comes to be one.
+    """
+    if not known:
+        raise SerError(f"{_NONE_LANDED}\nLand one: ser land FILE --dataset NAME. Or try the sample: ser demo")
+    if len(known) > 1:
+        raise SerError(f"name the dataset with --dataset: there are {', '.join(known)}.")
+    return known[0]
+
+
+def known_words(known: Sequence[str]) -> str:
+    """Which datasets there are, in a sentence."""
+    return f"Known: {', '.join(known)}." if known else _NONE_LANDED.capitalize()
 
 
 def links_out(root: Path) -> list[str]:

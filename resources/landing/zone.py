@@ -13,6 +13,8 @@ from resources.landing.folders import (
     arrivals,
     dataset_folders,
     finished,
+    known_words,
+    only_dataset,
 )
 from resources.landing.known_roles import known_roles
 from resources.landing.landed import Landed, checked_files, land_files, notes_folder, preview_files
@@ -134,10 +136,7 @@ class Landing:
         """
         if named:
             return named
-        known = self.datasets()
-        if len(known) != 1:
-            raise SerError(f"name the dataset with --dataset; known are: {', '.join(known) or 'none'}.")
-        return known[0]
+        return only_dataset(self.datasets())
 
     def current_snapshot(self, dataset: str) -> str:
         """The name of a dataset's newest snapshot.
@@ -148,14 +147,10 @@ class Landing:
         possible = DATASET_NAME.fullmatch(dataset)
         current = self._store(dataset).current() if possible else None
         if current is None:
-            names = ", ".join(self.datasets()) or "none"
+            known = known_words(self.datasets())
             if not possible:
-                raise SerError(
-                    f"unknown dataset {dataset!r}, which cannot be the name of one. Known: {names}.\n{NAMES}"
-                )
-            raise SerError(
-                f"unknown dataset {dataset!r}. Known: {names}.\nLand files first: ser land FILE --dataset {dataset}"
-            )
+                raise SerError(f"unknown dataset {dataset!r}, which cannot be the name of one. {known}\n{NAMES}")
+            raise SerError(f"unknown dataset {dataset!r}. {known}\nLand files first: ser land FILE --dataset {dataset}")
         return current
 
     def counts(self, dataset: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from assets.audit import audit_path
 from resources.asset_keys import LANDED_PAIRS
@@ -24,24 +23,8 @@ from resources.settings_file import data_root
 from ser.errors import SerError
 
 
-def add_parser(commands: Any) -> None:
-    """Add `audit` to the commands of `ser`."""
-    parser = commands.add_parser("audit", help="ask the audit database, with a named query or SQL")
-    parser.add_argument("query", nargs="?", metavar="NAMED QUERY", help="without one, the named queries are listed")
-    parser.add_argument("--sql", help="a read-only SQL statement")
-    parser.add_argument("--pair", metavar="ID", help="the pair of the query `history`")
-    parser.add_argument("--dataset", metavar="NAME", help="whose evolution a named query is about")
-    parser.add_argument(
-        "--evolution",
-        metavar="NAME",
-        help="its full name, the name you gave it, or how its snapshot or settings digest begins (default: the last)",
-    )
-    parser.add_argument("--format", choices=["table", "csv", "json"], help="of the answer (default table)")
-    parser.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
-    parser.set_defaults(command=_audit, wrong_use=parser.error)
-
-
-def _audit(parsed: argparse.Namespace) -> None:
+def audit_command(parsed: argparse.Namespace) -> None:
+    """Answer a named query or SQL, list the named queries, or make the database again."""
     if unused := misuse(parsed):
         parsed.wrong_use(unused)
     if parsed.rebuild:

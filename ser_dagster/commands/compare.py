@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assets.audit import audit_path
 from resources.audit.comparison import Row, compare_evolutions
@@ -17,20 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def add_parser(commands: Any) -> None:
-    """Add `compare` to the commands of `ser`."""
-    parser = commands.add_parser("compare", help="put evolutions side by side")
-    parser.add_argument(
-        "evolutions",
-        nargs="+",
-        metavar="EVOLUTION",
-        help="at least two: full names, names you gave, or how a snapshot or a settings digest begins",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.set_defaults(command=_compare, wrong_use=parser.error)
-
-
-def _compare(parsed: argparse.Namespace) -> None:
+def compare_command(parsed: argparse.Namespace) -> None:
+    """Put the evolutions side by side."""
     path = audit_path(data_root())
     names = [find_evolution(path, wanted) for wanted in parsed.evolutions]
     if len(names) < 2 or len(set(names)) < len(names):

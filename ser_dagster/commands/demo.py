@@ -1,5 +1,6 @@
 """`ser demo`: the complete chain on the committed sample."""
 
+import argparse
 import time
 
 from resources.landing.zone import Landing
@@ -10,7 +11,7 @@ from ser_dagster.commands.summary import print_summary
 SAMPLE = ROOT / "data" / "sample"
 
 
-def demo() -> None:
+def demo_command(_: argparse.Namespace) -> None:
     """Land the sample and its judge labels, run, and print the summary, with the seconds of all that."""
     started = time.monotonic()
     landed = Landing(data_root(), load_settings()).land(

@@ -8,27 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-def add_parser(commands: Any) -> None:
-    """Add `export` with its three kinds to the commands of `ser`."""
-    export = commands.add_parser("export", help="write a reward model, a policy or labels for other tools")
-    kinds = export.add_subparsers(required=True, metavar="KIND")
-    rm = kinds.add_parser("rm", help="the promoted reward model, for transformers, PEFT and TRL")
-    rm.add_argument("--loop", type=int, metavar="K", help="the reward model of loop K instead; 0 is the seed's")
-    rm.set_defaults(command=_rm)
-    policy = kinds.add_parser("policy", help="the policy, for transformers and PEFT")
-    policy.set_defaults(command=_policy)
-    labels = kinds.add_parser("labels", help="the kept machine labels, as JSON lines in TRL's preference format")
-    labels.set_defaults(command=_labels)
-    for kind in (rm, policy, labels):
-        kind.add_argument("--dataset", help="needed when there is more than one")
-        kind.add_argument("--evolution", metavar="NAME", help="default: that of the settings of now")
-        place = "DIR" if kind is not labels else "FILE.jsonl or DIR"
-        kind.add_argument("--to", required=True, type=Path, metavar=place, help="where to; made if it is new")
-        kind.add_argument("--json", action="store_true", help="print one JSON document")
-        kind.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-
-
-def _rm(parsed: argparse.Namespace) -> None:
+def rm_command(parsed: argparse.Namespace) -> None:
+    """Export a reward model."""
     from ser_dagster.commands import export_facts as facts
     from ser_dagster.commands.choose_evolution import choose_evolution
 
@@ -59,7 +40,8 @@ def _rm(parsed: argparse.Namespace) -> None:
     )
 
 
-def _policy(parsed: argparse.Namespace) -> None:
+def policy_command(parsed: argparse.Namespace) -> None:
+    """Export the policy."""
     from resources.asset_keys import SEED_RM
     from ser_dagster.commands import export_facts as facts
     from ser_dagster.commands.choose_evolution import choose_evolution
@@ -88,7 +70,8 @@ def _policy(parsed: argparse.Namespace) -> None:
     )
 
 
-def _labels(parsed: argparse.Namespace) -> None:
+def labels_command(parsed: argparse.Namespace) -> None:
+    """Export the labels that the loops kept."""
     from resources.exports.folder import Exported, export_folder, resolved
     from resources.exports.labels import write_file, write_lines
     from ser_dagster.commands import export_facts as facts

@@ -5,7 +5,6 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -15,7 +14,7 @@ from resources.audit.sync import rebuild
 from resources.disk import write_text
 from resources.heads import every_head, known_evolutions
 from resources.known_evolutions import open_evolution
-from resources.landing.folders import DATASET_NAME
+from resources.landing.folders import DATASET_NAME, known_words
 from resources.landing.store import DatasetStore
 from resources.landing.zone import Landing
 from resources.lineage import Identity, promotions_of
@@ -40,14 +39,8 @@ class Forgotten:
     quarantine_files: int
 
 
-def add_parser(commands: Any) -> None:
-    """Add `forget` to the commands of `ser`."""
-    parser = commands.add_parser("forget", help="delete a dataset and all that was made of it")
-    parser.add_argument("dataset", help="which one; `ser status` lists them")
-    parser.set_defaults(command=_print_forgotten)
-
-
-def _print_forgotten(parsed: argparse.Namespace) -> None:
+def forget_command(parsed: argparse.Namespace) -> None:
+    """Forget the dataset, and say what was deleted."""
     done = forget(parsed.dataset)
     print(
         f"{parsed.dataset} is forgotten. Deleted: its landed pairs ({_counted(done.snapshots, 'snapshot')}), "
@@ -74,7 +67,7 @@ def forget(dataset: str) -> Forgotten:
     root = data_root()
     Landing(root, load_settings()).folder(dataset)  # checks the name: it becomes part of paths
     if dataset not in (known := _known(root)):
-        raise SerError(f"unknown dataset {dataset!r}, so nothing was deleted. Known: {', '.join(known) or 'none'}.")
+        raise SerError(f"unknown dataset {dataset!r}, so nothing was deleted. {known_words(known)}")
     store = DatasetStore(root, dataset)
     with store.lock(), ExitStack() as owned:
         run = {path.name for path in (root / "heads").glob(f"{dataset}-*") if _is_of(path.name, dataset)}

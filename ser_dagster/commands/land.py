@@ -10,35 +10,10 @@ from typing import Any
 from resources.landing.hub.catalogue import HUB_DATASETS
 from resources.landing.shapes.mapping import ColumnMap, parse_columns, parse_values
 from ser.errors import SerError
-
-FILES = "JSON, CSV, parquet or arrow, compressed or not, or a folder of datasets.save_to_disk"
-LIMIT = 10_000
-"""Pairs that are taken from the hub unless another number is asked for."""
+from ser_dagster.arguments.data import HUB_LIMIT
 
 _ONLY_HUB = ("subset", "split", "limit", "revision")
 _ONLY_FILES = ("map", "values", "unlabelled", "dry_run")
-
-
-def add_parser(commands: Any) -> None:
-    """Add `land` to the subcommands of `ser`."""
-    land = commands.add_parser("land", help="land files of preference pairs, or a published data set")
-    land.add_argument("files", nargs="*", type=Path, metavar="FILE", help=FILES)
-    land.add_argument("--dataset", help="the dataset; made if it is new; with --hub, by default its name")
-    land.add_argument("--map", metavar="FIELD=COLUMN,…", help="what the columns are, e.g. prompt=question+context")
-    land.add_argument("--values", metavar="FROM=TO,…", help="what the label column says, to a, b or tie")
-    land.add_argument(
-        "--role", help="what every row that names no role is used for: seed, calibration, test, pool, unused or train"
-    )
-    land.add_argument("--unlabelled", action="store_true", help="no labels, although a column looks like one")
-    land.add_argument("--dry-run", action="store_true", help="write nothing; show counts, reasons and two pairs")
-    land.add_argument("--json", action="store_true", help="print one JSON document")
-    hub = land.add_argument_group("from the Hugging Face hub, in place of files")
-    hub.add_argument("--hub", choices=sorted(HUB_DATASETS), help="a published data set")
-    hub.add_argument("--subset", help="a subset, for stackexchange a site; default: all, Stackoverflow.com")
-    hub.add_argument("--split", help="a published split; default: the one for training")
-    hub.add_argument("--limit", type=whole_number, metavar="N", help=f"at most so many pairs; default {LIMIT:,}")
-    hub.add_argument("--revision", metavar="R", help="a commit or branch in place of the pinned commit")
-    land.set_defaults(command=land_command, wrong_use=land.error)
 
 
 def land_command(parsed: argparse.Namespace) -> None:
@@ -125,7 +100,7 @@ def _fetch(parsed: argparse.Namespace, folder: Path) -> Any:
         subset=parsed.subset,
         split=parsed.split,
         revision=parsed.revision,
-        limit=parsed.limit or LIMIT,
+        limit=parsed.limit or HUB_LIMIT,
         progress=Reporter(parsed.hub, lambda line: None, screen=SCREEN),
     )
 
@@ -134,11 +109,3 @@ def _print_fetched(fetched: Any) -> None:
     skipped = "".join(f"; {count:,} skipped: {reason}" for reason, count in fetched.skipped.items())
     print(f"{fetched.repository} at {fetched.revision[:12]}, split {fetched.split}: "
           f"{fetched.pairs:,} pairs of {fetched.rows:,} rows{skipped}.")  # fmt: skip
-
-
-def whole_number(text: str) -> int:
-    """A whole number above zero."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not above zero")
-    return number

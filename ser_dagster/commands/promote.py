@@ -9,20 +9,8 @@ from typing import Any
 from ser.errors import SerError
 
 
-def add_parser(commands: Any) -> None:
-    """Add `promote` to the commands of `ser`."""
-    promote = commands.add_parser("promote", help="promote a loop by hand, with who and why in the audit")
-    promote.add_argument("loop", nargs="?", type=int, metavar="LOOP", help="the loop; 0 is the seed")
-    promote.add_argument("--why", metavar="TEXT", help="the reason, for the audit")
-    promote.add_argument("--by", metavar="NAME", help="who decides (default: the login name)")
-    promote.add_argument("--undo", action="store_true", help="take it back: the rule decides again")
-    promote.add_argument("--dataset", help="needed when there is more than one")
-    promote.add_argument("--evolution", metavar="NAME", help="default: that of the settings of now")
-    promote.add_argument("--json", action="store_true", help="print one JSON document")
-    promote.set_defaults(command=_promote, wrong_use=promote.error)
-
-
-def _promote(parsed: argparse.Namespace) -> None:
+def promote_command(parsed: argparse.Namespace) -> None:
+    """Promote the loop, or leave it to the rule again, and say what is promoted now."""
     if parsed.undo == (parsed.loop is not None):
         parsed.wrong_use("give the loop to promote, or --undo.")
     if not parsed.undo and not (parsed.why or "").strip():

@@ -3,7 +3,7 @@
 import argparse
 import errno
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ser.errors import SerError
 
@@ -11,18 +11,8 @@ if TYPE_CHECKING:
     from resources.prune import Pruning
 
 
-def add_parser(commands: Any) -> None:
-    """Add `prune` to the commands of `ser`."""
-    prune = commands.add_parser("prune", help="remove artifacts that nothing needs any more (dry run without --yes)")
-    prune.add_argument(
-        "--keep", type=int, required=True, metavar="N", help="snapshots with a promoted model to keep of each dataset"
-    )
-    prune.add_argument("--yes", action="store_true", help="remove them; without it they are only listed")
-    prune.add_argument("--json", action="store_true", help="print one JSON document")
-    prune.set_defaults(command=_prune)
-
-
-def _prune(parsed: argparse.Namespace) -> None:
+def prune_command(parsed: argparse.Namespace) -> None:
+    """Remove, or list, what nothing needs any more."""
     from resources.prune import prune
     from resources.reporter import SCREEN, Reporter
     from resources.settings_file import data_root

@@ -5,21 +5,13 @@ import json
 import textwrap
 from typing import Any
 
-from resources.landing.folders import dataset_folders
+from resources.landing.folders import dataset_folders, known_words, only_dataset
 from resources.landing.quarantine import Quarantine, Reasons
 from resources.landing.reasons import remedy
 from resources.settings_file import data_root
 from ser.errors import SerError
 
 _WIDTH = 160
-
-
-def add_parser(commands: Any) -> None:
-    """Add `quarantine` to the subcommands of `ser`."""
-    quarantine = commands.add_parser("quarantine", help="what did not land, why, and what would mend it")
-    quarantine.add_argument("--dataset", help="needed when there is more than one")
-    quarantine.add_argument("--json", action="store_true", help="print one JSON document")
-    quarantine.set_defaults(command=quarantine_command)
 
 
 def quarantine_command(parsed: argparse.Namespace) -> None:
@@ -58,10 +50,8 @@ def _only_dataset(named: str | None) -> str:
     """The dataset that was named, or else the only one with something in quarantine."""
     held = sorted(path.name for path in (data_root() / "quarantine").glob("*") if path.is_dir())
     known = sorted({*held, *dataset_folders(data_root())})
-    if named is None and len(held) == 1:
-        return held[0]
-    if named in known:
-        return str(named)
     if named is None:
-        raise SerError(f"name the dataset with --dataset. In quarantine: {', '.join(held) or 'nothing'}.")
-    raise SerError(f"unknown dataset {named!r}. Known: {', '.join(known) or 'none'}.")
+        return only_dataset(held or known)
+    if named not in known:
+        raise SerError(f"unknown dataset {named!r}. {known_words(known)}")
+    return named

@@ -2,38 +2,10 @@
 
 import argparse
 import json
-from pathlib import Path
-from typing import Any
 
 
-def add_parser(commands: Any) -> None:
-    """Add `review export` and `review import`."""
-    review = commands.add_parser("review", help="let people label the pairs that teach most")
-    steps = review.add_subparsers(required=True, metavar="STEP")
-
-    export = steps.add_parser("export", help="write the queue: JSONL, CSV and a Label Studio project")
-    export.add_argument("--dataset", help="needed when there is more than one")
-    export.add_argument("--n", type=_positive, default=200, help="how many pairs (default 200)")
-    export.add_argument("--to", type=Path, metavar="DIR", help="the folder; default: review/EVOLUTION in the data root")
-    export.set_defaults(command=_export)
-
-    take_back = steps.add_parser("import", help="take the answers back as human labels of the seed")
-    take_back.add_argument("files", nargs="+", type=Path, metavar="FILE", help="queue.jsonl, queue.csv or .json")
-    take_back.add_argument("--annotator", required=True, metavar="NAME", help="who answered, where a row does not say")
-    take_back.add_argument("--dataset", help="needed when there is more than one")
-    take_back.set_defaults(command=_import)
-    for step in (export, take_back):
-        step.add_argument("--json", action="store_true", help="print one JSON document")
-        step.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too few: it must be at least 1")
-    return number
-
-
-def _export(parsed: argparse.Namespace) -> None:
+def export_command(parsed: argparse.Namespace) -> None:
+    """Write the queue of pairs for people to label."""
     from resources.landing.zone import Landing
     from resources.review.queue import export_queue
     from resources.settings_file import data_root, load_settings
@@ -50,7 +22,8 @@ def _export(parsed: argparse.Namespace) -> None:
     print(f"Then: ser review import FILE --annotator NAME --dataset {dataset}")
 
 
-def _import(parsed: argparse.Namespace) -> None:
+def import_command(parsed: argparse.Namespace) -> None:
+    """Take the answers back."""
     from dataclasses import asdict
 
     from resources.landing.zone import Landing

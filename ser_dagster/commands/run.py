@@ -1,5 +1,7 @@
 """`ser run`: a front to the same Dagster job as the UI."""
 
+import argparse
+import json
 import os
 import sys
 import time
@@ -17,7 +19,7 @@ from resources.artifacts import Artifact
 from resources.disk import FULL, is_full, is_of_the_disk
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
-from resources.landing.folders import NotAllLandedError
+from resources.landing.folders import NotAllLandedError, only_dataset
 from resources.landing.zone import Landing
 from resources.locks import refuse_owned
 from resources.loop_rows import loop_rows
@@ -29,11 +31,29 @@ from ser_dagster.commands.landing_words import landing_lines, role_lines
 from ser_dagster.commands.run_costs import RunCosts
 from ser_dagster.commands.run_resource import watched
 from ser_dagster.commands.run_screen import RunScreen
+from ser_dagster.commands.summary import print_summary
 from ser_dagster.dagster_instance import instance, register, say_origin
 from ser_dagster.dead_runs import fail_ownerless_runs
 from ser_dagster.jobs import MAX_RETRIES, SER_RUN, STARTED_BY, ser_run
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
+
+
+def run_command(parsed: argparse.Namespace) -> None:
+    """Run, and print the outcome."""
+    result = run(
+        parsed.dataset,
+        loops=parsed.loops,
+        recipe=parsed.recipe,
+        policy=not parsed.no_policy,
+        anyway=parsed.anyway or None,
+        name=parsed.name,
+        assignments=parsed.set,
+    )
+    if parsed.json:
+        print(json.dumps(result))
+    else:
+        print_summary(result["evolution"], result["seconds"])
 
 
 def run(
@@ -85,10 +105,7 @@ def _snapshot(settings: Settings, dataset: str | None) -> str:
     zone = Landing(data_root(), settings)
     known = sorted(set(zone.datasets()) | set(zone.folders()))
     if dataset is None:
-        if len(known) != 1:
-            named = f"there are {', '.join(known)}" if known else "none has landed yet"
-            raise SerError(f"name the dataset with --dataset: {named}.")
-        dataset = known[0]
+        dataset = only_dataset(known)
     if dataset in known:
         _land_waiting(zone, dataset)
     return zone.current_snapshot(dataset)

@@ -1,5 +1,7 @@
 """`ser status`: what has landed, what was made of it, and what the store holds."""
 
+import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,14 @@ from ser_dagster.commands.landing_words import counts_line
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+def status_command(parsed: argparse.Namespace) -> None:
+    """Print the status."""
+    if parsed.json:
+        print(json.dumps(status()))
+    else:
+        print_status(status())
 
 
 def status() -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The end of a run for people: one table, and where to look next."""
 
+import argparse
 import sys
+import webbrowser
 from pathlib import Path
 
 from rich.console import Console
@@ -33,6 +35,14 @@ def print_summary(evolution: str, seconds: float) -> None:
     page = report_path(root, evolution)
     where = page if page.exists() else "comes with the next run"
     console.print(f"  the report               {where}", highlight=False, soft_wrap=True)
+
+
+def report_command(parsed: argparse.Namespace) -> None:
+    """Print where the report is, and open it if that was asked for."""
+    path = find_report(parsed.dataset, parsed.evolution)
+    print(path)
+    if parsed.open:
+        webbrowser.open(path.as_uri())
 
 
 def find_report(dataset: str | None, evolution: str | None) -> Path:

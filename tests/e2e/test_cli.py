@@ -146,7 +146,7 @@ with instance() as current:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "none has landed yet"),
+        (["run"], "no dataset has landed yet.\nLand one: ser land FILE --dataset NAME"),
         (["run", "--dataset", "nope"], "unknown dataset 'nope'"),
         (["run", "--loops", "0"], "--loops 0 is impossible: it may be 1 to 2"),
         (["run", "--loops", "3"], "--loops 3 is impossible: it may be 1 to 2"),

@@ -267,7 +267,7 @@ def test_a_folder_with_something_in_it_is_refused_before_any_work(
 
 
 def test_before_a_run_it_says_what_to_run(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "known are: none" in export(capsys, "rm", "--to", tmp_path / "out", code=1)
+    assert "no dataset has landed yet" in export(capsys, "rm", "--to", tmp_path / "out", code=1)
     chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(40)))
     said = export(capsys, "rm", "--to", tmp_path / "out", code=1)
     assert "no evolution of tiny is finished. Run: ser run --dataset tiny" in said

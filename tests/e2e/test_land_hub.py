@@ -92,8 +92,8 @@ def test_a_hub_out_of_reach_is_one_sentence(hub_home: Path, name: str, environme
         (["land", "x.jsonl", "--hub", "hh-rlhf"], "name either FILEs or a data set of the hub"),
         (["land", "x.jsonl"], "required: --dataset"),
         (["land", "x.jsonl", "--dataset", "x", "--limit", "3"], "--limit: only with --hub"),
-        (["land", "--hub", "nope"], "invalid choice: 'nope'"),
-        (["land", "--hub", "hh-rlhf", "--limit", "0"], "0 is not above zero"),
+        (["land", "--hub", "nope"], "there is no --hub 'nope'"),
+        (["land", "--hub", "hh-rlhf", "--limit", "0"], "'0' is no whole number above zero"),
         (["land", "--hub", "hh-rlhf", "--limit", "many"], "--limit"),
     ],
 )

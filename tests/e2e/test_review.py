@@ -133,7 +133,7 @@ def test_before_a_run_there_is_nothing_to_choose_from(
     settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["review", "export"]) == 1
-    assert "name the dataset with --dataset" in capsys.readouterr().err
+    assert "no dataset has landed yet" in capsys.readouterr().err
     chain.land(settings, write_jsonl(tmp_path / "pairs.jsonl", pairs(flipped=False)))
     assert main(["review", "export"]) == 1
     assert "Run: ser run --dataset tiny" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def test_the_tick_names_what_is_misplaced_in_the_inbox(
 def test_a_run_of_an_impossible_name_says_so(wrong: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dataset", "MyData"]) == 1
     error = capsys.readouterr().err
-    assert "unknown dataset 'MyData', which cannot be the name of one. Known: none." in error
+    assert "unknown dataset 'MyData', which cannot be the name of one. No dataset has landed yet." in error
     assert "small letters" in error
 
 

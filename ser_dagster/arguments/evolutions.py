@@ -1,0 +1,72 @@
+"""The arguments of the commands about evolutions: `run`, `demo`, `ui`, `status`, `report`, `compare`, `promote`."""
+
+from ser_dagster.arguments.completion import evolutions, offer
+from ser_dagster.arguments.options import add_dataset, add_evolution, add_json
+from ser_dagster.arguments.parser import Parser
+
+
+def run(parser: Parser) -> None:
+    """`ser run`."""
+    add_dataset(parser)
+    parser.add_argument("--loops", type=int, metavar="K", help="stop after so many loops; a later run goes on")
+    parser.add_argument("--recipe", metavar="NAME", help="the method: paper, robust, or one of [recipes]")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable"
+    )
+    parser.add_argument("--name", help="what you call this evolution")
+    parser.add_argument("--no-policy", action="store_true", help="stop at the promoted reward model")
+    parser.add_argument(
+        "--anyway", action="store_true", help="run the loops although the seed model is not shown to beat a coin"
+    )
+    add_json(parser)
+    parser.calls("ser_dagster.commands.run:run_command")
+
+
+def demo(parser: Parser) -> None:
+    """`ser demo`."""
+    parser.calls("ser_dagster.commands.demo:demo_command")
+
+
+def ui(parser: Parser) -> None:
+    """`ser ui`."""
+    parser.add_argument("--port", type=int, metavar="N", help="where it listens (default 3000)")
+    parser.add_argument(
+        "--host", metavar="H", help="who may open it; by default this machine only: it asks nobody who they are"
+    )
+    parser.calls("ser_dagster.commands.ui:ui_command")
+
+
+def status(parser: Parser) -> None:
+    """`ser status`."""
+    add_json(parser)
+    parser.calls("ser_dagster.commands.status:status_command")
+
+
+def report(parser: Parser) -> None:
+    """`ser report`."""
+    add_dataset(parser)
+    add_evolution(parser, "as for audit (default: the last of the dataset)")
+    parser.add_argument("--open", action="store_true", help="open it in a browser")
+    parser.calls("ser_dagster.commands.summary:report_command")
+
+
+def compare(parser: Parser) -> None:
+    """`ser compare`."""
+    parser.usage = "%(prog)s EVOLUTION EVOLUTION … [options]"
+    about = "at least two: full names, names you gave, or how a snapshot or a settings digest begins"
+    offer(parser.add_argument("evolutions", nargs="+", metavar="EVOLUTION", help=about), evolutions)
+    add_json(parser)
+    parser.calls("ser_dagster.commands.compare:compare_command")
+
+
+def promote(parser: Parser) -> None:
+    """`ser promote`."""
+    parser.usage = "%(prog)s LOOP --why TEXT [options]"
+    parser.add_argument("loop", nargs="?", type=int, metavar="LOOP", help="the loop; 0 is the seed")
+    parser.add_argument("--why", metavar="TEXT", help="the reason, for the audit")
+    parser.add_argument("--by", metavar="NAME", help="who decides (default: the login name)")
+    parser.add_argument("--undo", action="store_true", help="take it back: the rule decides again")
+    add_dataset(parser)
+    add_evolution(parser, "default: that of the settings of now")
+    add_json(parser)
+    parser.calls("ser_dagster.commands.promote:promote_command")

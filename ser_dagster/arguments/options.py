@@ -1,0 +1,28 @@
+"""Options that several commands have."""
+
+import argparse
+
+from ser_dagster.arguments.completion import datasets, evolutions, offer
+from ser_dagster.arguments.parser import Parser
+
+
+def add_dataset(parser: Parser, about: str = "needed when there is more than one") -> None:
+    """Add `--dataset`."""
+    offer(parser.add_argument("--dataset", metavar="NAME", help=about), datasets)
+
+
+def add_evolution(parser: Parser, about: str) -> None:
+    """Add `--evolution`."""
+    offer(parser.add_argument("--evolution", metavar="NAME", help=about), evolutions)
+
+
+def add_json(parser: Parser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
