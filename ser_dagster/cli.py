@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers", append=True)
     debug = False
     try:
-        parsed = _parser().parse_args((sys.argv[1:] if arguments is None else arguments) or ["--help"])
+        parsed = command_parser().parse_args((sys.argv[1:] if arguments is None else arguments) or ["--help"])
         debug = parsed.debug
         if debug:
             os.environ["SER_DEBUG"] = "1"
@@ -82,14 +82,14 @@ def entry() -> None:
     of ours is flushed to disk by then.
     """
     if "_ARGCOMPLETE" in os.environ:
-        completion.answer(_parser())
+        completion.answer(command_parser())
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def _parser() -> Parser:
+def command_parser() -> Parser:
     parser = Parser(
         prog="ser",
         description="Self-evolved reward models: from a few human labels to an audited reward model.",

@@ -59,6 +59,11 @@ class Parser(argparse.ArgumentParser):
         """End with exit code 2, and these two lines on standard error."""
         self.exit(2, f"{self.prog}: error: {message}\n{self.format_usage().rstrip()}   (more: {self.prog} --help)\n")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End, after what was printed has gone out: here a reader that has left is noticed, at the very end no more."""
+        sys.stdout.flush()
+        super().exit(status, message)
+
     def _options_in(self, given: Sequence[str]) -> list[str]:
         """The options among the arguments of this command, without their values, and without those of a step of it."""
         mine = takewhile(_is_option if self._subparsers else lambda argument: argument != "--", given)

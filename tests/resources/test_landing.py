@@ -195,7 +195,7 @@ def test_a_dataset_has_a_plain_name(tmp_path: Path, name: str):
 
 def test_an_unknown_dataset_or_snapshot_is_an_error_that_lists_the_known(tmp_path: Path):
     zone = landing(tmp_path)
-    with pytest.raises(SerError, match=r"unknown dataset 'demo'\. Known: none"):
+    with pytest.raises(SerError, match=r"unknown dataset 'demo'\. No dataset has landed yet"):
         zone.current_snapshot("demo")
     for name in ("one", "two-2"):
         zone.land([jsonl(tmp_path / "in.jsonl", [pair(1)])], name)

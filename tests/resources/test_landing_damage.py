@@ -94,7 +94,7 @@ def test_a_damaged_dataset_does_not_hide_another(tmp_path: Path, zone: Landing) 
     zone.land([jsonl(tmp_path / "c.jsonl", [pair(1)])], "other")
     (tmp_path / "data" / "landing" / "demo" / ".landed" / "current").unlink()
     assert zone.counts(zone.only_dataset("other"))["pairs"] == 1
-    with pytest.raises(SerError, match="known are: demo, other"):
+    with pytest.raises(SerError, match="there are demo, other"):
         zone.only_dataset(None)
     with pytest.raises(SerError, match=r"dataset 'demo': .* is missing or empty"):
         zone.current_snapshot("demo")
