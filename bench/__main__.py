@@ -9,6 +9,7 @@ import torch
 
 from bench.accuracy import accuracy
 from bench.bookkeeping import bookkeeping, growth
+from bench.busy import busy
 from bench.comparisons import curves, loops, scoring, training
 from bench.graph import graph
 from bench.landing import landing
@@ -28,9 +29,9 @@ ROUNDS = 5
 EPISODES = 8
 """Of a rollout of PPO."""
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph")
+SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph", "busy")
 """Sections that `--quick` leaves out unless they are named."""
-ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling", "promotion")
+ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling", "promotion", "busy")
 """Sections in which nothing takes turns."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -97,6 +98,10 @@ def _promotion(quick: bool) -> str:
     return promotion(200 if quick else 4_000)
 
 
+def _busy(quick: bool) -> str:
+    return busy(3 if quick else 10, pairs=16)
+
+
 def _loops(quick: bool) -> str:
     return _compared(loops, quick, {"hh_harmless": 24 if quick else 128, "sample": 256})
 
@@ -136,6 +141,7 @@ SECTIONS = {
     "labelling": _labelling,
     "promotion": _promotion,
     "utilisation": _utilisation,
+    "busy": _busy,
 }
 
 

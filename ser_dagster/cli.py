@@ -3,6 +3,7 @@
 import argparse
 import os
 import pkgutil
+import signal
 import sys
 import traceback
 import warnings
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ser: {FULL if full else next(iter(str(error).splitlines()), repr(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nser: stopped. Run the same command again to continue.", file=sys.stderr)
+        print("\nStopped. Run again: it continues here.", file=sys.stderr)
         return 1
     return 0
 
@@ -83,6 +84,7 @@ def entry() -> None:
     """
     if "_ARGCOMPLETE" in os.environ:
         completion.answer(command_parser())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told and done the same
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -28,7 +28,7 @@ from resources.settings import Settings
 from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 from ser_dagster.commands.landing_words import landing_lines, role_lines
-from ser_dagster.commands.run_costs import RunCosts
+from ser_dagster.commands.run_costs import plan_run
 from ser_dagster.commands.run_resource import watched
 from ser_dagster.commands.run_screen import RunScreen
 from ser_dagster.commands.summary import print_summary
@@ -134,7 +134,7 @@ def _execute(
     register(current, evolution.snapshot)
     say_origin(current, SER_RUN)
     config = run_config(evolution.settings, **told)
-    with RunScreen(*_plan(evolution, chosen)).shown() as screen:
+    with RunScreen(*plan_run(evolution, chosen)).shown() as screen:
         result = _job(evolution.settings, watched(screen, current)).execute_in_process(
             instance=current,
             partition_key=evolution.snapshot,
@@ -158,13 +158,6 @@ def _job(settings: Settings, ser: SerResource) -> dg.JobDefinition:
     return dg.Definitions(
         assets=assets, asset_checks=checks, jobs=[ser_run(settings)], resources={"ser": ser}
     ).resolve_job_def(SER_RUN)
-
-
-def _plan(evolution: Evolution, chosen: Sequence[dg.AssetKey]) -> tuple[list[str], RunCosts]:
-    """The steps of the execution, and what they cost."""
-    steps = [key.to_user_string() for key in chosen]
-    steps = [key for key in steps if (keys.loop_of(key) or 0) <= evolution.until]
-    return steps, RunCosts(evolution.settings, evolution.landing().roles(evolution.snapshot).counts)
 
 
 def _was_stopped(current: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> bool:

@@ -3,9 +3,12 @@
 The unit is a training pass: a pair forward and backward through the upper half of the layers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
 
 from resources import asset_keys as keys
+from resources.evolution import Evolution
 from resources.settings import Settings
 
 FORWARD = 0.33
@@ -85,6 +88,13 @@ class RunCosts:
 
     def _kept_in(self, loop: int) -> float:
         return self._kept.get(loop, KEPT * self._pool(loop))
+
+
+def plan_run(evolution: Evolution, chosen: Iterable[dg.AssetKey]) -> tuple[list[str], RunCosts]:
+    """The keys of the assets that an execution of an evolution makes, in their order, and what they cost."""
+    steps = [key.to_user_string() for key in chosen]
+    steps = [key for key in steps if (keys.loop_of(key) or 0) <= evolution.until]
+    return steps, RunCosts(evolution.settings, evolution.landing().roles(evolution.snapshot).counts)
 
 
 def kind_of(label: str, unit: str) -> str | None:

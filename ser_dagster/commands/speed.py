@@ -1,0 +1,37 @@
+"""How fast this machine is, from a measurement of two seconds, and how long a run will take."""
+
+import time
+
+from resources.machine import Compute
+from ser_dagster.commands.run_costs import RunCosts
+from ser_dagster.commands.run_screen import about
+
+SECONDS = 2.0
+PASS_FLOPS = 60e9
+"""Floating-point operations of matrix products that pass in the time of a training pass of the embedded model over a
+pair of the sample: 6 pairs a second where the products run at 360 GFLOP/s (docs/performance.md)."""
+_TOKENS, _HIDDEN, _INNER = 768, 576, 1536
+"""A batch, and the layers of the embedded model."""
+
+
+def training_passes_per_second(compute: Compute) -> float:
+    """How many training passes (see `ser_dagster.commands.run_costs`) this machine makes a second, measured now."""
+    import torch
+
+    arithmetic = compute.arithmetic
+    torch.set_num_threads(compute.execution.threads)
+    how = {"dtype": getattr(torch, arithmetic.dtype), "device": arithmetic.device}
+    states, weights = torch.randn(_TOKENS, _HIDDEN, **how), torch.randn(_HIDDEN, _INNER, **how)
+    products, began = 0, time.monotonic()
+    while (passed := time.monotonic() - began) < SECONDS:
+        inner = states @ weights
+        states = torch.nn.functional.normalize(inner @ weights.T)
+        products += 2
+    return products * 2 * _TOKENS * _HIDDEN * _INNER / passed / PASS_FLOPS
+
+
+def estimate(costs: RunCosts, steps: list[str], compute: Compute) -> str:
+    """How long the steps take on this machine, in a sentence."""
+    speed = training_passes_per_second(compute)
+    seconds = sum(map(costs.of_step, steps)) / speed
+    return f"This takes {about(seconds)} on this machine: by a measurement of two seconds, {speed:.1f} pairs a second."
