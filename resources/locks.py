@@ -124,7 +124,7 @@ def owner_of(root: Path, name: str) -> str | None:
     path = _owner_file(root, name)
     if not path.exists():
         return None
-    with path.open("a+") as file:
+    with path.open() as file:  # for reading: whoever only looks may not be allowed to write there
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look must not see each other
         except BlockingIOError:
