@@ -40,6 +40,10 @@ class AuditBusy(SerError):  # noqa: N818 - it says what is so, not what went wro
     """Another process holds the audit database; nothing was changed, and later the same call will work."""
 
 
+class NothingAudited(SerError):  # noqa: N818 - it says what is so, not what went wrong
+    """There is no audit database, or it has nothing of the evolution that was asked for, yet."""
+
+
 @dataclass(frozen=True)
 class AuditDatabase:
     """The audit database at `path`; `patience` is how many seconds to wait for whoever holds it."""
@@ -76,10 +80,13 @@ class AuditDatabase:
         """A read-only connection; in the sandbox, SQL can reach nothing but the tables.
 
         Raises:
-            SerError: the file is missing, damaged, or (`AuditBusy`) being written for longer than `patience`.
+            SerError: the file is missing (`NothingAudited`), damaged, or being written for longer than `patience`
+                (`AuditBusy`).
         """
         if not self.path.exists():
-            raise SerError(f"There is no audit database at {self.path} yet: `ser run` makes it.")
+            raise NothingAudited(
+                f"There is no audit database at {self.path} yet: it comes at the end of the first `ser run`."
+            )
         with self._open(read_only=True, config=_SANDBOX if sandbox else {}) as connection:
             check_schema(connection)
             yield connection

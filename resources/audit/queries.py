@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from resources.audit.database import query
+from resources.audit.database import NothingAudited, query
 from ser.errors import SerError
 
 _BLOCK = re.compile(r"^-- name: (\S+)\n-- (.+)\n", re.MULTILINE)
@@ -68,15 +68,16 @@ def find_evolution(path: Path, wanted: str | None = None, dataset: str | None = 
         dataset: whose evolutions are looked at.
 
     Raises:
-        SerError: there is no such one, or more than one; names those that there are.
+        NothingAudited: there is no such one; names those that there are.
+        SerError: there is more than one.
     """
     columns, rows = query(path, _KNOWN, patience=patience)
     known = [dict(zip(columns, row, strict=True)) for row in rows]
     if not known:
-        raise SerError("The audit database has no evolution yet: `ser run` makes one.")
+        raise NothingAudited("The audit database has no evolution yet: `ser run` makes one.")
     mine = [one for one in known if dataset in (None, one["dataset"])]
     if not mine:
-        raise SerError(f"The audit knows no evolution of dataset {dataset!r}.\nIt knows: {_names(known)}.")
+        raise NothingAudited(f"The audit knows no evolution of dataset {dataset!r}.\nIt knows: {_names(known)}.")
     if wanted is None:
         return mine[0]["evolution"]
     for fits in (
@@ -89,7 +90,16 @@ def find_evolution(path: Path, wanted: str | None = None, dataset: str | None = 
             raise SerError(
                 f"{wanted!r} may be {len(fits)} evolutions: give more of the name.\nThey are: {_names(fits)}."
             )
-    raise SerError(f"The audit knows no evolution {wanted!r}.\nIt knows: {_names(mine)}.")
+    raise NothingAudited(f"The audit knows no evolution {wanted!r}.\nIt knows: {_names(mine)}.")
+
+
+def audited_evolutions(path: Path) -> set[str]:
+    """The full names of the evolutions that the audit has rows of.
+
+    Raises:
+        SerError: there is no database, or it is busy or damaged.
+    """
+    return {row[0] for row in query(path, "SELECT evolution FROM evolutions")[1]}
 
 
 def _names(evolutions: Sequence[Mapping[str, Any]]) -> str:

@@ -10,7 +10,12 @@ from tempfile import TemporaryDirectory
 
 from assets.audit import audit_path
 from resources.asset_keys import LANDED_PAIRS
-from resources.audit.database import query
+from resources.audit.cells import readable_text
+from resources.audit.database import NothingAudited, query
+from resources.audit.first_run import first_runs, refuse_before_its_end
+from resources.audit.heading import heading
+from resources.audit.history import render_history
+from resources.audit.layout import record, terminal_width
 from resources.audit.queries import check_query, find_evolution, named_queries, run_named
 from resources.audit.record import EvolutionRecord
 from resources.audit.render import render
@@ -18,6 +23,7 @@ from resources.audit.sync import rebuild
 from resources.evolution import Evolution
 from resources.heads import known_evolutions
 from resources.known_evolutions import open_evolution
+from resources.locks import owner_of
 from resources.reporter import SCREEN
 from resources.settings_file import data_root
 from ser.errors import SerError
@@ -32,30 +38,63 @@ def audit_command(parsed: argparse.Namespace) -> None:
         return
     form = parsed.format or "table"
     if parsed.sql:
-        print(answer_sql(parsed.sql, form))
+        _print(answer_sql(parsed.sql, form))
     elif parsed.query:
-        print(answer(parsed.query, parsed.pair, parsed.evolution, parsed.dataset, form))
+        _print(answer(parsed.query, parsed.pair, parsed.evolution, parsed.dataset, form))
     else:
         print("Named queries:")
-        for name, (about, _) in named_queries().items():
-            print(f"  {name:20} {about}")
+        about = [(f"  {name}", words) for name, (words, _) in named_queries().items()]
+        print(record(about, terminal_width()), end="")
+
+
+def _print(text: str) -> None:
+    """Print an answer: a terminal gets no control characters, which a CSV may have; a pipe and a file get all."""
+    print(readable_text(text) if sys.stdout.isatty() else text)
 
 
 def answer(
     name: str, pair: str | None = None, evolution: str | None = None, dataset: str | None = None, form: str = "table"
 ) -> str:
-    """The answer to a named query about an evolution, which is named on standard error if it was not asked for."""
+    """The answer to a named query about an evolution.
+
+    A table says above it what it is about; elsewhere an evolution that was not asked for is named on standard error.
+    """
     check_query(name, pair)
-    path = audit_path(data_root())
-    chosen = find_evolution(path, evolution, dataset)
+    root = data_root()
+    path, chosen = audit_path(root), _choose(root, evolution, dataset)
+    columns, rows = run_named(path, name, chosen, pair)
+    if form == "table":
+        about = heading(path, chosen, running=owner_of(root, chosen) is not None)
+        shown = render_history(columns, rows) if name == "history" else render(columns, rows)
+        return f"{about}\n{shown}".rstrip("\n")
     if evolution is None:
         print(f"evolution {chosen}", file=sys.stderr)
-    return render(*run_named(path, name, chosen, pair), form).rstrip("\n")
+    return render(columns, rows, form).rstrip("\n")
+
+
+def _choose(root: Path, wanted: str | None, dataset: str | None) -> str:
+    """The full name of the evolution that is meant; one that comes into the audit later is told of."""
+    path = audit_path(root)
+    try:
+        chosen = find_evolution(path, wanted, dataset)
+    except NothingAudited:
+        refuse_before_its_end(root, wanted, dataset)
+        raise
+    if wanted is None:
+        for words in first_runs(root, path, dataset):
+            print(words, file=sys.stderr)
+    return chosen
 
 
 def answer_sql(sql: str, form: str = "table") -> str:
     """The answer to a read-only SQL statement."""
-    return render(*query(audit_path(data_root()), sql), form).rstrip("\n")
+    root = data_root()
+    try:
+        columns, rows = query(audit_path(root), sql)
+    except NothingAudited:
+        refuse_before_its_end(root)
+        raise
+    return render(columns, rows, form).rstrip("\n")
 
 
 def misuse(given: argparse.Namespace) -> str | None:
