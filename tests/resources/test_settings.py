@@ -4,13 +4,16 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from resources.heads import known_evolutions
-from resources.machine import Compute
 from resources.settings import Settings
 from resources.settings_file import ROOT, load_settings
 from ser.errors import SerError
@@ -68,30 +71,73 @@ def test_the_environment_overrides_the_file_and_arguments_override_both(
 
 
 def leaves(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every key that has a value, as a path, below OWN none."""
+    """Every key that has a value, as a path; of OWN the whole sections."""
     for key, value in values.items():
         path = (*prefix, key)
         if isinstance(value, dict) and ".".join(path) not in OWN:
             yield from leaves(value, path)
-        elif value is not None and ".".join(path) not in OWN:
+        elif value is not None:
             yield path, value
 
 
-@pytest.mark.parametrize(
-    ("path", "value"), leaves(Settings(compute=Compute().resolved()).model_dump()), ids=lambda it: str(it)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.sampled_from([{}, {"SER_RECIPE": "robust"}, {"SER_PPO__LORA__R": "4", "SER_THRESHOLDS__TAU_HIGH": "0.6"}]),
+    way=st.sampled_from(["file", "variable", "assignment"]),
+    data=st.data(),
 )
-def test_a_key_that_is_set_leaves_its_neighbours_as_they_are(
-    ser_toml: Path, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...], value: Any
+def test_a_key_that_is_set_to_what_it_is_changes_nothing(
+    ser_toml: Path, said: dict[str, str], way: str, data: st.DataObject
 ) -> None:
-    """To set a key to its default changes nothing, in the file or in the environment."""
-    expected = load_settings()
-    *section, key = path
-    text = f"{key} = {json.dumps(value)}\n"
-    ser_toml.write_text(f"[{'.'.join(section)}]\n{text}" if section else text)
-    assert load_settings() == expected
-    ser_toml.write_text("")
-    monkeypatch.setenv(f"SER_{'__'.join(path).upper()}", json.dumps(value))
-    assert load_settings() == expected
+    """A key leaves its neighbours as they are, whoever said those: the defaults, a recipe or a variable."""
+    with pytest.MonkeyPatch.context() as patch:
+        ser_toml.write_text("")
+        for name, text in said.items():
+            patch.setenv(name, text)
+        expected = load_settings()
+        path, value = data.draw(st.sampled_from(list(leaves(expected.model_dump()))))
+        *section, key = path
+        text = json.dumps(value)
+        if way == "file":
+            ser_toml.write_text(f"[{'.'.join(section)}]\n{key} = {text}\n" if section else f"{key} = {text}\n")
+        elif way == "variable":
+            patch.setenv(f"SER_{'__'.join(path).upper()}", text)
+        loaded = load_settings(assignments=[f"{'.'.join(path)}={text}"] if way == "assignment" else [])
+    assert loaded == expected and loaded.digest == expected.digest
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("thresholds.tau_high", "0.6", 0.6),
+        ("reward_model.learning_rate", "1e-4", 1e-4),
+        ("anyway", "true", True),
+        ("recipe", '"robust"', "robust"),
+        ("recipe", "robust", "robust"),
+        ("backbone.revision", "12345670", "12345670"),  # a text, although it looks like a number
+        ("backbone.revision", "1e5", "1e5"),
+        ("automation.cron", '{sample="0 3 * * *"}', {"sample": "0 3 * * *"}),
+        ("automation.cron.sample", "0 3 * * *", "0 3 * * *"),
+        ("landing.mine.map.prompt", "question", "question"),
+        ("ppo.lora", "{r = 8, alpha = 4}", {"r": 8, "alpha": 4, "dropout": 0.0, "top": 1 / 3}),
+    ],
+)
+def test_a_text_is_read_as_what_its_setting_takes(
+    ser_toml: Path, monkeypatch: pytest.MonkeyPatch, key: str, text: str, value: Any
+) -> None:
+    assigned = load_settings(assignments=[f"{key}={text}"])
+    assert reduce(getitem, key.split("."), assigned.model_dump()) == value
+    monkeypatch.setenv(f"SER_{key.replace('.', '__').upper()}", text)
+    assert load_settings() == assigned
+
+
+def test_a_recipe_may_be_said_by_variables(ser_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_RECIPE", "mine")
+    monkeypatch.setenv("SER_RECIPES__MINE__THRESHOLDS", "{tau_high = 0.7}")
+    monkeypatch.setenv("SER_RECIPES__MINE__METHOD__TEACHERS", "3")
+    ser_toml.write_text("[method]\nteachers = 2\n")  # wins over the recipe
+    loaded = load_settings()
+    assert (loaded.thresholds.tau_high, loaded.thresholds.tau_low, loaded.method.teachers) == (0.7, 0.45, 2)
 
 
 def test_equal_settings_have_equal_digests(ser_toml: Path) -> None:
@@ -115,6 +161,10 @@ def test_equal_settings_have_equal_digests(ser_toml: Path) -> None:
         ("loops = 0", ["'loops' is impossible", "greater than or equal to 1", "got 0"]),
         ("loops = 'many'", ["'loops' is impossible", "valid integer"]),
         ("recipe = 'magic'", ["'recipe' is impossible", "'paper'"]),
+        ("recipe = ['paper']", ["'recipe' is impossible", "valid string"]),
+        ("recipes = 3", ["'recipes' is impossible", "valid dictionary"]),
+        ("[method]\nmin_precision = 'often'", ["setting 'method.min_precision' is impossible"]),
+        ("'ppo.episodes' = 3", ["unknown setting 'ppo.episodes'", "Allowed here:"]),
         ("[thresholds]\ntau_low = 0.7", ["'thresholds' is impossible", "tau_low (0.7) must be below tau_high (0.55)"]),
         ("[landing.Mine]", ["'landing.Mine' is impossible", "cannot be the name of a dataset", "small letters"]),
         ("[automation.cron]\nMine = '@daily'", ["'automation.cron.Mine' is impossible", "the name of a dataset"]),
@@ -197,11 +247,26 @@ def test_going_on_in_spite_of_the_gate_is_another_evolution(ser_toml: Path) -> N
     assert load_settings(anyway=True).digest != load_settings().digest
 
 
-def test_a_section_cannot_be_set_below_a_plain_setting(ser_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("SER_LOOPS__MAX", "SER_LOOPS__MAX: 'loops' is a single setting, not a section."),
+        ("SER_PPO__LORA__R__MAX", "SER_PPO__LORA__R__MAX: setting 'ppo.lora.r' is impossible"),
+        (
+            "SER_THRESHOLD__TAU_HIGH",
+            "SER_THRESHOLD__TAU_HIGH: unknown setting 'threshold'. Did you mean SER_THRESHOLDS?",
+        ),
+        ("SER_PPO__EPISODE", "SER_PPO__EPISODE: unknown setting 'ppo.episode'. Did you mean SER_PPO__EPISODES?"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_never_passed_over(
+    ser_toml: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
     ser_toml.write_text("loops = 2\n")
-    monkeypatch.setenv("SER_LOOPS__MAX", "2")
-    with pytest.raises(SerError, match="single setting"):
+    monkeypatch.setenv(name, "2")
+    with pytest.raises(SerError) as error:
         load_settings()
+    assert str(error.value).startswith(words)
 
 
 @pytest.fixture
