@@ -127,14 +127,14 @@ def test_stackexchange(tmp_path: Path) -> None:
     assert rows[0] == {
         "id": f"{url}#100-101", "source": "stackexchange/pets.stackexchange.com", "annotator": "votes", "group": url,
         "prompt": [{"role": "user", "content": "Why `a`?\n\n```\nx  = 1\n```"}],
-        "chosen": "Answer 0 to 1", "rejected": "Answer 1 to 1", "score_chosen": 3, "score_rejected": -1,
+        "chosen": "Answer **0** to 1", "rejected": "Answer **1** to 1", "score_chosen": 3, "score_rejected": -1,
         "date": "2016/03/15", "authors": ["https://pets.stackexchange.com/users/0", "https://pets.stackexchange.com/users/1"],
     }  # fmt: skip
     capped = rows[2:]
     assert len({row["id"] for row in capped}) == PAIRS_PER_RANKING < 10
     assert {row["group"] for row in capped} == {"https://pets.stackexchange.com/questions/3"}
     assert all(row["score_chosen"] > row["score_rejected"] for row in capped)
-    assert all(row["chosen"] == f"Answer {row['score_chosen']} to 3" for row in capped)
+    assert all(row["chosen"] == f"Answer **{row['score_chosen']}** to 3" for row in capped)
 
 
 def test_the_pairs_of_a_question_do_not_depend_on_the_order_of_its_answers(tmp_path: Path) -> None:

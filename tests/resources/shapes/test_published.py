@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.landing.shapes.catalogue import SHAPES
+from resources.landing.shapes.html_text import TOO_BROKEN
 from resources.landing.shapes.rankings import PAIRS_PER_RANKING
 from tests.resources.shapes.layouts_judged import JUDGED, shp
 from tests.resources.shapes.layouts_named import NAMED
@@ -76,6 +77,12 @@ def test_a_ranking_becomes_a_few_pairs_whose_choice_does_not_depend_on_the_ranks
 def test_ties_of_a_ranking_are_no_pairs() -> None:
     assert len(pairs_of(stack([2, 2, 1]))) == 2
     assert pairs_of(stack([2, 2, 2])) == ["no two answers with different scores: nothing to compare"]
+
+
+def test_an_answer_that_cannot_be_read_costs_its_row() -> None:
+    row = stack([2, 1])
+    row["answers"][1]["text"] = "<div>" * 2000
+    assert pairs_of(row, stack([2, 1])) == [TOO_BROKEN, *pairs_of(stack([2, 1]))]
 
 
 def test_what_a_shape_reads_is_no_metadata_and_everything_else_is() -> None:
