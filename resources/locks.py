@@ -1,4 +1,8 @@
-"""An evolution has one owner at a time: an operating-system lock that dies with its process."""
+"""An evolution has one owner at a time: an operating-system lock that dies with its process.
+
+The locks are `flock`'s own, because filelock cannot lock a folder, does not see that what it waited for was renamed,
+and shares a lock only through an SQLite file, which loses it as soon as its own process reads that file.
+"""
 
 import fcntl
 import json

@@ -1,6 +1,5 @@
 """The inbox: a folder anywhere that fsspec reaches, from which finished files are fetched into the landing folders."""
 
-import fcntl
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from typing import Any
 from resources.disk import replace
 from resources.landing.folders import DATASET_NAME, UNFINISHED, dataset_folder
 from resources.landing.ignored_files import SUBFOLDER, told, why
+from resources.locks import only_writer_of_file
 from ser.errors import SerError
 
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
@@ -33,12 +33,10 @@ def fetch(uri: str, root: Path, tell: Callable[[str], None] = lambda line: None)
     import fsspec
 
     landing = root / "landing"
-    landing.mkdir(parents=True, exist_ok=True)
     copies: list[Path] = []
     passed_over: dict[str, str] = {}
     failures: dict[str, Exception] = {}
-    with (landing / ".inbox.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with only_writer_of_file(landing / ".inbox.lock"):
         try:
             files, base = fsspec.core.url_to_fs(uri)
             for entry in _entries(files, base):

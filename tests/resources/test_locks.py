@@ -1,5 +1,6 @@
 """A snapshot has one owner, and a dead owner owns nothing."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,10 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from resources.locks import is_owned, only_writer, own_snapshot
+from resources.locks import is_owned, only_writer, only_writer_of_file, own_evolution, own_snapshot, owner_of
 from ser.errors import SerError
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is refused is refused at once."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
     with own_snapshot(tmp_path, "s-1", "run-1"):
         assert is_owned(tmp_path, "s-1")
@@ -22,6 +30,33 @@ def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
         with own_snapshot(tmp_path, "s-2", "run-3"):
             assert is_owned(tmp_path, "s-2")
     assert not is_owned(tmp_path, "s-1")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_evolutions_share_their_snapshot_and_nobody_else_has_it_meanwhile(tmp_path: Path) -> None:
+    with own_evolution(tmp_path, "s-1/a", "run-a"), own_evolution(tmp_path, "s-1/b", "run-b"):
+        assert [owner_of(tmp_path, name) for name in ("s-1/a", "s-1/b", "s-1/c")] == ["run-a", "run-b", None]
+        with pytest.raises(SerError, match="run-a"), own_snapshot(tmp_path, "s-1", "all"):
+            pytest.fail("two owners")
+        with pytest.raises(SerError, match="run-b"), own_evolution(tmp_path, "s-1/b", "run-c"):
+            pytest.fail("two owners")
+    with (
+        own_snapshot(tmp_path, "s-1", "all"),
+        pytest.raises(SerError, match="all"),
+        own_evolution(tmp_path, "s-1/c", "run-c"),
+    ):
+        pytest.fail("two owners")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_owner_that_reads_its_own_files_stays_the_owner(tmp_path: Path) -> None:
+    """A lock of POSIX's other kind is lost when its process closes any handle of the file."""
+    with own_evolution(tmp_path, "s-1/a", "run-a"):
+        for path in (tmp_path / "heads").rglob(".owner"):
+            path.read_bytes()
+        assert owner_of(tmp_path, "s-1/a") == "run-a"
+        with pytest.raises(SerError), own_snapshot(tmp_path, "s-1", "all"):
+            pytest.fail("two owners")
 
 
 def test_looking_whether_a_snapshot_is_owned_disturbs_nobody(tmp_path: Path) -> None:
@@ -71,9 +106,6 @@ def test_a_killed_owner_owns_nothing(tmp_path: Path) -> None:
 
 
 def test_whoever_only_looks_stops_no_owner(tmp_path: Path) -> None:
-    import fcntl
-    import threading
-
     with own_snapshot(tmp_path, "s-1", "run-1"):
         pass
     looking = (tmp_path / "heads" / "s-1" / ".owner").open("a+")
@@ -97,3 +129,25 @@ def test_a_temporary_folder_may_go_while_another_waits_for_it(tmp_path: Path, mo
         assert folder.is_dir()
         (folder / "mine").touch()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".v1.tmp", "v1"]
+
+
+def test_what_was_renamed_while_another_waited_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of the finished file is no lock of the next temporary one."""
+    temporary, true_open = tmp_path / ".x.tmp", os.open
+    temporary.write_text("whole")
+    finished: list[Path] = []
+
+    def open_before_the_other_renames_it(path: Path, *arguments: int) -> int:
+        handle = true_open(path, *arguments)
+        if path == temporary and not finished:
+            finished.append(temporary.rename(tmp_path / "x"))
+        return handle
+
+    monkeypatch.setattr(os, "open", open_before_the_other_renames_it)
+    with only_writer_of_file(temporary):
+        temporary.write_text("next")
+        with temporary.open() as handle, pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert (tmp_path / "x").read_text() == "whole"
