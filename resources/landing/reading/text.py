@@ -53,7 +53,8 @@ def _is_cp1252(source: Source) -> bool:
     """Whether a file is cp1252 rather than damaged UTF-8 or another code page.
 
     Almost no byte beyond ASCII is part of a UTF-8 character then, and such bytes stand alone between ASCII letters,
-    as accents do in western languages: in Cyrillic, Greek or Chinese code pages they stand in long runs.
+    as accents do in western languages: in Cyrillic, Greek or Chinese code pages they stand in long runs. No detector of
+    code pages is asked: charset-normalizer took one in four tables of prose for another page, and says nothing of it.
     """
     valid = alone = foreign = 0
     with source.open() as stream, io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="") as text:
