@@ -17,6 +17,7 @@ from bench.measure import Comparison, table
 from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
 from bench.promotion import promotion
+from bench.rerun import rerun
 from bench.stamp import machine, versions
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
@@ -29,9 +30,9 @@ ROUNDS = 5
 EPISODES = 8
 """Of a rollout of PPO."""
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph", "busy")
+SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph", "busy", "rerun")
 """Sections that `--quick` leaves out unless they are named."""
-ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling", "promotion", "busy")
+ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling", "promotion", "busy", "rerun")
 """Sections in which nothing takes turns."""
 Compare = Callable[[str, int, int, str], Iterator[Comparison]]
 
@@ -102,6 +103,10 @@ def _busy(quick: bool) -> str:
     return busy(3 if quick else 10, pairs=16)
 
 
+def _rerun(quick: bool) -> str:
+    return rerun(300, 1, 16, 16) if quick else rerun(600, 2, 32, 50)
+
+
 def _loops(quick: bool) -> str:
     return _compared(loops, quick, {"hh_harmless": 24 if quick else 128, "sample": 256})
 
@@ -142,6 +147,7 @@ SECTIONS = {
     "promotion": _promotion,
     "utilisation": _utilisation,
     "busy": _busy,
+    "rerun": _rerun,
 }
 
 

@@ -1,0 +1,108 @@
+"""An evolution of the sample, and another one after a twentieth of new unlabelled pairs has landed."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.measure import table
+from bench.workload import model_folder
+from resources import asset_keys as keys
+from resources.settings_file import ROOT
+
+HEADINGS = ["seconds", "first", "again", "again / first"]
+NEW = 0.05
+"""New pairs, of those that were there."""
+MOST = 0.3
+"""Of the first evolution, without the retraining of the second."""
+SAMPLE = ROOT / "data" / "sample"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How long a `ser run` took, and each artifact that it made."""
+
+    seconds: float
+    made: Mapping[str, float]
+
+    def of(self, kind: str) -> float:
+        """The seconds of one kind of work; of `else` whatever the artifacts do not explain."""
+        if kind == "else":
+            return self.seconds - sum(self.made.values())
+        return sum(seconds for key, seconds in self.made.items() if _kind(key) == kind)
+
+
+KINDS = ("seed RM", "retraining", "labels", "held-out scores", "judge", "PPO", "judging the policy", "else")
+
+
+def rerun(pairs: int, loops: int, episodes: int, prompts: int) -> str:
+    """The seconds of both evolutions by kind of work, and the second's without its retraining against the first."""
+    environment = os.environ | {
+        "SER_LOOPS": str(loops), "SER_PPO__EPISODES": str(episodes), "SER_JUDGING__PROMPTS": str(prompts),
+        "SER_BACKBONE__MODEL": str(model_folder()),
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        environment["SER_DATA"] = str(Path(folder) / "data")
+        old, new = _files(Path(folder), pairs)
+        first = _executed(environment, [old, SAMPLE / "judge_labels.jsonl"])
+        again = _executed(environment, [new])
+    rows = [[kind, *_cells(first.of(kind), again.of(kind))] for kind in KINDS]
+    rows.append(["all", *_cells(first.seconds, again.seconds)])
+    trained_first, trained_again = (one.of("retraining") + one.of("PPO") for one in (first, again))
+    left, ratio = again.seconds - trained_again, (again.seconds - trained_again) / first.seconds
+    reached = f"**{ratio:.2f}** (must ≤ {MOST}: {'yes' if ratio <= MOST else 'missed'})"
+    rows.append(["all, without the retraining of the second", f"{first.seconds:.0f}", f"{left:.0f}", reached])
+    rows.append(["all, without the retraining of either", *_cells(first.seconds - trained_first, left)])
+    return table(rows, HEADINGS)
+
+
+def _kind(key: str) -> str:
+    if keys.measured_model(key):
+        return "held-out scores"
+    if key == keys.SEED_RM:
+        return "seed RM"
+    names = {"retrained_rm": "retraining", "self_labels": "labels", "judge_rm": "judge", "ppo_policy": "PPO",
+             "policy_evaluation": "judging the policy"}  # fmt: skip
+    return names.get(key.rpartition("/")[2], "else")
+
+
+def _cells(first: float, again: float) -> Iterator[str]:
+    yield f"{first:.0f}"
+    yield f"{again:.0f}"
+    yield f"{again / first:.2f}" if first >= 0.5 else "–"
+
+
+def _files(folder: Path, pairs: int) -> tuple[Path, Path]:
+    """The first `pairs` of the sample, and a twentieth more without their labels; groups are not divided."""
+    rows = [json.loads(line) for line in (SAMPLE / "pairs.jsonl").open()]
+    rows.sort(key=lambda row: row["group"])
+    more = [{**row, "preferred": None} for row in rows[pairs : pairs + round(NEW * pairs)]]
+    files = folder / "first.jsonl", folder / "more.jsonl"
+    for path, part in zip(files, (rows[:pairs], more), strict=True):
+        path.write_text("".join(json.dumps(row) + "\n" for row in part))
+    return files
+
+
+def _executed(environment: Mapping[str, str], files: list[Path]) -> Execution:
+    _ser(environment, "land", *map(str, files), "--dataset", "sample")
+    result = json.loads(_ser(environment, "run", "--json"))
+    store = Path(environment["SER_DATA"]) / "artifacts"
+    manifests = (json.loads(path.read_text()) for path in store.rglob("manifest.json"))
+    made: dict[str, float] = {}
+    for manifest in manifests:
+        if manifest["run_id"] == result["run_id"]:
+            made[manifest["key"]] = made.get(manifest["key"], 0.0) + manifest["seconds"]
+    return Execution(result["seconds"], made)
+
+
+def _ser(environment: Mapping[str, str], *words: Any) -> str:
+    command = [str(Path(sys.executable).with_name("ser")), *words]
+    done = subprocess.run(command, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}")
+    return done.stdout
