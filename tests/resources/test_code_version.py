@@ -276,7 +276,7 @@ def test_a_reward_model_is_trained_again_only_for_what_trains_it(copied: Path) -
 COMPUTING = [
     ("losses.py", "pairwise_loss", ["train_reward_model", "train_judge"], {"split", "encode", "trunk", "label", "ppo"}),
     ("models/scoring.py", "_rewards", ["label", "heldout", "train_judge"], {"train_reward_model", "ppo", "promote"}),
-    ("data/tables.py", "write", ["filter_pairs", "split", "encode", "label"], {"train_reward_model", "trunk"}),
+    ("data/tables.py", "write", ["filter_pairs", "split", "encode", "trunk"], {"train_reward_model"}),
 ]
 """Loss, scores and tables: file, function, the stages that come to it, and some that never do."""
 
