@@ -1,52 +1,13 @@
-"""The UI is for this machine, unless it is told otherwise."""
+"""What keeps the page from starting is said in two lines, before anything starts."""
 
-import os
-import sys
+import socket
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from dagster._cli import dev
 
-from ser_dagster import ui
-
-
-def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
-    """What `make ui` would run."""
-    command: list[str] = []
-    monkeypatch.setattr(sys, "argv", ["ui", *arguments])
-    monkeypatch.setattr("os.execv", lambda path, words: command.extend(words))
-    monkeypatch.chdir(Path.cwd())
-    ui.main()
-    return command[1:]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "host"),
-    [((), "127.0.0.1"), (("--port", "3001"), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0"), (("-h", "::"), "::")],
-)
-def test_who_can_reach_the_ui(
-    data_root: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], host: str
-) -> None:
-    command = started(monkeypatch, *arguments)
-    assert command[0] == "dev"
-    parsed: dict[str, object] = {}
-    monkeypatch.setattr(dev.dev_command, "callback", lambda **options: parsed.update(options))
-    result = CliRunner().invoke(dev.dev_command, command[1:])
-    assert result.exit_code == 0, result.output
-    assert parsed["host"] == host
-
-
-def test_relative_places_are_those_of_the_folder_it_is_started_in(
-    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "rel.toml").touch()
-    for name, place in {"SER_DATA": "rel", "SER_CONFIG": "rel.toml", "DAGSTER_HOME": "home"}.items():
-        monkeypatch.setenv(name, place)
-    started(monkeypatch)
-    for name, place in {"SER_DATA": "rel", "SER_CONFIG": "rel.toml", "DAGSTER_HOME": "home"}.items():
-        assert os.environ[name] == str(tmp_path / place)
+from resources.locks import only_writer
+from ser.errors import SerError
+from ser_dagster.ui import ui
 
 
 @pytest.mark.parametrize(
@@ -56,12 +17,38 @@ def test_relative_places_are_those_of_the_folder_it_is_started_in(
         ("data/dagster/dagster.yaml", "telemetri: 1\n", "dagster.yaml is not what Dagster expects"),
     ],
 )
-def test_what_is_wrong_is_said_in_two_lines_and_nothing_starts(
-    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, words: str
-) -> None:
+def test_wrong_settings(data_root: Path, tmp_path: Path, file: str, text: str, words: str) -> None:
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
-    with pytest.raises(SystemExit, match=words.replace("?", r"\?")) as ended:
-        started(monkeypatch)
-    assert str(ended.value.code).startswith("ser: ")
-    assert len(str(ended.value.code).splitlines()) == 2
+    assert words in refusal()
+
+
+def test_a_taken_port(data_root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = refusal(port)
+    assert f"port {port} of 127.0.0.1 is taken" in said
+    assert said.endswith("ser ui --port 0")
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "words"),
+    [(65536, "127.0.0.1", "there is no port 65536"), (0, "203.0.113.1", "the page cannot be at port 0 of 203.0.113.1")],
+)
+def test_an_impossible_place(data_root: Path, port: int, host: str, words: str) -> None:
+    assert words in refusal(port, host)
+
+
+def test_a_second_page_of_an_instance(data_root: Path) -> None:
+    folder = data_root / "dagster" / "ui"
+    with only_writer(folder):
+        (folder / "address").write_text("http://127.0.0.1:3000, process 7")
+        assert refusal() == "the page is open already: http://127.0.0.1:3000, process 7. Use it, or end it first."
+
+
+def refusal(port: int = 0, host: str = "127.0.0.1") -> str:
+    """Why the page does not start."""
+    with pytest.raises(SerError) as refused:
+        ui(port, host)
+    assert len(str(refused.value).splitlines()) <= 2
+    return str(refused.value)
