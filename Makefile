@@ -22,7 +22,7 @@ clean-demo: $(INSTALLED)
 	$(BIN)/ser forget sample
 
 ui: $(INSTALLED)
-	@$(BIN)/python -m ser_dagster.ui
+	@$(BIN)/ser ui
 
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 

@@ -1,6 +1,5 @@
 """`ser ui`: the Dagster page and its daemon on the instance that `ser` uses, until they are told to end."""
 
-import argparse
 import errno
 import os
 import shutil
@@ -193,19 +192,3 @@ def _say(line: str) -> None:
         print(line, flush=True)
     except OSError:  # the terminal is closed, and what was started has to be ended all the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def main() -> None:
-    """`python -m ser_dagster.ui [--port N] [--host H]`."""
-    parser = argparse.ArgumentParser(prog="ser ui", description="the Dagster page, until Ctrl-C")
-    parser.add_argument("--port", type=int, default=PORT, help="0: a free one (default: %(default)s)")
-    parser.add_argument("--host", default=HOST, help="the address to listen on (default: %(default)s)")
-    parsed = parser.parse_args()
-    try:
-        ui(parsed.port, parsed.host)
-    except SerError as error:
-        sys.exit(f"ser: {error}")
-
-
-if __name__ == "__main__":
-    main()

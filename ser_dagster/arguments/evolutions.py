@@ -29,7 +29,7 @@ def demo(parser: Parser) -> None:
 
 def ui(parser: Parser) -> None:
     """`ser ui`."""
-    parser.add_argument("--port", type=int, metavar="N", help="where it listens (default 3000)")
+    parser.add_argument("--port", type=int, metavar="N", help="where it listens (default 3000); 0: at a free port")
     parser.add_argument(
         "--host", metavar="H", help="who may open it; by default this machine only: it asks nobody who they are"
     )

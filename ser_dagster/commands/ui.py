@@ -2,10 +2,9 @@
 
 import argparse
 
-from ser_dagster.ui import main
+from ser_dagster.ui import HOST, PORT, ui
 
 
 def ui_command(parsed: argparse.Namespace) -> None:
     """Open the page at the place that was asked for; it stays until it is told to end."""
-    asked = (("--port", parsed.port), ("--host", parsed.host))
-    main([word for option, value in asked if value is not None for word in (option, str(value))])
+    ui(PORT if parsed.port is None else parsed.port, parsed.host or HOST)

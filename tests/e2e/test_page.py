@@ -34,7 +34,7 @@ class Page:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         script = '"$@" & echo $!; wait $!; echo "exit code $?"'
-        command = ["bash", "-c", script, "bash", sys.executable, "-m", "ser_dagster.ui", "--port", "0"]
+        command = ["bash", "-c", script, "bash", str(Path(sys.executable).with_name("ser")), "ui", "--port", "0"]
         places = {"SER_DATA": "data", "SER_CONFIG": "ser.toml"}
         self._output = (folder / "output").open("w")
         self._shell = subprocess.Popen(
