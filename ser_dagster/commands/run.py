@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -16,7 +17,7 @@ from assets.graph import graph, run_keys
 from assets.ser_resource import SerResource, run_config, run_tags
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
-from resources.disk import FULL, is_full, is_of_the_disk
+from resources.disk import is_full, is_of_the_disk
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
 from resources.landing.folders import NotAllLandedError, only_dataset
@@ -34,9 +35,8 @@ from ser_dagster.commands.run_screen import RunScreen
 from ser_dagster.commands.summary import print_summary
 from ser_dagster.dagster_instance import instance, register, say_origin
 from ser_dagster.dead_runs import fail_ownerless_runs
+from ser_dagster.failures import NO_REASON, Failure, first_failure
 from ser_dagster.jobs import MAX_RETRIES, SER_RUN, STARTED_BY, ser_run
-
-OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 
 
 def run_command(parsed: argparse.Namespace) -> None:
@@ -196,28 +196,11 @@ def _sync_failed(work: Evolution) -> None:
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
-    """The first failure in the words of what failed."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            return f"{(event.step_key or '').replace('__', '/')} failed: {_words(event.step_failure_data.error)}"
-    failures = [event.event_specific_data for event in result.all_events if event.is_failure]
-    error = getattr(failures[0], "error", None) if failures else None
-    return f"the run failed: {_words(error)}"
-
-
-def _words(error: Any) -> str:
-    """The message of the error at the bottom of Dagster's chain; all of the chain when debugging."""
-    if error is None:
-        return "see its log in the UI."
-    if os.environ.get("SER_DEBUG"):
-        return error.to_string()
-    while error.cause is not None:
-        error = error.cause
-    message = error.message.strip()
-    if error.cls_name not in OURS and is_full(RuntimeError(message), data_root()):
-        return FULL
-    # Dagster prints the class before the message; of our own errors the message alone is meant for people.
-    return message.split(": ", 1)[1] if error.cls_name in OURS and ": " in message else message
+    """The first failure in the words of what failed; with all that led to it when debugging."""
+    failure = first_failure(result.all_events) or Failure(None, NO_REASON)
+    if failure.error is not None and os.environ.get("SER_DEBUG"):
+        return replace(failure, message=failure.error.to_string()).words
+    return failure.words
 
 
 def _outcome(evolution: Evolution, run_id: str, policy: bool) -> dict[str, Any]:

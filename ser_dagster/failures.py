@@ -1,0 +1,60 @@
+"""Why an execution failed, in the words of what failed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
+
+from resources.disk import FULL, is_full
+from resources.settings_file import data_root
+
+OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
+NO_REASON = "see its log in the UI."
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first failure of an execution."""
+
+    asset: str | None
+    """The key of the asset that failed; None where the execution itself did."""
+    message: str
+    error: SerializableErrorInfo | None = None
+    """The error with its stack and all that led to it, where there was one."""
+
+    @property
+    def words(self) -> str:
+        """What failed and why."""
+        return f"{self.asset or 'the run'} failed: {self.message}"
+
+
+def first_failure(events: Iterable[dg.DagsterEvent]) -> Failure | None:
+    """The first asset among an execution's events that failed, else the failure of the execution itself."""
+    of_the_run = None
+    for event in events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            return Failure(asset_of(event.step_key or ""), _message(error), error)
+        if event.is_failure and of_the_run is None:
+            error = getattr(event.event_specific_data, "error", None)
+            of_the_run = Failure(None, _message(error) if error else event.message or NO_REASON, error)
+    return of_the_run
+
+
+def asset_of(step: str) -> str:
+    """The key of the asset that a step makes."""
+    return step.partition(".")[0].replace("__", "/")
+
+
+def _message(error: SerializableErrorInfo | None) -> str:
+    """The message of the error at the bottom of Dagster's chain."""
+    if error is None:
+        return NO_REASON
+    while error.cause is not None:
+        error = error.cause
+    message = error.message.strip()
+    if error.cls_name not in OURS and is_full(RuntimeError(message), data_root()):
+        return FULL
+    # Dagster prints the class before the message; of our own errors the message alone is meant for people.
+    return message.split(": ", 1)[1] if error.cls_name in OURS and ": " in message else message
