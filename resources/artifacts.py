@@ -17,7 +17,7 @@ from resources.code_version import PACKAGES, code_version, git_commit
 from resources.disk import clear, fsync, is_full, replace, write_text
 from resources.launchers import Launcher, device_names
 from resources.locks import only_writer
-from resources.manifests import MANIFEST, DamagedArtifactError, check_whole, digest_of, file_digests, sealed
+from resources.manifests import MANIFEST, DamagedArtifactError, check_file, check_whole, digest_of, file_digests, sealed
 from resources.stopwatch import Stopwatch
 from ser.errors import SerError
 from ser.progress import Progress
@@ -188,6 +188,16 @@ class ArtifactStore:
         """
         place = self.root / key / version
         check_whole(place, f"{key}/{version}")
+        return Artifact(key, version, place, reused=True)
+
+    def look(self, key: str, version: str) -> Artifact:
+        """A complete artifact of which only manifest and summary are checked: to say what it is, never to read it.
+
+        Raises:
+            DamagedArtifactError: one of the two is not what was written.
+        """
+        place = self.root / key / version
+        check_file(place, f"{key}/{version}", "summary.json")
         return Artifact(key, version, place, reused=True)
 
 

@@ -158,9 +158,12 @@ class Evolution:
         spec = HeldoutSpec(arithmetic=self.arithmetic)
         return self.make(keys.heldout_of(reward_model.key), "heldout", spec, inputs, caches)
 
-    def find(self, key: str) -> Artifact | None:
-        """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once."""
-        return self.heads.find_whole(key, lambda note: self.progress(key)(0, 1, "artifacts", note))
+    def find(self, key: str, *, look: bool = False) -> Artifact | None:
+        """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once.
+
+        `look` is as in `Heads.find_whole`.
+        """
+        return self.heads.find_whole(key, lambda note: self.progress(key)(0, 1, "artifacts", note), look=look)
 
     def gate(self) -> Gate:
         """Whether the seed RM is shown to be better than a coin, and if not, what would show it."""

@@ -172,6 +172,9 @@ class Heads:
             DamagedArtifactError: names the first file that is not what it was.
             SerError: the head cannot be read.
         """
+        return self._found(key, self.store.load)
+
+    def _found(self, key: str, load: Callable[[str, str], Artifact]) -> Artifact | None:
         head = self._path(key)
         if not head.exists():
             return None
@@ -179,12 +182,16 @@ class Heads:
         place = self.store.root / key / version
         if _is_pruned(place):
             return Artifact(key, version, record_place(place), reused=True, pruned=True)
-        return self.store.load(key, version)
+        return load(key, version)
 
-    def find_whole(self, key: str, tell: Callable[[str], None]) -> Artifact | None:
-        """As `find`, but a damaged artifact counts as not made; `tell` hears of it once."""
+    def find_whole(self, key: str, tell: Callable[[str], None], *, look: bool = False) -> Artifact | None:
+        """As `find`, but a damaged artifact counts as not made; `tell` hears of it once.
+
+        Args:
+            look: check manifest and summary alone, which is quick however large the artifact is.
+        """
         try:
-            return self.find(key)
+            return self._found(key, self.store.look if look else self.store.load)
         except DamagedArtifactError as error:
             if key not in self._told:
                 self._told.add(key)

@@ -49,6 +49,17 @@ def check_whole(place: Path, name: str) -> None:
             raise _damaged(name, file)
 
 
+def check_file(place: Path, name: str, file: str) -> None:
+    """Check that one file of an artifact is what its manifest says; the others are not read.
+
+    Raises:
+        DamagedArtifactError: it is not what was written, or the manifest is not.
+    """
+    expected = read_manifest(place, name)["files"].get(file)
+    if expected is None or not (place / file).is_file() or file_digest(place / file) != expected:
+        raise _damaged(name, file)
+
+
 def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest that says `facts`, with what shows whether it was changed since."""
     return {**facts, SEAL: digest_of(facts)}
