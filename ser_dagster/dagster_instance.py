@@ -42,9 +42,14 @@ run_retries:
 """
 
 
+def place_of_dagster() -> Path:
+    """`DAGSTER_HOME`, by default `dagster` in the data root, whether or not it is there."""
+    return Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster").resolve()
+
+
 def dagster_home() -> Path:
-    """`DAGSTER_HOME`, by default `dagster` in the data root; made, with its configuration, when it is missing."""
-    home = Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster").resolve()
+    """`place_of_dagster`, made, with its configuration, when it is missing."""
+    home = place_of_dagster()
     home.mkdir(parents=True, exist_ok=True)
     _configure(home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)

@@ -17,6 +17,7 @@ WILL_RETRY = "dagster/will_retry"
 RETRIED_BY = "dagster/auto_retry_run_id"
 """Tags of a failed run: whether Dagster is to run it again, and the run that does."""
 
+GONE = "The process of this run is gone. What it finished is kept."
 FAILED = dg.DagsterEventType.RUN_FAILURE
 LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 BEGINS_WITHIN = 60.0
@@ -38,7 +39,7 @@ def fail_ownerless_runs(current: dg.DagsterInstance, snapshot: str | None = None
     time.sleep(LOOK_AGAIN)
     ownerless = _ownerless(current, snapshot)
     for run in ownerless:
-        current.report_run_failed(run, message="The process of this run is gone. What it finished is kept.")
+        current.report_run_failed(run, message=GONE)
     return [run.run_id for run in ownerless]
 
 

@@ -38,6 +38,7 @@ def ui(parser: Parser) -> None:
 
 def status(parser: Parser) -> None:
     """`ser status`."""
+    parser.add_argument("--store", action="store_true", help="also what the artifact store holds")
     add_json(parser)
     parser.calls("ser_dagster.commands.status:status_command")
 

@@ -1,50 +1,64 @@
-"""`ser status`: what has landed, what was made of it, and what the store holds."""
+"""`ser status`: what has landed, what was made of it, and, when asked, what the store holds."""
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from assets.audit import audit_path
 from resources import asset_keys as keys
+from resources.audit.database import query
+from resources.evolution import Evolution
 from resources.heads import KnownEvolution, known_evolutions
 from resources.known_evolutions import open_evolution
 from resources.landing.ignored_files import misplaced
 from resources.landing.zone import Landing
 from resources.locks import owner_of
+from resources.outline import next_to_make, outline
 from resources.reporter import SCREEN
 from resources.settings_file import data_root, load_settings
 from resources.store_contents import store_summary
 from ser.errors import SerError
-from ser.method.promotion import GATE_NOT_SHOWN
-from ser_dagster.commands.landing_words import counts_line
+from ser_dagster.commands.status_words import print_status
+from ser_dagster.dagster_instance import place_of_dagster
+from ser_dagster.last_runs import LastRun, last_runs
 
-if TYPE_CHECKING:
-    from rich.table import Table
+PATIENCE = 0.5
+"""Seconds to wait for whoever holds the audit database."""
+
+_GAINS = "SELECT evolution, gain_test, gain_test_low, gain_test_high FROM evolutions WHERE gain_test IS NOT NULL"
+
+Gain = dict[str, float]
+"""`value`, `low` and `high` of what the promoted loop, or else the last, gained over the seed on test pairs."""
 
 
 def status_command(parsed: argparse.Namespace) -> None:
     """Print the status."""
+    found = status(parsed.store)
     if parsed.json:
-        print(json.dumps(status()))
+        print(json.dumps(found))
     else:
-        print_status(status())
+        print_status(found)
 
 
-def status() -> dict[str, Any]:
-    """Every dataset with its snapshot and counts, every evolution with how far it came, and the contents of the store.
+def status(store: bool = False) -> dict[str, Any]:
+    """Every dataset with its snapshot and counts, and every evolution with how far it came and what it is worth.
 
     `misplaced` says what lies in the landing folder and never lands, `unread` of which files there nothing could land,
-    `damage` what is wrong with evolutions that cannot be read.
+    `damage` what is wrong with evolutions that cannot be read, `unknown` what could not be asked, and why.
+
+    Args:
+        store: whether to look through the artifact store, too, which takes long when it is large.
     """
     root = data_root()
     zone = Landing(root, load_settings())
     damage: list[str] = []
-    evolutions = [_evolution(root, one) for one in known_evolutions(root, damage.append)]
-    datasets = [_dataset(zone, name) for name in zone.datasets()]
+    unknown: list[str] = []
+    evolutions = _evolutions(root, known_evolutions(root, damage.append), unknown)
     return {
         "data_root": str(root),
-        "datasets": datasets,
+        "datasets": [_dataset(zone, name) for name in zone.datasets()],
         "misplaced": misplaced(root),
         "unread": [
             {"dataset": name, "file": file, "reason": reason}
@@ -53,8 +67,8 @@ def status() -> dict[str, Any]:
         ],
         "evolutions": evolutions,
         "damage": damage,
-        "store": store_summary(root),
-    }
+        "unknown": unknown,
+    } | ({"store": store_summary(root)} if store else {})
 
 
 def _dataset(zone: Landing, name: str) -> dict[str, Any]:
@@ -66,91 +80,86 @@ def _dataset(zone: Landing, name: str) -> dict[str, Any]:
         return {"dataset": name, "damage": str(error)}
 
 
-def _evolution(root: Path, known: KnownEvolution) -> dict[str, Any]:
+def _evolutions(root: Path, known: list[KnownEvolution], unknown: list[str]) -> list[dict[str, Any]]:
+    """What is to be said of every evolution; `unknown` gets a line for what cannot be asked."""
+    runs = _last_runs([one.identity for one in known], unknown)
+    rows = [_evolution(root, one, runs.get(one.identity)) for one in known]
+    gains = _gains(root, unknown) if any(row["last_loop"] for row in rows) else {}
+    return [row | {"gain": gains.get(row["evolution"]) if row["last_loop"] else None} for row in rows]
+
+
+def _last_runs(evolutions: list[str], unknown: list[str]) -> Mapping[str, LastRun]:
+    if not evolutions:
+        return {}
+    try:
+        return last_runs(evolutions)
+    except Exception as error:  # noqa: BLE001 - whatever ails Dagster's storage, all else can be told
+        unknown.append(
+            f"When an execution ended, and why it failed, is not known: {place_of_dagster()}: {_line(error)}"
+        )
+        return {}
+
+
+def _gains(root: Path, unknown: list[str]) -> dict[str, Gain]:
+    """By evolution, from the audit database, which reports and comparisons have them from as well."""
+    try:
+        rows = query(audit_path(root), _GAINS, patience=PATIENCE)[1]
+    except SerError as error:
+        unknown.append(f"Gains on test pairs are not known: {_line(error)}")
+        return {}
+    return {evolution: dict(zip(("value", "low", "high"), ends, strict=True)) for evolution, *ends in rows}
+
+
+def _evolution(root: Path, known: KnownEvolution, run: LastRun | None) -> dict[str, Any]:
     work = open_evolution(root, known, screen=SCREEN)
-    promotion = work.find(keys.EVOLVED_RM)
-    behind_the_gate = promotion is not None and promotion.summary["verdict"] == GATE_NOT_SHOWN
-    evaluation = None if behind_the_gate else work.find(keys.POLICY_EVALUATION)  # or it is an earlier execution's
+    now = outline(work)
+    promotion, evaluation = now.artifacts.get(keys.EVOLVED_RM), now.artifacts.get(keys.POLICY_EVALUATION)
+    unfinished = run is not None and not run.succeeded
+    missing = next_to_make(now, policy=unfinished and run is not None and run.policy)
+    decided = promotion.summary if promotion else {}
     return {
         "evolution": known.identity,
         "name": known.name,
         "snapshot": work.snapshot,
         "settings": work.settings.digest,
         "recipe": work.settings.recipe,
+        **_state(owner_of(root, known.identity), run, missing),
         "executed_at": known.executed_at,
-        "running": owner_of(root, known.identity) is not None,
+        "ended_at": run.ended_at if run else None,
         "made": list(work.heads.made()),
         "pruned": work.heads.pruned(),
-        "promoted_loop": promotion.summary["promoted_loop"] if promotion else None,
-        "verdict": promotion.summary["verdict"] if promotion else None,
-        "gate": promotion.summary["gate"] if promotion else None,
+        "promoted_loop": decided.get("promoted_loop"),
+        "last_loop": _last_loop(work, decided),
+        "verdict": decided.get("verdict"),
+        "gate": decided.get("gate"),
         "win_rate": evaluation.summary["win_rate"]["value"] if evaluation else None,
     }
 
 
-def print_status(found: dict[str, Any]) -> None:
-    """The status for a person: whole names, whatever the width of the terminal."""
-    from rich.console import Console
-
-    console = Console()
-    for line in _lines(found):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(_store_table(found["store"]))
+def _last_loop(work: Evolution, decided: Mapping[str, Any]) -> int | None:
+    """The last loop that trained a model, 0 if none did; None before the promotion."""
+    return max(one["loop"] for one in decided["candidates"]) if decided else None
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
-    if not found["datasets"]:
-        yield "Nothing has landed yet: ser land FILE --dataset NAME"
-    for row in found["datasets"]:
-        if "damage" in row:
-            yield row["damage"]
-            continue
-        pairs, labelled, unlabelled = (f"{row[name]:,}" for name in ("pairs", "labelled", "unlabelled"))
-        yield f"{row['dataset']}: {pairs} pairs, {labelled} labelled, {unlabelled} unlabelled"
-        yield f"  snapshot {row['snapshot']}"
-        yield f"  {counts_line(row['roles'])}"
-    for row in found["unread"]:
-        yield f"{row['dataset']}: {row['file']} was not read: {row['reason']}"
-    for line in found["misplaced"]:
-        yield f"Passed over: {line}"
-    yield from found["damage"]
-    for row in found["evolutions"]:
-        called = f" ({row['name']})" if row["name"] else ""
-        yield f"evolution {row['evolution']}{called}, recipe {row['recipe']}"
-        yield f"  {_state(row)}"
+def _state(owner: str | None, run: LastRun | None, missing: str | None) -> dict[str, Any]:
+    """The state, the asset that is in work, failed or would be made next, and why the last execution failed.
+
+    `state` is `running`, `done`, `failed`, `stopped` (by a person, or its process went) or `stopped_as_asked`.
+    """
+    if owner is not None:
+        in_work = run.step if run and run.run_id == owner else None
+        return {"state": "running", "at": in_work, "why": None}
+    failure = run.failure if run else None
+    if failure is not None:
+        found = {"at": failure.asset, "why": failure.message}
+        return {"state": "failed" if missing else "done", **found}
+    if missing is None:
+        return {"state": "done", "at": None, "why": None}
+    if run and run.succeeded and run.loops and missing == keys.self_labels(run.loops + 1):
+        return {"state": "stopped_as_asked", "at": missing, "why": None}
+    return {"state": "stopped", "at": run.step if run and run.step else missing, "why": None}
 
 
-def _state(evolution: dict[str, Any]) -> str:
-    """How far an evolution came, and what came of it."""
-    loop = evolution["promoted_loop"]
-    said = ["running"] if evolution["running"] else ["pruned"] if evolution["pruned"] else []
-    said.append(f"{len(evolution['made'])} artifacts")
-    if evolution["verdict"] == GATE_NOT_SHOWN:
-        said.append("the gate is closed: the seed RM stays")
-    else:
-        said.append("not finished" if loop is None else f"promoted: {'the seed RM' if loop == 0 else f'loop {loop}'}")
-    if evolution["win_rate"] is not None:
-        said.append(f"win rate of the policy {evolution['win_rate']:.1%}".replace("%", " %"))
-    return ", ".join(said)
-
-
-def _store_table(store: dict[str, Any]) -> "Table":
-    from rich.filesize import decimal
-    from rich.table import Table
-
-    table = Table("what", "number", "bytes", title="Store")
-    for row in store["kinds"]:
-        table.add_row(row["kind"], f"{row['artifacts']:,}", decimal(row["bytes"]))
-    table.add_section()
-    table.add_row("all artifacts", f"{store['artifacts']:,}", decimal(store["bytes"]))
-    names = {
-        "unreferred": "artifacts that no evolution refers to",
-        "unfinished": "unfinished temporary folders",
-        "damaged": "damaged, put aside",
-        "pruned": "records of pruned artifacts",
-        "caches": "caches of trunk states",
-    }
-    for name, words in names.items():
-        number, size = store[name].values()
-        table.add_row(words, f"{number:,}", decimal(size))
-    return table
+def _line(error: Exception) -> str:
+    """An error in one line."""
+    return " ".join((str(error) or repr(error)).split())

@@ -73,7 +73,8 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
     whole = status()["evolutions"]
     assert whole[0]["promoted_loop"] is not None
     name = damage(root, "evolved_rm")
-    assert status()["evolutions"] == [whole[0] | {"promoted_loop": None, "verdict": None, "gate": None}]
+    nothing = dict.fromkeys(("promoted_loop", "last_loop", "verdict", "gate", "gain"))
+    assert status()["evolutions"] == [whole[0] | nothing | {"state": "stopped", "at": "evolved_rm"}]
     assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
 
 
@@ -99,7 +100,8 @@ def test_a_damaged_head_is_named_until_a_run_writes_it_again(root: Path, content
     run("tiny", policy=False)
     again = status()
     for said in (whole, again):
-        said["evolutions"][0].pop("executed_at")
+        for time in ("executed_at", "ended_at"):
+            assert said["evolutions"][0].pop(time)
     assert again == whole
 
 

@@ -331,11 +331,11 @@ def test_the_command_lists_first_and_removes_when_told(
     document = json.loads(capsys.readouterr().out)
     assert (document["keep"], document["dry_run"], document["in_use"]) == (1, False, [])
     assert document["bytes"] == sum(row["bytes"] for row in document["removed"]) > 0
-    assert main(["status", "--json"]) == 0
+    assert main(["status", "--store", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert [row["pruned"] for row in status["evolutions"]] == [True, True, False]
     assert status["store"]["pruned"]["records"] > 0
-    assert main(["status"]) == 0
+    assert main(["status", "--store"]) == 0
     assert "records of pruned artifacts" in capsys.readouterr().out
     assert main(["prune", "--keep", "1"]) == 0
     assert "There is nothing to remove." in capsys.readouterr().out
