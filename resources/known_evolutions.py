@@ -1,11 +1,16 @@
 """Which evolution is meant: by its identity, the beginning of it, a person's name for it, or its dataset."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from resources import asset_keys as keys
 from resources.evolution import Evolution
 from resources.heads import KnownEvolution, known_evolutions
 from ser.errors import SerError
+
+_LISTED = 10
+"""Evolutions that a list names at most."""
 
 
 def open_evolution(root: Path, known: KnownEvolution, **told: Any) -> Evolution:
@@ -19,7 +24,7 @@ def find_evolution(root: Path, named: str, dataset: str | None = None) -> KnownE
     Raises:
         SerError: none is, or several are; lists them.
     """
-    known = [one for one in known_evolutions(root) if dataset in (None, one.dataset)]
+    known = [one for one in reversed(known_evolutions(root)) if dataset in (None, one.dataset)]
     digest = [one for one in known if one.settings.digest.startswith(named)]
     tiers = (
         [one for one in known if named in (one.identity, one.name)],
@@ -29,33 +34,29 @@ def find_evolution(root: Path, named: str, dataset: str | None = None) -> KnownE
         if len(found) == 1:
             return found[0]
         if found:
-            raise SerError(f"{named!r} means several evolutions: {_listed(found)}.\nGive more of it.")
-    raise SerError(f"there is no evolution {named!r}. Known: {_listed(known) or 'none'}.")
+            raise SerError(f"{named!r} means several evolutions: {listed(found)}.\nGive more of it.")
+    raise SerError(f"there is no evolution {named!r}. Known: {listed(known) or 'none'}.")
 
 
-def finished_evolution(root: Path, dataset: str, snapshot: str, digest: str) -> KnownEvolution:
-    """The evolution of a dataset that is meant where nobody names one: the one that has the settings of now.
+def by_preference(root: Path, dataset: str, snapshot: str, digest: str) -> list[KnownEvolution]:
+    """The evolutions of a dataset, the one first that is meant where nobody names one.
 
-    Of its current `snapshot`, under the settings `digest`; else the only one that has been finished on that snapshot,
-    else the only one of an earlier snapshot.
-
-    Raises:
-        SerError: none has been finished, or several have, and one has to be named.
+    That is the one of its current `snapshot` under the settings `digest`; then others of that snapshot, then those of
+    earlier ones, again that of the settings first; among equals the one that was executed last.
     """
-    finished = [one for one in known_evolutions(root) if one.dataset == dataset and _is_finished(root, one)]
-    mine = [one for one in finished if one.settings.digest == digest]
-    tiers = (
-        [one for one in mine if one.snapshot == snapshot],
-        [one for one in finished if one.snapshot == snapshot],
-        mine[-1:],
-        finished,
-    )
-    for found in tiers:
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise SerError(f"{dataset} has several evolutions: {_listed(found)}.\nName one with --evolution.")
-    raise SerError(f"no evolution of {dataset} is finished. Run: ser run --dataset {dataset}")
+    known = [one for one in reversed(known_evolutions(root)) if one.dataset == dataset]
+    return sorted(known, key=lambda one: (one.snapshot != snapshot, one.settings.digest != digest))
+
+
+def is_finished(root: Path, identity: str) -> bool:
+    """Whether a reward model of the evolution has been promoted."""
+    return (root / "heads" / identity / f"{keys.EVOLVED_RM}.json").exists()
+
+
+def listed(known: Sequence[KnownEvolution]) -> str:
+    """Evolutions by their full names, with what a person calls them; of many, the first."""
+    said = [f"{one.identity} ({one.name})" if one.name else one.identity for one in known[:_LISTED]]
+    return ", ".join(said) + (f" and {len(known) - _LISTED} more" if len(known) > _LISTED else "")
 
 
 def refuse_taken(root: Path, name: str, identity: str) -> None:
@@ -69,11 +70,3 @@ def refuse_taken(root: Path, name: str, identity: str) -> None:
     for one in known_evolutions(root):
         if one.name == name and one.identity != identity:
             raise SerError(f"--name {name!r} is that of the evolution {one.identity}. Choose another name.")
-
-
-def _is_finished(root: Path, known: KnownEvolution) -> bool:
-    return (root / "heads" / known.identity / "evolved_rm.json").exists()
-
-
-def _listed(known: list[KnownEvolution]) -> str:
-    return ", ".join(f"{one.identity} ({one.name})" if one.name else one.identity for one in known[-10:])

@@ -15,6 +15,7 @@ drawn at random, and nothing is read that a human label of the pool could have c
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,7 +105,14 @@ class Chosen:
         return cut
 
 
-def rank(loops: Sequence[ScoredLoop], pool: Path, landed: Path, n: int, spill: Path) -> list[Chosen]:
+def rank(
+    loops: Sequence[ScoredLoop],
+    pool: Path,
+    landed: Path,
+    n: int,
+    spill: Path,
+    left_out: AbstractSet[str] = frozenset(),
+) -> list[Chosen]:
     """The first `n` pairs of the queue (fewer if the pool is smaller), best first.
 
     Args:
@@ -112,10 +120,12 @@ def rank(loops: Sequence[ScoredLoop], pool: Path, landed: Path, n: int, spill: P
         pool: the table of pool pairs without labels.
         landed: a table with the `source` of each pair; no other column is read.
         spill: an empty folder for what does not fit into the memory that `open_database` allows.
+        left_out: pairs that are not asked for, as if the pool had none of them.
     """
     with open_database(spill) as con:
         add_view(con, "pool", [pool], tables.PAIRS)
         con.read_parquet(pattern(landed)).project("pair_id, source").create_view("landed")
+        con.register("left_out", pa.table({"pair_id": pa.array(sorted(left_out), pa.string())}))
         _add_scored(con, loops)
         con.execute(_HISTORY)
         lists: dict[str, list[str]] = {reason: [] for reason in REASONS}
@@ -144,7 +154,10 @@ def _in_turns(lists: Mapping[str, list[str]], n: int) -> dict[str, str]:
 
 
 def _add_scored(con: duckdb.DuckDBPyConnection, loops: Sequence[ScoredLoop]) -> None:
-    """Make `scored` a view with a row per loop and pair; `above_cut` is the distance by which its rule is met."""
+    """Make `scored` a view with a row per loop and pair; `above_cut` is the distance by which its rule is met.
+
+    Pairs of the table `left_out` are not in it.
+    """
     for one in loops:
         add_view(con, f"loop_{one.loop}", [one.self_labels], tables.SELF_LABELS)
         name, kind = f"above_cut_{one.loop}", PythonUDFType.ARROW
@@ -153,7 +166,8 @@ def _add_scored(con: duckdb.DuckDBPyConnection, loops: Sequence[ScoredLoop]) -> 
         "CREATE TEMP VIEW scored AS "
         + " UNION ALL ".join(
             f"SELECT pair_id, preferred, confidence, {one.loop} AS loop, "
-            f"above_cut_{one.loop}(p_a, p_b, confidence) AS above_cut FROM loop_{one.loop}"
+            f"above_cut_{one.loop}(p_a, p_b, confidence) AS above_cut FROM loop_{one.loop} "
+            "WHERE pair_id NOT IN (SELECT pair_id FROM left_out)"
             for one in loops
         )
     )

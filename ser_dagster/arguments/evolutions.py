@@ -46,7 +46,7 @@ def status(parser: Parser) -> None:
 def report(parser: Parser) -> None:
     """`ser report`."""
     add_dataset(parser)
-    add_evolution(parser, "as for audit (default: the last of the dataset)")
+    add_evolution(parser, "default: that of the settings of now")
     parser.add_argument("--open", action="store_true", help="open it in a browser")
     parser.calls("ser_dagster.commands.summary:report_command")
 

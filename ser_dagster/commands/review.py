@@ -2,24 +2,44 @@
 
 import argparse
 import json
+import sys
+from typing import Any
+
+from ser.errors import SerError
 
 
 def export_command(parsed: argparse.Namespace) -> None:
     """Write the queue of pairs for people to label."""
-    from resources.landing.zone import Landing
     from resources.review.queue import export_queue
-    from resources.settings_file import data_root, load_settings
+    from ser_dagster.commands.choose_evolution import LABELLED, choose_evolution
 
-    zone = Landing(data_root(), load_settings())
-    dataset = zone.only_dataset(parsed.dataset)
-    done = {"dataset": dataset} | export_queue(data_root(), zone.current_snapshot(dataset), parsed.n, parsed.to)
+    work = choose_evolution(parsed.dataset, parsed.evolution, LABELLED)
+    known = _known(work, parsed.skip_known)
+    written = export_queue(work, parsed.n, parsed.to, known or frozenset(), skip_known=parsed.skip_known)
+    done = {"dataset": work.dataset} | written | ({"known": None} if known is None else {})
     if parsed.json:
         print(json.dumps(done))
         return
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in done["reasons"].items())
     print(f"{done['folder']}: {done['n']:,} pairs of {done['snapshot']} ({reasons}).")
+    if done["known"]:
+        print(f"{done['known']:,} of them have a human label already; --skip-known leaves such pairs out.")
     print("Give people queue.csv, queue.jsonl or the Label Studio files; queue-why.csv would bias them.")
-    print(f"Then: ser review import FILE --annotator NAME --dataset {dataset}")
+    print(f"Then: ser review import FILE --annotator NAME --dataset {work.dataset}")
+
+
+def _known(work: Any, needed: bool) -> frozenset[str] | None:
+    """The pairs that have a human label already; None, and why, if the audit cannot say and it is not `needed`."""
+    from assets.audit import audit_path
+    from resources.review.known_labels import pairs_with_a_label
+
+    try:
+        return pairs_with_a_label(audit_path(work.root), work.dataset)
+    except SerError as error:
+        if needed:
+            raise
+        print(f"ser: how many of the pairs have a human label already is not known: {error}", file=sys.stderr)
+        return None
 
 
 def import_command(parsed: argparse.Namespace) -> None:

@@ -9,13 +9,11 @@ from rich.console import Console
 
 from assets.audit import audit_path
 from resources.audit.database import AuditBusy
-from resources.audit.queries import find_evolution
-from resources.landing.zone import Landing
-from resources.reporting.index import report_path
+from resources.reporting.index import index_path, report_path
 from resources.reporting.report import summary_table
 from resources.reporting.report_data import UnknownEvolution
-from resources.settings_file import data_root, load_settings
-from ser.errors import SerError
+from resources.settings_file import data_root
+from ser_dagster.commands.choose_evolution import REPORTED, choose_evolution
 
 
 def print_summary(evolution: str, seconds: float) -> None:
@@ -46,17 +44,13 @@ def report_command(parsed: argparse.Namespace) -> None:
 
 
 def find_report(dataset: str | None, evolution: str | None) -> Path:
-    """The report of an evolution, by default of the one of a dataset that was touched last.
+    """The report of an evolution, by default of the one that is meant; other pages are counted on standard error.
 
     Raises:
         SerError: there is none yet, or the dataset has to be named.
     """
-    root = data_root()
-    zone = Landing(root, load_settings())
-    name = None if evolution else zone.only_dataset(dataset)
-    if name is not None:
-        zone.current_snapshot(name)  # an unknown dataset is named before a database that is not there
-    path = report_path(root, find_evolution(audit_path(root), evolution, name or dataset))
-    if not path.exists():
-        raise SerError(f"there is no report at {path} yet. Run: ser run{f' --dataset {name}' if name else ''}")
+    work = choose_evolution(dataset, evolution, REPORTED)
+    path, index = report_path(work.root, work.identity), index_path(work.root)
+    if others := len({*path.parent.glob("*.html")} - {path, index}):
+        print(f"{others} other report{'s' if others > 1 else ''}, listed in {index}", file=sys.stderr)
     return path

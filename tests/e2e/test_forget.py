@@ -11,6 +11,7 @@ import pytest
 
 from resources.audit.database import AuditBusy
 from resources.heads import known_evolutions
+from resources.known_evolutions import open_evolution
 from resources.landing.store import DatasetStore
 from resources.locks import own_snapshot
 from resources.prune import prune
@@ -213,8 +214,8 @@ def test_killed_half_way_it_finishes_when_it_is_called_again(
 
 def test_what_promotes_its_models_and_what_people_were_to_label_go_too(two_datasets: Path) -> None:
     root = two_datasets
-    for snapshot in [one.snapshot for one in known_evolutions(root)]:
-        export_queue(root, snapshot, 5)
+    for known in known_evolutions(root):
+        export_queue(open_evolution(root, known), 5)
     for promotion in list((root / "artifacts" / "evolved_rm").iterdir()):  # as if earlier code had made it
         shutil.copytree(promotion, promotion.with_name("0" * 12 + promotion.name[12:]))
     forget("sample")

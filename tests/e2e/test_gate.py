@@ -124,7 +124,7 @@ def test_what_is_asked_for_of_a_loop_that_was_not_run_says_why(
     closed: Closed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["review", "export"]) == 1
-    assert "because the run ended at its gate" in (error := capsys.readouterr().err)
+    assert "because it ended at its gate" in (error := capsys.readouterr().err)
     assert error.endswith("Run: ser run --dataset tiny --anyway\n")
     result, _ = on_demand(closed.work.root, closed.work.snapshot, "loop_1/ppo_policy")
     failure = next(event for event in result.all_events if event.is_step_failure)
@@ -145,4 +145,6 @@ def test_who_goes_on_anyway_gets_the_loops(closed: Closed, capsys: pytest.Captur
     assert f"although the seed RM is {gate['words']}" in done["promoted"]["why"]
     reports = audit(capsys, f"SELECT status FROM status_reports WHERE evolution = '{done['evolution']}'")
     assert reports == [{"status": done["loops"][1]["status"]}]
-    assert "although the seed RM is not shown" in Path(ser(capsys, "report").strip()).read_text()
+    page = Path(ser(capsys, "report", "--evolution", done["evolution"]).strip())
+    assert "although the seed RM is not shown" in page.read_text()
+    assert Path(ser(capsys, "report").strip()) != page  # that of the settings of now ended at its gate

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from resources.audit.database import AuditDatabase
 from resources.evolution import Evolution
 from resources.heads import known_evolutions
 from ser.data import tables
@@ -74,6 +75,12 @@ def run(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, flipped: bool
     return snapshot
 
 
+def forget_labels(root: Path, pairs: list[str]) -> None:
+    """Take the labels of these pairs out of the audit, as if nobody had given them."""
+    with AuditDatabase(root / "audit.duckdb").writing() as connection:
+        connection.execute("DELETE FROM human_labels WHERE pair_id IN (SELECT unnest(?))", [pairs])
+
+
 def answer(queue: list[dict[str, str]], path: Path, word: str) -> Path:
     """The queue with `word` in its first 30 rows, as a spreadsheet saves it."""
     with path.open("w", newline="", encoding="utf-8-sig") as file:
@@ -92,7 +99,7 @@ def test_from_a_run_to_people_and_into_the_next_run(
     snapshot = run(settings, tmp_path, monkeypatch, flipped=False)
     before = splits(settings, snapshot)
     done = ser(capsys, "review", "export", "--n", "40")
-    assert done == done | {"dataset": "tiny", "snapshot": snapshot, "loops": 2, "n": 40}
+    assert done == done | {"dataset": "tiny", "snapshot": snapshot, "loops": 2, "n": 40, "known": 40}
     assert set(done["reasons"]) == {"against_seed", "flipped", "near_cut"}
     assert min(done["sources"].values()) >= 15
     folder = settings / "review" / snapshot / done["settings"]
@@ -102,9 +109,27 @@ def test_from_a_run_to_people_and_into_the_next_run(
     # Every label of the vault is another, and every byte of the queue the same.
     assert before["vault"].keys() == flipped["vault"].keys()
     assert all(before["vault"][pair_id] != label for pair_id, label in flipped["vault"].items())
-    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    found: dict[Any, bytes] = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert sorted(found) == EVERY_FILE
     assert found == {path.name: path.read_bytes() for path in (other / "queue").iterdir()}
+
+    # The labels that a pool has are skipped by their presence alone.
+    assert main(["review", "export", "--skip-known"]) == 1
+    assert "has a human label already: there is none to ask for" in capsys.readouterr().err
+    nobodys = sorted(before["pool"])[::2]
+    for root in (other, settings):
+        forget_labels(root, nobodys)
+        monkeypatch.setenv("SER_DATA", str(root))
+        rest = ser(capsys, "review", "export", "--skip-known", "--n", "40")
+        assert (rest["n"], rest["known"], rest["folder"]) == (40, 0, f"{root}/review/{rest['evolution']}-skip-known")
+        found |= {(root.name, path.name): path.read_bytes() for path in Path(rest["folder"]).iterdir()}
+    assert all(
+        found[other.name, name] == found[settings.name, name] != found[name] for name in ("queue.csv", "queue.jsonl")
+    )
+    some = ser(capsys, "review", "export", "--n", "40", "--to", other / "some")
+    assert 0 < some["known"] < 40
+    assert main(["review", "export", "--n", "40", "--to", str(other / "some")]) == 0
+    assert f"{some['known']} of them have a human label already; --skip-known leaves" in capsys.readouterr().out
 
     with (folder / "queue.csv").open(encoding="utf-8-sig", newline="") as file:
         queue = list(csv.DictReader(file))
@@ -115,9 +140,7 @@ def test_from_a_run_to_people_and_into_the_next_run(
         path = answer(queue, tmp_path / f"{name}.csv", word)
         taken = ser(capsys, "review", "import", path, "--annotator", name)
         assert taken == taken | {"read": 30, "landed": 30, "labels_added": 30, "quarantined": 0, "unanswered": 10}
-    assert main(["review", "export"]) == 1
-    assert "has not been labelled yet" in capsys.readouterr().err
-
+    assert ser(capsys, "review", "export", "--n", "40") == done | {"known": some["known"]}  # of the evolution before
     result, work = chain.materialize(settings, taken["snapshot"], policy=False)
     assert result.success
     after = splits(settings, taken["snapshot"])

@@ -1,6 +1,7 @@
 """Tables of loops as the stages write them, for tests of the review queue."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def choose(
     n: int,
     statuses: Sequence[str] = (),
     sources: Mapping[str, str] | None = None,
+    left_out: AbstractSet[str] = frozenset(),
 ) -> list[Chosen]:
     """The queue of a pool that is what the first loop scored; every status is 2 unless it is said."""
     scored = []
@@ -43,4 +45,4 @@ def choose(
     pq.write_table(pa.table({"pair_id": pa.array(ids, pa.string()), "source": domains}), folder / "landed.parquet")
     spill = folder / "spill"
     spill.mkdir(exist_ok=True)
-    return rank(scored, folder / "pool.parquet", folder / "landed.parquet", n, spill)
+    return rank(scored, folder / "pool.parquet", folder / "landed.parquet", n, spill, left_out)

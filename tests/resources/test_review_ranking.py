@@ -116,6 +116,18 @@ def test_a_queue_is_a_part_of_the_pool_without_duplicates_and_its_beginning_does
             assert all(one.pair.pair_id not in later for later in loops[one.loop :])
 
 
+def test_pairs_that_are_left_out_make_room_for_others_as_if_the_pool_had_not_had_them(tmp_path: Path) -> None:
+    first = {f"{i:024x}": (0.9, 0.2, 0.9) if i % 2 else (0.5, 0.79 + i / 100, 0.7) for i in range(30)}
+    second = {key: (0.2, 0.9, 0.8 + i / 1000) if i < 20 else one for i, (key, one) in enumerate(first.items())}
+    whole = [one.pair.pair_id for one in choose(tmp_path, [first, second], 12)]
+    known = frozenset(whole[::2])
+    rest = [{key: one for key, one in scores.items() if key not in known} for scores in (first, second)]
+    (tmp_path / "other").mkdir()
+    chosen = choose(tmp_path, [first, second], 12, left_out=known)
+    assert len(chosen) == 12 and not known & {one.pair.pair_id for one in chosen}
+    assert chosen == choose(tmp_path / "other", rest, 12)
+
+
 def test_a_folder_is_read_whatever_characters_are_in_its_name(tmp_path: Path) -> None:
     here, other = tmp_path / "z[b]y's *?", tmp_path / "zby's *?"
     pool = scores(a=(0.9, 0.1, 0.9))
