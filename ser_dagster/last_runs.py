@@ -15,6 +15,8 @@ from ser_dagster.failures import Failure, asset_of, first_failure
 from ser_dagster.jobs import audit_after_failure
 
 ENDS = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+"""What Dagster makes of a signal that ends a process."""
 LOOKED_AT = 10
 """Executions of an evolution, the last first, among which one is looked for that did more than to audit another."""
 
@@ -82,4 +84,6 @@ def _step(current: dg.DagsterInstance, run_id: str) -> str | None:
 def _failure(current: dg.DagsterInstance, run_id: str) -> Failure | None:
     entries = current.all_logs(run_id, of_type=ENDS)
     failure = first_failure(entry.dagster_event for entry in entries if entry.dagster_event is not None)
-    return None if failure is None or failure.message == GONE else failure
+    if failure is None or failure.message == GONE:
+        return None
+    return None if failure.error is not None and failure.error.cls_name == INTERRUPTED else failure

@@ -15,7 +15,6 @@ from resources.artifacts import Artifact, Part
 from resources.evolution import Evolution
 from resources.manifests import MANIFEST, file_digests, sealed
 from resources.settings import Settings
-from ser.errors import SerError
 from ser.method.selection import PairRule
 from ser.method.stats import share
 from ser.specs import Gate, Thresholds
@@ -118,13 +117,13 @@ def tags(work: Evolution) -> dict[str, str]:
 _TOLD = dg.ResourceDefinition(lambda _: None, config_schema={"loops": dg.Noneable(dg.Int)})
 
 
-def job(name: str, step: str, error: str | None = None) -> dg.JobDefinition:
+def job(name: str, step: str, error: BaseException | None = None) -> dg.JobDefinition:
     """A job of one step that fails with `error`, or does nothing."""
 
     @dg.op(name=step, required_resource_keys={"ser"})
     def work_on() -> None:
         if error is not None:
-            raise SerError(error)
+            raise error
 
     graph = dg.GraphDefinition(name=name, node_defs=[work_on])
     return dg.JobDefinition(graph_def=graph, resource_defs={"ser": _TOLD})

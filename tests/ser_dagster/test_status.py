@@ -14,6 +14,7 @@ from resources import asset_keys as keys
 from resources.audit.database import AuditDatabase
 from resources.evolution import Evolution
 from resources.locks import own_evolution
+from ser.errors import SerError
 from ser_dagster import dead_runs, last_runs
 from ser_dagster.cli import main
 from ser_dagster.commands import status as module
@@ -99,9 +100,10 @@ def executed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         report(current, begin(current, projects.make("no policy", WHOLE)), SUCCESS)
         projects.make("unheard of", HALF)
         failed = projects.make("failed", HALF)
-        fail(current, failed, STEP, "no room.\nFree some.")
+        fail(current, failed, STEP, SerError("no room.\nFree some."))
         report(current, begin(current, failed, what=job("audit_after_failure", "report")), SUCCESS)
-        fail(current, projects.make("failed later", WHOLE), "controls__full_label_rm", "no labels")
+        fail(current, projects.make("failed later", WHOLE), "controls__full_label_rm", SerError("no labels"))
+        fail(current, projects.make("interrupted", HALF), STEP, dg.DagsterExecutionInterruptedError())
         whole = projects.make("whole", WHOLE + POLICY)
         report(current, begin(current, whole), SUCCESS)
         add_gain(root, whole.identity)
@@ -111,7 +113,7 @@ def executed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         yield
 
 
-def fail(current: dg.DagsterInstance, work: Evolution, step: str, error: str) -> None:
+def fail(current: dg.DagsterInstance, work: Evolution, step: str, error: BaseException) -> None:
     failing = job("ser_run", step, error)
     failing.execute_in_process(instance=current, tags=tags(work), run_config=config(), raise_on_error=False)
 
@@ -138,6 +140,7 @@ def test_every_state_is_told_from_the_others(executed: None, capsys: pytest.Capt
         "unheard of": ("stopped", NEXT, None),
         "failed": ("failed", NEXT, "no room.\nFree some."),
         "failed later": ("done", "controls/full_label_rm", "no labels"),
+        "interrupted": ("stopped", NEXT, None),
         "whole": ("done", None, None),
         "running": ("running", NEXT, None),
         "promoting": ("running", None, None),
