@@ -11,6 +11,8 @@ from resources.settings_file import data_root
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 NO_REASON = "see its log in the UI."
+_INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+"""What Dagster makes of a signal that ends a process."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Failure:
     def words(self) -> str:
         """What failed and why."""
         return f"{self.asset or 'the run'} failed: {self.message}"
+
+    @property
+    def is_interruption(self) -> bool:
+        """Whether a signal ended it: then it was stopped, and has not failed."""
+        return self.error is not None and self.error.cls_name == _INTERRUPTED
 
 
 def first_failure(events: Iterable[dg.DagsterEvent]) -> Failure | None:

@@ -15,8 +15,6 @@ from ser_dagster.failures import Failure, asset_of, first_failure
 from ser_dagster.jobs import audit_after_failure
 
 ENDS = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
-"""What Dagster makes of a signal that ends a process."""
 LOOKED_AT = 10
 """Executions of an evolution, the last first, among which one is looked for that did more than to audit another."""
 
@@ -68,7 +66,7 @@ def _last_run(current: dg.DagsterInstance, record: dg.RunRecord) -> LastRun:
         run_id=run.run_id,
         succeeded=succeeded,
         ended_at=None if record.end_time is None else datetime.fromtimestamp(record.end_time, UTC).isoformat(),
-        loops=config.get("resources", {}).get("ser", {}).get("config", {}).get("loops"),
+        loops=config.get("resources", {}).get("ser", {}).get("config", {}).get("stop_after"),
         policy=selected is None or dg.AssetKey(keys.PPO_POLICY) in selected,
         step=None if succeeded else _step(current, run.run_id),
         failure=_failure(current, run.run_id) if failed else None,
@@ -84,6 +82,5 @@ def _step(current: dg.DagsterInstance, run_id: str) -> str | None:
 def _failure(current: dg.DagsterInstance, run_id: str) -> Failure | None:
     entries = current.all_logs(run_id, of_type=ENDS)
     failure = first_failure(entry.dagster_event for entry in entries if entry.dagster_event is not None)
-    if failure is None or failure.message == GONE:
-        return None
-    return None if failure.error is not None and failure.error.cls_name == INTERRUPTED else failure
+    stopped = failure is None or failure.message == GONE or failure.is_interruption
+    return None if stopped else failure

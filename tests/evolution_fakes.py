@@ -114,7 +114,7 @@ def tags(work: Evolution) -> dict[str, str]:
     return {EVOLUTION_TAG: work.identity, PARTITION_TAG: work.snapshot}
 
 
-_TOLD = dg.ResourceDefinition(lambda _: None, config_schema={"loops": dg.Noneable(dg.Int)})
+_TOLD = dg.ResourceDefinition(lambda _: None, config_schema={"stop_after": dg.Noneable(dg.Int)})
 
 
 def job(name: str, step: str, error: BaseException | None = None) -> dg.JobDefinition:
@@ -132,7 +132,7 @@ def job(name: str, step: str, error: BaseException | None = None) -> dg.JobDefin
 def config(loops: int | None = None) -> dict[str, Any]:
     """The run config of an execution that is told to stop after `loops`."""
     quiet = {"console": {"config": {"log_level": "CRITICAL"}}}
-    return {"resources": {"ser": {"config": {"loops": loops}}}, "loggers": quiet}
+    return {"resources": {"ser": {"config": {"stop_after": loops}}}, "loggers": quiet}
 
 
 NOTHING = job("ser_run", "nothing")

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.plan.objects import ErrorSource
 
 from assets.audit import sync_run
 from assets.graph import graph, run_keys
@@ -166,17 +165,11 @@ def _was_stopped(current: dg.DagsterInstance, result: dg.ExecuteInProcessResult)
         return False
     run = current.get_run_by_id(result.run_id)
     assert run is not None
-    if run.status == dg.DagsterRunStatus.FAILURE and any(map(_is_interruption, result.all_events)):
+    failure = first_failure(result.all_events)
+    if run.status == dg.DagsterRunStatus.FAILURE and failure is not None and failure.is_interruption:
         current.report_run_canceled(run, "Stopped in the terminal.")
         return True
     return run.status == dg.DagsterRunStatus.CANCELED
-
-
-def _is_interruption(event: dg.DagsterEvent) -> bool:
-    """Whether a step or the run failed because of a signal."""
-    if event.is_step_failure:
-        return event.step_failure_data.error_source == ErrorSource.INTERRUPT
-    return False
 
 
 def _sync_failed(work: Evolution) -> None:

@@ -5,7 +5,6 @@ from types import FrameType
 from typing import ClassVar
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from assets.ser_resource import Context, SerResource
 from resources import asset_keys as keys
@@ -48,7 +47,7 @@ def _cancel_on_signals(current: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     def cancel(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)  # one is enough
         current.report_run_canceling(run, "Stopped in the terminal.")
-        raise DagsterExecutionInterruptedError
+        raise dg.DagsterExecutionInterruptedError
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, cancel)
