@@ -116,6 +116,13 @@ def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], befor
         return con.execute(_TOUCHED).fetchall()[0][0]
 
 
+def reviewed_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The pairs that people have answered in a review, whatever they answered."""
+    with tempfile.TemporaryDirectory() as spill, _tables(store, parts, Path(spill)) as con:
+        found = con.execute("SELECT DISTINCT pair_id FROM labels WHERE origin = 'review'").fetchall()
+    return frozenset(pair_id for (pair_id,) in found)
+
+
 def assign_snapshot(store: DatasetStore, parts: Mapping[str, Sequence[str]], roles: Roles) -> Assignment:
     """What each pair of a snapshot would be used for under these settings, in numbers."""
     with tempfile.TemporaryDirectory() as spill, _tables(store, parts, Path(spill)) as con:

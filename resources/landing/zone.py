@@ -20,7 +20,7 @@ from resources.landing.known_roles import known_roles
 from resources.landing.landed import Landed, checked_files, land_files, notes_folder, preview_files
 from resources.landing.quarantine import Quarantine
 from resources.landing.shapes.mapping import ColumnMap
-from resources.landing.snapshots import find_pairs, touched_pairs, write_tables
+from resources.landing.snapshots import find_pairs, reviewed_pairs, touched_pairs, write_tables
 from resources.landing.stage import Origin, Reader
 from resources.landing.store import DatasetStore
 from resources.settings import Settings
@@ -165,6 +165,11 @@ class Landing:
         store = self._store(dataset)
         before = store.contents(since if since and store.has(since) else None)
         return touched_pairs(store, store.contents(store.current())["parts"], before["parts"])
+
+    def reviewed(self, dataset: str) -> frozenset[str]:
+        """The pairs of the current snapshot that people have answered in a review, whatever they answered."""
+        store = self._store(dataset)
+        return reviewed_pairs(store, store.contents(store.current())["parts"])
 
     def has(self, snapshot: str) -> bool:
         """Whether `snapshot` has landed here."""

@@ -10,6 +10,7 @@ from resources import asset_keys as keys
 from resources.evolution import Evolution
 from resources.review.files import write_queue
 from resources.review.ranking import ScoredLoop, rank
+from ser.data import tables
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
 from ser.method.selection import PairRule
@@ -30,23 +31,22 @@ def export_queue(
     Args:
         work: an evolution that has labelled its pool.
         folder: by default `review/<snapshot>/<settings digest>` in the data root, and another beside it if known pairs
-            are skipped.
+            are skipped, or some were answered since.
         known: the pairs that have a human label already, whichever it is.
-        skip_known: leave these out.
+        skip_known: leave these out. Pairs that were answered in a review since are left out in any case.
 
     Raises:
         SerError: every pair has a label already, or the folder holds other files of these names.
     """
     loops, pool = scored_loops(work), work.pairs("pool").path
     landed = work.heads.get(keys.LANDED_PAIRS).part("pairs.parquet").path
+    answered = work.landing().reviewed(work.dataset) & {row["pair_id"] for row in tables.read(pool, ["pair_id"])}
     with tempfile.TemporaryDirectory() as spill:
-        chosen = rank(loops, pool, landed, n, Path(spill), known if skip_known else frozenset())
+        chosen = rank(loops, pool, landed, n, Path(spill), answered | (known if skip_known else frozenset()))
     if not chosen:
-        raise SerError(
-            f"every pair of the pool of {work.identity} has a human label already: there is none to ask for.\n"
-            "Without --skip-known the queue asks for a second opinion."
-        )
-    folder = folder or work.root / "review" / f"{work.identity}{'-skip-known' if skip_known else ''}"
+        raise _nobody_to_ask(work, skip_known)
+    name = f"{work.identity}{'-skip-known' * skip_known}{f'-after-{len(answered)}' if answered else ''}"
+    folder = folder or work.root / "review" / name
     write_queue(chosen, folder)
     return {
         "snapshot": work.snapshot,
@@ -60,6 +60,18 @@ def export_queue(
         "reasons": dict(sorted(Counter(one.reason for one in chosen).items())),
         "sources": dict(sorted(Counter(one.source or "" for one in chosen).items())),
     }
+
+
+def _nobody_to_ask(work: Evolution, skip_known: bool) -> SerError:
+    if skip_known:
+        return SerError(
+            f"every pair of the pool of {work.identity} has a human label already: there is none to ask for.\n"
+            "Without --skip-known the queue asks for a second opinion."
+        )
+    return SerError(
+        f"every pair of the pool of {work.identity} was answered already: there is none to ask for.\n"
+        f"Run: ser run --dataset {work.dataset}"
+    )
 
 
 def ended_at_the_gate(work: Evolution) -> bool:

@@ -140,7 +140,11 @@ def test_from_a_run_to_people_and_into_the_next_run(
         path = answer(queue, tmp_path / f"{name}.csv", word)
         taken = ser(capsys, "review", "import", path, "--annotator", name)
         assert taken == taken | {"read": 30, "landed": 30, "labels_added": 30, "quarantined": 0, "unanswered": 10}
-    assert ser(capsys, "review", "export", "--n", "40") == done | {"known": some["known"]}  # of the evolution before
+    more = ser(capsys, "review", "export", "--n", "40")  # of the evolution before, and nothing is asked twice
+    assert more["evolution"] == done["evolution"] and more["folder"] == f"{folder}-after-30"
+    with (Path(more["folder"]) / "queue.csv").open(encoding="utf-8-sig", newline="") as file:
+        others = {row["pair_id"].removeprefix("'") for row in csv.DictReader(file)}
+    assert len(others) == 40 and not others & set(asked[:30]) and set(asked[30:]) <= others
     result, work = chain.materialize(settings, taken["snapshot"], policy=False)
     assert result.success
     after = splits(settings, taken["snapshot"])
