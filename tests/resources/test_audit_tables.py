@@ -84,8 +84,12 @@ def test_no_rows() -> None:
     assert render(["a"], []) == "no rows\n"
 
 
+TEXT = st.text(st.characters(exclude_characters="…"), max_size=60)
+"""Without the sign of something that was cut."""
+
+
 @settings(max_examples=12)
-@given(st.lists(st.tuples(st.text(), st.text(), st.integers()), min_size=1, max_size=3), st.integers(20, 120))
+@given(st.lists(st.tuples(TEXT, TEXT, st.integers()), min_size=1, max_size=3), st.integers(20, 120))
 def test_nothing_is_wider_than_the_terminal_nor_lost(rows: list[tuple[str, str, int]], width: int) -> None:
     shown = render(["one", "other", "n"], rows, width=width)
     assert widest(shown) <= max(width, 20)
@@ -93,7 +97,7 @@ def test_nothing_is_wider_than_the_terminal_nor_lost(rows: list[tuple[str, str, 
     for row in rows:
         assert str(row[2]) in printed
         for text in row[:2]:
-            assert "…" not in printed or "…" in text
+            assert "…" not in printed
             assert all(c in printed for c in text if c.isalnum() and cell_len(c) == 1)
 
 

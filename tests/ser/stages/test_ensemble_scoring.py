@@ -11,7 +11,7 @@ from ser.data import tables
 from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.models.reward_model import RewardModel
 from ser.ppo.judging import rewards
-from ser.progress import silent
+from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Scale
 from ser.stages.heldout import HeldoutSpec
 from ser.stages.label import LabelSpec
@@ -73,8 +73,13 @@ def test_a_stage_that_goes_on_says_how_far_it_was(stage: str, inputs: dict[str, 
     spec = {"label": LabelSpec, "heldout": HeldoutSpec}[stage](arithmetic=Arithmetic())
     out, everything, rest = tmp_path / "out", [], []  # type: ignore[var-annotated]
     out.mkdir()
-    run_stage(stage, spec, inputs, out, lambda done, *_: everything.append(done))
+
+    def tell(told: list[Any]) -> Progress:
+        return lambda done, total, unit, note="", part="": told.append((done, total, part))
+
+    run_stage(stage, spec, inputs, out, tell(everything))
     folder = out / {"label": ".scores_1.tmp", "heldout": ".test_1.tmp"}[stage]
     (folder / "00000").unlink()
-    run_stage(stage, spec, inputs, out, lambda done, *_: rest.append(done))
-    assert rest == everything[-1:] == [{"label": 40, "heldout": 80}[stage]]
+    run_stage(stage, spec, inputs, out, tell(rest))
+    pairs = {"label": 20, "heldout": 40}[stage]
+    assert rest == everything[-1:] == [(pairs, pairs, "member 2 of 2")]
