@@ -18,8 +18,8 @@ JUDGED_PROMPT = 10.0
 """Training passes that an episode of PPO, and a judged prompt, are worth with responses of `RESPONSE` tokens."""
 RESPONSE = 32
 # The three by the seconds of the stages of `make demo` on 2 cores without fast bfloat16 (docs/performance.md).
-KEPT = 0.5
-"""Share of a pool that is thought to be kept, before a loop has said it."""
+KEPT, KEPT_LATER = 0.5, 0.2
+"""Shares of the first pool, and of those after it, that are thought to be kept, before a loop has said it."""
 
 
 class RunCosts:
@@ -87,7 +87,7 @@ class RunCosts:
         return self._roles["pool"] - taken
 
     def _kept_in(self, loop: int) -> float:
-        return self._kept.get(loop, KEPT * self._pool(loop))
+        return self._kept.get(loop, (KEPT if loop == 1 else KEPT_LATER) * self._pool(loop))
 
 
 def plan_run(evolution: Evolution, chosen: Iterable[dg.AssetKey]) -> tuple[list[str], RunCosts]:

@@ -7,9 +7,10 @@ from ser_dagster.commands.run_costs import RunCosts
 from ser_dagster.commands.run_screen import about
 
 SECONDS = 2.0
-PASS_FLOPS = 60e9
-"""Floating-point operations of matrix products that pass in the time of a training pass of the embedded model over a
-pair of the sample: 6 pairs a second where the products run at 360 GFLOP/s (docs/performance.md)."""
+PASS_FLOPS = 30e9
+"""Floating-point operations of matrix products in the time of a training pass of the embedded model over a pair of the
+sample: 24 to 27 billion on a processor without fast bfloat16, some 40 billion on one with it, whose products alone are
+faster (2026-11-27)."""
 _TOKENS, _HIDDEN, _INNER = 768, 576, 1536
 """A batch, and the layers of the embedded model."""
 
@@ -34,4 +35,4 @@ def estimate(costs: RunCosts, steps: list[str], compute: Compute) -> str:
     """How long the steps take on this machine, in a sentence."""
     speed = training_passes_per_second(compute)
     seconds = sum(map(costs.of_step, steps)) / speed
-    return f"This takes {about(seconds)} on this machine: by a measurement of two seconds, {speed:.1f} pairs a second."
+    return f"This takes {about(seconds)} here (two seconds of measuring: {speed:.1f} pairs a second)."

@@ -40,7 +40,7 @@ def test_what_a_loop_really_kept_counts_for_it_and_for_the_later_ones() -> None:
     known.learn_kept(1, 40)
     assert known.of_step("loop_1/retrained_rm") == 100 + 40 + 100 * FORWARD
     assert known.of_step("loop_2/self_labels") == 360 * FORWARD
-    assert known.of_step("loop_2/retrained_rm") == 100 + 40 + 180 + 100 * FORWARD
+    assert known.of_step("loop_2/retrained_rm") == 100 + 40 + 72 + 100 * FORWARD
 
 
 @pytest.mark.parametrize(
