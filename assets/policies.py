@@ -9,6 +9,7 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Inputs
 from resources.evolution import Evolution
+from ser.stages.base_responses import RESPONSES_NAME, BaseResponsesSpec
 from ser.stages.evaluate_policy import EvaluatePolicySpec
 from ser.stages.ppo import PpoSpec
 
@@ -69,8 +70,18 @@ def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg
         reward_offset=heldout["reward_offset"],
         scales=heldout["members"],
     )
+    of_base = BaseResponsesSpec(
+        prompts=settings.judging.prompts,
+        encoding=settings.encoding,
+        arithmetic=work.arithmetic,
+        response_tokens=settings.ppo.response_tokens,
+        random_seed=settings.random_seed,
+    )
+    asked: Inputs = {"backbone": work.backbone(), "test": work.pairs("test")}
+    base = work.make(keys.BASE_RESPONSES, "base_responses", of_base, asked)
     inputs: Inputs = {
         "backbone": work.backbone(),
+        "base_responses": base.part(RESPONSES_NAME),
         "policy": work.heads.get(keys.PPO_POLICY).part("policy"),
         "reward_model": model.part("rm"),
         "test": work.pairs("test"),

@@ -1,9 +1,12 @@
 """What the comparison of two policies needs of the models: greedy responses, and the rewards that judge them."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from peft import PeftModel
@@ -12,64 +15,83 @@ from transformers import PreTrainedModel
 from ser.data.batches import plan
 from ser.data.encoding import EncodedPair
 from ser.errors import SerError
+from ser.method.comparison import choose
 from ser.method.ensemble import combine
 from ser.models.backbone import load_model
 from ser.models.generation import batches, generate
 from ser.models.reward_model import fold_in, load_to_score, members_of, refuse_pickles
+from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
 from ser.scratch import scratch_path
 from ser.slices import Slices
 from ser.specs import Arithmetic, Scale
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class JudgedPrompts:
+    """The prompts on which policies are compared, their tokens, and how many tokens each was cut by."""
+
+    prompts: list[Prompt]
+    tokens: list[list[int]]
+    cut: list[int]
+
+
+def judged_prompts(
+    test: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    most: int,
+    random_seed: int,
+    response_tokens: int,
+    max_length: int,
+) -> JudgedPrompts:
+    """At most `most` prompts of a test table, as tokens that leave room for a response.
+
+    Raises:
+        SerError: there is none, or no room for one.
+    """
+    prompts = choose(read_prompts([test]), most, random_seed)
+    if not prompts:
+        raise SerError("there are no test prompts to judge a policy on. Land labelled pairs with the role test.")
+    encoded = [encode(tokenizer, one.text, response_tokens, max_length) for one in prompts]
+    return JudgedPrompts(prompts, [tokens for tokens, _ in encoded], [cut for _, cut in encoded])
+
+
+def load_policy(backbone: Path, policy: Path, arithmetic: Arithmetic) -> PreTrainedModel:
+    """The backbone with a policy's adapter folded in.
+
+    Raises:
+        SerError: it cannot be loaded.
+    """
+    model = load_model(backbone, "causal_lm", arithmetic)
+    refuse_pickles(policy)
+    try:
+        return fold_in(PeftModel.from_pretrained(model, policy))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SerError(f"the policy in {policy} cannot be loaded: {error}.") from error
+
 
 def greedy_responses(
-    backbone: Path,
-    policy: Path,
-    arithmetic: Arithmetic,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     response_tokens: int,
     end_token: int,
     out: Path,
     progress: Progress,
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Greedy responses of the backbone, then of the policy over the same backbone; kept in `out` as they come."""
-
-    def tell(before: int, done: int, note: str) -> None:
-        progress(before + done, 2 * len(prompts), "responses", note)
-
-    model = load_model(backbone, "causal_lm", arithmetic)
-    sizes = (response_tokens, end_token)
-    of_base = _greedy(model, prompts, *sizes, partial(tell, 0, note="base"), scratch_path(out, "base"))
-    refuse_pickles(policy)
-    try:
-        peft = PeftModel.from_pretrained(model, policy)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SerError(f"the policy in {policy} cannot be loaded: {error}.") from error
-    of_policy = _greedy(
-        fold_in(peft), prompts, *sizes, partial(tell, len(prompts), note="policy"), scratch_path(out, "policy")
-    )
-    return of_base, of_policy
-
-
-def _greedy(
-    model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    response_tokens: int,
-    end_token: int,
-    tell: Callable[[int], None],
-    folder: Path,
 ) -> list[list[int]]:
-    """Greedy responses, a slice for each batch: those that a killed process wrote are not generated again."""
+    """Greedy responses, a slice in `out` for each batch: those that a killed process wrote are not generated again."""
     responses: list[list[int]] = [[] for _ in prompts]
     plan = batches(prompts, response_tokens)
-    slices, done = Slices(folder, len(plan)), 0
+    slices, done = Slices(scratch_path(out, "responses"), len(plan)), 0
     missing = set(slices.missing())
     for number, rows in enumerate(plan):
         done += len(rows)
         if number in missing:
             batch = generate(model, [prompts[row] for row in rows], response_tokens, end_token).responses
             slices.write(number, json.dumps(batch).encode())
-            tell(done)
+            progress(done, len(prompts), "responses")
         for row, response in zip(rows, json.loads(slices.read(number)), strict=True):
             responses[row] = response
     return responses

@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from ser.data import tables
 from ser.data.encoding import EncodedPair
-from ser.errors import SerError
-from ser.method.comparison import choose, judge_fold, outcome
+from ser.method.comparison import judge_fold, outcome
 from ser.method.stats import share
-from ser.ppo.prompts import Prompt, encode, read_prompts
+from ser.ppo.prompts import Prompt
 from ser.progress import Progress
 from ser.specs import HERE, Encoding, Execution, Judging, ModelSpec, Scale
 from ser.stages.job import Inputs, Summary
@@ -33,7 +32,7 @@ class EvaluatePolicySpec(ModelSpec):
 
 
 class EvaluatePolicyInputs(Inputs):
-    """Model folder, policy, the reward model that PPO optimised, the labelled test table, and the judge.
+    """Model folder, policy, its base's responses, the reward model of PPO, the labelled test table, and the judge.
 
     The judge's folder holds `fold_0/rm`, `fold_1/rm` and `judge.json`: {"offsets": [o0, o1], "accuracy": {...},
     "longer_wins": {...}}.
@@ -41,6 +40,7 @@ class EvaluatePolicyInputs(Inputs):
 
     backbone: Path
     policy: Path
+    base_responses: Path
     reward_model: Path
     test: Path
     judge: Path
@@ -95,25 +95,17 @@ def run(
     """
     from ser.method.calibration import sigmoid
     from ser.models.backbone import load_tokenizer
-    from ser.ppo.judging import greedy_responses, rewards
+    from ser.ppo.judging import greedy_responses, judged_prompts, load_policy, rewards
 
     judge = json.loads((inputs.judge / "judge.json").read_text())
-    prompts = choose(read_prompts([inputs.test]), spec.judging.prompts, spec.random_seed)
-    if not prompts:
-        raise SerError("there are no test prompts to judge a policy on. Land labelled pairs with the role test.")
     tokenizer = load_tokenizer(inputs.backbone)
-    limit = spec.encoding.max_length
-    encoded, cut = zip(*(encode(tokenizer, one.text, spec.response_tokens, limit) for one in prompts), strict=True)
-    base, policy = greedy_responses(
-        inputs.backbone,
-        inputs.policy,
-        spec.arithmetic,
-        encoded,
-        spec.response_tokens,
-        tokenizer.eos_token_id,
-        out,
-        progress,
-    )
+    sizes = (spec.response_tokens, spec.encoding.max_length)
+    asked = judged_prompts(inputs.test, tokenizer, spec.judging.prompts, spec.random_seed, *sizes)
+    prompts, encoded = asked.prompts, asked.tokens
+    of_base = {row["pair_id"]: row["response"] for row in tables.read(inputs.base_responses)}
+    base = [of_base[one.pair_id] for one in prompts]
+    model = load_policy(inputs.backbone, inputs.policy, spec.arithmetic)
+    policy = greedy_responses(model, encoded, spec.response_tokens, tokenizer.eos_token_id, out, progress)
     pairs = [
         EncodedPair(one.pair_id, tokens, _closed(a, tokenizer.eos_token_id), _closed(b, tokenizer.eos_token_id))
         for one, tokens, a, b in zip(prompts, encoded, base, policy, strict=True)
@@ -136,8 +128,8 @@ def run(
         base_finished=_mean(ended[0]),
         policy_finished=_mean(ended[1]),
         tie_band=spec.judging.tie_band,
-        prompts_cut=sum(tokens > 0 for tokens in cut),
-        tokens_cut=sum(cut),
+        prompts_cut=sum(tokens > 0 for tokens in asked.cut),
+        tokens_cut=sum(asked.cut),
         judge={"accuracy": judge["accuracy"], "longer_wins": judge["longer_wins"], "cross_fitted": True},
     )
 

@@ -60,7 +60,7 @@ def test_forty_new_pairs_cost_forty(data_root: Path, tmp_path: Path, monkeypatch
     assert 0 < new <= 10
     assert (passed["trunk"], passed["label"]) == (new, new)
     assert not {"train_judge"} & passed.keys()
-    reused = ["seed_rm", "seed_rm.heldout", "controls/judge_rm"]
+    reused = ["seed_rm", "seed_rm.heldout", "controls/judge_rm", "policy_evaluation.base_responses"]
     assert [after.heads.get(key).version for key in reused] == [before.heads.get(key).version for key in reused]
     old, now = (
         {row["pair_id"]: row for row in tables.read(work.heads.get("loop_1/self_labels").path / "self_labels.parquet")}

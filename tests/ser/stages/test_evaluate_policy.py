@@ -18,7 +18,8 @@ from ser.models.reward_model import RewardModel
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt
 from ser.progress import silent
-from ser.specs import Arithmetic, Encoding, Judging, Lora
+from ser.specs import Arithmetic, Encoding, Judging, Lora, ModelSpec
+from ser.stages.base_responses import RESPONSES_NAME, BaseResponsesSpec
 from ser.stages.evaluate_policy import EvaluatePolicySpec, _verdict
 from tests.models import run_stage
 
@@ -30,6 +31,9 @@ SPEC = EvaluatePolicySpec(
     response_tokens=6,
     random_seed=0,
     reward_offset=0.0,
+)
+OF_BASE = BaseResponsesSpec(
+    prompts=9, encoding=SPEC.encoding, arithmetic=SPEC.arithmetic, response_tokens=6, random_seed=0
 )
 ACCURACY = {"value": 0.7, "ci_low": 0.6, "ci_high": 0.8, "n": 50}
 COIN = {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 96}
@@ -63,9 +67,12 @@ def inputs(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     rows = [{"pair_id": pair_id(t, "x", str(n)), "prompt": t, "preferred": "a", "unit": t} for n, t in enumerate(texts)]
     empty = {"response_a": "x", "response_b": "y"}
     tables.write(folder / "test.parquet", tables.LABELLED, [row | empty for row in rows])
+    (folder / "base").mkdir()
+    run_stage("base_responses", OF_BASE, {"backbone": tiny_backbone, "test": folder / "test.parquet"}, folder / "base")
     return {
         "backbone": tiny_backbone,
         "policy": folder / "policy",
+        "base_responses": folder / "base" / RESPONSES_NAME,
         "reward_model": rm,
         "judge": folder / "judge",
         "test": folder / "test.parquet",
@@ -117,7 +124,7 @@ def test_two_runs_write_the_same_bytes(inputs: dict[str, Any], tmp_path: Path) -
     content = (tmp_path / "judged.parquet").read_bytes()
     assert evaluate(spec, inputs, tmp_path, silent) == first
     assert (tmp_path / "judged.parquet").read_bytes() == content
-    assert seen[-1][:3] == (6, 6, "responses")
+    assert seen[-1][:3] == (3, 3, "responses")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +156,12 @@ def test_more_prompts_displace_few_of_the_chosen() -> None:
     assert len(before & after) >= 40 and choose(prompts[::-1], 50, 0) == choose(prompts, 50, 0)
 
 
+@pytest.mark.parametrize(
+    ("stage", "spec", "file"),
+    [("evaluate_policy", SPEC, "judged.parquet"), ("base_responses", OF_BASE, RESPONSES_NAME)],
+)
 def test_a_killed_comparison_asks_nothing_twice(
-    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, spec: ModelSpec, file: str
 ) -> None:
     from ser.models import generation
 
@@ -161,27 +172,20 @@ def test_a_killed_comparison_asks_nothing_twice(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
-    everything: list[tuple[int, str]] = []
-    wanted = run_stage(
-        "evaluate_policy", SPEC, inputs, whole, lambda done, total, unit, note="": everything.append((done, note))
-    )
-    assert len(everything) > 6
-    for last in (2, len(everything) - 2):
+    everything: list[int] = []
+    wanted = run_stage(stage, spec, inputs, whole, lambda done, *_: everything.append(done))
+    assert len(everything) > 3
+    for last in (1, len(everything) - 2):
 
-        def kill(done: int, total: int, unit: str, note: str = "", at: tuple[int, str] = everything[last]) -> None:
-            if (done, note) == at:
+        def kill(done: int, *_: Any, at: int = everything[last]) -> None:
+            if done == at:
                 raise KilledError
 
         with pytest.raises(KilledError):
-            evaluate(SPEC, inputs, broken, kill)
-    after: list[tuple[int, str]] = []
-    assert (
-        run_stage(
-            "evaluate_policy", SPEC, inputs, broken, lambda done, total, unit, note="": after.append((done, note))
-        )
-        == wanted
-    )
+            run_stage(stage, spec, inputs, broken, kill)
+    after: list[int] = []
+    assert run_stage(stage, spec, inputs, broken, lambda done, *_: after.append(done)) == wanted
     assert after == everything[-1:]
-    assert (broken / "judged.parquet").read_bytes() == (whole / "judged.parquet").read_bytes()
+    assert (broken / file).read_bytes() == (whole / file).read_bytes()
     clear(broken)
-    assert [path.name for path in broken.iterdir()] == ["judged.parquet"]
+    assert [path.name for path in broken.iterdir()] == [file]
