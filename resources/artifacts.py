@@ -218,10 +218,12 @@ def _paths(inputs: Inputs) -> dict[str, Path | list[Path]]:
     return {name: [one.path for one in part] if isinstance(part, list) else part.path for name, part in inputs.items()}
 
 
-def _present(caches: Caches) -> dict[str, bool]:
-    """Which of some caches are there."""
+def _present(caches: Caches) -> dict[str, bool | list[str]]:
+    """Which of some caches are there; of a list those that are, by the ends of their paths."""
     return {
-        name: all(path.exists() for path in (cache if isinstance(cache, list) else [cache]))
+        name: ["/".join(path.parts[-2:]) for path in cache if path.exists()]
+        if isinstance(cache, list)
+        else cache.exists()
         for name, cache in caches.items()
     }
 

@@ -31,8 +31,9 @@ def earlier_rewards(store: ArtifactStore, key: str, spec: Spec, inputs: Inputs) 
             facts = read_manifest(manifest.parent, key)
         except DamagedArtifactError:
             continue
-        own = {name: facts[name] for name in ("code", "spec")}
-        own["inputs"] = {name: facts["inputs"][name]["sha256"] for name in MODEL}
+        inputs_then = facts.get("inputs", {})
+        own = {name: facts.get(name) for name in ("code", "spec")}
+        own["inputs"] = {name: inputs_then.get(name, {}).get("sha256") for name in MODEL}
         if own == wanted and path.exists() and file_digest(path) == facts["files"].get(REWARDS_NAME):
             found.append(path)
     return found

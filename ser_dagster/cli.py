@@ -41,15 +41,19 @@ CONTENTS: Mapping[str, Chapter] = {
 }
 
 
+GOES_ON = ("ser_dagster.commands.run:run_command", "ser_dagster.commands.demo:demo_command")
+"""What continues where it was stopped."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit code 0 done, 1 failed, 2 wrong use."""
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would break our own lines of progress
     # What libraries say to each other about their next versions is not for the people who run this one.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers", append=True)
-    debug = False
+    debug = goes_on = False
     try:
         parsed = command_parser().parse_args((sys.argv[1:] if arguments is None else arguments) or ["--help"])
-        debug = parsed.debug
+        debug, goes_on = parsed.debug, parsed.command in GOES_ON
         if debug:
             os.environ["SER_DEBUG"] = "1"
         pkgutil.resolve_name(parsed.command)(parsed)
@@ -71,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ser: {FULL if full else next(iter(str(error).splitlines()), repr(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. Run again: it continues here.", file=sys.stderr)
+        print("\nStopped. Run again: it continues here." if goes_on else "\nStopped.", file=sys.stderr)
         return 1
     return 0
 

@@ -11,6 +11,7 @@ import dagster as dg
 import yaml
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster_shared.check import CheckError
 
@@ -18,6 +19,8 @@ from assets.ser_resource import SNAPSHOTS_NAME
 from resources.disk import write_text
 from resources.settings_file import ROOT, data_root, load_settings
 from ser.errors import SerError
+
+OTHER_PLACE = "Get the right to, or name another place: SER_DATA for all data, DAGSTER_HOME for Dagster's."
 
 MARK = "# Written by ser, again and again: remove this line to keep changes of your own."
 CONFIG = """{mark}
@@ -69,9 +72,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """The Dagster instance in `dagster_home()`.
 
     Raises:
-        SerError: its configuration cannot be read, or is impossible.
+        SerError: its configuration cannot be read, or is impossible, or its folder cannot be written to.
     """
-    config = dagster_home() / "dagster.yaml"
+    config = _writable_home() / "dagster.yaml"
     try:
         opened = dg.DagsterInstance.get()
     except (dg.DagsterError, CheckError, yaml.YAMLError) as error:
@@ -82,6 +85,17 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield current
 
 
+def _writable_home() -> Path:
+    try:
+        home = dagster_home()
+    except PermissionError as error:
+        raise SerError(f"{error.filename} cannot be written to.\n{OTHER_PLACE}") from error
+    for path in (home, *(home / name for name in ("history/runs.db", "schedules/schedules.db"))):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise SerError(f"{path} cannot be written to.\n{OTHER_PLACE}")
+    return home
+
+
 def _problem(error: Exception) -> str:
     """The first problem, in one line, without all that would be allowed."""
     text = str(error)
@@ -89,11 +103,14 @@ def _problem(error: Exception) -> str:
     return textwrap.shorten(first.partition(" Expected: ")[0], 300, placeholder=" ...")
 
 
-def say_origin(current: dg.DagsterInstance, job: str) -> None:
-    """Let the runs of `job` that begin in this process say what code location they are of, as those of the UI do.
+def run_here(current: dg.DagsterInstance, job: str) -> None:
+    """Let the runs of `job` that begin in this process name their code location, and leave alone what they print.
 
-    The UI's timeline and the pages of a job show no others, and `execute_in_process` (Dagster 1.13) says nothing.
+    The UI's timeline and the pages of a job show no runs without a location, and `execute_in_process` (Dagster 1.13)
+    names none. What a step prints goes to whoever is in front of the terminal: to keep a copy of it Dagster would
+    start two processes a step, which a Ctrl-C reaches as well, and which then print a stack trace each.
     """
+    current._compute_log_manager = NoOpComputeLogManager()
     (location,) = location_origins_from_yaml_paths([str(ROOT / "workspace.yaml")])
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job)
     setattr(current, "create_run_for_job", partial(current.create_run_for_job, remote_job_origin=origin))  # noqa: B010

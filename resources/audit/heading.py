@@ -7,7 +7,8 @@ from resources.audit.database import query
 from resources.audit.layout import terminal_width, wrapped
 
 _ABOUT = """
-SELECT evolution, name, dataset, snapshot, if(state = 'finished', finished_at, NULL) AS finished_at
+SELECT evolution, name, dataset, snapshot,
+    if(state = 'finished', strftime(finished_at AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M UTC'), NULL) AS finished_at
 FROM evolutions WHERE evolution = $evolution
 """
 

@@ -7,6 +7,7 @@ where the batches are the same, else within rounding.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +25,7 @@ from ser.data.known import known_rows
 from ser.data.packing import PackedBatch, pack
 from ser.models.reward_model import RewardModel
 from ser.progress import Progress, silent
-from ser.scratch import write_text
+from ser.scratch import put_in_place, write_text
 from ser.slices import Slices
 from ser.specs import Arithmetic
 
@@ -100,9 +101,9 @@ def _states_of(
 
 def _write_index(encoded: Path, folder: Path) -> None:
     """Write where the states of each pair lie, for caches of other tables to be filled from."""
-    temporary = folder / f".{INDEX}.tmp"
+    temporary = folder / f".{INDEX}.{os.getpid()}.tmp"  # of this process: others may share out the slices
     tables.write(temporary, _INDEX, tables.read(encoded, columns=_INDEX.names))
-    temporary.replace(folder / INDEX)
+    put_in_place(temporary, folder / INDEX)
 
 
 class StatesCache:
@@ -116,13 +117,17 @@ class StatesCache:
 
     @classmethod
     def like(cls, folder: Path, facts: Mapping[str, Any]) -> "StatesCache | None":
-        """The cache in `folder`, if it holds states as `facts` say, of whatever tokens; None while it has none."""
+        """The cache in `folder`, if it holds states as `facts` say, of whatever tokens.
+
+        None while it has none, or if what it says of itself cannot be read: a cache may be anything.
+        """
         try:
             own = json.loads((folder / FACTS).read_text())
-        except (OSError, ValueError):
+            tables.count(folder / INDEX)
+        except (OSError, ValueError, pa.ArrowException):
             return None
         alike = all(own.get(name) == facts[name] for name in ("trunk", "arithmetic", "hidden_size", "storage"))
-        return cls(folder, own) if alike and own["slices"] and (folder / INDEX).exists() else None
+        return cls(folder, own) if alike and own["slices"] else None
 
     @classmethod
     def open(cls, folder: Path | None, encoded: Path, trunk: int, arithmetic: Arithmetic) -> "StatesCache | None":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from resources.landing.hub.catalogue import HUB_DATASETS
 from ser_dagster.arguments.completion import datasets, files, offer
-from ser_dagster.arguments.options import add_dataset, add_evolution, add_json, positive
+from ser_dagster.arguments.options import FALLS_BACK, add_dataset, add_evolution, add_json, positive
 from ser_dagster.arguments.parser import Parser
 
 FILES = "JSON, CSV, parquet or arrow, compressed or not, or a folder of datasets.save_to_disk"
@@ -52,7 +52,7 @@ def review(parser: Parser) -> None:
 
 def _review_export(parser: Parser) -> None:
     add_dataset(parser)
-    add_evolution(parser, "default: that of the settings of now")
+    add_evolution(parser, FALLS_BACK)
     parser.add_argument("--n", type=positive, default=200, help="how many pairs (default 200)")
     parser.add_argument("--skip-known", action="store_true", help="leave out pairs that have a human label already")
     to = parser.add_argument(

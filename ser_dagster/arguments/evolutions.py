@@ -1,7 +1,7 @@
 """The arguments of the commands about evolutions: `run`, `demo`, `ui`, `status`, `report`, `compare`, `promote`."""
 
 from ser_dagster.arguments.completion import evolutions, offer
-from ser_dagster.arguments.options import add_dataset, add_evolution, add_json
+from ser_dagster.arguments.options import FALLS_BACK, add_dataset, add_evolution, add_json
 from ser_dagster.arguments.parser import Parser
 
 
@@ -46,7 +46,7 @@ def status(parser: Parser) -> None:
 def report(parser: Parser) -> None:
     """`ser report`."""
     add_dataset(parser)
-    add_evolution(parser, "default: that of the settings of now")
+    add_evolution(parser, FALLS_BACK)
     parser.add_argument("--open", action="store_true", help="open it in a browser")
     parser.calls("ser_dagster.commands.summary:report_command")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ser_dagster.arguments.completion import files, offer
-from ser_dagster.arguments.options import add_dataset, add_evolution, add_json
+from ser_dagster.arguments.options import FALLS_BACK, add_dataset, add_evolution, add_json
 from ser_dagster.arguments.parser import Parser
 
 
@@ -48,7 +48,7 @@ def _add_common(parser: Parser, place: str) -> None:
     """Add what all kinds have."""
     parser.usage = "%(prog)s --to PLACE [options]"
     add_dataset(parser)
-    add_evolution(parser, "default: that of the settings of now")
+    add_evolution(parser, FALLS_BACK)
     to = parser.add_argument("--to", required=True, type=Path, metavar=place, help="where to; made if it is new")
     offer(to, files)
     add_json(parser)

@@ -5,6 +5,9 @@ import argparse
 from ser_dagster.arguments.completion import datasets, evolutions, offer
 from ser_dagster.arguments.parser import Parser
 
+FALLS_BACK = "default: that of the settings of now, else the last one, which is said"
+"""How `--evolution` is explained where another may be taken."""
+
 
 def add_dataset(parser: Parser, about: str = "needed when there is more than one") -> None:
     """Add `--dataset`."""

@@ -23,9 +23,10 @@ from resources.audit.sync import rebuild
 from resources.evolution import Evolution
 from resources.heads import known_evolutions
 from resources.known_evolutions import open_evolution
+from resources.landing.zone import Landing
 from resources.locks import owner_of
 from resources.reporter import SCREEN
-from resources.settings_file import data_root
+from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 
 
@@ -81,9 +82,17 @@ def _choose(root: Path, wanted: str | None, dataset: str | None) -> str:
         refuse_before_its_end(root, wanted, dataset)
         raise
     if wanted is None:
-        for words in first_runs(root, path, dataset):
+        for words in [*first_runs(root, path, dataset), *_newer_snapshot(root, chosen)]:
             print(words, file=sys.stderr)
     return chosen
+
+
+def _newer_snapshot(root: Path, chosen: str) -> Iterator[str]:
+    """A sentence if newer data have landed than the evolution has seen."""
+    snapshot = chosen.partition("/")[0]
+    zone, name = Landing(root, load_settings()), snapshot.rpartition("-")[0]
+    if name in zone.datasets() and (current := zone.current_snapshot(name)) != snapshot:
+        yield f"No evolution of {current} is in the audit yet: this is {chosen}."
 
 
 def answer_sql(sql: str, form: str = "table") -> str:

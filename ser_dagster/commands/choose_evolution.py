@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from resources import asset_keys as keys
+from resources.audit.first_run import refuse_before_its_end
 from resources.audit.record import made_from
 from resources.evolution import Evolution
 from resources.heads import KnownEvolution
@@ -31,10 +32,13 @@ REPORTED = Need("has a report", "has no report", lambda work: report_path(work.r
 LABELLED = Need("has labelled its pool", "has not labelled its pool", lambda work: bool(scored_loops(work)))
 
 
-def choose_evolution(dataset: str | None, named: str | None, need: Need = FINISHED) -> Evolution:
+def choose_evolution(
+    dataset: str | None, named: str | None, need: Need = FINISHED, fall_back: bool = True
+) -> Evolution:
     """The named evolution, else the one of a dataset that is meant where nobody names one (`by_preference`).
 
-    One of an earlier snapshot than the current one, or of other settings than those of now, is said to be so.
+    One of an earlier snapshot than the current one, or of other settings than those of now, is said to be so; without
+    `fall_back` it has to be named.
 
     Raises:
         SerError: none serves the need, the name may be that of several, a later execution of it has begun and not
@@ -54,6 +58,11 @@ def choose_evolution(dataset: str | None, named: str | None, need: Need = FINISH
         if served is None:
             first = _open(candidates[0]) if candidates else None
             raise _unserved(f"no evolution of {name} {need.words}", first, name)
+        if not fall_back and (served.snapshot, served.settings.digest) != (snapshot, settings.digest):
+            raise SerError(
+                f"the evolution of {snapshot} under the settings of now {need.otherwise}.\n"
+                f"Another has to be named, with --evolution: {listed(candidates)}."
+            )
         _tell(need, served, candidates, snapshot, settings.digest)
         work = _open(served)
     if need is FINISHED:
@@ -67,6 +76,7 @@ def _open(known: KnownEvolution) -> Evolution:
 
 def _unserved(what: str, work: Evolution | None, dataset: str) -> SerError:
     """That nothing serves, and which run would change that; the gate of `work` may be why."""
+    refuse_before_its_end(data_root(), None if work is None else work.identity, dataset)
     at_the_gate = work is not None and ended_at_the_gate(work)
     why = ", because it ended at its gate (see ser report)" if at_the_gate else ""
     return SerError(f"{what}{why}.\nRun: ser run --dataset {dataset}{' --anyway' if at_the_gate else ''}")

@@ -20,7 +20,7 @@ def promote_command(parsed: argparse.Namespace) -> None:
     from resources.locks import own_evolution
     from ser_dagster.commands.choose_evolution import choose_evolution
 
-    work = choose_evolution(parsed.dataset, parsed.evolution)
+    work = choose_evolution(parsed.dataset, parsed.evolution, fall_back=False)
     with own_evolution(work.root, work.identity, "ser promote"):
         before = work.heads.promoted_by_hand()
         work.heads.promote_by_hand(None if parsed.undo else _decision(work, parsed))

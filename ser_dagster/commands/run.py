@@ -32,7 +32,7 @@ from ser_dagster.commands.run_costs import plan_run
 from ser_dagster.commands.run_resource import watched
 from ser_dagster.commands.run_screen import RunScreen
 from ser_dagster.commands.summary import print_summary
-from ser_dagster.dagster_instance import instance, register, say_origin
+from ser_dagster.dagster_instance import instance, register, run_here
 from ser_dagster.dead_runs import fail_ownerless_runs
 from ser_dagster.failures import NO_REASON, Failure, first_failure
 from ser_dagster.jobs import MAX_RETRIES, SER_RUN, STARTED_BY, ser_run
@@ -131,7 +131,7 @@ def _execute(
     refuse_owned(evolution.root, evolution.identity)
     fail_ownerless_runs(current, evolution.snapshot)
     register(current, evolution.snapshot)
-    say_origin(current, SER_RUN)
+    run_here(current, SER_RUN)
     config = run_config(evolution.settings, **told)
     with RunScreen(*plan_run(evolution, chosen)).shown() as screen:
         result = _job(evolution.settings, watched(screen, current)).execute_in_process(

@@ -45,9 +45,11 @@ def _cancel_on_signals(current: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """
 
     def cancel(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)  # one is enough
-        current.report_run_canceling(run, "Stopped in the terminal.")
-        raise dg.DagsterExecutionInterruptedError
+        signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+        try:
+            current.report_run_canceling(run, "Stopped in the terminal.")
+        finally:  # whatever the storage was doing when the signal came
+            raise dg.DagsterExecutionInterruptedError
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, cancel)

@@ -1,13 +1,10 @@
 """What `ser run` shows while it works: the step, what it does, and how long all of it will take."""
 
-import io
-import os
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -25,8 +22,6 @@ SILENCE = 30.0
 class RunScreen(Screen):
     """A step of so many, its work, time passed and time left: two lines that move in a terminal, else lines of a log.
 
-    It writes to a copy of standard error: within a step Dagster captures the real one.
-
     Args:
         steps: the keys of the assets in the order in which they are made.
         costs: of the steps.
@@ -34,7 +29,8 @@ class RunScreen(Screen):
 
     def __init__(self, steps: Sequence[str], costs: RunCosts):
         self._steps, self.costs = list(steps), costs
-        self._console = Console(file=_copy_of_stderr(), markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self._console = Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
+        self._moving = sys.stderr.isatty() and self._console.is_terminal and not self._console.is_dumb_terminal
         self._began = self._spoke = time.monotonic()
         self._number, self._key = 0, ""
         self._work: Work | None = None
@@ -46,7 +42,7 @@ class RunScreen(Screen):
     @contextmanager
     def shown(self) -> Iterator["RunScreen"]:
         """Show it while the block runs."""
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
+        if self._moving:
             with Live(get_renderable=self._lines, console=self._console, refresh_per_second=4, transient=True,
                       redirect_stdout=False, redirect_stderr=False):  # fmt: skip
                 yield self
@@ -67,7 +63,7 @@ class RunScreen(Screen):
         with self._lock:
             self._number, self._key, self._work = self._steps.index(key) + 1, key, None
             self._done_in_step = 0.0
-        if not self._console.is_terminal:
+        if not self._moving:
             self.say(f"{self._where()} · {key}")
 
     def show(self, work: Work, due: bool) -> None:
@@ -75,7 +71,7 @@ class RunScreen(Screen):
         with self._lock:
             self._work = work
             self._measure(work)
-        if self._console.is_terminal:
+        if self._moving:
             if work.done >= work.total:
                 self.say(str(work))
         elif due:
@@ -84,7 +80,7 @@ class RunScreen(Screen):
     def say(self, line: str) -> None:
         """Print a line that stays, above those that move."""
         self._spoke = time.monotonic()
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)
 
     def _measure(self, work: Work) -> None:
         kind = kind_of(work.label, work.unit)
@@ -136,11 +132,3 @@ def about(seconds: float) -> str:
         return "about a minute" if seconds > 45 else "less than a minute"
     minutes = round(seconds / 60)
     return f"about {minutes} minutes" if minutes < 90 else f"about {minutes / 60:.1f} hours"
-
-
-def _copy_of_stderr() -> IO[str]:
-    try:
-        handle = os.dup(sys.stderr.fileno())
-    except io.UnsupportedOperation:  # not a file: nothing can take it away either
-        return sys.stderr
-    return os.fdopen(handle, "w", encoding="utf-8", errors="replace", buffering=1)

@@ -61,7 +61,9 @@ def test_states_may_be_missing_and_removed(data_root: Path, tmp_path: Path, monk
     # From nothing, with states: other processes, the same versions, and rewards within rounding.
     monkeypatch.setenv("SER_DATA", str(other))
     fresh, versions_with = made(other, chain.land(other, pairs))
-    assert fresh.heads.get("seed_rm").manifest["execution"]["caches"] == {"states": True}
+    folder = fresh.states("seed")
+    used = fresh.heads.get("seed_rm").manifest["execution"]["caches"]
+    assert used == {"states": [f"{folder.parent.name}/{folder.name}"]}
     assert {key: versions_with[key] for key in ("seed_rm",)} == {"seed_rm": versions["seed_rm"]}
     for pair_id, (reward, preferred) in rewards(fresh).items():
         assert without[pair_id] == (pytest.approx(reward, abs=1e-3), preferred)

@@ -270,4 +270,4 @@ def test_before_a_run_it_says_what_to_run(data_root: Path, tmp_path: Path, capsy
     assert "no dataset has landed yet" in export(capsys, "rm", "--to", tmp_path / "out", code=1)
     chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(40)))
     said = export(capsys, "rm", "--to", tmp_path / "out", code=1)
-    assert "no evolution of tiny is finished. Run: ser run --dataset tiny" in said
+    assert "no evolution of tiny is finished.\nRun: ser run --dataset tiny" in said

@@ -1,6 +1,7 @@
 """A run that is stopped in the terminal: a cancelled run, two words, and it goes on later."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,13 +24,15 @@ def test_a_stopped_run_is_cancelled_and_goes_on(data_root: Path, tmp_path: Path,
     (tmp_path / "ser.toml").write_text("loops = 1\n[thresholds]\nn_min = 5\n" + chain.SETTINGS)
     chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
     long = ["run", "--no-policy", "--set", "reward_model.seed_epochs=200"]
-    process = subprocess.Popen([SER, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [SER, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stderr is not None
     said = []
     for line in process.stderr:
         said.append(line)
         if "· seed_rm: " in line:
-            process.send_signal(number)
+            os.killpg(process.pid, number)  # as a terminal does it
             break
     out, rest = process.communicate(timeout=60)
     said = "".join(said) + rest

@@ -159,7 +159,7 @@ def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_heading_says_what_the_answer_is_about(database: AuditDatabase, tmp_path: Path) -> None:
     assert heading(database.path, EVOLUTION, width=80) == (
         f"evolution {EVOLUTION} (a first try)\n"
-        "dataset sample, snapshot sample-0123456789ab, finished 2026-03-01 10:00:05Z\n"
+        "dataset sample, snapshot sample-0123456789ab, finished 2026-03-01 10:00 UTC\n"
     )
     begun = named(
         {"landed_pairs": landed(tmp_path), "seed_rm": artifact(tmp_path, "seed_rm", "v-rm")}, "mine-01", "mine"

@@ -19,7 +19,7 @@ from resources.settings import Settings
 from ser_dagster.cli import main
 from tests.resources.audit_fakes import EVOLUTION, SNAPSHOT, record
 
-ABOUT = f"evolution {EVOLUTION} (a first try)\ndataset sample, snapshot {SNAPSHOT}, finished 2026-03-01 10:00:05Z\n\n"
+ABOUT = f"evolution {EVOLUTION} (a first try)\ndataset sample, snapshot {SNAPSHOT}, finished 2026-03-01 10:00 UTC\n\n"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Trunk states on disk are what the trunk gives, in a plan that nothing disturbs."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,7 +17,7 @@ from ser.data.encoding import EncodedPair
 from ser.data.packing import pack
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
-from ser.models.states import PairStates, StatesCache, collate, write_states
+from ser.models.states import INDEX, PairStates, StatesCache, collate, write_states
 from ser.progress import Progress, silent
 from ser.slices import slice_tokens
 from ser.specs import Arithmetic, Lora
@@ -109,9 +110,13 @@ def test_states_of_a_pair_that_an_earlier_table_had_are_copied(tiny_backbone: Pa
     write_encoded([changed, *pairs[1:]], second)
     encoded = second / ENCODED_NAME
     told: list[tuple[int, int]] = []
+    damaged, gone = tmp_path / "damaged", tmp_path / "gone"
+    shutil.copytree(first, damaged)
+    (damaged / INDEX).write_bytes(b"")
     write_states(
-        model, encoded, second, Arithmetic(), lambda done, total, *_: told.append((done, total)), earlier=[first]
-    )
+        model, encoded, second, Arithmetic(), lambda done, total, *_: told.append((done, total)),
+        earlier=[damaged, gone, first],
+    )  # fmt: skip
     assert told[-1] == (11, 11)
     states = PairStates(encoded, StatesCache.open(second, encoded, model.trunk, Arithmetic()))
     for item in states.pairs():
