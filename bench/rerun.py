@@ -21,6 +21,7 @@ NEW = 0.05
 MOST = 0.3
 """Of the first evolution, without the retraining of the second."""
 SAMPLE = ROOT / "data" / "sample"
+JUDGED = "judge_labels.jsonl"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,7 @@ def rerun(pairs: int, loops: int, episodes: int, prompts: int) -> str:
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         environment["SER_DATA"] = str(Path(folder) / "data")
-        old, new = _files(Path(folder), pairs)
-        first = _executed(environment, [old, SAMPLE / "judge_labels.jsonl"])
-        again = _executed(environment, [new])
+        first, again = (_executed(environment, files) for files in _files(Path(folder), pairs))
     rows = [[kind, *_cells(first.of(kind), again.of(kind))] for kind in KINDS]
     rows.append(["all", *_cells(first.seconds, again.seconds)])
     trained_first, trained_again = (one.of("retraining") + one.of("PPO") for one in (first, again))
@@ -77,15 +76,24 @@ def _cells(first: float, again: float) -> Iterator[str]:
     yield f"{again / first:.2f}" if first >= 0.5 else "–"
 
 
-def _files(folder: Path, pairs: int) -> tuple[Path, Path]:
-    """The first `pairs` of the sample, and a twentieth more without their labels; groups are not divided."""
-    rows = [json.loads(line) for line in (SAMPLE / "pairs.jsonl").open()]
-    rows.sort(key=lambda row: row["group"])
-    more = [{**row, "preferred": None} for row in rows[pairs : pairs + round(NEW * pairs)]]
-    files = folder / "first.jsonl", folder / "more.jsonl"
-    for path, part in zip(files, (rows[:pairs], more), strict=True):
-        path.write_text("".join(json.dumps(row) + "\n" for row in part))
-    return files
+def _files(folder: Path, pairs: int) -> tuple[list[Path], list[Path]]:
+    """The first `pairs` of the sample with their judge labels, and a twentieth more without labels."""
+    rows, judged = ([json.loads(line) for line in (SAMPLE / name).open()] for name in ("pairs.jsonl", JUDGED))
+    order = sorted(range(len(rows)), key=lambda place: rows[place]["group"])  # which stay together
+    old, new = order[:pairs], order[pairs : pairs + round(NEW * pairs)]
+    texts = {_texts(rows[place]) for place in old}
+    parts = {
+        "pairs.jsonl": [rows[place] for place in old],
+        JUDGED: [row for row in judged if _texts(row) in texts],
+        "more.jsonl": [{**rows[place], "preferred": None} for place in new],
+    }
+    for name, part in parts.items():
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in part))
+    return [folder / "pairs.jsonl", folder / JUDGED], [folder / "more.jsonl"]
+
+
+def _texts(row: Mapping[str, str]) -> tuple[str, ...]:
+    return row["prompt"], *sorted((row["response_a"], row["response_b"]))
 
 
 def _executed(environment: Mapping[str, str], files: list[Path]) -> Execution:
