@@ -104,7 +104,7 @@ def _busy(quick: bool) -> str:
 
 
 def _rerun(quick: bool) -> str:
-    return rerun(300, 1, 16, 16) if quick else rerun(600, 2, 32, 50)
+    return rerun(300, 1, 8, 8) if quick else rerun(300, 2, 16, 16)
 
 
 def _loops(quick: bool) -> str:
