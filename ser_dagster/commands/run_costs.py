@@ -13,11 +13,11 @@ from resources.settings import Settings
 
 FORWARD = 0.33
 """Training passes that one forward pass through as many layers is worth."""
-EPISODE = 18.0
-JUDGED_PROMPT = 10.0
+EPISODE = 6.0
+JUDGED_PROMPT = 5.0
 """Training passes that an episode of PPO, and a judged prompt, are worth with responses of `RESPONSE` tokens."""
 RESPONSE = 32
-# The three by the seconds of the stages of `make demo` on 2 cores without fast bfloat16 (docs/performance.md).
+# By the rates of the stages of `python -m bench rerun` (2 cores without fast bfloat16, 2026-11-27).
 KEPT, KEPT_LATER = 0.5, 0.2
 """Shares of the first pool, and of those after it, that are thought to be kept, before a loop has said it."""
 
