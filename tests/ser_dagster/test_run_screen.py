@@ -91,7 +91,7 @@ def test_elsewhere_than_in_a_terminal_it_is_a_log(capfd: pytest.CaptureFixture[s
     assert lines == [
         "step 3 of 6 · seed_rm",
         "step 3 of 6 · seed_rm: 0/300 pairs · 0:00 elapsed",
-        "step 3 of 6 · seed_rm: 300/300 pairs · 10.0 pairs/s · loss 0.1 · 0:00 elapsed, about 3 minutes left in all",
+        "step 3 of 6 · seed_rm: 300/300 pairs · 10.0 pairs/s · loss 0.1 · 0:00 elapsed, about a minute left in all",
         "a warning",
     ]
 
