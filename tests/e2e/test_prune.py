@@ -180,7 +180,7 @@ def test_an_old_snapshot_can_be_run_again(root: Path, snapshots: list[str]) -> N
     # Its policy was not asked for this time, so of that the record is what there is.
     heads = work_on(root, snapshots[0]).heads
     pruned = {key for key in heads.made() if (found := heads.find(key)) is not None and found.pruned}
-    assert pruned == {"controls/judge_rm", "policy_evaluation", "ppo_policy"}
+    assert pruned == {"controls/judge_rm", "policy_evaluation", "policy_evaluation.base_responses", "ppo_policy"}
     assert not {one.identity for one in contents(root).artifacts} & {
         one.identity for one in contents(root).records if one.heavy
     }
