@@ -40,7 +40,8 @@ def export_queue(
     """
     loops, pool = scored_loops(work), work.pairs("pool").path
     landed = work.heads.get(keys.LANDED_PAIRS).part("pairs.parquet").path
-    answered = work.landing().reviewed(work.dataset) & {row["pair_id"] for row in tables.read(pool, ["pair_id"])}
+    reviewed = work.landing().reviewed(work.dataset)
+    answered = frozenset(row["pair_id"] for row in tables.read(pool, ["pair_id"]) if row["pair_id"] in reviewed)
     with tempfile.TemporaryDirectory() as spill:
         chosen = rank(loops, pool, landed, n, Path(spill), answered | (known if skip_known else frozenset()))
     if not chosen:

@@ -40,7 +40,7 @@ def score_slices(
     *,
     total: int,
     before: int = 0,
-    known: Iterable[Mapping[str, Sequence[float]]] = repeat({}),
+    known: Iterable[Mapping[str, Sequence[float]]] | None = None,
     batch_tokens: int = TOKENS,
     rank: int = 0,
     world: int = 1,
@@ -49,10 +49,11 @@ def score_slices(
 
     Args:
         progress: counts what is scored from `before`, the pairs of earlier parts, to `total`.
-        known: for each slice, the rewards that this model has given to some of its pairs already.
+        known: for each slice, the rewards that this model has given to some of its pairs already; by default to none.
     """
     missing, done = set(slices.missing(rank, world)), before
-    for (number, items), rewards in zip(pairs.slices(), known, strict=False) if missing else ():
+    of_slices = repeat({}, slices.count) if known is None else known
+    for (number, items), rewards in zip(pairs.slices(), of_slices, strict=True) if missing else ():
         chosen = [item for item in items if wanted(item.pair.pair_id)]
         new = [item for item in chosen if item.pair.pair_id not in rewards]
         done += len(new)

@@ -95,7 +95,8 @@ class RunScreen(Screen):
 
     def seconds_left(self) -> float | None:
         """Of the whole run, by all that was measured so far; None while nothing was."""
-        cost, seconds = (sum(one[part] for one in self._measured.values()) for part in (0, 1))
+        measured = list(self._measured.values())  # which another thread may add to
+        cost, seconds = (sum(one[part] for one in measured) for part in (0, 1))
         if not cost:
             return None
         ahead = sum(map(self.costs.of_step, self._steps[self._number :]))

@@ -9,8 +9,8 @@ from ser_dagster.commands.run_screen import about
 SECONDS = 2.0
 PASS_FLOPS = 30e9
 """Floating-point operations of matrix products in the time of a training pass of the embedded model over a pair of the
-sample: 24 to 27 billion on a processor without fast bfloat16, some 40 billion on one with it, whose products alone are
-faster (2026-11-27)."""
+sample, roughly: with it `ser demo` announced 34 minutes where its own rates came to 31 to 33 a minute later (one loop,
+the machine of docs/performance.md, 2026-11-27)."""
 _TOKENS, _HIDDEN, _INNER = 768, 576, 1536
 """A batch, and the layers of the embedded model."""
 
@@ -27,6 +27,7 @@ def training_passes_per_second(compute: Compute) -> float:
     while (passed := time.monotonic() - began) < SECONDS:
         inner = states @ weights
         states = torch.nn.functional.normalize(inner @ weights.T)
+        states[0, 0].item()  # a GPU is waited for
         products += 2
     return products * 2 * _TOKENS * _HIDDEN * _INNER / passed / PASS_FLOPS
 
