@@ -14,6 +14,7 @@ import pytest
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import sync
 from resources.evolution import Evolution
+from resources.landing.zone import Landing
 from resources.locks import own_evolution
 from resources.settings import Settings
 from ser_dagster.cli import main
@@ -144,3 +145,14 @@ def test_a_terminal_of_80_columns_is_filled_and_not_overflown(audited: Path) -> 
     lines = shown.decode().splitlines()
     assert max(map(len, lines)) == 80 and "\x1b" not in shown.decode()
     assert "rm_version            v-rm-1" in lines
+
+
+def test_newer_data_than_the_answer_is_about_are_told_of(
+    audited: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Landing, "datasets", lambda zone: ["sample"])
+    newer = f"No evolution of sample-f00 is in the audit yet: this is {EVOLUTION}.\n"
+    for current, told in ((SNAPSHOT, ""), ("sample-f00", newer)):
+        monkeypatch.setattr(Landing, "current_snapshot", lambda zone, dataset, now=current: now)
+        assert main(["audit", "loops"]) == 0
+        assert capsys.readouterr().err == told

@@ -128,3 +128,13 @@ def test_the_report_is_one_path_and_other_pages_are_counted_beside_it(
     assert said.out == f"{report_path(project.root, mine.identity)}\n"
     assert f"this is {mine.identity}." in said.err and f"Others, for --evolution: {old.identity}." in said.err
     assert f"1 other report, listed in {index_path(project.root)}" in said.err
+
+
+def test_who_decides_about_an_evolution_has_to_name_another_than_that_of_now(project: Project) -> None:
+    other = project.add(project.before)
+    with pytest.raises(SerError, match="Another has to be named, with --evolution: ") as refused:
+        choose_evolution(None, None, fall_back=False)
+    assert other.identity in str(refused.value) and project.snapshot in str(refused.value)
+    assert choose_evolution(None, other.identity, fall_back=False).identity == other.identity
+    mine = project.add(project.snapshot)
+    assert choose_evolution(None, None, fall_back=False).identity == mine.identity

@@ -213,3 +213,17 @@ def test_a_relative_home_is_where_the_command_is_given(
     assert os.environ["DAGSTER_HOME"] == str(tmp_path / "relative")
     with instance() as current:
         assert len(current.get_dynamic_partitions("snapshot")) == 1
+
+
+def test_a_place_that_cannot_be_written_to_is_said_in_two_lines(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with instance():
+        runs = dagster_home() / "history" / "runs.db"
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != runs and allowed(path, mode)
+    )  # root may write anywhere
+    assert main(["run", "--dataset", "tiny"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"ser: {runs} cannot be written to." and len(said) == 2 and "SER_DATA" in said[1]
