@@ -10,6 +10,8 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from ser_dagster.web.address import Address
+
 PATIENCE = 1.0
 """Seconds to wait for an answer; whoever asks asks again."""
 
@@ -28,14 +30,14 @@ def code_server_answers(socket: Path) -> bool | None:
     return True
 
 
-def page_answers(port: int, host: str) -> bool | None:
+def page_answers(address: Address, token: str) -> bool | None:
     """True when the web server answers, else None."""
-    return None if _answer(port, host, "GET", "/server_info") is None else True
+    return None if _answer(address, token, "GET", "/server_info") is None else True
 
 
-def load_problem(port: int, host: str) -> str | None:
+def load_problem(address: Address, token: str) -> str | None:
     """Why the graph does not load, in one line; "" if it does, None if the web server does not answer."""
-    answer = _answer(port, host, "POST", "/graphql", {"query": LOCATIONS})
+    answer = _answer(address, token, "POST", "/graphql", {"query": LOCATIONS})
     if answer is None:
         return None
     (entry,) = answer["data"]["workspaceOrError"]["locationEntries"]
@@ -46,11 +48,12 @@ def load_problem(port: int, host: str) -> str | None:
     return textwrap.shorten(message.partition("\n")[0], 300, placeholder=" ...")
 
 
-def _answer(port: int, host: str, method: str, path: str, body: Any = None) -> Any:
+def _answer(address: Address, token: str, method: str, path: str, body: Any = None) -> Any:
     """The web server's answer, or None. No proxy is asked, as urllib would: it is on this machine."""
-    connection = HTTPConnection(host, port, timeout=PATIENCE)
+    connection = HTTPConnection(address.name.strip("[]"), address.port, timeout=PATIENCE)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     try:
-        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(method, path, json.dumps(body), headers)
         return json.load(connection.getresponse())
     except (OSError, HTTPException, ValueError):
         return None

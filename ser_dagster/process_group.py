@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -95,8 +95,12 @@ class ProcessGroup:
         for process in self._processes.values():
             process.communicate()  # closes the pipe, too
 
-    def start(self, name: str, command: Sequence[str], log: Path) -> None:
-        """Start a process of that name; what it prints is appended to `log`."""
+    def start(self, name: str, command: Sequence[str], log: Path, secrets: Mapping[str, str] | None = None) -> None:
+        """Start a process of that name; what it prints is appended to `log`.
+
+        Args:
+            secrets: environment variables for this process alone.
+        """
         with log.open("ab") as output:
             self._processes[name] = subprocess.Popen(
                 command,
@@ -104,6 +108,7 @@ class ProcessGroup:
                 stdout=output,
                 stderr=output,
                 cwd=self._folder,
+                env={**os.environ, **(secrets or {})},
                 process_group=self._keeper.pid,
             )
 

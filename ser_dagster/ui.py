@@ -6,8 +6,9 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from resources.locks import only_writer
@@ -15,10 +16,12 @@ from resources.settings_file import ROOT
 from ser.errors import SerError
 from ser_dagster.page_state import code_server_answers, load_problem, page_answers
 from ser_dagster.process_group import ProcessEndedError, ProcessGroup, Signals, ToldToEndError, termination_signals
+from ser_dagster.web.address import Address, local_address
+from ser_dagster.web.tokens import kept_token, write_private
 
 PORT = 3000
 HOST = "127.0.0.1"
-"""This machine only: the page asks nobody who they are."""
+"""This machine only."""
 
 SENSOR_SECONDS = "3600"
 """A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute."""
@@ -38,17 +41,48 @@ WORKSPACE = f"""load_from:
 """
 
 
-def ui(port: int = PORT, host: str = HOST) -> None:
+@dataclass(frozen=True)
+class Page:
+    """Where the page is, who may open it, and what they may do there.
+
+    Attributes:
+        host: what it listens on.
+        named: addresses beside those of this machine at which browsers open it.
+        token: what a browser or a program must have to be answered.
+        read_only: whether nothing can be changed there.
+    """
+
+    host: str
+    port: int
+    named: tuple[Address, ...]
+    token: str
+    read_only: bool
+
+    @property
+    def local(self) -> Address:
+        """Its address for this machine."""
+        return local_address(self.host, self.port)
+
+    @property
+    def links(self) -> list[str]:
+        """What opens it: on this machine first, then at the addresses that were named."""
+        return [f"{address}/?token={self.token}" for address in (self.local, *self.named)]
+
+
+def ui(port: int = PORT, host: str = HOST, addresses: Sequence[str] = (), read_only: bool = False) -> None:
     """Serve the Dagster page until this process is told to end; whatever it has started ends with it.
 
     Args:
         port: where to listen; 0 for a free one.
         host: the address to listen on.
+        addresses: URLs at which browsers open the page, beside those of this machine.
+        read_only: whether to refuse there whatever would change something.
 
     Raises:
-        SerError: the port is taken, the settings or Dagster's configuration are wrong, the page of this instance is
-            open already, or one of the page's processes has ended by itself.
+        SerError: an address is none, the port is taken, the settings or Dagster's configuration are wrong, the page
+            of this instance is open already, or one of the page's processes has ended by itself.
     """
+    named = tuple(Address.parse(url) for url in addresses)
     with termination_signals() as signals:
         port = _free_port(port, host)
         # Dagster takes seconds to load: a taken port is said sooner, and no signal that comes meanwhile is lost.
@@ -61,17 +95,20 @@ def ui(port: int = PORT, host: str = HOST) -> None:
             pass  # whatever is wrong with the settings or Dagster's configuration is said before anything starts
         os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", SENSOR_SECONDS)
         os.environ.setdefault("DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", ANSWERS_WITHIN)
-        with _only_page(dagster_home() / "ui", _address(port, host)) as log:
+        folder = dagster_home() / "ui"
+        with _only_page(folder) as log:
+            page = Page(host, port, named, kept_token(folder, read_only), read_only)
+            write_private(folder / "address", f"process {os.getpid()} has it at {page.links[0]}")
             _say(f"Starting (log: {_shown(log)}) …")
             try:
-                _serve(signals, port, host, log)
+                _serve(signals, page, log)
             except ProcessEndedError as error:
                 raise SerError(
                     f"{error}, so the page has ended as a whole.\n{_shown(log)} may say why. Start it again: ser ui"
                 ) from error
 
 
-def _serve(signals: Signals, port: int, host: str, log: Path) -> None:
+def _serve(signals: Signals, page: Page, log: Path) -> None:
     """Run the page's processes until a signal comes; none of them stays.
 
     Raises:
@@ -79,13 +116,13 @@ def _serve(signals: Signals, port: int, host: str, log: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="ser-ui-") as folder, ProcessGroup(signals, ROOT) as group:
         try:
-            _start(group, port, host, log, Path(folder))
-            _watch(group, port, host, log)
+            _start(group, page, log, Path(folder))
+            _watch(group, page, log)
         except ToldToEndError:
             _say("Stopping …")
 
 
-def _start(group: ProcessGroup, port: int, host: str, log: Path, folder: Path) -> None:
+def _start(group: ProcessGroup, page: Page, log: Path, folder: Path) -> None:
     """Start the code location and, when it has loaded the graph, the web server and the daemon; say where the page is.
 
     Args:
@@ -97,18 +134,18 @@ def _start(group: ProcessGroup, port: int, host: str, log: Path, folder: Path) -
     quiet, found_at = ("--log-level", "warning"), ("--workspace", str(workspace))
     group.start("code location", _dagster("", "code-server", "start", "--socket", str(code), *graph, *quiet), log)
     group.wait_for(lambda: code_server_answers(code))
-    listening = ("--host", host, "--port", str(port), "--dagster-log-level", "warning")
-    group.start("web server", _dagster("-webserver", *listening, *found_at), log)
+    group.start("web server", _web_server(page, *found_at), log, {"UI_TOKEN": page.token})
     group.start("daemon", _dagster("-daemon", "run", *quiet, *found_at), log)
-    group.wait_for(lambda: page_answers(port, _local(host)))
-    _say(f"Open {_address(port, host)}")
+    group.wait_for(lambda: page_answers(page.local, page.token))
+    for word, link in zip(("Open", *["Or"] * len(page.named)), page.links, strict=True):
+        _say(f"{word} {link}")
 
 
-def _watch(group: ProcessGroup, port: int, host: str, log: Path) -> None:
+def _watch(group: ProcessGroup, page: Page, log: Path) -> None:
     """Say what is wrong with the graph, each time that it is something new, and keep the log short, for ever."""
     known = ""
     while True:
-        problem = group.wait_for(lambda: load_problem(port, _local(host)))
+        problem = group.wait_for(lambda: load_problem(page.local, page.token))
         if problem not in ("", known):
             _say(f"The graph does not load: {problem}\nMend it, and reload it in the page (Deployment).")
         known = problem
@@ -123,15 +160,12 @@ def _dagster(program: str, *arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name(f"dagster{program}")), *arguments]
 
 
-def _local(host: str) -> str:
-    """The address at which this machine reaches what listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def _address(port: int, host: str) -> str:
-    """What a browser on this machine opens."""
-    local = _local(host)
-    return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+def _web_server(page: Page, *found_at: str) -> list[str]:
+    """The command that runs Dagster's web server behind the layer."""
+    addresses = [part for address in page.named for part in ("--address", str(address))]
+    mode = ["--read-only"] if page.read_only else []
+    listening = ("--host", page.host, "--port", str(page.port))
+    return [sys.executable, "-m", "ser_dagster.web", *listening, *found_at, *addresses, *mode]
 
 
 def _free_port(port: int, host: str) -> int:
@@ -158,20 +192,22 @@ def _free_port(port: int, host: str) -> int:
 
 
 @contextmanager
-def _only_page(folder: Path, address: str) -> Iterator[Path]:
+def _only_page(folder: Path) -> Iterator[Path]:
     """Be the only page of an instance, with the only daemon, and have its log, beside the one before it.
 
     Raises:
         SerError: there is one already; says where.
     """
-    log, said = folder / "ui.log", folder / "address"
+    log = folder / "ui.log"
     with ExitStack() as held:
         try:
             held.enter_context(only_writer(folder, wait=False))
         except BlockingIOError as error:
-            where = said.read_text() if said.exists() else f"its log is in {folder}"
-            raise SerError(f"the page is open already: {where}. Use it, or end it first.") from error
-        said.write_text(f"{address}, process {os.getpid()}")
+            try:
+                where = (folder / "address").read_text()
+            except OSError:  # it is not written yet, or somebody else's
+                where = f"its log is in {folder}"
+            raise SerError(f"the page is open already: {where}\nUse it, or end it first.") from error
         if log.exists():
             log.replace(_older(log))
         yield log

@@ -18,10 +18,20 @@ import psutil
 class Page:
     """A page that a script has started in the background, in a folder to which its settings are relative."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         script = '"$@" & echo $!; wait $!; echo "exit code $?"'
-        command = ["bash", "-c", script, "bash", str(Path(sys.executable).with_name("ser")), "ui", "--port", "0"]
+        command = [
+            "bash",
+            "-c",
+            script,
+            "bash",
+            str(Path(sys.executable).with_name("ser")),
+            "ui",
+            "--port",
+            "0",
+            *options,
+        ]
         places = {"SER_DATA": "data", "SER_CONFIG": "ser.toml"}
         self._output = (folder / "output").open("w")
         self._shell = subprocess.Popen(
@@ -29,8 +39,9 @@ class Page:
         )
 
     def wait_until_open(self) -> None:
-        said = self.wait_for(lambda: re.search(r"^Open http://(127\.0\.0\.1):(\d+)$", self.said, re.M))
-        self.address = said[1], int(said[2])
+        line = r"^Open (http://(127\.0\.0\.1):(\d+)/\?token=([\w-]{43}))$"
+        said = self.wait_for(lambda: re.search(line, self.said, re.M))
+        self.link, self.address, self.token = said[1], (said[2], int(said[3])), said[4]
         self.process = psutil.Process(int(self.said.split()[0]))
         self.started = self.process.children(recursive=True)
 
@@ -51,7 +62,8 @@ class Page:
 
     def ask(self, query: str) -> Any:
         connection = HTTPConnection(*self.address, timeout=60)
-        connection.request("POST", "/graphql", json.dumps({"query": query}), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
         return json.load(connection.getresponse())["data"]
 
     def end(self, number: signal.Signals, process: psutil.Process | None = None) -> str:

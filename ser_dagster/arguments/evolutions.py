@@ -30,9 +30,15 @@ def demo(parser: Parser) -> None:
 def ui(parser: Parser) -> None:
     """`ser ui`."""
     parser.add_argument("--port", type=int, metavar="N", help="where it listens (default 3000); 0: at a free port")
+    parser.add_argument("--host", metavar="H", help="what it listens on; by default this machine only")
     parser.add_argument(
-        "--host", metavar="H", help="who may open it; by default this machine only: it asks nobody who they are"
+        "--address",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="where else a browser opens it, such as http://box:3000; repeatable",
     )
+    parser.add_argument("--read-only", action="store_true", help="for an audience: nothing can be changed there")
     parser.calls("ser_dagster.commands.ui:ui_command")
 
 

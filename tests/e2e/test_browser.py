@@ -33,11 +33,11 @@ def tab(data_root: Path, tmp_path: Path) -> Iterator[Tab]:
     page = Page(tmp_path)
     try:
         page.wait_until_open()
-        host, port = page.address
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            found = browser.new_page(base_url=f"http://{host}:{port}", viewport={"width": 1400, "height": 900})
+            found = browser.new_page(base_url=page.link.partition("?")[0], viewport={"width": 1400, "height": 900})
             found.set_default_timeout(PATIENCE)
+            found.goto(page.link)  # the token is kept from here on
             yield found
             browser.close()
     finally:

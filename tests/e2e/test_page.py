@@ -43,8 +43,8 @@ def test_it_says_where_it_is_and_what_is_wrong_ends_with_everything_and_continue
     start: Callable[[], Page], data_root: Path, tmp_path: Path
 ) -> None:
     page = start()
-    host, port = page.address
-    assert page.said.splitlines()[1:] == ["Starting (log: data/dagster/ui/ui.log) …", f"Open http://{host}:{port}"]
+    _, port = page.address
+    assert page.said.splitlines()[1:] == ["Starting (log: data/dagster/ui/ui.log) …", f"Open {page.link}"]
     with pytest.raises(ConnectionRefusedError):  # who is not this machine cannot reach it either
         socket.create_connection(("127.0.0.2", port), timeout=5)
     good = (tmp_path / "ser.toml").read_text()
@@ -68,11 +68,13 @@ def test_it_says_where_it_is_and_what_is_wrong_ends_with_everything_and_continue
     assert owners_of(data_root, next(heads.glob("tiny-*")).name) == []
 
     again = start()
+    assert again.token == page.token  # a tab that was open goes on
+    assert not any(page.token in part for process in again.process.children(True) for part in process.cmdline())
     with instance() as current:
         again.wait_for(
             lambda: [run.status for run in current.get_runs(ascending=True)][1:] == [dg.DagsterRunStatus.SUCCESS]
         )
-    assert "Exception" not in again.log.read_text()
+    assert "Exception" not in again.log.read_text() and again.token not in again.log.read_text()
     assert again.end(signal.SIGKILL).endswith("exit code 137\n")
 
 

@@ -203,11 +203,16 @@ def test_whoever_reads_help_may_leave_before_its_end() -> None:
 
 
 def test_the_page_is_opened_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, str]] = []
-    monkeypatch.setattr("ser_dagster.commands.ui.ui", lambda port, host: asked.append((port, host)))
-    for line in ("ui", "ui --port 3001", "ui --host 0.0.0.0 --port 3002"):
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr("ser_dagster.commands.ui.ui", lambda *asks: asked.append(asks))
+    opened = "ui --host 0.0.0.0 --port 3002 --address http://a:3002 --address https://b --read-only"
+    for line in ("ui", "ui --port 3001", opened):
         assert main(line.split()) == 0
-    assert asked == [(3000, "127.0.0.1"), (3001, "127.0.0.1"), (3002, "0.0.0.0")]
+    assert asked == [
+        (3000, "127.0.0.1", [], False),
+        (3001, "127.0.0.1", [], False),
+        (3002, "0.0.0.0", ["http://a:3002", "https://b"], True),
+    ]
 
 
 BASH = r"""

@@ -42,8 +42,21 @@ def test_an_impossible_place(data_root: Path, port: int, host: str, words: str) 
 def test_a_second_page_of_an_instance(data_root: Path) -> None:
     folder = data_root / "dagster" / "ui"
     with only_writer(folder):
-        (folder / "address").write_text("http://127.0.0.1:3000, process 7")
-        assert refusal() == "the page is open already: http://127.0.0.1:3000, process 7. Use it, or end it first."
+        (folder / "address").write_text("process 7 has it at http://127.0.0.1:3000/?token=t")
+        assert refusal() == (
+            "the page is open already: process 7 has it at http://127.0.0.1:3000/?token=t\nUse it, or end it first."
+        )
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["box:3000", "http://", "ftp://box", "http://box/path", "http://a@box", "http://box:x", "http://bö.example",
+     "http://box?x", "http://[::g]", "//box", "http://box\n"],
+)  # fmt: skip
+def test_what_is_no_address(data_root: Path, address: str) -> None:
+    with pytest.raises(SerError, match="is not an address of a page") as refused:
+        ui(0, addresses=[address])
+    assert len(str(refused.value).splitlines()) == 2
 
 
 def refusal(port: int = 0, host: str = "127.0.0.1") -> str:

@@ -1,0 +1,1 @@
+"""Dagster's web server behind a layer that answers the page itself and whoever has its token, and nobody else."""
