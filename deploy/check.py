@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from resources.locks import owners_of
@@ -28,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 PATIENCE = 600.0
 PAIRS = 200
+TOKEN = secrets.token_hex(32)
+KNOWN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def main() -> None:
@@ -40,6 +43,7 @@ def main() -> None:
         environment |= home(folder / "home") | {
             "SER_DATA": str(folder / "data"),
             "DAGSTER_LOGS": str(folder / "data" / "logs"),
+            "UI_TOKEN": TOKEN,
             "DAGSTER_CODE_HOST": "127.0.0.1",
             "DAGSTER_CODE_PORT": str(ports["code"]),
             "SER_AUTOMATION__MIN_NEW_PAIRS": "1000000",  # no run begins by itself and takes the snapshot
@@ -48,7 +52,8 @@ def main() -> None:
         snapshot = land(folder, environment)
         local = ("--host", "127.0.0.1", "--port")
         code = ("dagster", "api", "grpc", *local, str(ports["code"]), "--module-name", "ser_dagster.definitions")
-        web = ("dagster-webserver", *local, str(ports["webserver"]), "--workspace", workspace)
+        named = ("--address", "https://ser.example.com")
+        web = ("python", "-m", "ser_dagster.web", *local, str(ports["webserver"]), "--workspace", workspace, *named)
         daemon = ("dagster-daemon", "run", "--workspace", workspace)
         running.enter_context(process("code", code, environment, folder))
         until(
@@ -57,7 +62,11 @@ def main() -> None:
         )
         running.enter_context(process("webserver", web, environment, folder))
         address = f"http://127.0.0.1:{ports['webserver']}"
-        until("the web server answers", lambda: "dagster_webserver_version" in get(f"{address}/server_info"))
+        until("the web server answers", lambda: get(address, KNOWN) == 200)
+        check("it asks who has no token for it", get(address, {}) == 401)
+        check("it knows the name that it has behind a proxy", get(address, KNOWN | {"Host": "ser.example.com"}) == 200)
+        check("it refuses another name", get(address, KNOWN | {"Host": "evil.example"}) == 403)
+        check("it refuses another page", get(address, KNOWN | {"Origin": "https://evil.example"}) == 403)
         running.enter_context(process("daemon", daemon, environment, folder))
         until("the daemon is alive", lambda: healthy(("liveness-check",), environment, "dagster-daemon"))
         until("the asset graph is there", lambda: {"seed_rm", "evolved_rm", "report"} <= assets(address))
@@ -65,7 +74,7 @@ def main() -> None:
         check("all of Dagster's storage is Postgres", storage(address).count("Postgres") >= 3)
         run = launch(address, snapshot, "landed_pairs")
         until("a run went through the queue", lambda: ended(address, run))
-        killed = launch(address, snapshot, "landed_pairs", "splits", "seed_rm")
+        killed = launch(address, snapshot, "landed_pairs", "splits", "backbone", "encoded_pairs", "seed_rm")
         until("a run was killed at its work", lambda: killed_at_work(folder / "data", snapshot, killed))
         until("it was marked as failed", lambda: run_of(address, killed)["status"] == "FAILURE")
         until("it was run again, and that run ended well", lambda: ended(address, retry_of(address, killed)))
@@ -215,15 +224,21 @@ def healthy(arguments: tuple[str, ...], environment: dict[str, str], program: st
     return subprocess.run([BIN / program, *arguments], env=environment, cwd=ROOT, capture_output=True).returncode == 0
 
 
-def get(address: str) -> str:
-    with urlopen(address, timeout=10) as answer:
-        return answer.read().decode()
+def get(address: str, headers: dict[str, str]) -> int:
+    """The status of the web server's answer."""
+    try:
+        with urlopen(Request(f"{address}/server_info", headers=headers), timeout=10) as answer:
+            return answer.status
+    except HTTPError as error:
+        return error.code
 
 
 def graphql(address: str, text: str, **variables: Any) -> Any:
     """The data of a GraphQL answer."""
     body = json.dumps({"query": text, "variables": variables}).encode()
-    with urlopen(Request(f"{address}/graphql", body, {"Content-Type": "application/json"}), timeout=30) as answer:
+    with urlopen(
+        Request(f"{address}/graphql", body, KNOWN | {"Content-Type": "application/json"}), timeout=30
+    ) as answer:
         return json.load(answer)["data"]
 
 

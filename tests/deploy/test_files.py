@@ -1,5 +1,6 @@
 """The files of `deploy/` fit each other and the project; `deploy/check.py` starts what they describe."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_compose_gives_every_variable_that_dagster_asks_for(services: dict[str, 
 def test_the_ui_is_published_on_this_machine_only(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published == ["127.0.0.1:3000:3000"]
+
+
+def test_the_ui_asks_for_a_token_and_is_watched_with_it(services: dict[str, Any]) -> None:
+    web = services["webserver"]
+    assert web["command"][:3] == ["python", "-m", "ser_dagster.web"]
+    assert re.fullmatch(r"\$\{UI_TOKEN:\?.+\}", web["environment"]["UI_TOKEN"])
+    assert [name for name, service in services.items() if "UI_TOKEN" in service["environment"]] == ["webserver"]
+    ast.parse(web["healthcheck"]["test"][3])
+    assert "UI_TOKEN" in web["healthcheck"]["test"][3]
 
 
 def test_every_service_is_watched_and_has_a_volume(services: dict[str, Any]) -> None:
