@@ -19,8 +19,8 @@ from ser.data import tables
 from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import encode_pair
 from ser.data.pairs import Pair
-from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import load_tokenizer
 from ser.progress import silent
 from ser.specs import Arithmetic, Encoding, RewardTraining
 from ser.stages import label, trunk

@@ -17,7 +17,7 @@ from resources.settings import Backbone
 from resources.settings_file import ROOT, data_root
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import Pair, prompt_messages
-from ser.models.backbone import load_tokenizer
+from ser.models.tokenizer import load_tokenizer
 from ser.progress import silent
 from ser.specs import Encoding
 

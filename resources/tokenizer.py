@@ -15,7 +15,7 @@ def load_tokenizer_only(root: Path, settings: Backbone) -> Any:
     Raises:
         SerError: there is no such model, or it cannot be fetched.
     """
-    from ser.models.backbone import load_tokenizer
+    from ser.models.tokenizer import load_tokenizer
 
     if settings.model != "embedded":
         folder = local_folder(settings.model)

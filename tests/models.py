@@ -9,8 +9,8 @@ from ser.data import tables
 from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import Pair, canonical_prompt, ordered, pair_id
-from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import load_tokenizer
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Execution, Lora, Spec
 from ser.stages.job import Job

@@ -35,8 +35,9 @@ def test_a_checkpoint_is_read_as_weights_and_a_model_without_its_code() -> None:
     loads = [(file, ast.unparse(call)) for file, name, call in calls() if name == "torch.load"]
     assert loads and all("weights_only=True" in text for _, text in loads)
     pretrained = [(file, ast.unparse(call)) for file, name, call in calls() if name.endswith(".from_pretrained")]
-    outside = [text for file, text in pretrained if file == "ser/models/backbone.py"]
-    assert outside and all("trust_remote_code=False" in text for text in outside)
+    outside = [text for file, text in pretrained if file in ("ser/models/backbone.py", "ser/models/tokenizer.py")]
+    assert len(outside) == 3 and all("trust_remote_code=False" in text for text in outside)
+    assert all("local_files_only=True" in text for text in outside)
     assert not [text for _, text in pretrained if "trust_remote_code=True" in text]
 
 

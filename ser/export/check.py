@@ -13,8 +13,9 @@ from ser.data.encoding import encode_pair, encode_prompt
 from ser.data.pairs import Pair, prompt_messages
 from ser.errors import SerError
 from ser.export.model_folder import ADAPTER, MERGED
-from ser.models.backbone import DTYPES, load_model, load_tokenizer
+from ser.models.backbone import DTYPES, load_model
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import load_tokenizer
 from ser.specs import Arithmetic
 
 TOLERANCE = 1e-4

@@ -12,8 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ser.errors import SerError
 from ser.export.scoring_template import scoring_template
-from ser.models.backbone import DTYPES, load_model, load_tokenizer
+from ser.models.backbone import DTYPES, load_model
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import load_tokenizer
 from ser.specs import Arithmetic
 
 MERGED, ADAPTER, BACKBONE = "merged", "adapter", "backbone"

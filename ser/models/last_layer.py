@@ -16,7 +16,7 @@ from ser.models.attention import grouped_attention
 def last_layer_at(decoder: Any, batch: PackedBatch, hidden: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     """The states [B, N, H] after the last layer of `decoder` at `columns` [B, N], from those before it [B, L, H].
 
-    Only for the model types of `backbone.PACKABLE`, whose layers differ in the norms of queries and keys alone.
+    Only for the model types of `PACKABLE`, whose layers differ in the norms of queries and keys alone.
     """
     layer = decoder.layers[-1]
     attention = layer.self_attn

@@ -14,8 +14,9 @@ from ser.data.encoding import EncodedPair
 from ser.data.packing import PackedBatch, pack, unpack
 from ser.errors import SerError
 from ser.models.adapters import save_adapter
-from ser.models.backbone import PACKABLE, load_model, run_layers, states_at
+from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
+from ser.models.tokenizer import PACKABLE
 from ser.specs import Arithmetic, Lora
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

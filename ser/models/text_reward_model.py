@@ -10,8 +10,8 @@ from ser.data.batches import plan
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import Pair
 from ser.method.scored import Scored
-from ser.models.backbone import check_window, load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import check_window, load_tokenizer
 from ser.specs import Arithmetic, Encoding, Lora
 
 

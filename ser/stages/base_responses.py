@@ -44,7 +44,8 @@ def run(
     Raises:
         SerError: there is no test prompt.
     """
-    from ser.models.backbone import load_model, load_tokenizer
+    from ser.models.backbone import load_model
+    from ser.models.tokenizer import load_tokenizer
     from ser.ppo.judging import greedy_responses, judged_prompts
 
     tokenizer = load_tokenizer(inputs.backbone)

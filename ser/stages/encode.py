@@ -83,7 +83,7 @@ def run(
     Raises:
         SerError: too few pairs of a role are left; says how many are needed and which setting matters.
     """
-    from ser.models.backbone import check_window, load_tokenizer
+    from ser.models.tokenizer import check_window, load_tokenizer
 
     pairs = {role: getattr(inputs, role) for role in TABLES}
     check_window(inputs.backbone, spec.encoding.max_length)

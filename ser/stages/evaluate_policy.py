@@ -94,7 +94,7 @@ def run(
     its fold). An unfinished response is scored as if an end token followed.
     """
     from ser.method.calibration import sigmoid
-    from ser.models.backbone import load_tokenizer
+    from ser.models.tokenizer import load_tokenizer
     from ser.ppo.judging import greedy_responses, judged_prompts, load_policy, rewards
 
     judge = json.loads((inputs.judge / "judge.json").read_text())

@@ -84,7 +84,7 @@ def run(spec: PpoSpec, inputs: PpoInputs, out: Path, progress: Progress, executi
 
     Each prompt is answered once, in a seeded order, before any is answered again.
     """
-    from ser.models.backbone import load_tokenizer
+    from ser.models.tokenizer import load_tokenizer
     from ser.ppo.policy import Policy
     from ser.ppo.rollout import Episode, sigmoid_score
     from ser.ppo.trainer import Trainer

@@ -40,7 +40,7 @@ class SftSummary(Summary):
 def run(spec: SftSpec, inputs: SftInputs, out: Path, progress: Progress, execution: Execution = HERE) -> SftSummary:
     """Train an adapter on the seed, merge it, and write a plain model folder `out/model`."""
     from ser.fine_tuning import encode_example, fine_tune, steps_of
-    from ser.models.backbone import load_tokenizer
+    from ser.models.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(inputs.backbone)
     encoded = [encode_example(tokenizer, row, spec.encoding.max_length) for row in tables.read(inputs.seed)]

@@ -19,8 +19,8 @@ from resources.exports.folder import MANIFEST
 from ser.data import tables
 from ser.data.encoding import EncodedPair, encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
-from ser.models.backbone import load_tokenizer
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import load_tokenizer
 from ser.specs import Arithmetic
 from ser_dagster.cli import main
 from tests import chain

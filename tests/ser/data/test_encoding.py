@@ -12,7 +12,7 @@ from ser.data.encoding import encode_prompt
 from ser.data.pairs import canonical_prompt
 from ser.errors import SerError
 from ser.export.model_folder import Base, write_reward_model
-from ser.models.backbone import load_tokenizer
+from ser.models.tokenizer import load_tokenizer
 from tests.models import backbone_of, random_model
 
 STRICT = """{% for m in messages -%}

@@ -16,9 +16,10 @@ from ser.data.pairs import prompt_messages
 from ser.errors import SerError
 from ser.export.check import Recorded, check_policy, check_reward_model
 from ser.export.model_folder import Base, write_policy, write_reward_model
-from ser.models.backbone import load_model, load_tokenizer
+from ser.models.backbone import load_model
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel, lora_config
+from ser.models.tokenizer import load_tokenizer
 from ser.specs import Arithmetic, Lora
 from tests.models import backbone_of, labelled_pairs, random_model
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ser.data.encoding import encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
 from ser.export.scoring_template import scoring_template
-from ser.models.backbone import load_tokenizer
+from ser.models.tokenizer import load_tokenizer
 
 LLAMA_3 = """\
 {{- bos_token }}

@@ -9,8 +9,9 @@ import pytest
 from peft import PeftModel
 
 from ser.errors import SerError
-from ser.models.backbone import load_model, load_tokenizer
+from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import load_tokenizer
 from ser.specs import Arithmetic
 from tests.models import encoded_pairs, random_model
 

@@ -15,8 +15,9 @@ from ser.data.pairs import Pair, canonical_prompt, is_empty
 from ser.errors import SerError
 from ser.models import backbone
 from ser.models.attention import GROUPED
-from ser.models.backbone import load_model, load_tokenizer
+from ser.models.backbone import load_model
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import check_window, load_tokenizer
 from ser.specs import Arithmetic, Lora
 from tests.models import backbone_of, encoded_pairs, random_model
 
@@ -201,12 +202,12 @@ def test_a_window_of_attention_that_pairs_may_exceed_is_refused(tiny_backbone: P
     for window, fits in ((64, True), (None, True), (63, False)):
         (folder / "config.json").write_text(json.dumps(config | {"sliding_window": window}))
         if fits:
-            backbone.check_window(folder, 64)
+            check_window(folder, 64)
         else:
             with pytest.raises(SerError, match=r"reaches back 63 tokens.* Set encoding.max_length to at most 63"):
-                backbone.check_window(folder, 64)
+                check_window(folder, 64)
     # Qwen's configurations name a window that is switched off.
-    backbone.check_window(backbone_of("qwen3", tiny_backbone, tmp_path / "qwen"), 100_000)
+    check_window(backbone_of("qwen3", tiny_backbone, tmp_path / "qwen"), 100_000)
 
 
 @pytest.mark.parametrize(
@@ -225,10 +226,10 @@ def test_rotary_embeddings_that_change_with_the_batch_are_refused(
     rope = {"rope_theta": 10_000.0, "short_factor": [1.0] * half, "long_factor": [2.0] * half, **rope}
     changed = config | {"max_position_embeddings": 48, "rope_parameters": rope}
     (tmp_path / "config.json").write_text(json.dumps(changed))
-    backbone.check_window(tmp_path, limit or 100_000)
+    check_window(tmp_path, limit or 100_000)
     if limit is not None:
         with pytest.raises(SerError, match=f"Set encoding.max_length to at most {limit}"):
-            backbone.check_window(tmp_path, limit + 1)
+            check_window(tmp_path, limit + 1)
 
 
 def test_pickled_weights_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:

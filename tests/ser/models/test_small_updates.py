@@ -7,9 +7,10 @@ import pytest
 import torch
 from peft import get_peft_model
 
-from ser.models.backbone import load_model, load_tokenizer
+from ser.models.backbone import load_model
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel, fold_in, load_to_score, lora_config
+from ser.models.tokenizer import load_tokenizer
 from ser.specs import Arithmetic, Lora
 from tests.models import encoded_pairs
 

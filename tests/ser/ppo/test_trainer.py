@@ -172,7 +172,7 @@ def test_prompts_are_all_used_before_any_is_used_again() -> None:
 def test_a_prompt_is_cut_so_that_the_response_fits(tiny_backbone: Path) -> None:
     from ser.data.pairs import canonical_prompt
     from ser.errors import SerError
-    from ser.models.backbone import load_tokenizer
+    from ser.models.tokenizer import load_tokenizer
 
     tokenizer, prompt = load_tokenizer(tiny_backbone), canonical_prompt("please help " * 60)
     (tokens, cut), (whole, nothing) = encode(tokenizer, prompt, 20, 64), encode(tokenizer, prompt, 20, 512)

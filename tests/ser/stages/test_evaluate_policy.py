@@ -12,9 +12,10 @@ from ser.data import tables
 from ser.data.encoding import EncodedPair, encode_prompt
 from ser.data.pairs import canonical_prompt, pair_id
 from ser.method.comparison import choose, judge_fold, outcome
-from ser.models.backbone import load_model, load_tokenizer
+from ser.models.backbone import load_model
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel
+from ser.models.tokenizer import load_tokenizer
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt
 from ser.progress import silent

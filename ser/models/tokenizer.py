@@ -1,0 +1,77 @@
+"""The tokenizer of a model folder, and how long the sequences of a model may be; neither needs torch."""
+
+from pathlib import Path
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from ser.errors import SerError
+from ser.models.folder_files import loading
+from ser.models.model_config import read_config
+
+PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
+"""Model types whose decoder layers take a mask and positions of ours unchanged: the tests prove each."""
+
+# A language model loaded with a new reward head is what we want, not something to be warned about.
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, with an end token.
+
+    Its padding token is a special one that is not the end token, or None where there is no such token.
+
+    Raises:
+        SerError: the folder is not a model, is damaged, holds code, or has no end token.
+    """
+    read_config(folder)
+    tokenizer = loading(
+        folder, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    )
+    if tokenizer.eos_token_id is None:
+        raise SerError(f"{folder}: the tokenizer has no end-of-sequence token. Use an instruct model's folder.")
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        # Padding that looks like the end of a response would move the place where its reward is read. An ordinary
+        # token would become a special one, which texts lose, wherever the tokenizer is saved and loaded again.
+        special = [token.content for _, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special]
+        tokens = [token for token in (tokenizer.unk_token, *special) if token not in (None, tokenizer.eos_token)]
+        tokenizer.pad_token = tokens[0] if tokens else None
+    return tokenizer
+
+
+def load_config(folder: Path) -> PreTrainedConfig:
+    """The configuration of a model folder as transformers understands it.
+
+    Raises:
+        SerError: the folder is not a model, is damaged, holds code, or asks for what no setting asks for.
+    """
+    read_config(folder)
+    return loading(folder, lambda: AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
+
+
+def check_window(folder: Path, max_length: int) -> None:
+    """Refuse a model that computes sequences of up to `max_length` tokens otherwise than shorter ones.
+
+    A packed mask has no sliding window; and rotary embeddings that change with the longest sequence of a batch would
+    make a reward depend on what it is scored beside.
+
+    Raises:
+        SerError: names the largest `max_length` that goes.
+    """
+    config = load_config(folder)
+    if config.model_type not in PACKABLE:
+        return
+    window = getattr(config, "sliding_window", None)
+    if window is not None and window < max_length:
+        raise SerError(
+            f"{folder}: its attention reaches back {window} tokens, which packed pairs of up to {max_length} do not "
+            f"respect. Set encoding.max_length to at most {window}."
+        )
+    rope = getattr(config, "rope_parameters", None) or {}
+    trained = rope.get("original_max_position_embeddings") or config.max_position_embeddings
+    if rope.get("rope_type") in ("dynamic", "longrope") and trained < max_length:
+        raise SerError(
+            f"{folder}: beyond {trained} tokens its {rope['rope_type']} rotary embeddings change with the length of "
+            f"the batch. Set encoding.max_length to at most {trained}."
+        )
