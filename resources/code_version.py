@@ -33,7 +33,7 @@ PACKAGES = {
 NO_PART = frozenset(("ser.progress:", "ser.specs:Execution"))
 """Who listens, and how a stage is run: neither may change what it computes."""
 
-_TOLD = frozenset(("progress", "tell", "warn", "named"))
+_TOLD = frozenset(("progress", "tell", "warn", "named", "wording"))
 """Calls whose texts are for people."""
 
 

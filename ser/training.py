@@ -15,6 +15,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from ser.data.batches import TOKENS, plan
 from ser.losses import pairwise_loss
+from ser.models.adapters import fill_adapter, read_weights
 from ser.models.reward_model import RewardModel
 from ser.models.states import EncodedStates, collate
 from ser.progress import Progress
@@ -109,7 +110,7 @@ class PairTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
         reward_model = self.accelerator.unwrap_model(model or self.model)
-        reward_model.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
+        fill_adapter(reward_model.model, Path(resume_from_checkpoint), read_weights(Path(resume_from_checkpoint)))
 
 
 def microbatches(

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ser.data.pairs import Pair, prompt_messages
-from ser.errors import SerError
+from ser.errors import SerError, is_failure, shortened
 from ser.specs import MIN_PROMPT_TOKENS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+_LONGEST_FRAME = 2**18
+"""Characters that a chat template may put around a conversation: the longest published system prompts have 2**14."""
+
+_REMEDY = "Mend chat_template in the backbone's folder, or use another backbone."
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
         SerError: the chat template cannot express the conversation.
     """
     text = render_prompt(tokenizer, prompt)
-    return tokenizer(text, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
+    return _tokens(tokenizer, text, special=tokenizer.chat_template is None)
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
@@ -51,23 +57,25 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     Raises:
         SerError: the chat template cannot express the conversation.
     """
-    from jinja2 import TemplateError
-
     messages = prompt_messages(prompt)
     if tokenizer.chat_template is None:
         return "".join(f"{message['content']}\n\n" for message in messages)
 
-    def render(turns: list[dict[str, str]]) -> str:
-        return str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
-
     for turns in (messages, _alternating(messages)):
         try:
-            return render(turns)
-        except TemplateError as error:
+            text = str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+        except Exception as error:  # noqa: BLE001 - any mistake that the author of a template may make
             refusal = error
+            continue
+        if len(text) > _LONGEST_FRAME + 4 * len(prompt):
+            raise SerError(
+                f"the backbone's chat template makes {len(text):,} characters of a conversation of {len(prompt):,}; it "
+                f"begins {str(messages[0])[:80]!r}.\n{_REMEDY}"
+            )
+        return text
     raise SerError(
-        f"the backbone's chat template refuses a conversation ({refusal}); it begins {str(messages[0])[:80]!r}.\n"
-        "Mend chat_template in the backbone's folder, or use another backbone."
+        f"the backbone's chat template refuses a conversation ({shortened(refusal)}); it begins "
+        f"{str(messages[0])[:80]!r}.\n{_REMEDY}"
     ) from refusal
 
 
@@ -88,7 +96,21 @@ def _alternating(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 def encode_response(tokenizer: PreTrainedTokenizerBase, response: str) -> list[int]:
     """Tokens of a response, closed by the end token."""
-    return [*tokenizer(response, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    return [*_tokens(tokenizer, response, special=False), tokenizer.eos_token_id]
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> list[int]:
+    """Tokens of a text, with the tokenizer's own around them if they are `special`."""
+    try:
+        tokens: list[int] = tokenizer(text, add_special_tokens=special)["input_ids"]
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        raise SerError(
+            f"the backbone's tokenizer fails ({shortened(error)}) at a text that begins {text[:80]!r}.\n"
+            "Replace tokenizer.json in the backbone's folder, or use another backbone."
+        ) from error
+    return tokens
 
 
 def truncate_prompt(prompt: Sequence[int], longest_response: int, max_length: int) -> list[int]:
@@ -118,3 +140,17 @@ def encode_pair(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int)
     whole = encode_prompt(tokenizer, pair.prompt)
     prompt = truncate_prompt(whole, longest, max_length)
     return EncodedPair(pair.pair_id, prompt, a, b, cut=len(whole) - len(prompt))
+
+
+def check_tokens(pair: EncodedPair, rows: int) -> None:
+    """Refuse tokens for which the embedding of a model has no row: on a GPU they would end the process.
+
+    Raises:
+        SerError: names the pair and the token.
+    """
+    largest = max(max(part, default=0) for part in (pair.prompt, pair.response_a, pair.response_b))
+    if largest >= rows:
+        raise SerError(
+            f"pair {pair.pair_id} has token {largest}, and the backbone's embedding has {rows:,} rows.\n"
+            "The tokenizer is not the model's: replace it in the backbone's folder, or use another backbone."
+        )

@@ -13,6 +13,7 @@ from ser.data.encoding import encode_pair, encode_prompt
 from ser.data.pairs import Pair, prompt_messages
 from ser.errors import SerError
 from ser.export.model_folder import ADAPTER, MERGED
+from ser.models.adapters import load_adapter
 from ser.models.backbone import DTYPES, load_model
 from ser.models.reward_model import RewardModel
 from ser.models.tokenizer import load_tokenizer
@@ -104,7 +105,8 @@ def check_policy(backbone: Path, adapter: Path, dtype: str, out: Path, prompts: 
         return torch.cat([model(input_ids=tokens).logits[0, -1] for tokens in encoded])
 
     def ours(dtype: str) -> torch.Tensor:
-        model: Any = PeftModel.from_pretrained(load_model(backbone, "causal_lm", Arithmetic(dtype=dtype)), adapter)
+        base = load_model(backbone, "causal_lm", Arithmetic(dtype=dtype))
+        model: Any = load_adapter(base, adapter, "CAUSAL_LM")
         return scores(model.merge_and_unload().float())
 
     auto = AutoModelForCausalLM

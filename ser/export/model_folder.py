@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ser.errors import SerError
 from ser.export.scoring_template import scoring_template
+from ser.models.adapters import load_adapter
 from ser.models.backbone import DTYPES, load_model
 from ser.models.reward_model import RewardModel
 from ser.models.tokenizer import load_tokenizer
@@ -60,9 +60,8 @@ def write_policy(backbone: Path, adapter: Path, dtype: str, base: Base, out: Pat
     """
     tokenizer = _padding_tokenizer(backbone)
     tokenizer.padding_side = "left"
-    model: Any = PeftModel.from_pretrained(
-        load_model(backbone, "causal_lm", Arithmetic(dtype=dtype)), adapter
-    ).merge_and_unload()
+    plain = load_model(backbone, "causal_lm", Arithmetic(dtype=dtype))
+    model: Any = load_adapter(plain, adapter, "CAUSAL_LM").merge_and_unload()
     model.config.use_cache = True
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     _write_merged(model, tokenizer, dtype, out / MERGED)

@@ -1,11 +1,28 @@
 """Adapters of PEFT on disk."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
+
+from ser.errors import SerError, shortened
+from ser.models.completeness import refuse_non_finite
+from ser.models.folder_files import check_files, read_json, some_of, unreadable
+from ser.models.weight_files import read_header, refuse_types
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+Task = Literal["SEQ_CLS", "CAUSAL_LM"]
+"""A reward model, whose head is saved with the adapter, or a policy, in PEFT's words."""
+
+_SHAPE = ("r", "lora_alpha", "lora_dropout", "target_modules", "layers_to_transform")
+_READ = ("peft_type", "task_type", "modules_to_save")
+_OF_NO_EFFECT = ("peft_version", "base_model_name_or_path", "revision", "auto_mapping", "inference_mode")
+"""What a configuration says of where it comes from, which nothing here looks up."""
 
 
 def save_adapter(model: Any, out: Path, name: str = "default", state: Mapping[str, torch.Tensor] | None = None) -> None:
@@ -16,7 +33,121 @@ def save_adapter(model: Any, out: Path, name: str = "default", state: Mapping[st
     """
     model.create_or_update_model_card = _no_card  # a template that costs more than the rest of a checkpoint
     model.save_pretrained(str(out), safe_serialization=True, selected_adapters=[name], state_dict=state)
-    _plain_config((out if name == "default" else out / name) / "adapter_config.json")
+    _plain_config((out if name == "default" else out / name) / CONFIG)
+
+
+def load_adapter(model: Any, folder: Path, task: Task, *, trainable: bool = False) -> PeftModel:
+    """A model with the adapter of a PEFT folder over it, and for a reward model with the head in the folder.
+
+    Raises:
+        SerError: the folder is no adapter of ours, is damaged, or was trained over another backbone.
+    """
+    state, config = read_adapter(folder, task)
+    config.task_type, config.inference_mode = task, not trainable
+    config.modules_to_save = ["score"] if task == "SEQ_CLS" else None
+    try:
+        peft = get_peft_model(model, config)
+    except (ValueError, TypeError) as error:
+        raise _misfit(folder, shortened(error)) from error
+    fill_adapter(peft, folder, state)
+    return peft if trainable else peft.eval()
+
+
+def fill_adapter(model: PeftModel, folder: Path, state: Mapping[str, torch.Tensor], name: str = "default") -> None:
+    """Put the weights `state` of the adapter in a folder into the adapter `name` of a model, all of them.
+
+    Raises:
+        SerError: names weights that are missing, or have no place in the model.
+    """
+    try:
+        result: Any = set_peft_model_state_dict(model, dict(state), adapter_name=name)
+    except KeyError as error:
+        raise _misfit(folder, f"it has no {error.args[0]}") from error
+    except RuntimeError as error:
+        raise _misfit(folder, shortened(error)) from error
+    missing = [key for key in result.missing_keys if "lora_" in key and f".{name}." in key]
+    if missing:
+        raise _misfit(folder, f"it lacks {some_of(missing)}")
+    if result.unexpected_keys:
+        raise _misfit(folder, f"the model has no {some_of(result.unexpected_keys)}")
+
+
+def read_adapter(folder: Path, task: Task) -> tuple[dict[str, torch.Tensor], LoraConfig]:
+    """The weights of an adapter folder, in memory, and the adapter's shape.
+
+    Raises:
+        SerError: they are damaged, or belong to another kind of model.
+    """
+    state, said = read_weights(folder), _read_config(folder)
+    problem = _problem(said, task)
+    if problem is not None:
+        raise unreadable(folder, f"in {CONFIG}, {problem} is {said.get(problem)!r:.60}")
+    _check_rank(folder, said["r"], state)
+    return state, LoraConfig(**{key: said[key] for key in _SHAPE if said.get(key) is not None})
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of an adapter folder, in memory. Nothing but safetensors is read: a pickle may hold code.
+
+    Raises:
+        SerError: there are none, or they are damaged.
+    """
+    check_files(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise SerError(f"the adapter in {folder} has no {WEIGHTS}. Nothing else is read: a pickle may hold code.")
+    refuse_types(folder, read_header(folder / WEIGHTS), ())
+    state: dict[str, torch.Tensor] = load_file(folder / WEIGHTS)
+    refuse_non_finite(folder, state.items())
+    return state
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """What adapter_config.json says, which is not more than an adapter of ours needs."""
+    try:
+        said = read_json(folder / CONFIG)
+    except (OSError, ValueError) as error:
+        raise unreadable(folder, f"{CONFIG}: {shortened(error)}") from error
+    usual = LoraConfig().to_dict()
+    for key, value in said.items():
+        if key not in (*_SHAPE, *_READ, *_OF_NO_EFFECT) and value and value != usual.get(key):
+            raise SerError(f"the adapter in {folder} has {key} = {value!r:.60}, which no adapter of this project has.")
+    return said
+
+
+def _problem(said: Mapping[str, Any], task: Task) -> str | None:
+    """The first key whose value no adapter of ours has. Modules are names: a pattern might never end."""
+    values: Any = (said.get(key) for key in _SHAPE)
+    rank, alpha, dropout, modules, layers = values
+    fine = {
+        "peft_type": said.get("peft_type") == "LORA",
+        "task_type": said.get("task_type") == task,
+        "r": type(rank) is int and rank > 0,
+        "lora_alpha": type(alpha) in (int, float) and math.isfinite(alpha),
+        "lora_dropout": type(dropout) in (int, float) and 0 <= dropout < 1,
+        "target_modules": modules == "all-linear" or _all(modules, str),
+        "layers_to_transform": layers is None or _all(layers, int),
+    }
+    return next((key for key, right in fine.items() if not right), None)
+
+
+def _all(values: Any, kind: type) -> bool:
+    return isinstance(values, list) and bool(values) and all(type(value) is kind for value in values)
+
+
+def _check_rank(folder: Path, r: int, state: Mapping[str, torch.Tensor]) -> None:
+    """Before anything of that size is allocated."""
+    ranks = {name: one.shape[0] for name, one in state.items() if ".lora_A." in name and one.dim() == 2}
+    for name, rank in ranks.items():
+        if rank != r:
+            raise unreadable(folder, f"{CONFIG} says r = {r:,}, and {name} has rank {rank:,}")
+    if not ranks:
+        raise unreadable(folder, f"{WEIGHTS} has no adapter in it")
+
+
+def _misfit(folder: Path, reason: str) -> SerError:
+    return SerError(
+        f"the adapter in {folder} does not fit the backbone: {reason}. Name the backbone that it was trained on."
+    )
 
 
 def _no_card(folder: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from ser.models.folder_files import loading, some_of, unreadable
+from ser.models.folder_files import loading, some_of, unreadable, wording
 from ser.models.model_config import read_config
 from ser.models.tokenizer import load_config
-from ser.models.weight_files import Weight, read_headers, refuse_types, weight_files
+from ser.models.weight_files import read_headers, refuse_types, weight_files
 
 REWARD_HEAD = "score."
 _HEADS = (REWARD_HEAD, "lm_head.", "embed_out.", "output_projection.")
@@ -54,21 +54,12 @@ def _check_sizes(folder: Path, auto: Any, options: tuple[tuple[str, Any], ...], 
     refuse_types(folder, weights, own.keys())
     held = sum(torch.Size(weight.shape).numel() for weight in weights.values())
     if sum(parameter.numel() for parameter in own.values()) > held:
-        raise unreadable(folder, _too_few(own, weights))
+        there = [(name, weights[name].shape, tuple(one.shape)) for name, one in own.items() if name in weights]
+        _refuse_sizes(folder, [one for one in there if one[1] != one[2]])
+        _refuse_missing(folder, own.keys() - weights.keys())
     constants = sum(buffer.numel() for buffer in outline.buffers())
     if constants > _MOST_CONSTANTS:
         raise unreadable(folder, f"its config.json makes it compute {constants:,} constants")
-
-
-def _too_few(own: Mapping[str, torch.Tensor], weights: Mapping[str, Weight]) -> str:
-    other = [
-        f"{name} {list(weights[name].shape)} where config.json says {list(tensor.shape)}"
-        for name, tensor in own.items()
-        if name in weights and weights[name].shape != tuple(tensor.shape)
-    ]
-    if other:
-        return f"the weights have other sizes than config.json says: {some_of(other)}"
-    return f"weights are missing: {some_of(name for name in own if name not in weights)}"
 
 
 def refuse_incomplete(folder: Path, info: Mapping[str, Any]) -> None:
@@ -82,21 +73,26 @@ def refuse_incomplete(folder: Path, info: Mapping[str, Any]) -> None:
     Raises:
         SerError: names some of the weights.
     """
-    missing = [name for name in info["missing_keys"] if not name.startswith(REWARD_HEAD)]
-    other = [
-        f"{name} {list(there)} where config.json says {list(here)}"
-        for name, there, here in info["mismatched_keys"]
-        if not name.startswith(REWARD_HEAD)
-    ]
+    _refuse_missing(folder, [name for name in info["missing_keys"] if not name.startswith(REWARD_HEAD)])
+    _refuse_sizes(folder, [one for one in info["mismatched_keys"] if not one[0].startswith(REWARD_HEAD)])
     unexpected = [name for name in info["unexpected_keys"] if not name.startswith(_HEADS)]
-    for what, names in (
-        ("weights are missing", missing),
-        ("the weights have other sizes than config.json says", other),
-        ("there are weights of another model", unexpected),
-        ("the weights could not be read", [" ".join(str(one).split())[:200] for one in info["error_msgs"]]),
-    ):
-        if names:
-            raise unreadable(folder, f"{what}: {some_of(names)}")
+    if unexpected:
+        raise unreadable(folder, f"there are weights of another model: {some_of(unexpected)}")
+    if info["error_msgs"]:
+        raise unreadable(folder, f"the weights could not be read: {some_of(map(str, info['error_msgs']))}")
+
+
+def _refuse_missing(folder: Path, missing: Iterable[str]) -> None:
+    names = list(missing)
+    if names:
+        raise unreadable(folder, f"weights are missing: {some_of(names)}")
+
+
+def _refuse_sizes(folder: Path, other: Iterable[tuple[str, Iterable[int], Iterable[int]]]) -> None:
+    """`other`: names, with the shapes in the file and in the model."""
+    texts = [wording(f"{name} {list(there)} where config.json says {list(here)}") for name, there, here in other]
+    if texts:
+        raise unreadable(folder, f"the weights have other sizes than config.json says: {some_of(texts)}")
 
 
 def refuse_non_finite(folder: Path, tensors: Iterable[tuple[str, torch.Tensor]]) -> None:
@@ -105,13 +101,17 @@ def refuse_non_finite(folder: Path, tensors: Iterable[tuple[str, torch.Tensor]])
     Raises:
         SerError: names some of them.
     """
-    bad = [name for name, tensor in tensors if tensor.is_floating_point() and not _is_finite(tensor)]
+    bad = non_finite(tensors)
     if bad:
         raise unreadable(folder, f"weights are not finite numbers: {some_of(bad)}")
 
 
+def non_finite(tensors: Iterable[tuple[str, torch.Tensor]]) -> list[str]:
+    """The names of tensors in which an infinity stands or what is no number; each is passed once and not copied."""
+    return [name for name, tensor in tensors if tensor.is_floating_point() and not _is_finite(tensor)]
+
+
 def _is_finite(tensor: torch.Tensor) -> bool:
-    """In one pass, and without a copy."""
     if tensor.numel() == 0:
         return True
     low, high = torch.aminmax(tensor.detach())

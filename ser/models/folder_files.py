@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ser.errors import SerError
+from ser.errors import SerError, is_failure, shortened
 
 _READ = (".json", ".jinja", ".safetensors", ".model", ".txt", ".tiktoken")
 """Endings of what transformers may open."""
@@ -31,7 +31,7 @@ def loading(folder: Path, load: Callable[[], Loaded]) -> Loaded:
     except SerError:
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and not is_panic(error):
+        if not is_failure(error):
             raise
         if "trust_remote_code" in str(error):
             raise SerError(
@@ -40,19 +40,14 @@ def loading(folder: Path, load: Callable[[], Loaded]) -> Loaded:
         raise unreadable(folder, shortened(error)) from error
 
 
-def is_panic(error: BaseException) -> bool:
-    """Whether it is a panic of a library written in Rust, which Python does not take for an ordinary error."""
-    return type(error).__name__ == "PanicException"
-
-
 def unreadable(folder: Path, reason: str) -> SerError:
     """The error of a model folder that is damaged."""
     return SerError(f"the model in {folder} cannot be loaded: {reason}. Replace the folder.")
 
 
-def shortened(error: BaseException) -> str:
-    """What an error says, on one line."""
-    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+def wording(text: str) -> str:
+    """A part of an error's text: another wording of it is no other computation (`resources.code_version`)."""
+    return text
 
 
 def some_of(names: Iterable[str]) -> str:

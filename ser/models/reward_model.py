@@ -1,26 +1,24 @@
 """The reward model: a LoRA adapter and a scalar head over the backbone, saved as safetensors."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
-from safetensors.torch import load_file
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
 from ser.data.encoding import EncodedPair
 from ser.data.packing import PackedBatch, pack, unpack
 from ser.errors import SerError
-from ser.models.adapters import save_adapter
+from ser.models.adapters import fill_adapter, load_adapter, read_adapter, save_adapter
 from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
+from ser.models.model_config import read_config
 from ser.models.tokenizer import PACKABLE
 from ser.specs import Arithmetic, Lora
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-_ADAPTER = "adapter_model.safetensors"
 
 
 def lora_config(lora: Lora, config: Any, **more) -> LoraConfig:
@@ -77,11 +75,7 @@ class RewardModel(nn.Module):
         """A saved reward model. `merged` folds the adapter into the weights, in whatever type they are."""
         model: Any = load_model(backbone, "reward", arithmetic)
         model.score.float()  # before PEFT copies it and loads what was saved into the copy
-        refuse_pickles(adapter)
-        try:
-            peft = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise SerError(f"the reward model in {adapter} cannot be loaded: {error}.") from error
+        peft = load_adapter(model, adapter, "SEQ_CLS", trainable=trainable)
         _to_float32(peft)
         compute_in_backbone_type(peft)
         config: Any = peft.peft_config["default"]
@@ -155,7 +149,7 @@ def fold_in(peft: Any) -> Any:
 
 def trunk_layers(backbone: Path, lora: Lora) -> int:
     """How many layers at the bottom of a model folder such an adapter leaves as they are."""
-    config = json.loads((backbone / "config.json").read_text())
+    config = read_config(backbone)
     return lora.frozen_layers(config["num_hidden_layers"]) if config["model_type"] in PACKABLE else 0
 
 
@@ -170,27 +164,19 @@ def members_of(folder: Path) -> list[Path]:
     return members or [folder]
 
 
-def refuse_pickles(adapter: Path) -> None:
-    """Refuse an adapter folder without safetensors: what PEFT would read instead may hold code."""
-    if not (adapter / _ADAPTER).is_file():
-        raise SerError(f"the adapter in {adapter} has no {_ADAPTER}. Nothing else is read: a pickle may hold code.")
-
-
 def load_onto(model: PeftModel, adapter: Path, name: str) -> torch.Tensor:
     """Load the adapter of a saved reward model under `name` onto a PEFT language model over the same backbone.
 
     Returns the reward head's weight [1, H]: one backbone in memory serves the policy and the reward.
     """
-    config = LoraConfig.from_pretrained(str(adapter))
-    config.modules_to_save, config.task_type, config.inference_mode = None, None, True
+    state, config = read_adapter(adapter, "SEQ_CLS")
+    config.inference_mode = True
     model.add_adapter(name, config)
-    state = load_file(adapter / _ADAPTER)
-    head = next(tensor for key, tensor in state.items() if ".score." in key)
-    lora = {key: tensor for key, tensor in state.items() if ".score." not in key}
-    result: Any = set_peft_model_state_dict(model, lora, adapter_name=name)
-    if result.unexpected_keys:
-        raise SerError(f"the reward model in {adapter} does not fit the policy's backbone: {result.unexpected_keys[0]}")
-    return head.float()
+    heads = {key: state.pop(key) for key in list(state) if ".score." in key}
+    if [tuple(head.shape) for head in heads.values()] != [(1, model.config.hidden_size)]:
+        raise SerError(f"the reward model in {adapter} has no head over states of {model.config.hidden_size} numbers.")
+    fill_adapter(model, adapter, state, name)
+    return heads.popitem()[1].float()
 
 
 def _to_float32(model: nn.Module) -> None:

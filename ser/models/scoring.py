@@ -1,5 +1,6 @@
 """Scoring encoded pairs with a reward model, slice by slice, in batches of similar length."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 
 from ser.data.batches import TOKENS
+from ser.errors import SerError
 from ser.method.scored import Scored
 from ser.models.reward_model import RewardModel
 from ser.models.states import EncodedStates, PairStates, batches, collate
@@ -79,4 +81,11 @@ def _scored(items: Sequence[EncodedStates], rewards: Sequence[Sequence[float]]) 
 @torch.inference_mode()
 def _rewards(model: RewardModel, items: Sequence[EncodedStates], batch_tokens: int) -> list[list[float]]:
     parts = (model(*collate(batch, model.device)).tolist() for batch in batches(items, batch_tokens))
-    return [two for part in parts for two in part]
+    rewards = [two for part in parts for two in part]
+    for item, two in zip(items, rewards, strict=True):
+        if not all(map(math.isfinite, two)):
+            raise SerError(
+                f"pair {item.pair.pair_id} has rewards that are not finite numbers: {two}.\nThe reward model diverged, "
+                "or its backbone is damaged: set reward_model.learning_rate lower, or use another backbone."
+            )
+    return rewards

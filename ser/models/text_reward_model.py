@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from ser.data.batches import plan
-from ser.data.encoding import EncodedPair, encode_pair
+from ser.data.encoding import EncodedPair, check_tokens, encode_pair
 from ser.data.pairs import Pair
 from ser.method.scored import Scored
 from ser.models.reward_model import RewardModel
@@ -40,7 +40,9 @@ class TextRewardModel:
 
     def encode(self, pair: Pair) -> EncodedPair:
         """The tokens of a pair, whose responses must fit into `encoding.max_length`."""
-        return encode_pair(self.tokenizer, pair, self.encoding.max_length)
+        encoded = encode_pair(self.tokenizer, pair, self.encoding.max_length)
+        check_tokens(encoded, self.reward_model.classifier.get_input_embeddings().num_embeddings)
+        return encoded
 
     def score(self, pairs: Sequence[Pair]) -> list[Scored]:
         """The rewards of pairs, in their order."""

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrained
 from transformers.utils import logging
 
 from ser.errors import SerError
-from ser.models.folder_files import loading
+from ser.models.folder_files import loading, unreadable
 from ser.models.model_config import read_config
 
 PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
@@ -48,6 +48,18 @@ def load_config(folder: Path) -> PreTrainedConfig:
     """
     read_config(folder)
     return loading(folder, lambda: AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
+
+
+def embedding_rows(folder: Path) -> int:
+    """How many tokens the model in a folder knows: each is less than this.
+
+    Raises:
+        SerError: as `load_config`, and where the configuration does not say it.
+    """
+    rows = getattr(load_config(folder).get_text_config(), "vocab_size", None)
+    if not isinstance(rows, int):
+        raise unreadable(folder, "config.json says no vocab_size")
+    return rows
 
 
 def check_window(folder: Path, max_length: int) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ser.errors import SerError
-from ser.models.folder_files import parse_json, read_json, shortened, some_of, unreadable
+from ser.errors import SerError, shortened
+from ser.models.folder_files import parse_json, read_json, some_of, unreadable, wording
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = frozenset(("F64", "F32", "F16", "BF16"))
@@ -106,7 +106,7 @@ def refuse_types(folder: Path, weights: Mapping[str, Weight], own: Container[str
         SerError: names some of them.
     """
     other = [
-        f"{name} ({weight.dtype})"
+        wording(f"{name} ({weight.dtype})")
         for name, weight in weights.items()
         if weight.dtype not in FLOATS and (name in own or name.endswith("weight"))
     ]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from peft import PeftModel
 from transformers import PreTrainedModel
 
 from ser.data.batches import plan
@@ -17,9 +16,10 @@ from ser.data.encoding import EncodedPair
 from ser.errors import SerError
 from ser.method.comparison import choose
 from ser.method.ensemble import combine
+from ser.models.adapters import load_adapter
 from ser.models.backbone import load_model
 from ser.models.generation import batches, generate
-from ser.models.reward_model import fold_in, load_to_score, members_of, refuse_pickles
+from ser.models.reward_model import fold_in, load_to_score, members_of
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
 from ser.scratch import scratch_path
@@ -65,12 +65,7 @@ def load_policy(backbone: Path, policy: Path, arithmetic: Arithmetic) -> PreTrai
     Raises:
         SerError: it cannot be loaded.
     """
-    model = load_model(backbone, "causal_lm", arithmetic)
-    refuse_pickles(policy)
-    try:
-        return fold_in(PeftModel.from_pretrained(model, policy))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SerError(f"the policy in {policy} cannot be loaded: {error}.") from error
+    return fold_in(load_adapter(load_model(backbone, "causal_lm", arithmetic), policy, "CAUSAL_LM"))
 
 
 def greedy_responses(

@@ -1,6 +1,6 @@
 """The loop of PPO: roll out, update, adapt the KL weight, save; it continues where a killed run stopped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ser.errors import SerError, shortened
+from ser.models.completeness import non_finite
+from ser.models.folder_files import some_of
 from ser.ppo.objective import AdaptiveKl, clipped, policy_loss, ratio_error, value_loss
 from ser.ppo.policy import Policy
 from ser.ppo.rollout import Episode, Rollout, Score, collect, minibatches
@@ -48,7 +51,7 @@ class Trainer:
 
     def run(self, episodes: Sequence[Episode], folder: Path, progress: Progress) -> None:
         """Train on all `episodes`; a checkpoint in `folder` is continued from, and replaced after each rollout."""
-        saved = load_checkpoint(folder)
+        saved = load_checkpoint(folder, self.policy.trainable())
         if saved is not None:
             self._restore(saved)
         size, total = self.settings.batch_size, len(episodes)
@@ -149,10 +152,29 @@ def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
     put_in_place(temporary, scratch_path(folder, CHECKPOINT))
 
 
-def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The checkpoint in `folder`, if there is one. Tensors and plain values only; code in it is refused."""
+def load_checkpoint(folder: Path, parameters: Mapping[str, torch.Tensor]) -> dict[str, Any] | None:
+    """The checkpoint in `folder`, if there is one. Tensors and plain values only; code in it is refused.
+
+    Raises:
+        SerError: it is damaged, or is not of a policy with these trainable `parameters`.
+    """
     path = scratch_path(folder, CHECKPOINT)
-    return torch.load(path, weights_only=True, map_location="cpu") if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        found = {name: tensor.shape for name, tensor in state["parameters"].items()}
+    except Exception as error:
+        raise SerError(f"the checkpoint {path} is damaged: {shortened(error)}. Delete it to begin again.") from error
+    if found != {name: parameter.shape for name, parameter in parameters.items()}:
+        raise SerError(f"the checkpoint {path} is of another policy. Delete it to begin again.")
+    bad = non_finite(state["parameters"].items())
+    if bad:
+        raise SerError(
+            f"the checkpoint {path} has weights that are not finite numbers: {some_of(bad)}.\nThe training diverged, "
+            "or the file is damaged: delete it to begin again, or set ppo.learning_rate lower."
+        )
+    return state
 
 
 def _named(terms: torch.Tensor) -> dict[str, float]:

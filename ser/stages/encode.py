@@ -10,7 +10,7 @@ import pyarrow as pa
 from ser.data import tables
 from ser.data.database import open_database, pattern
 from ser.data.encoded import ENCODED_NAME, write_encoded
-from ser.data.encoding import EncodedPair, TooLongError, encode_pair
+from ser.data.encoding import EncodedPair, TooLongError, check_tokens, encode_pair
 from ser.data.pairs import Pair
 from ser.data.roles import MIN_PAIRS
 from ser.data.sorting import in_order
@@ -83,11 +83,11 @@ def run(
     Raises:
         SerError: too few pairs of a role are left; says how many are needed and which setting matters.
     """
-    from ser.models.tokenizer import check_window, load_tokenizer
+    from ser.models.tokenizer import check_window, embedding_rows, load_tokenizer
 
     pairs = {role: getattr(inputs, role) for role in TABLES}
     check_window(inputs.backbone, spec.encoding.max_length)
-    tokenizer = load_tokenizer(inputs.backbone)
+    tokenizer, known = load_tokenizer(inputs.backbone), embedding_rows(inputs.backbone)
     total, done = sum(tables.count(path) for path in pairs.values()), 0
 
     def encoded(role: str) -> Iterator[EncodedPair]:
@@ -95,9 +95,11 @@ def run(
             if number % _TOLD_EVERY == 0:
                 progress(number, total, "pairs")
             try:
-                yield encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
+                pair = encode_pair(tokenizer, Pair(**row), spec.encoding.max_length)
             except TooLongError:
                 continue
+            check_tokens(pair, known)
+            yield pair
 
     counts: dict[str, int] = {}
     for role, schema in TABLES.items():

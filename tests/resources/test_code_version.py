@@ -248,7 +248,9 @@ def test_a_reward_model_is_trained_again_only_for_what_trains_it(copied: Path) -
         ("specs.py", ("threads: int = Field(2", "threads: int = Field(3")),
         ("specs.py", ('description="pairs a step"', 'description="pairs in a step"')),
         ("data/tables.py", ("bins: int = 24", "bins: int = 25")),  # of a histogram
-        ("models/backbone.py", ("holds an adapter", "is an adapter"), ("takes several times", "takes many times")),
+        ("models/backbone.py", ("takes several times", "takes many times")),
+        ("models/model_config.py", ("holds an adapter", "is an adapter")),
+        ("models/completeness.py", ("are missing", "are not there"), ("where config.json", "and config.json")),
         ("training.py", ('f"loss {', 'f"the loss is {'), ("in place on", "in its place, on")),
         ("ppo/objective.py", ("-> torch.Tensor:\n    ", "-> torch.Tensor:\n    x = 1\n    ")),
     ):

@@ -8,7 +8,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from ser.data.encoding import encode_prompt
+from ser.data.encoding import EncodedPair, check_tokens, encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
 from ser.errors import SerError
 from ser.export.model_folder import Base, write_reward_model
@@ -74,3 +74,51 @@ def test_without_a_token_to_pad_with_nothing_is_exported(tiny_backbone: Path, tm
     random_model(folder, top=1.0).save(tmp_path / "rm")
     with pytest.raises(SerError, match=r"no special token besides <\|end\|>"):
         write_reward_model(folder, tmp_path / "rm", "float32", Base("there"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ messages[7]['content'] }}", r"refuses a conversation \(.*has no element 7"),
+        ("{{ 1 // 0 }}", "division"),
+        ("{{ messages | sum }}", "unsupported operand"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("{% for m in messages %}", "Unexpected end of template"),
+        ("{{ messages | tojson | int(base=99) + 'x' }}", "refuses a conversation"),
+        ("{{ 'x' * 9999999 }}", "makes 9,999,999 characters of a conversation of 39"),
+    ],
+)
+def test_whatever_a_template_does_wrong_is_said(tiny_backbone: Path, template: str, words: str) -> None:
+    tokenizer = load_tokenizer(tiny_backbone)
+    tokenizer.chat_template = template
+    with pytest.raises(SerError, match=words) as error:
+        encode_prompt(tokenizer, canonical_prompt("cook rice"))
+    assert "Mend chat_template" in str(error.value) and len(str(error.value).splitlines()) == 2
+
+
+class PanicException(BaseException):
+    """As the tokenizers' own, which derives from no ordinary error."""
+
+
+def test_a_panic_of_the_tokenizer_is_said_and_an_interrupt_is_not(tiny_backbone: Path) -> None:
+    class Broken:
+        chat_template, eos_token_id = None, 2
+
+        def __init__(self, error: BaseException):
+            self.error = error
+
+        def __call__(self, text: str, add_special_tokens: bool) -> None:
+            raise self.error
+
+    for failure in (PanicException("index out of bounds"), ValueError("index out of bounds")):
+        with pytest.raises(SerError, match=r"tokenizer fails \(index out of bounds\) at a text that begins 'rice"):
+            encode_response(Broken(failure), "rice")  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        encode_response(Broken(KeyboardInterrupt()), "rice")  # type: ignore[arg-type]
+
+
+def test_a_token_that_the_model_has_no_row_for_is_named() -> None:
+    check_tokens(EncodedPair("x", [1, 2], [3], []), 4)
+    with pytest.raises(SerError, match="pair x has token 3, and the backbone's embedding has 3 rows"):
+        check_tokens(EncodedPair("x", [1, 2], [3], []), 3)
