@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import dagster as dg
 from pydantic import Field, PrivateAttr, ValidationError
 
+from assets.launch_config import checked_before_it_is_recorded
 from assets.stale_location import refuse_stale
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
@@ -50,6 +51,10 @@ class SerResource(dg.ConfigurableResource):
     """What shows progress beside the log: where somebody watches the execution."""
 
     _settings: Settings = PrivateAttr()
+
+    def get_resource_definition(self) -> Any:
+        """What Dagster knows of it, with a look at the run config before a run is recorded."""
+        return checked_before_it_is_recorded(super().get_resource_definition())
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SerResource"]:
@@ -126,7 +131,7 @@ def run_tags(evolution: Evolution, name: str | None) -> dict[str, str]:
 
 def run_config(settings: Settings, **told: object) -> dict[str, object]:
     """The run config of an execution under these settings; `told` are other fields of the resource."""
-    # What happens by itself is no part of an execution, and the address of an inbox may hold a secret.
+    # What happens by itself is no part of an execution.
     config = {"settings": settings.model_dump_json(exclude={"automation"}), **told}
     given = {key: value for key, value in config.items() if value is not None}
     return {"resources": {"ser": {"config": given}}}

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from resources import asset_keys as keys
 from resources.artifacts import ArtifactStore, Part
+from resources.credentials import redact
 from resources.known_models import hub_digest, known_digest
+from resources.redacted_errors import redacted
 from resources.settings import Backbone
 from resources.settings_file import settings_file
 from ser.errors import SerError
@@ -75,7 +77,7 @@ def fetch_from_hub(settings: Backbone, wanted: list[str]) -> Path:
     try:
         return Path(snapshot_download(settings.model, revision=settings.revision, allow_patterns=wanted))
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(redact(str(error)).split())[:200]
         raise SerError(
             f"backbone.model {settings.model!r} is neither a folder nor reachable on the hub: {reason}."
-        ) from error
+        ) from redacted(error)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
@@ -73,6 +73,8 @@ _INDECISIVE = {"automation", "landing", "compute", "max_loops", "recipes", "reci
 class Settings(Spec):
     """Everything a run can be told. Two runs with equal settings and data make the same artifacts."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # an error may be recorded, with what a setting should not say
+
     recipe: str = Field("paper", description="paper, robust, or one of [recipes]: values below those of this file")
     preset: Literal["smollm2-135m"] = "smollm2-135m"
     loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
@@ -114,7 +116,7 @@ class Settings(Spec):
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
     def recorded(self) -> dict[str, Any]:
-        """What is written down of them: all but automation, which may hold a secret and decides nothing here."""
+        """What is written down of them: all but automation, which decides nothing of an evolution."""
         return self.model_dump(mode="json", exclude={"automation"})
 
 

@@ -24,10 +24,16 @@ def explain(error: ValidationError, origins: Origins) -> str:
     key = ".".join(place[: _depth(place)])  # below it are the alternatives that pydantic has tried
     named = _origins_of(key, origins)
     message = problem["msg"].removeprefix("Value error, ")
-    what = f"setting {key or 'ser.toml'!r} is impossible: {message} (got {problem['input']!r})."
+    what = f"setting {key or 'ser.toml'!r} is impossible: {message}{_given(key, problem['input'])}."
     if named:
         return f"{prefix(', '.join(named), key)}{what}\nChange {named[0]}."
     return f"{what}\nChange it in ser.toml."
+
+
+def _given(key: str, value: Any) -> str:
+    """What was given, where that is one value; none of automation, which may name places that are nobody's business."""
+    shown = isinstance(value, str | int | float) and key.partition(".")[0] != "automation"
+    return f" (got {value!r})" if shown else ""
 
 
 def prefix(origin: str | None, key: str) -> str:

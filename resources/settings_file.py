@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, PydanticBaseSettingsSource
 from pydantic_settings.sources import DefaultSettingsSource
 
+from resources.credentials import redact
+from resources.refused_credentials import refuse_credentials
 from resources.settings import Settings
 from resources.settings_errors import Origins, explain, is_setting, prefix
 from ser.errors import SerError
@@ -24,7 +26,13 @@ RESERVED = {"SER_DATA", "SER_CONFIG", "SER_DEBUG"}
 
 
 def data_root() -> Path:
-    """Where everything is stored: `SER_DATA`, else `data` in the project."""
+    """Where everything is stored: `SER_DATA`, else `data` in the project.
+
+    Raises:
+        SerError: `SER_DATA` is no folder but an address.
+    """
+    if "://" in os.environ.get("SER_DATA", ""):
+        raise SerError("SER_DATA is an address.\nName a folder of this machine, or of a file system that is mounted.")
     return Path(os.environ.get("SER_DATA") or ROOT / "data").resolve()
 
 
@@ -41,8 +49,9 @@ def load_settings(*, assignments: Sequence[str] = (), **overrides: Any) -> Setti
         overrides: settings that a command or a run's configuration says; None for those that it does not.
 
     Raises:
-        SerError: a setting is unknown or impossible; names the key, what is allowed, the nearest valid key, and the
-            variable or the assignment that set it, if any. Or the file that `SER_CONFIG` names is not there.
+        SerError: a setting is unknown or impossible, or has a credential in it; names the key, what is allowed, the
+            nearest valid key, and the variable or the assignment that set it, if any. Or the file that `SER_CONFIG`
+            names is not there.
     """
     said = {name: value for name, value in overrides.items() if value is not None}
     variables = {
@@ -52,11 +61,16 @@ def load_settings(*, assignments: Sequence[str] = (), **overrides: Any) -> Setti
     }
     assigned = dict(map(_assignment, assignments))
     origins = {**variables, **{key: f"--set {key}" for key in assigned}, **{name: name for name in said}}
+    texts = {place: os.environ[name] for place, name in variables.items()}
+    written = _read(settings_file())
+    for values in (said, assigned, texts):
+        refuse_credentials(values, origins)
+    refuse_credentials(written, {}, str(settings_file()))
     sources = (
         InitSettingsSource(_Loaded, said),
         _Texts(_Loaded, assigned),
-        _Texts(_Loaded, {place: os.environ[name] for place, name in variables.items()}),
-        InitSettingsSource(_Loaded, _read(settings_file())),
+        _Texts(_Loaded, texts),
+        InitSettingsSource(_Loaded, written),
         _Recipe(_Loaded, origins),
         DefaultSettingsSource(_Loaded),
     )
@@ -139,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
         if os.environ.get("SER_CONFIG"):
             raise SerError(
-                f"SER_CONFIG names {path}, and there is no such file.\n"
+                f"SER_CONFIG names {redact(str(path))}, and there is no such file.\n"
                 "Make it (empty, it says that everything has its default), or unset SER_CONFIG."
             )
         return {}
@@ -153,7 +167,9 @@ def _assignment(assignment: str) -> tuple[str, str]:
     """The key and the text of a `KEY=VALUE`."""
     key, sign, text = assignment.partition("=")
     if not sign or not key.strip():
-        raise SerError(f"--set {assignment} is no setting: write KEY=VALUE, for instance thresholds.tau_high=0.6.")
+        raise SerError(
+            f"--set {redact(assignment)} is no setting: write KEY=VALUE, for instance thresholds.tau_high=0.6."
+        )
     return key.strip(), text.strip()
 
 

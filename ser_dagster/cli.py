@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resources.disk import FULL, is_full, is_of_the_disk
+from resources.credentials import redact
+from resources.redacted_errors import redact_logs, redacted
 from ser.errors import SerError
 from ser_dagster.arguments import completion, data, evidence, evolutions, leaving
 from ser_dagster.arguments.parser import Chapter, Parser
+from ser_dagster.foreign_errors import in_two_lines
 
 CONTENTS: Mapping[str, Chapter] = {
     "Data": {
@@ -46,7 +48,11 @@ GOES_ON = ("ser_dagster.commands.run:run_command", "ser_dagster.commands.demo:de
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Exit code 0 done, 1 failed, 2 wrong use."""
+    """Run one command. Exit code 0 done, 1 failed, 2 wrong use.
+
+    An error that is neither ours nor of the system and the libraries below is a fault of this program, and is raised.
+    """
+    redact_logs()
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would break our own lines of progress
     # What libraries say to each other about their next versions is not for the people who run this one.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers", append=True)
@@ -63,16 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except SerError as error:
         if debug:
-            traceback.print_exc()
-        print(f"ser: {error}", file=sys.stderr)
+            traceback.print_exception(redacted(error))
+        print(f"ser: {redact(str(error))}", file=sys.stderr)
         return 1
     except Exception as error:
-        from resources.settings_file import data_root
-
-        full = is_full(error, data_root())
-        if debug or not (full or is_of_the_disk(error)):
-            raise
-        print(f"ser: {FULL if full else next(iter(str(error).splitlines()), repr(error))}", file=sys.stderr)
+        words = in_two_lines(error)
+        if debug or words is None:
+            shown = redacted(error)
+            if shown is error:
+                raise
+            raise shown from shown.__cause__
+        print(f"ser: {redact(words)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. Run again: it continues here." if goes_on else "\nStopped.", file=sys.stderr)

@@ -19,8 +19,7 @@ from assets.ser_resource import SNAPSHOTS_NAME
 from resources.disk import write_text
 from resources.settings_file import ROOT, data_root, load_settings
 from ser.errors import SerError
-
-OTHER_PLACE = "Get the right to, or name another place: SER_DATA for all data, DAGSTER_HOME for Dagster's."
+from ser_dagster.foreign_errors import OTHER_PLACE
 
 MARK = "# Written by ser, again and again: remove this line to keep changes of your own."
 CONFIG = """{mark}

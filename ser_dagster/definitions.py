@@ -5,11 +5,14 @@ import dagster as dg
 from assets.graph import graph
 from assets.ser_resource import SHOWN, SerResource
 from resources.landing.zone import Landing
+from resources.redacted_errors import redact_logs
 from resources.settings_file import data_root, load_settings
 from ser_dagster.jobs import audit_after_failure, ser_run
 from ser_dagster.landing_sensor import landing_sensor
 from ser_dagster.schedules import schedules
 from ser_dagster.sensors import audit_failed_runs, fail_dead_runs, remind_of_retries
+
+redact_logs()
 
 settings = load_settings()
 assets, checks = graph(settings)

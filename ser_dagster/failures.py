@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+from resources.credentials import redact
 from resources.disk import FULL, is_full
 from resources.settings_file import data_root
 
@@ -60,7 +61,7 @@ def _message(error: SerializableErrorInfo | None) -> str:
         return NO_REASON
     while error.cause is not None:
         error = error.cause
-    message = error.message.strip()
+    message = redact(error.message.strip())
     if error.cls_name not in OURS and is_full(RuntimeError(message), data_root()):
         return FULL
     # Dagster prints the class before the message; of our own errors the message alone is meant for people.

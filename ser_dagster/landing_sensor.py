@@ -10,6 +10,7 @@ import dagster as dg
 from assets.ser_resource import SNAPSHOTS, run_config
 from resources import asset_keys as keys
 from resources.artifacts import ArtifactStore
+from resources.credentials import redact
 from resources.heads import Heads
 from resources.landing.folders import Arrivals, NotAllLandedError, links_out
 from resources.landing.ignored_files import misplaced
@@ -18,6 +19,7 @@ from resources.landing.landed import Landed
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.locks import owner_of
+from resources.redacted_errors import redacted
 from resources.settings import Automation, Settings
 from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
@@ -40,7 +42,12 @@ class Look:
     settled: str | None = None
     """What the cursor holds: the snapshot that needs no further look (it is requested now, or was before, or has been
     run by hand), and when its dataset was made."""
-    failure: Exception | None = None
+    failure: BaseException | None = None
+
+    def redacted(self) -> "Look":
+        """The same without credentials: Dagster keeps reasons and failures, with all that led to them."""
+        failure = None if self.failure is None else redacted(self.failure)
+        return replace(self, reason=redact(self.reason), failure=failure)
 
 
 def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
@@ -65,6 +72,7 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         looks |= {dataset: Look(_LINK) for dataset in links_out(data_root())}
         if wrong := misplaced(data_root()):
             looks["passed over"] = Look("; ".join(wrong))
+        looks = {dataset: found.redacted() for dataset, found in looks.items()}
         for dataset, found in looks.items():
             if found.failure is None:
                 context.log.info(f"{dataset}: {found.reason}")

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from resources.credentials import redact
 from resources.disk import replace
 from resources.landing.folders import DATASET_NAME, UNFINISHED, dataset_folder
 from resources.landing.ignored_files import SUBFOLDER, told, why
 from resources.locks import only_writer_of_file
+from resources.redacted_errors import redacted
 from ser.errors import SerError
 
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
@@ -55,9 +57,9 @@ def fetch(uri: str, root: Path, tell: Callable[[str], None] = lambda line: None)
     if failures:
         what = "; ".join(f"{place}: {error!r}" for place, error in failures.items())
         raise SerError(
-            f"the inbox {uri} cannot be read, or not all of it: {what}. "
-            "Check automation.inbox in ser.toml, and whether it is up."
-        ) from next(iter(failures.values()))
+            redact(f"the inbox {uri} cannot be read, or not all of it: {what}. ")
+            + "Check automation.inbox in ser.toml, and whether it is up."
+        ) from redacted(next(iter(failures.values())))
     return copies
 
 
@@ -85,7 +87,11 @@ def _entries(files: Any, folder: str) -> list[Any]:
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    return str(entry["name"]).rstrip("/").rpartition("/")[2]
+    """The last part of where an entry is; of a web address without its parameters, which may be a signature."""
+    place = str(entry["name"])
+    if place.startswith(("http://", "https://")):
+        place = place.partition("?")[0].partition("#")[0]
+    return place.rstrip("/").rpartition("/")[2]
 
 
 def _copy_name(entry: Mapping[str, Any]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NoReturn
 
+from resources.credentials import redact
+
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 
 
@@ -57,7 +59,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2, and these two lines on standard error."""
-        self.exit(2, f"{self.prog}: error: {message}\n{self.format_usage().rstrip()}   (more: {self.prog} --help)\n")
+        self.exit(
+            2, f"{self.prog}: error: {redact(message)}\n{self.format_usage().rstrip()}   (more: {self.prog} --help)\n"
+        )
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """End, after what was printed has gone out: here a reader that has left is noticed, at the very end no more."""

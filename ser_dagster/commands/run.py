@@ -16,7 +16,8 @@ from assets.graph import graph, run_keys
 from assets.ser_resource import SerResource, run_config, run_tags
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
-from resources.disk import is_full, is_of_the_disk
+from resources.credentials import redact
+from resources.disk import is_full
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
 from resources.landing.folders import NotAllLandedError, only_dataset
@@ -35,6 +36,7 @@ from ser_dagster.commands.summary import print_summary
 from ser_dagster.dagster_instance import instance, register, run_here
 from ser_dagster.dead_runs import fail_ownerless_runs
 from ser_dagster.failures import NO_REASON, Failure, first_failure
+from ser_dagster.foreign_errors import in_two_lines
 from ser_dagster.jobs import MAX_RETRIES, SER_RUN, STARTED_BY, ser_run
 
 
@@ -181,11 +183,11 @@ def _sync_failed(work: Evolution) -> None:
     except SerError as error:
         print(f"audit: {error}", file=sys.stderr)
     except Exception as error:
-        full = is_full(error, work.root)  # which the run failed of as well, and says so
-        if not (full or is_of_the_disk(error)):
+        words = in_two_lines(error)
+        if words is None:
             raise
-        if not full:
-            print(f"audit: {str(error).splitlines()[0]}", file=sys.stderr)
+        if not is_full(error, work.root):  # which the run failed of as well, and says so
+            print(f"audit: {redact(words)}", file=sys.stderr)
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
