@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from resources.audit.render import render
 from resources.spreadsheet import shown
 
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x","y")', "＝1", "-"]
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x","y")', "＝1", "-", "\tx"]
+BLANKS = [" ", "   \t", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\u200e", "\u202e", "\u00ad", "\x00", "\x0b", "\x1b",
+          "\u3164", "\u2800", "\ufe0f", "\u034f", "\u2060", "\U000e0041", "\x85", "\u2028"]  # fmt: skip
+SIGNS = "=+-@＝＋－＠﹢﹣﹦﹫"
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -17,7 +20,16 @@ def test_a_formula_is_text(text: str) -> None:
     assert shown(text) == "'" + text
 
 
-@pytest.mark.parametrize("value", [-1, -0.5, 1e300, None, True, "text", "1=1", "", " =1", "'=1"])
+@pytest.mark.parametrize("blank", BLANKS)
+def test_a_formula_behind_what_shows_nothing_is_text(blank: str) -> None:
+    for sign in SIGNS:
+        text = f"{blank}{sign}1+1"
+        assert shown(text) == "'" + text
+
+
+@pytest.mark.parametrize(
+    "value", [-1, -0.5, 1e300, None, True, "text", "1=1", "", "'=1", " x", "  ", "(-1)", "\u200bx", "é=1"]
+)
 def test_anything_else_stays(value: Any) -> None:
     assert shown(value) is value
 
@@ -25,7 +37,7 @@ def test_anything_else_stays(value: Any) -> None:
 @given(st.text())
 def test_a_cell_shows_the_whole_text(text: str) -> None:
     assert shown(text) in (text, "'" + text)
-    assert not shown(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not shown(text).strip().startswith(tuple(SIGNS))
 
 
 def test_the_audit_writes_such_cells() -> None:
