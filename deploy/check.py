@@ -74,7 +74,7 @@ def main() -> None:
         check("all of Dagster's storage is Postgres", storage(address).count("Postgres") >= 3)
         run = launch(address, snapshot, "landed_pairs")
         until("a run went through the queue", lambda: ended(address, run))
-        killed = launch(address, snapshot, "landed_pairs", "splits", "backbone", "encoded_pairs", "seed_rm")
+        killed = launch(address, snapshot, "landed_pairs", "splits", "backbone", "encoded_pairs")
         until("a run was killed at its work", lambda: killed_at_work(folder / "data", snapshot, killed))
         until("it was marked as failed", lambda: run_of(address, killed)["status"] == "FAILURE")
         until("it was run again, and that run ended well", lambda: ended(address, retry_of(address, killed)))

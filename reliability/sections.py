@@ -8,6 +8,7 @@ from functools import cache
 from statistics import median
 
 from bench.measure import table
+from reliability.browser import hostile_pages
 from reliability.checks import Wanted
 from reliability.concurrency import a_reader, two_runs
 from reliability.damage import damaged_artifacts, damaged_audit
@@ -135,6 +136,22 @@ def _fuzz(project: Project, options: Options) -> str:
     )
 
 
+def _browser(project: Project, options: Options) -> str:
+    found = hostile_pages(project.folder / "browser")
+    if found is None:
+        return "Not done: there is no `chromium` here."
+    rows = [
+        [kind, str(found.tried[kind]), "0", f"{found.bare_done[kind]} of {found.bare_tried[kind]}"]
+        for kind in found.tried
+    ]
+    return (
+        table(rows, ["what the page tried", "attempts", "of them successful", "against Dagster's bare web server"])
+        + f"\n\n**{found.tried.total():,} attempts: 0 runs started, 0 assets wiped, 0 events forged, 0 partitions "
+        f"added, 0 bytes read.** They were made by {', '.join(found.rounds)}. Afterwards the page's own tab in the "
+        f"attacked browser {', '.join(found.honest)}."
+    )
+
+
 KEEPS = {
     "trunk": "states, slice by slice (a second or two, or a 64th)",
     "train": "checkpoints, every 20 steps or less, less than a tenth with the step in hand",
@@ -153,4 +170,5 @@ ALL: dict[str, Callable[[Project, Options], str]] = {
     "damage": _damage,
     "company": _company,
     "fuzz": _fuzz,
+    "browser": _browser,
 }

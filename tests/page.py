@@ -61,10 +61,17 @@ class Page:
         return found
 
     def ask(self, query: str) -> Any:
+        return self._post("/graphql", {"query": query})["data"]
+
+    def report(self, asset: str, partition: str) -> None:
+        """Say that an asset of a partition was made, as a program of somebody else's does."""
+        assert self._post(f"/report_asset_materialization/{asset}", {"partition": partition}) == {}
+
+    def _post(self, path: str, body: Any) -> Any:
         connection = HTTPConnection(*self.address, timeout=60)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
-        return json.load(connection.getresponse())["data"]
+        connection.request("POST", path, json.dumps(body), headers)
+        return json.load(connection.getresponse())
 
     def end(self, number: signal.Signals, process: psutil.Process | None = None) -> str:
         """What it says after the signal, of which nothing that it had started is left."""

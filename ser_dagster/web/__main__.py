@@ -35,10 +35,10 @@ def main() -> None:
     if not TOKEN.fullmatch(token):
         sys.exit("UI_TOKEN has to be at least 32 letters, digits, - or _. For example: openssl rand -hex 32")
     try:
-        addresses = [Address.parse(url) for url in arguments.address]
+        named = [Address.parse(url) for url in arguments.address]
     except SerError as error:
         sys.exit(str(error))
-    addresses += own_addresses(arguments.host, arguments.port)
+    own = own_addresses(arguments.host, arguments.port)
     configure_loggers(log_level="WARNING")
     setup_interrupt_handlers()
     with dg.DagsterInstance.get() as instance:
@@ -47,7 +47,7 @@ def main() -> None:
             instance, WorkspaceFileTarget([arguments.workspace]), read_only=arguments.read_only
         ) as context:
             app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MILLISECONDS)
-            guarded = PageGuard(app, token, addresses, arguments.read_only)
+            guarded = PageGuard(app, token, own, named, arguments.read_only)
             _serve(guarded, arguments.host, arguments.port)
 
 

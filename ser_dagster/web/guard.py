@@ -49,11 +49,27 @@ GO_ON = """<!doctype html>
 class PageGuard:
     """Passes to an application what comes from its own page, or a program, with the token."""
 
-    def __init__(self, app: ASGIApp, token: str, addresses: Sequence[Address], read_only: bool = False) -> None:
-        """What is not addressed to one of `addresses` is refused; under `read_only` whatever would change something."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        own: Sequence[Address],
+        named: Sequence[Address] = (),
+        read_only: bool = False,
+    ) -> None:
+        """Guard an application.
+
+        Args:
+            app: what answers if the layer has nothing against it.
+            token: what a browser or a program must have.
+            own: the addresses that the page has on this machine.
+            named: the addresses at which it is opened beside those.
+            read_only: whether to refuse whatever would change something.
+        """
         self._app = app
         self._token = token
-        self._addresses = addresses
+        self._named = named
+        self._addresses = (*named, *own)
         self._read_only = read_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +100,7 @@ class PageGuard:
             RefusedError: it may not pass, whatever it has.
         """
         address = find_address(connection, self._addresses)
-        require_own_origin(connection, address)
+        require_own_origin(connection, address, self._named)
         if connection.scope["type"] == "http":
             require_known_form(connection)
         elif connection.scope["path"] != GRAPHQL:

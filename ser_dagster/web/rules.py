@@ -43,15 +43,21 @@ def find_address(connection: HTTPConnection, addresses: Sequence[Address]) -> Ad
     )
 
 
-def require_own_origin(connection: HTTPConnection, address: Address) -> None:
+def require_own_origin(connection: HTTPConnection, address: Address, named: Sequence[Address]) -> None:
     """Let nothing pass that another page has sent, but a plain visit: a navigation of a tab to a page.
+
+    The page is where the request is for, or, before a proxy that changes the Host header, at a named address.
 
     Raises:
         RefusedError: another page sent it.
     """
     for origin in connection.headers.getlist("origin"):
-        if origin != str(address):
-            raise RefusedError(403, f"Pages of {origin!a} may not ask this one, which is at {address}.")
+        if origin not in map(str, (address, *named)):
+            raise RefusedError(
+                403,
+                f"Pages of {origin!a} may not ask this one, which is at {address}. If it is this one behind a proxy: "
+                "ser ui --address, with what the browser shows.",
+            )
     if is_foreign(connection) and not _is_visit(connection):
         raise RefusedError(403, "Other pages may not ask this one.")
 

@@ -46,7 +46,7 @@ def page(instance: dg.DagsterInstance) -> Iterator[Callable[[bool], ASGIApp]]:
 
 
 def guard(app: ASGIApp, read_only: bool = False) -> PageGuard:
-    return PageGuard(app, TOKEN, own_addresses("127.0.0.1", 3000), read_only)
+    return PageGuard(app, TOKEN, own_addresses("127.0.0.1", 3000), read_only=read_only)
 
 
 def materializations(instance: dg.DagsterInstance) -> int:

@@ -24,8 +24,7 @@ SUBSCRIBE = json.dumps({"type": "start", "id": "1", "payload": {"query": "subscr
 
 
 def guarded(inner: Inner, read_only: bool = False, *named: str) -> PageGuard:
-    addresses = [*map(Address.parse, named), *own_addresses("127.0.0.1", 3000)]
-    return PageGuard(inner, TOKEN, addresses, read_only)
+    return PageGuard(inner, TOKEN, own_addresses("127.0.0.1", 3000), [*map(Address.parse, named)], read_only)
 
 
 def status(target: str, headers: list[tuple[str, str]], method: str = "GET", read_only: bool = False, body=b"") -> int:
@@ -294,6 +293,22 @@ def test_behind_a_proxy_the_page_has_the_name_that_was_given() -> None:
     assert request(guard, "/", headers=forwarded).status == 403
     (cookie,) = request(guard, f"/?token={TOKEN}", headers=[name[0]]).header("set-cookie")
     assert "Secure" in cookie.split("; ")
+
+
+def test_before_a_proxy_that_changes_the_host_the_page_has_the_origin_that_was_given() -> None:
+    guard = guarded(Inner(), False, "https://name-3000.forwarded.example")
+
+    def code(*origin: str) -> int:
+        return request(
+            guard, "/graphql", "POST", [HOST, COOKIE, SAME, JSON, *[("Origin", one) for one in origin]]
+        ).status
+
+    assert code("https://name-3000.forwarded.example") == 200
+    assert code("http://name-3000.forwarded.example") == 403
+    assert code("https://other-3000.forwarded.example") == 403
+    assert code("https://name-3000.forwarded.example", "https://evil.example") == 403
+    foreign = [HOST, COOKIE, CROSS, JSON, ("Origin", "https://name-3000.forwarded.example")]
+    assert request(guard, "/graphql", "POST", foreign).status == 403
 
 
 def test_every_answer_keeps_other_pages_from_framing_and_from_hearing_of_its_url() -> None:
