@@ -37,7 +37,11 @@ def is_full(error: BaseException, place: Path | None = None) -> bool:
         return True
     if place is None or isinstance(error, SerError):
         return False
-    return shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free < _NO_ROOM
+    present = next(one for one in (place, *place.parents) if one.exists())
+    system = os.statvfs(present)
+    if system.f_flag & os.ST_RDONLY or system.f_blocks == 0:  # an image, or no disk: nothing is ever free there
+        return False
+    return shutil.disk_usage(present).free < _NO_ROOM
 
 
 def is_of_the_disk(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,14 +27,27 @@ RESERVED = {"SER_DATA", "SER_CONFIG", "SER_DEBUG"}
 
 
 def data_root() -> Path:
-    """Where everything is stored: `SER_DATA`, else `data` in the project.
+    """Where everything is stored: `SER_DATA`, else `data` in the project; it may have to be made yet.
 
     Raises:
-        SerError: `SER_DATA` is no folder but an address.
+        SerError: it cannot be a folder: it is an address, or something else lies there.
     """
-    if "://" in os.environ.get("SER_DATA", ""):
+    said = os.environ.get("SER_DATA") or str(ROOT / "data")
+    if "://" in said:
         raise SerError("SER_DATA is an address.\nName a folder of this machine, or of a file system that is mounted.")
-    return Path(os.environ.get("SER_DATA") or ROOT / "data").resolve()
+    place = Path(os.path.realpath(said))
+    try:
+        is_folder = stat.S_ISDIR(place.stat().st_mode)
+        problem = "a file lies there"
+    except FileNotFoundError:
+        return place
+    except OSError as error:
+        is_folder, problem = False, str(error.strerror)
+    if not is_folder:
+        raise SerError(
+            f"the data root {place} is no folder: {problem}.\nName another place (SER_DATA), or mend that one."
+        )
+    return place
 
 
 def settings_file() -> Path:

@@ -46,7 +46,7 @@ run_retries:
 
 def place_of_dagster() -> Path:
     """`DAGSTER_HOME`, by default `dagster` in the data root, whether or not it is there."""
-    return Path(os.environ.get("DAGSTER_HOME") or data_root() / "dagster").resolve()
+    return Path(os.path.realpath(os.environ.get("DAGSTER_HOME") or data_root() / "dagster"))
 
 
 def dagster_home() -> Path:

@@ -7,8 +7,7 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from resources.credentials import redact
-from resources.disk import FULL, is_full
-from resources.settings_file import data_root
+from ser_dagster.foreign_errors import recorded_in_two_lines
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 NO_REASON = "see its log in the UI."
@@ -62,7 +61,7 @@ def _message(error: SerializableErrorInfo | None) -> str:
     while error.cause is not None:
         error = error.cause
     message = redact(error.message.strip())
-    if error.cls_name not in OURS and is_full(RuntimeError(message), data_root()):
-        return FULL
+    if error.cls_name not in OURS:
+        return recorded_in_two_lines(message) or message
     # Dagster prints the class before the message; of our own errors the message alone is meant for people.
-    return message.split(": ", 1)[1] if error.cls_name in OURS and ": " in message else message
+    return message.split(": ", 1)[1] if ": " in message else message

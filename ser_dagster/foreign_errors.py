@@ -2,7 +2,9 @@
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from resources.disk import FULL, is_full, is_of_the_disk
@@ -10,6 +12,7 @@ from ser.errors import SerError
 
 ANOTHER_PLACE = "name another place: SER_DATA for all data, DAGSTER_HOME for Dagster's."
 OTHER_PLACE = f"Get the right to, or {ANOTHER_PLACE}"
+MORE_MEMORY = "Free some, or end what else runs, and try again."
 SEE_TRACE = "With --debug the command shows where this comes from."
 
 _PLACES: Mapping[int, tuple[str, str]] = {
@@ -42,21 +45,42 @@ def in_two_lines(error: BaseException) -> str | None:
 
     None for any other error: that may be a fault of ours, and is shown with its stack trace.
     """
-    from resources.settings_file import data_root
-
     if isinstance(error, SerError):
         return None
-    if is_full(error, data_root()):
+    if is_full(error, _root()):
         return FULL
-    libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    for names, words in _LIBRARIES:
-        if not libraries.isdisjoint(names):
-            return words(error)
-    if isinstance(error, OSError):
+    kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
+    said = _first_line(getattr(error, "orig", None) or error)  # SQLAlchemy has what the database said
+    words = _of_a_library(kinds, said)
+    if words is None and isinstance(error, OSError):
         return _of_the_system(error)
-    if isinstance(error, MemoryError):
-        return f"there is not enough memory{_said(error)}.\nFree some, or end what else runs, and try again."
-    return f"{_first_line(error)}\n{SEE_TRACE}" if is_of_the_disk(error) else None
+    if words is None and isinstance(error, MemoryError):
+        return f"there is not enough memory: {said}\n{MORE_MEMORY}"
+    return f"{said}\n{SEE_TRACE}" if words is None and is_of_the_disk(error) else words
+
+
+def recorded_in_two_lines(message: str) -> str | None:
+    """The same of an error that Dagster has recorded: of it the kind and the message are left."""
+    kind, _, said = message.partition(": ")
+    if is_full(RuntimeError(message), _root()):
+        return FULL
+    if recorded := _RECORDED.fullmatch(_first_line(said)):
+        number, reason, *places = recorded.groups()
+        return _of_the_system(OSError(int(number), reason, places[0], None, places[1]))
+    return _of_a_library([kind], _first_line(said))
+
+
+_RECORDED = re.compile(r"\[Errno (\d+)\] (.+?)(?:: '(.+?)')?(?: -> '(.+)')?")
+
+
+def _root() -> Path | None:
+    """The data root, if it can be one."""
+    from resources.settings_file import data_root
+
+    try:
+        return data_root()
+    except SerError:
+        return None
 
 
 def _of_the_system(error: OSError) -> str:
@@ -69,35 +93,25 @@ def _of_the_system(error: OSError) -> str:
     return f"{os.fsdecode(named)} {known[0]}.\n{known[1]}"
 
 
-def _of_duckdb(error: BaseException) -> str:
-    if type(error).__name__ == "OutOfMemoryException":
-        return f"DuckDB has not enough memory: {_first_line(error)}\nFree some, or end what else runs, and try again."
-    remedy = "If that is the audit database, `ser audit --rebuild` makes it again."
-    return f"DuckDB: {_first_line(error)}\n{remedy} {SEE_TRACE}"
+def _of_a_library(kinds: Sequence[str], said: str) -> str | None:
+    """The words for an error of these classes, by their full names: importing them would take longer than commands."""
+    libraries = {kind.partition(".")[0] for kind in kinds}
+    if libraries & {"duckdb", "_duckdb"}:
+        if any(kind.endswith(".OutOfMemoryException") for kind in kinds):
+            return f"DuckDB has not enough memory: {said}\n{MORE_MEMORY}"
+        return f"DuckDB: {said}\nIf that is the audit database, `ser audit --rebuild` makes it again. {SEE_TRACE}"
+    if libraries & {"sqlalchemy", "sqlite3", "psycopg2", "alembic"}:
+        return _of_dagsters_storage(said)
+    if "pyarrow" in libraries:
+        return f"a table cannot be read or written: {said}\n{SEE_TRACE}"
+    return None
 
 
-def _of_dagsters_storage(error: BaseException) -> str:
+def _of_dagsters_storage(said: str) -> str:
     from ser_dagster.dagster_instance import place_of_dagster
 
-    said = _first_line(getattr(error, "orig", None) or error)
     remedy = next((remedy for signs, remedy in _STORAGE if any(sign in said for sign in signs)), SEE_TRACE)
     return f"Dagster's storage ({place_of_dagster()}): {said}\n{remedy}"
-
-
-def _of_pyarrow(error: BaseException) -> str:
-    return f"a table cannot be read or written: {_first_line(error)}\n{SEE_TRACE}"
-
-
-_LIBRARIES: tuple[tuple[frozenset[str], Callable[[Any], str]], ...] = (
-    (frozenset({"duckdb", "_duckdb"}), _of_duckdb),
-    (frozenset({"sqlalchemy", "sqlite3", "psycopg2", "alembic"}), _of_dagsters_storage),
-    (frozenset({"pyarrow"}), _of_pyarrow),
-)
-"""Libraries by their names, because importing them takes longer than most commands."""
-
-
-def _said(error: BaseException) -> str:
-    return f": {_first_line(error)}" if str(error).strip() else ""
 
 
 def _first_line(error: Any) -> str:

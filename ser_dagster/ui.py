@@ -90,7 +90,7 @@ def ui(port: int = PORT, host: str = HOST, addresses: Sequence[str] = (), read_o
 
         for name in ("SER_DATA", "SER_CONFIG"):  # what is relative is meant from here, as `ser` takes it
             if os.environ.get(name):
-                os.environ[name] = str(Path(os.environ[name]).resolve())
+                os.environ[name] = os.path.realpath(os.environ[name])
         with instance():
             pass  # whatever is wrong with the settings or Dagster's configuration is said before anything starts
         os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", SENSOR_SECONDS)

@@ -17,7 +17,6 @@ from assets.ser_resource import SerResource, run_config, run_tags
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.credentials import redact
-from resources.disk import is_full
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
 from resources.landing.folders import NotAllLandedError, only_dataset
@@ -148,8 +147,9 @@ def _execute(
     if _was_stopped(current, result):
         raise KeyboardInterrupt
     if not result.success:
-        _sync_failed(evolution)
-        raise SerError(_reason(result))
+        reason = _reason(result)
+        _sync_failed(evolution, reason)
+        raise SerError(reason)
     return result
 
 
@@ -174,8 +174,11 @@ def _was_stopped(current: dg.DagsterInstance, result: dg.ExecuteInProcessResult)
     return run.status == dg.DagsterRunStatus.CANCELED
 
 
-def _sync_failed(work: Evolution) -> None:
-    """Whatever a failed run made can be audited too; if not, that is said, and why the run failed is told after it."""
+def _sync_failed(work: Evolution, reason: str) -> None:
+    """Whatever a failed run made can be audited too; if not, that is said, and why the run failed is told after it.
+
+    What keeps the audit from it may be what the run failed of, and is then said once.
+    """
     if work.find(keys.SPLITS) is None:
         return
     try:
@@ -186,7 +189,7 @@ def _sync_failed(work: Evolution) -> None:
         words = in_two_lines(error)
         if words is None:
             raise
-        if not is_full(error, work.root):  # which the run failed of as well, and says so
+        if words.splitlines()[-1] not in reason:
             print(f"audit: {redact(words)}", file=sys.stderr)
 
 
