@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ser.terminal import move_line
+
 
 @dataclass(frozen=True)
 class Work:
@@ -48,7 +50,7 @@ class Screen:
     def show(self, work: Work, due: bool) -> None:
         """Show how far a piece of work is; `due` now and then, and where it begins and ends."""
         if sys.stderr.isatty():
-            print(f"\r\033[K{work}", end="\n" if work.done >= work.total else "", file=sys.stderr, flush=True)
+            move_line(str(work), stays=work.done >= work.total)
         elif due:
             self.say(str(work))
 

@@ -13,6 +13,7 @@ from typing import Any
 from resources.credentials import redact
 from resources.redacted_errors import redact_logs, redacted
 from ser.errors import SerError
+from ser.terminal import guard_output, guarded_output
 from ser_dagster.arguments import completion, data, evidence, evolutions, leaving
 from ser_dagster.arguments.parser import Chapter, Parser
 from ser_dagster.foreign_errors import in_two_lines
@@ -56,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would break our own lines of progress
     # What libraries say to each other about their next versions is not for the people who run this one.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers", append=True)
+    with guarded_output():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     debug = goes_on = False
     try:
         parsed = command_parser().parse_args((sys.argv[1:] if arguments is None else arguments) or ["--help"])
@@ -95,6 +101,7 @@ def entry() -> None:
     """
     if "_ARGCOMPLETE" in os.environ:
         completion.answer(command_parser())
+    guard_output()  # also for what Python says of an error that nobody caught
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # told and done the same
     code = main()
     sys.stdout.flush()

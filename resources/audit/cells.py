@@ -1,11 +1,12 @@
 """Values of the audit as people read them: rounded numbers, and texts that cannot command a terminal."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from ser.terminal import printable
 
 _DECIMALS = 3
 _LEAST = 0.5 * 10**-_DECIMALS
@@ -27,17 +28,13 @@ def readable_column(values: Sequence[Any]) -> list[str]:
 
 
 def readable_text(text: str) -> str:
-    """A text with its lines; control characters are replaced: a text must not be able to command the terminal."""
-    return "\n".join(map(_readable_line, text.splitlines()))
+    """A text with its lines, as a terminal shows it: so a table is laid out by what is seen."""
+    return "\n".join(printable(line.rstrip().expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def is_fraction(value: Any) -> bool:
     """Whether a value is a number that may have decimals."""
     return isinstance(value, float | Decimal)
-
-
-def _readable_line(line: str) -> str:
-    return "".join(c if unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in line.rstrip().expandtabs(4))
 
 
 def _cell(value: Any, decimals: int) -> str:

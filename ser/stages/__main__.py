@@ -16,6 +16,7 @@ from typing import Any
 from ser.errors import SerError
 from ser.scratch import write_text
 from ser.stages.job import Job
+from ser.terminal import guard_output
 
 _PR_SET_PDEATHSIG = 1
 
@@ -69,4 +70,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

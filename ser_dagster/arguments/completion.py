@@ -42,9 +42,11 @@ def evolutions(**_: object) -> dict[str, str]:
     """Evolutions: the names that people gave, and the full ones."""
     from resources.heads import known_evolutions
     from resources.settings_file import data_root
+    from ser.terminal import one_line
 
     known = known_evolutions(data_root(), tell=lambda damage: None)
-    named = {one.name: one.identity for one in known if one.name}
+    # A shell shows what it is offered as it is.
+    named = {one.name: one.identity for one in known if one.name and one_line(one.name) == one.name}
     return named | {one.identity: one.name or "" for one in known}
 
 

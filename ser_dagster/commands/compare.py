@@ -31,9 +31,9 @@ def compare_command(parsed: argparse.Namespace) -> None:
 
 
 def _print(found: Row) -> None:
-    from rich.console import Console
+    from resources.console import Terminal
 
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = Terminal()
     names = [chr(ord("A") + k) for k in range(len(found["evolutions"]))]
     for name, one in zip(names, found["evolutions"], strict=True):
         called = f" ({one['name']})" if one["name"] else ""

@@ -35,11 +35,12 @@ def prune_command(parsed: argparse.Namespace) -> None:
 
 def _print(result: "Pruning") -> None:
     """The outcome for a person."""
-    from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
 
-    console = Console(markup=False, emoji=False)
+    from resources.console import Terminal
+
+    console = Terminal()
     groups: dict[tuple[str, str], list[int]] = {}
     for one in result.removed:
         groups.setdefault((one.stored.kind if one.stored else one.path.parent.name, one.why), []).append(one.bytes)

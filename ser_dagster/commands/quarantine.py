@@ -10,6 +10,7 @@ from resources.landing.quarantine import Quarantine, Reasons
 from resources.landing.reasons import remedy
 from resources.settings_file import data_root
 from ser.errors import SerError
+from ser.terminal import one_line
 
 _WIDTH = 160
 
@@ -27,11 +28,11 @@ def quarantine_command(parsed: argparse.Namespace) -> None:
         return
     for one in reasons:
         what = "file" if one.whole_files else "row"
-        print(_printable(f"{one.rows:,} {what}{'' if one.rows == 1 else 's'}: {one.reason}"))
+        print(one_line(f"{one.rows:,} {what}{'' if one.rows == 1 else 's'}: {one.reason}"))
         for row in one.examples:
             place = row["file"] if one.whole_files else f"{row['file']}, line {row['line']:,}"
             shown = textwrap.shorten(row["raw"] or row.get("copy") or "", _WIDTH, placeholder=" …")
-            print(_printable(f"    {place}: {shown}"))
+            print(one_line(f"    {place}: {shown}"))
         print(f"  {remedy(one.reason, one.whole_files)}")
     print(f"All of them, with their whole text: {held.folder}")
 
@@ -39,11 +40,6 @@ def quarantine_command(parsed: argparse.Namespace) -> None:
 def _entry(one: Reasons) -> dict[str, Any]:
     about = {"reason": one.reason, "files" if one.whole_files else "rows": one.rows}
     return about | {"remedy": remedy(one.reason, one.whole_files), "examples": one.examples}
-
-
-def _printable(text: str) -> str:
-    """A line that a terminal shows and does not obey."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _only_dataset(named: str | None) -> str:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from resources.console import Terminal
 from resources.reporter import Screen, Work, clock
 from ser_dagster.commands.run_costs import RunCosts, kind_of
 
@@ -29,7 +30,7 @@ class RunScreen(Screen):
 
     def __init__(self, steps: Sequence[str], costs: RunCosts):
         self._steps, self.costs = list(steps), costs
-        self._console = Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
+        self._console = Terminal(stderr=True)
         self._moving = sys.stderr.isatty() and self._console.is_terminal and not self._console.is_dumb_terminal
         self._began = self._spoke = time.monotonic()
         self._number, self._key = 0, ""

@@ -24,9 +24,9 @@ FIRST_STEPS = (
 
 def print_status(found: Row) -> None:
     """Print what `status` found."""
-    from rich.console import Console
+    from resources.console import Terminal
 
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = Terminal()
     for line in _lines(found):
         console.print(line, soft_wrap=True)
     if "store" in found:

@@ -5,10 +5,9 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from rich.console import Console
-
 from assets.audit import audit_path
 from resources.audit.database import AuditBusy
+from resources.console import Terminal
 from resources.reporting.index import index_path, report_path
 from resources.reporting.report import summary_table
 from resources.reporting.report_data import UnknownEvolution
@@ -22,17 +21,17 @@ def print_summary(evolution: str, seconds: float) -> None:
     A table that the audit database cannot give at the moment is missed on standard error, and no failure.
     """
     root = data_root()
-    console = Console(markup=False, emoji=False)
+    console = Terminal()
     try:
         console.print(summary_table(audit_path(root), evolution))
     except (AuditBusy, UnknownEvolution) as error:
         print(f"audit: {error}", file=sys.stderr)
     console.print(f"Done in {seconds:.0f} seconds. Look at:")
-    console.print("  the graph and this run   make ui", highlight=False)
-    console.print("  what was kept and why    .venv/bin/ser audit loops", highlight=False)
+    console.print("  the graph and this run   make ui")
+    console.print("  what was kept and why    .venv/bin/ser audit loops")
     page = report_path(root, evolution)
     where = page if page.exists() else "comes with the next run"
-    console.print(f"  the report               {where}", highlight=False, soft_wrap=True)
+    console.print(f"  the report               {where}", soft_wrap=True)
 
 
 def report_command(parsed: argparse.Namespace) -> None:

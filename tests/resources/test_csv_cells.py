@@ -10,8 +10,8 @@ from resources.audit.render import render
 from resources.spreadsheet import shown
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x","y")', "＝1", "-", "\tx"]
-BLANKS = [" ", "   \t", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\u200e", "\u202e", "\u00ad", "\x00", "\x0b", "\x1b",
-          "\u3164", "\u2800", "\ufe0f", "\u034f", "\u2060", "\U000e0041", "\x85", "\u2028"]  # fmt: skip
+BLANKS = [" ", "   \t", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\u200e", "\u202e", "\u00ad", "\x00", "\x0b",
+          "\x1b", "\u3164", "\u2800", "\ufe0f", "\u034f", "\u2060", "\U000e0041", "\x85", "\u2028"]  # fmt: skip
 SIGNS = "=+-@＝＋－＠﹢﹣﹦﹫"
 
 
