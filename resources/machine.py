@@ -13,6 +13,9 @@ from pydantic import Field
 from ser.errors import SerError
 from ser.specs import Arithmetic, Execution, Spec
 
+_GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where a container says how much memory it has."""
+
 
 class Compute(Spec):
     """Where and with which numbers is computed, as the settings say it: chosen once, at the door."""
@@ -78,6 +81,13 @@ def _has_cuda() -> bool:
         return False
     count = ctypes.c_int()
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def memory_bytes() -> int:
+    """The memory of this machine, or as much of it as the control group of this process may use."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    allowed = [path.read_text().strip() for path in map(Path, _GROUP_LIMITS) if path.exists()]
+    return min([machine, *(int(text) for text in allowed if text.isdigit())])
 
 
 def processor_name() -> str:

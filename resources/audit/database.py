@@ -3,28 +3,26 @@
 import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import duckdb
 
+from resources.audit.own_files import check_own_files
+from resources.audit.sandbox import SECONDS, bounded
 from resources.audit.schema import apply_schema, check_schema, connect, prepare_for_bulk
 from resources.disk import is_full
 from resources.locks import only_writer
 from ser.errors import SerError
 
-_SANDBOX = {
-    "enable_external_access": "false",
-    "autoload_known_extensions": "false",
-    "autoinstall_known_extensions": "false",
-    "python_enable_replacements": "false",
-}
 # What DuckDB says of a file that another process (or another configuration in this one) has open.
 _HELD = ("Could not set lock on file", "different configuration than existing connections")
+_ROWS = 256
+"""Rows that are fetched at a time."""
 _DAMAGED = (
     "not a valid DuckDB database",
     "Could not read enough bytes",
@@ -46,10 +44,16 @@ class NothingAudited(SerError):  # noqa: N818 - it says what is so, not what wen
 
 @dataclass(frozen=True)
 class AuditDatabase:
-    """The audit database at `path`; `patience` is how many seconds to wait for whoever holds it."""
+    """The audit database at `path`.
+
+    Args:
+        patience: how many seconds to wait for whoever holds it.
+        seconds: how long what reads it in the sandbox may work; None where somebody else ends it.
+    """
 
     path: Path
     patience: float = 5.0
+    seconds: float | None = SECONDS
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -77,26 +81,27 @@ class AuditDatabase:
 
     @contextmanager
     def reading(self, sandbox: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-only connection; in the sandbox, SQL can reach nothing but the tables.
+        """A read-only connection; in the sandbox, SQL can reach nothing but the tables, within bounds.
 
         Raises:
             SerError: the file is missing (`NothingAudited`), damaged, or being written for longer than `patience`
-                (`AuditBusy`).
+                (`AuditBusy`), or what reads it takes too much time or memory.
         """
+        check_own_files(self.path)
         if not self.path.exists():
             raise NothingAudited(
                 f"There is no audit database at {self.path} yet: it comes at the end of the first `ser run`."
             )
-        with self._open(read_only=True, config=_SANDBOX if sandbox else {}) as connection:
+        with self._open(read_only=True, sandbox=sandbox) as connection, ExitStack() as bounds:
+            if sandbox:
+                bounds.enter_context(bounded(connection, self.path, self.seconds))
             check_schema(connection)
             yield connection
 
     @contextmanager
-    def _open(
-        self, read_only: bool, config: Mapping[str, str] = MappingProxyType({})
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(self, read_only: bool, sandbox: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            connection = self._connect(read_only, config)
+            connection = self._connect(read_only, sandbox)
             try:
                 yield connection
             finally:
@@ -109,11 +114,11 @@ class AuditDatabase:
                 "The artifacts are the truth: `ser audit --rebuild` makes a new one from them."
             ) from error
 
-    def _connect(self, read_only: bool, config: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
+    def _connect(self, read_only: bool, sandbox: bool) -> duckdb.DuckDBPyConnection:
         """A connection, as soon as nobody is in the way."""
         for last in _turns(self.patience):
             try:
-                return connect(self.path, read_only, config)
+                return connect(self.path, read_only, sandbox)
             except duckdb.Error as error:
                 if self.is_damage(error):
                     raise
@@ -155,7 +160,9 @@ def being_written(path: Path, patience: float = math.inf) -> Iterator[Path]:
 
     Raises:
         AuditBusy: another process was at it for longer than `patience` seconds.
+        SerError: something else lies at the place of one of its files.
     """
+    check_own_files(path)
     folder = path.with_name(f".{path.name}.tmp")
     with ExitStack() as lock:
         for last in _turns(patience):
@@ -183,7 +190,19 @@ def query(
     Raises:
         SerError: there is no database, it is busy or damaged, or the SQL is wrong or not a single SELECT.
     """
-    database = AuditDatabase(path, patience)
+    with querying(AuditDatabase(path, patience), sql, parameters) as (columns, rows):
+        return columns, list(rows)
+
+
+@contextmanager
+def querying(
+    database: AuditDatabase, sql: str, parameters: dict[str, Any] | None = None
+) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+    """The same, while the rows come from the database as they are asked for.
+
+    Raises:
+        SerError: as `query`, also where rows are asked for.
+    """
     with database.reading(sandbox=True) as connection:
         try:
             statements = connection.extract_statements(sql)
@@ -194,7 +213,12 @@ def query(
             }:
                 raise SerError("The audit is read-only: give one SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")
             result = connection.execute(statements[0], parameters or {})
-            return [column[0] for column in result.description], result.fetchall()
+            yield (
+                [column[0] for column in result.description],
+                chain.from_iterable(iter(lambda: result.fetchmany(_ROWS), [])),
+            )
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+            raise  # which the bounds explain
         except duckdb.Error as error:
             if database.is_damage(error):
                 raise

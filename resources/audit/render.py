@@ -4,17 +4,26 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import islice
+from json.encoder import encode_basestring
+from operator import add
 from typing import Any
 
 from resources.audit.cells import is_fraction, readable_rows, readable_text
 from resources.audit.layout import lay_out, terminal_width
 from resources.spreadsheet import shown
 from ser.errors import SerError
+from ser.terminal import printable
 
 FORMATS = ("table", "csv", "json")
+_SHOWN = 10_000
+"""Rows that a table has at most: it has to know all of them before it can show the first."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_TOGETHER = 128
+"""Rows that are written at a time."""
 
 
 def render(
@@ -27,19 +36,50 @@ def render(
     Raises:
         SerError: the format is unknown.
     """
+    return "".join(rendered(columns, iter(rows), format, width))
+
+
+def rendered(
+    columns: Sequence[str], rows: Iterator[Sequence[Any]], format: str, width: int | None = None
+) -> Iterator[str]:
+    """The same in pieces, while the rows come: all of them as CSV and JSON, the first `_SHOWN` as a table.
+
+    Raises:
+        SerError: the format is unknown.
+    """
     columns = _distinct(columns)
-    if format == "json":
-        records = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
-        return json.dumps(records, ensure_ascii=False, indent=2) + "\n"
-    if format == "csv":
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(map(shown, columns))
-        writer.writerows([shown(_csv_cell(value)) for value in row] for row in rows)
-        return out.getvalue()
-    if format == "table":
-        return _table(columns, rows, width or terminal_width())
+    match format:
+        case "json":
+            return _json(columns, rows)
+        case "csv":
+            return _csv(columns, rows)
+        case "table":
+            return iter([_table(columns, rows, width or terminal_width())])
     raise SerError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
+
+
+def _json(columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[str]:
+    """A list of objects; what a terminal would obey is escaped in it, which changes no value."""
+    opening, heads = "[", [f"    {_encode(column)}: " for column in columns]
+    while some := list(islice(rows, _TOGETHER)):
+        records = [",\n".join(map(add, heads, map(_json_value, row))) for row in some]
+        yield printable(opening + "\n  {\n" + "\n  },\n  {\n".join(records) + "\n  }")
+        opening = ","
+    yield "[]\n" if opening == "[" else "\n]\n"
+
+
+def _csv(columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[str]:
+    """A header and a record a row; their texts are such that no terminal and no spreadsheet obeys them."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(shown, columns))
+    while True:
+        yield printable(out.getvalue())
+        out.seek(0)
+        out.truncate()
+        if not (some := list(islice(rows, _TOGETHER))):
+            return
+        writer.writerows(map(_csv_cell, row) for row in some)
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:
@@ -53,13 +93,17 @@ def _distinct(columns: Sequence[str]) -> list[str]:
     return names
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> str:
-    if not rows:
+def _table(columns: Sequence[str], rows: Iterator[Sequence[Any]], width: int) -> str:
+    first = list(islice(rows, _SHOWN + 1))
+    if not first:
         return "no rows\n"
+    more, first = len(first) > _SHOWN, first[:_SHOWN]
     names = [" ".join(readable_text(column).split()) for column in columns]
-    numeric = [any(_is_number(value) for value in column) for column in zip(*rows, strict=True)]
-    count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-    return f"{lay_out(names, readable_rows(rows), numeric, width)}\n{count}\n"
+    numeric = [any(_is_number(value) for value in column) for column in zip(*first, strict=True)]
+    count = "1 row" if len(first) == 1 else f"{len(first)} rows"
+    if more:
+        count = f"the first {_SHOWN:,} rows; --format csv or json gives the others too"
+    return f"{lay_out(names, readable_rows(first), numeric, width)}\n{count}\n"
 
 
 def _is_number(value: Any) -> bool:
@@ -67,13 +111,29 @@ def _is_number(value: Any) -> bool:
     return is_fraction(value) or (isinstance(value, int) and not isinstance(value, bool))
 
 
+def _json_value(value: Any) -> str:
+    """A value inside of an object of the list, as `json.dumps` indents it; what is no container much faster."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if kind is int:
+        return str(value)
+    plain = _plain(value)
+    if isinstance(plain, list | dict):
+        return json.dumps(plain, ensure_ascii=False, indent=2).replace("\n", "\n    ")
+    return _encode(plain)
+
+
 def _csv_cell(value: Any) -> Any:
-    if isinstance(value, Decimal):
+    kind = type(value)
+    if kind is str:
+        return shown(value)
+    if kind is int or value is None or kind is Decimal:
         return value
     plain = _plain(value)
     if isinstance(plain, list | dict):
-        return json.dumps(plain, ensure_ascii=False)
-    return plain if not isinstance(plain, bool) else str(plain).lower()
+        return shown(_encode(plain))
+    return shown(plain) if not isinstance(plain, bool) else str(plain).lower()
 
 
 def _plain(value: Any) -> Any:

@@ -1,27 +1,29 @@
 """What a file of the audit database is: how it is opened, and its tables and views."""
 
 import hashlib
-from collections.abc import Mapping
+import re
 from pathlib import Path
-from types import MappingProxyType
 
 import duckdb
 
+from resources.audit.sandbox import SANDBOX, confine
 from ser.data.database import MEMORY
 from ser.errors import SerError
 
 _SQL = Path(__file__).parent
 _MARK = "schema_version"
+_SHADOWS = """
+SELECT function_name FROM duckdb_functions() GROUP BY ALL HAVING bool_or(internal) AND bool_or(NOT internal)
+ORDER BY ALL LIMIT 3
+"""
 
 
-def connect(
-    path: Path, read_only: bool = False, config: Mapping[str, str] = MappingProxyType({})
-) -> duckdb.DuckDBPyConnection:
-    """A connection that shows times in UTC, and whose SQL cannot change its configuration when there is one."""
-    connection = duckdb.connect(str(path), read_only=read_only, config=dict(config))
+def connect(path: Path, read_only: bool = False, sandbox: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection that shows times in UTC; in the sandbox its SQL can reach nothing but the tables."""
+    connection = duckdb.connect(str(path), read_only=read_only, config=dict(SANDBOX) if sandbox else {})
     connection.execute("SET TimeZone = 'UTC'")
-    if config:
-        connection.execute("SET lock_configuration = true")
+    if sandbox:
+        confine(connection)
     return connection
 
 
@@ -48,20 +50,27 @@ def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def check_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Check that the file's tables are those of this version.
+    """Check that the file's tables are those of this version, and that functions in SQL are DuckDB's or ours.
 
     Raises:
         SerError: they are not.
     """
-    try:
-        found = connection.execute(f"SELECT digest FROM {_MARK}").fetchall()
-    except duckdb.CatalogException:
-        found = []
-    if found != [(_schema_digest(),)]:
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    found = connection.execute(f"SELECT digest FROM {_MARK} LIMIT 2").fetchall() if _MARK in tables else []
+    if found != [(_schema_digest(),)] or not tables.issuperset(_tables()):
         raise SerError(
             "The audit database is of another version of ser-dagster.\n"
             "`ser audit --rebuild` makes it anew from the artifacts."
         )
+    if shadows := connection.execute(_SHADOWS).fetchall():
+        raise SerError(
+            f"The audit database changes what SQL means (its functions {', '.join(name for (name,) in shadows)}).\n"
+            "Do not trust it: `ser audit --rebuild` makes it anew from the artifacts."
+        )
+
+
+def _tables() -> list[str]:
+    return re.findall(r"^CREATE TABLE (\w+)", (_SQL / "schema.sql").read_text(), re.MULTILINE)
 
 
 def _schema_digest() -> str:

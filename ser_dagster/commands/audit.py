@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from assets.audit import audit_path
 from resources.asset_keys import LANDED_PAIRS
-from resources.audit.cells import readable_text
-from resources.audit.database import NothingAudited, query
+from resources.audit.answer import ask_worker
+from resources.audit.database import NothingAudited
 from resources.audit.first_run import first_runs, refuse_before_its_end
 from resources.audit.heading import heading
 from resources.audit.history import render_history
@@ -39,18 +39,14 @@ def audit_command(parsed: argparse.Namespace) -> None:
         return
     form = parsed.format or "table"
     if parsed.sql:
-        _print(answer_sql(parsed.sql, form))
+        for text in answer_sql(parsed.sql, form):
+            sys.stdout.write(text)
     elif parsed.query:
-        _print(answer(parsed.query, parsed.pair, parsed.evolution, parsed.dataset, form))
+        print(answer(parsed.query, parsed.pair, parsed.evolution, parsed.dataset, form))
     else:
         print("Named queries:")
         about = [(f"  {name}", words) for name, (words, _) in named_queries().items()]
         print(record(about, terminal_width()), end="")
-
-
-def _print(text: str) -> None:
-    """Print an answer: a terminal gets no control characters, which a CSV may have; a pipe and a file get all."""
-    print(readable_text(text) if sys.stdout.isatty() else text)
 
 
 def answer(
@@ -95,15 +91,13 @@ def _newer_snapshot(root: Path, chosen: str) -> Iterator[str]:
         yield f"No evolution of {current} is in the audit yet: this is {chosen}."
 
 
-def answer_sql(sql: str, form: str = "table") -> str:
-    """The answer to a read-only SQL statement."""
+def answer_sql(sql: str, form: str = "table") -> Iterator[str]:
+    """The answer to a read-only SQL statement, in pieces."""
     root = data_root()
-    try:
-        columns, rows = query(audit_path(root), sql)
-    except NothingAudited:
+    path = audit_path(root)
+    if not path.exists():
         refuse_before_its_end(root)
-        raise
-    return render(columns, rows, form).rstrip("\n")
+    return ask_worker(path, sql, form)
 
 
 def misuse(given: argparse.Namespace) -> str | None:

@@ -1,4 +1,4 @@
-"""The database file: the sandbox, other processes, damage; named queries and how rows are shown."""
+"""The database file: other processes, damage; named queries and how rows are shown."""
 
 import csv
 import io
@@ -19,45 +19,6 @@ from resources.audit.sync import matches_parquet, rebuild, sync
 from resources.settings import Settings
 from ser.errors import SerError
 
-REFUSED = [
-    "COPY pairs TO '{out}'", "COPY (SELECT 1) TO '{out}' (FORMAT parquet)", "COPY pairs FROM '/etc/passwd'",
-    "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd'", "SELECT * FROM read_text('/etc/passwd')",
-    "SELECT * FROM read_blob('/etc/passwd')", "SELECT * FROM read_parquet('{out}')", "SELECT * FROM glob('/*')",
-    "SELECT * FROM read_json('/etc/hosts')", "SELECT * FROM sniff_csv('/etc/passwd')",
-    "ATTACH '{out}' AS other", "ATTACH ':memory:' AS other", "DETACH audit", "USE audit",
-    "INSTALL httpfs", "LOAD httpfs", "LOAD json", "FORCE INSTALL httpfs",
-    "SET threads = 1", "SET enable_external_access = true", "RESET threads", "SET VARIABLE x = 1",
-    "PRAGMA threads = 1", "PRAGMA database_list", "PRAGMA enable_profiling", "CALL enable_logging()",
-    "EXPORT DATABASE '{out}'", "IMPORT DATABASE '{out}'", "CHECKPOINT", "VACUUM", "BEGIN", "COMMIT",
-    "CREATE TABLE x (a INTEGER)", "CREATE TEMP TABLE x (a INTEGER)", "CREATE OR REPLACE VIEW pairs AS SELECT 1",
-    "CREATE MACRO f() AS 1", "CREATE SECRET s (TYPE s3)",
-    "INSERT INTO pairs SELECT * FROM pairs", "DELETE FROM pairs", "UPDATE pairs SET source = 'x'", "DROP TABLE pairs",
-    "ALTER TABLE pairs ADD COLUMN x INTEGER", "TRUNCATE pairs", "PREPARE p AS SELECT 1",
-    "EXPLAIN ANALYZE DELETE FROM pairs", "SELECT 1; DELETE FROM pairs", "SELECT 1; SELECT 2", "", "-- nothing",
-    "WITH gone AS (DELETE FROM pairs RETURNING *) SELECT * FROM gone",
-    "SELECT * FROM secret_rows",
-    # Functions that read, write, or change settings, where a SELECT may call them.
-    "FROM enable_logging('QueryLog')", "FROM enable_logging(storage='file', storage_path='{out}')",
-    "FROM enable_profiling()", "FROM enable_profiling('json', save_location='{out}')", "FROM disable_logging()",
-    "FROM disable_profiling()", "FROM force_checkpoint()", "FROM read_duckdb('{out}')",
-    "FROM parquet_metadata('/etc/passwd')", "FROM parquet_kv_metadata('/etc/passwd')", "FROM duckdb_secrets()",
-    "SELECT getenv('HOME')", "FROM python_arrow_scan(1)", "FROM arrow_scan(1::UBIGINT, 2::UBIGINT, 3::UBIGINT)",
-    "FROM pandas_scan(1)", "FROM create_external_resource('x')", "FROM read_csv('/dev/stdin')",
-    "FROM read_text(['/etc/passwd'])", "FROM read_text('file:///etc/passwd')", "FROM 'https://example.com/x.csv'",
-    "SUMMARIZE FROM read_csv('/etc/passwd')", "DESCRIBE FROM '/etc/passwd'", "FROM sqlite_scan('x', 'y')",
-    "FROM st_read('/etc/passwd')", "FROM read_xlsx('{out}')",
-    # SQL inside of a value.
-    "FROM query('COPY pairs TO ''{out}''')", "FROM query('SELECT 1; DROP TABLE pairs')",
-    "FROM query('FROM read_text(''/etc/passwd'')')", "FROM query_table('/etc/passwd')",
-    "FROM json_execute_serialized_sql(json_serialize_sql('FROM read_text(''/etc/passwd'')'))",
-    # Statements behind comments, and several in one.
-    "/* SELECT */ COPY pairs TO '{out}'", "--\nATTACH '{out}'", "SELECT 1 /* ; */; COPY pairs TO '{out}'",
-    "SELECT 1;--\n;DROP TABLE pairs", "/* /* */ SET threads = 1 -- */", "SELECT $$;$$; SET threads = 1",
-    "EXPLAIN ANALYZE COPY pairs TO '{out}'", "EXPLAIN ATTACH '{out}'", "CALL pragma_version()", "EXECUTE p",
-    "PIVOT pairs ON source", "COPY FROM DATABASE audit TO other", "LOAD '{out}'", "SET SESSION threads = 1",
-    "PRAGMA add_parquet_key('x', '0123456789112345')", "SHOW; COPY pairs TO '{out}'", "\ufeffDROP TABLE pairs",
-]  # fmt: skip
-
 HOLD = "import duckdb, sys; c = duckdb.connect({path!r}, read_only={mode}); print(1, flush=True); sys.stdin.read()"
 
 
@@ -66,18 +27,6 @@ def database(tmp_path: Path) -> AuditDatabase:
     made = AuditDatabase(tmp_path / "audit.duckdb", patience=0.3)
     sync(made, record(tmp_path))
     return made
-
-
-@pytest.mark.parametrize("sql", REFUSED)
-def test_the_sandbox_refuses(database: AuditDatabase, tmp_path: Path, sql: str) -> None:
-    secret_rows = [{"a": 1}]  # SQL must not find the variables of this process either
-    out, before = tmp_path / "out", database.path.read_bytes()
-    with pytest.raises(SerError) as refusal:
-        query(database.path, sql.replace("{out}", str(out)))
-    assert len(str(refusal.value).splitlines()) <= 2
-    assert not out.exists()
-    assert secret_rows
-    assert database.path.read_bytes() == before
 
 
 def test_what_an_auditor_asks_is_answered(database: AuditDatabase) -> None:

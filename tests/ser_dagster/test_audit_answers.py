@@ -75,15 +75,24 @@ def test_what_programs_read_has_no_heading(audited: Path, capsys: pytest.Capture
     assert said.out.startswith("loop,status,ends,") and said.err == ""
 
 
-def test_a_csv_cannot_command_the_terminal(
-    audited: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = ["audit", "--sql", "SELECT chr(27) || '[31mred' AS text", "--format", "csv"]
-    assert main(arguments) == 0
-    assert capsys.readouterr().out == "text\n\x1b[31mred\n"
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert main(arguments) == 0
-    assert capsys.readouterr().out == "text\n\ufffd[31mred\n"
+def test_an_answer_cannot_command_the_terminal(audited: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sql = "SELECT chr(27) || '[31mred' AS \"a\x9b\u202eb\""
+    for form in ("csv", "json", "table"):
+        assert main(["audit", "--sql", sql, "--format", form]) == 0
+        said = capsys.readouterr().out
+        assert "\\u001b[31mred" in said and "a\\u009b\\u202eb" in said and not set(said) & set("\x1b\x9b\u202e")
+    for asked in (
+        ["--sql", "SELECT a\x1b[2J"],
+        ["--sql", "SELECT error('\x1b[2J')"],
+        ["\x1b[2J"],
+        ["loops", "--evolution", "\x1b[2J"],
+    ):
+        assert main(["audit", *asked]) == 1
+        said = capsys.readouterr().err
+        assert ("u001b[2J" in said or "x1b[2J" in said) and "\x1b" not in said
+    with pytest.raises(SystemExit):
+        main(["audit", "loops", "--\x1b[2J"])
+    assert "--\\u001b[2J" in capsys.readouterr().err
 
 
 def test_the_list_of_queries_fits(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,94 @@
+"""The answer to anybody's SQL, from a process that can be ended whatever it does."""
+
+import codecs
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from resources.audit.layout import terminal_width
+from resources.audit.sandbox import SECONDS, go_on, too_long
+from resources.settings_file import ROOT
+from ser.errors import SerError
+
+_PIECE = 2**16
+
+
+def ask_worker(path: Path, sql: str, form: str, seconds: float = SECONDS) -> Iterator[str]:
+    """The answer of the audit database at `path` to one SELECT, in pieces, as they come.
+
+    Args:
+        form: `table`, `csv` or `json`.
+        seconds: for how long it may work; the time that whoever reads takes is not counted.
+
+    Raises:
+        SerError: there is no database, it is busy or damaged, the SQL is wrong or not a single SELECT, or it takes too
+            much time or memory. Some of the answer may have been given before.
+    """
+    question: dict[str, str | int] = {"database": str(path), "sql": sql, "form": form, "width": terminal_width()}
+    python_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
+        subprocess.Popen(
+            # Isolated from the folder that it is started in, where anything may lie.
+            [sys.executable, "-P", "-m", "resources.audit.worker"],
+            env=os.environ | {"PYTHONPATH": python_path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as worker,
+    ):
+        try:
+            yield from _texts(_ask(worker, question), seconds)
+            code = worker.wait()
+        except TimeoutError as error:
+            raise SerError(too_long(path, seconds)) from error
+        finally:
+            worker.kill()
+        said.seek(0)
+        if code < 0:
+            name = signal.Signals(-code).name
+            raise SerError(f"The query has ended the process that worked on it ({name}).\n{go_on(path)}")
+        if code:
+            raise SerError(said.read().strip())
+
+
+def _ask(worker: "subprocess.Popen[bytes]", question: dict[str, str | int]) -> IO[bytes]:
+    """What the worker answers."""
+    assert worker.stdin is not None and worker.stdout is not None
+    try:
+        worker.stdin.write(json.dumps(question).encode())
+        worker.stdin.close()
+    except BrokenPipeError:
+        pass  # its exit code says why
+    return worker.stdout
+
+
+def _texts(answer: IO[bytes], seconds: float) -> Iterator[str]:
+    """The pieces of an answer; no line end is cut in two.
+
+    Raises:
+        TimeoutError: they have been waited for longer than `seconds`.
+    """
+    decoder, kept = codecs.getincrementaldecoder("utf-8")(), ""
+    poll, waited = select.poll(), 0.0
+    poll.register(answer, select.POLLIN)
+    while True:
+        began = time.monotonic()
+        ready = poll.poll(1000 * max(0.0, seconds - waited))
+        waited += time.monotonic() - began
+        if not ready or waited > seconds:
+            raise TimeoutError
+        piece = os.read(answer.fileno(), _PIECE)
+        text = kept + decoder.decode(piece, final=not piece)
+        kept = "\r" if piece and text.endswith("\r") else ""
+        yield text.removesuffix(kept)
+        if not piece:
+            return
