@@ -51,11 +51,18 @@ def is_of_the_disk(error: BaseException) -> bool:
 
 def clear(folder: Path) -> None:
     """Remove everything in a folder whose name says that it is nobody's result: `.….tmp`."""
-    for path in list(folder.rglob(".*.tmp")):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)  # it may have lain in such a folder
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:  # many times quicker than a pattern, and there may be a hundred thousand files
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if not (entry.name.startswith(".") and entry.name.endswith(".tmp")):
+                if is_folder:
+                    clear(Path(entry.path))
+            elif is_folder:
+                shutil.rmtree(entry.path)
+            else:
+                Path(entry.path).unlink(missing_ok=True)  # whoever was writing it may have finished
 
 
 def file_digest(path: Path) -> str:

@@ -12,10 +12,11 @@ from resources import asset_keys as keys
 from resources.artifacts import ArtifactStore
 from resources.credentials import redact
 from resources.heads import Heads
-from resources.landing.folders import Arrivals, NotAllLandedError, links_out
+from resources.landing.folders import NotAllLandedError, links_out
 from resources.landing.ignored_files import misplaced
 from resources.landing.inbox import fetch
 from resources.landing.landed import Landed
+from resources.landing.waiting import Arrivals
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.locks import owner_of

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from resources.landing.opened import NamedFile, OpenedFile
 from resources.landing.reading.arrow_rows import arrow_rows, parquet_rows
 from resources.landing.reading.compressed import Source
 from resources.landing.reading.csv_rows import chosen_rows, table_rows
@@ -24,7 +25,17 @@ from resources.landing.reading.rows import RawRow, Tell, UnreadableError
 from resources.landing.reading.saved_datasets import files_of
 from resources.landing.reading.text import open_text
 
-__all__ = ["FORMATS", "RawRow", "UnreadableError", "accepted", "files_of", "ignore", "read_columns", "read_rows"]
+__all__ = [
+    "FORMATS",
+    "RawRow",
+    "UnreadableError",
+    "accepted",
+    "files_of",
+    "ignore",
+    "read_columns",
+    "read_opened",
+    "read_rows",
+]
 
 _TableReader = Callable[[Source, Tell], Iterator[RawRow]]
 
@@ -34,6 +45,12 @@ def ignore(_assumption: str) -> None:
 
 
 def read_rows(path: Path, tell: Tell = ignore) -> Iterator[RawRow]:
+    """The rows of the file at `path`; see `read_opened`."""
+    with NamedFile(path).open() as file:
+        yield from read_opened(file, tell)
+
+
+def read_opened(file: OpenedFile, tell: Tell = ignore) -> Iterator[RawRow]:
     """The rows of a file of any accepted format, in its order: one bad row costs itself, never the rest of the file.
 
     Args:
@@ -43,16 +60,16 @@ def read_rows(path: Path, tell: Tell = ignore) -> Iterator[RawRow]:
         UnreadableError: not a readable file of its format. Rows may have been yielded before.
         OSError: the disk failed.
     """
-    usual = "\t" if ".tsv" in path.name.lower() else ","
+    usual = "\t" if ".tsv" in file.name.lower() else ","
 
     def table(source: Source, tell: Tell) -> Iterator[RawRow]:
         with open_text(source, "", tell, spreadsheet=True) as text:
             yield from table_rows(text, tell, usual)
 
-    return _read(path, tell, table)
+    return _read(file, tell, table)
 
 
-def read_columns(path: Path, names: Collection[str], needed: Collection[str]) -> Iterator[RawRow]:
+def read_columns(file: OpenedFile, names: Collection[str], needed: Collection[str]) -> Iterator[RawRow]:
     """The same for a reader of these columns alone: in a table of text the others may be broken in any way.
 
     Args:
@@ -66,17 +83,17 @@ def read_columns(path: Path, names: Collection[str], needed: Collection[str]) ->
         with open_text(source, "", tell, spreadsheet=True) as text:
             yield from chosen_rows(text, names, needed, tell)
 
-    return _read(path, ignore, table)
+    return _read(file, ignore, table)
 
 
-def _read(path: Path, tell: Tell, table: _TableReader) -> Iterator[RawRow]:
+def _read(file: OpenedFile, tell: Tell, table: _TableReader) -> Iterator[RawRow]:
     try:
-        if not accepted(path.name):
-            refuse(Source(path).head())
-        kind, method = kind_of_name(path.name)
-        if path.stat().st_size == 0:
+        if not accepted(file.name):
+            refuse(Source(file).head())
+        kind, method = kind_of_name(file.name)
+        if file.size == 0:
             return
-        source, kind = _recognise(path, kind, method, tell)
+        source, kind = _recognise(file, kind, method, tell)
         if kind is Kind.JSON:
             yield from json_rows(source, tell)
         elif kind is Kind.TABLE:
@@ -97,15 +114,15 @@ def _columns(source: Source, kind: Kind, tell: Tell) -> Iterator[RawRow]:
             raise UnreadableError("damaged, or larger than the memory") from error
 
 
-def _recognise(path: Path, kind: Kind, promised: str | None, tell: Tell) -> tuple[Source, Kind]:
+def _recognise(file: OpenedFile, kind: Kind, promised: str | None, tell: Tell) -> tuple[Source, Kind]:
     """How to read a file: as its first bytes say where they leave no doubt, else as its name says.
 
     Raises:
         UnreadableError: certainly no rows, or not what its name promises.
     """
-    head = Source(path).head()
+    head = Source(file).head()
     method = method_of(head)
-    source = Source(path, method)
+    source = Source(file, method)
     if method is not None:
         head = source.head()
         if method != promised:

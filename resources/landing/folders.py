@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ser.errors import SerError
@@ -30,25 +29,6 @@ class NotAllLandedError(SerError):
             f"dataset {dataset!r}: {named}{more} cannot be read ({reasons}) and {waits}; the other files have landed. "
             f"Make {them} readable, or take {them} away."
         )
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """When the newest and the oldest of what waits were put in place.
-
-    A file's own time may be any: this is when it last was written to or got its name.
-    """
-
-    newest: float
-    oldest: float
-    """Of what can be opened, if anything can: a file that never lands must not hurry the others."""
-
-
-def arrivals(files: Sequence[Path], links: Sequence[Path]) -> Arrivals | None:
-    """The arrivals of these files and links; None if there is nothing."""
-    times = {path: path.stat().st_ctime for path in files} | {link: link.lstat().st_ctime for link in links}
-    opened = [times[path] for path in times if path in links or _opens(path)]
-    return Arrivals(max(times.values()), min(opened or times.values())) if times else None
 
 
 def dataset_folder(root: Path, dataset: str) -> Path:
@@ -95,26 +75,8 @@ def links_out(root: Path) -> list[str]:
     return [path.name for path in _named(root) if _leads_out(path)]
 
 
-def finished(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The files in a dataset's folder that nobody is writing any more, and apart the links out of it among them."""
-    files: list[Path] = []
-    links: list[Path] = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.is_file() and not UNFINISHED.search(path.name):
-            (files if path.resolve().parent == folder.resolve() else links).append(path)
-    return files, links
-
-
 def _named(root: Path) -> list[Path]:
     return sorted(path for path in (root / "landing").glob("*") if DATASET_NAME.fullmatch(path.name))
-
-
-def _opens(path: Path) -> bool:
-    try:
-        path.open("rb").close()
-    except OSError:
-        return False
-    return True
 
 
 def _leads_out(folder: Path) -> bool:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from resources.landing.folders import UNFINISHED, dataset_folders, links_out
+from resources.landing.waiting import SUBFOLDER, held, waiting
 
 _TOLD = 10
-
-SUBFOLDER = "a folder in a dataset's folder is not looked into; put its files beside it"
 
 
 def misplaced(root: Path) -> list[str]:
@@ -18,10 +17,18 @@ def misplaced(root: Path) -> list[str]:
         if path.name not in named:
             found[f"landing/{path.name}"] = why(path.name, folder=_is_folder(path))
     for dataset in datasets:
-        for path in _put_in(landing / dataset):
-            if _is_folder(path):
-                found[f"landing/{dataset}/{path.name}"] = SUBFOLDER
+        found |= {f"landing/{dataset}/{name}": reason for name, reason in _misplaced_in(landing / dataset)}
     return told(found)
+
+
+def _misplaced_in(folder: Path) -> list[tuple[str, str]]:
+    try:
+        with held(folder) as handle:
+            odd = waiting(folder, handle).odd
+    except OSError:  # it is not there, or whoever lands from it says why it cannot be read
+        return []
+    empty = [name for name, reason in odd.items() if reason is SUBFOLDER and not _finished(folder / name)]
+    return [(name, reason) for name, reason in odd.items() if name not in empty]
 
 
 def why(name: str, *, folder: bool) -> str:

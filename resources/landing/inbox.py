@@ -9,7 +9,8 @@ from typing import Any
 from resources.credentials import redact
 from resources.disk import replace
 from resources.landing.folders import DATASET_NAME, UNFINISHED, dataset_folder
-from resources.landing.ignored_files import SUBFOLDER, told, why
+from resources.landing.ignored_files import told, why
+from resources.landing.waiting import SUBFOLDER
 from resources.locks import only_writer_of_file
 from resources.redacted_errors import redacted
 from ser.errors import SerError

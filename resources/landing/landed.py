@@ -10,14 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resources.landing.files import files_of, read_rows
+from resources.landing.files import files_of, read_opened
 from resources.landing.merge import Merge
+from resources.landing.notes import Note, Notes
+from resources.landing.opened import NamedFile, Openable
 from resources.landing.parts import PARTS
 from resources.landing.quarantine import Quarantine
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.snapshots import snapshot_contents
-from resources.landing.stage import FileReport, Origin, Reader, Staged, stage
-from resources.landing.store import DatasetStore, fingerprint
+from resources.landing.stage import Failed, FileReport, Origin, Reader, Staged, Staging, fail
+from resources.landing.store import DatasetStore
+from resources.landing.waiting import WaitingFile
 from ser.data.pairs import Pair
 from ser.errors import SerError
 
@@ -54,17 +57,17 @@ class Landed:
         return not self.landed and not self.duplicates
 
 
-def checked_files(paths: Sequence[Path]) -> list[Path]:
+def checked_files(paths: Sequence[Path]) -> list[NamedFile]:
     """The files that are meant, each of which can be opened.
 
     Raises:
-        SerError: one cannot be, or is a directory that is no saved data set.
+        SerError: one cannot be, is no file, or is a directory that is no saved data set.
     """
-    files: list[Path] = []
+    files: list[NamedFile] = []
     for path in map(Path, paths):
         try:
-            for file in files_of(path):
-                file.open("rb").close()
+            for file in map(NamedFile, files_of(path)):
+                file.open().close()
                 files.append(file)
         except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
             reason = error.strerror if isinstance(error, OSError) else error
@@ -72,15 +75,45 @@ def checked_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
+def not_landed(files: Sequence[WaitingFile], notes: Notes, failed: Failed) -> list[WaitingFile]:
+    """Those of `files` whose content has not landed yet; only unfamiliar ones are read to find out.
+
+    Only under the lock of the store.
+
+    Args:
+        failed: hears which file cannot be read.
+    """
+    known, fresh, again = notes.read(), [], []
+    for file in files:
+        if known.saw(file.mark):
+            continue
+        try:
+            with file.open() as opened:
+                mark, digest = opened.mark, opened.digest()
+        except OSError as error:
+            failed(file.path, error)
+            continue
+        if digest in known.by_digest:
+            again.append(Note(mark, digest, known.by_digest[digest].unread))
+        else:
+            fresh.append(file)
+    notes.add(again)
+    return fresh
+
+
 def land_files(
     store: DatasetStore,
     quarantine: Quarantine,
-    files: Sequence[Path],
+    files: Sequence[Openable],
     mapping: ColumnMap,
-    reader: Reader = read_rows,
+    reader: Reader = read_opened,
     origin: Origin = "landed",
+    failed: Failed = fail,
 ) -> Landed:
     """Land files as one landing. Only under the lock of the store.
+
+    Args:
+        failed: hears which file could not be opened, or not be read to its end; the others land. By default none does.
 
     Raises:
         SerError: what landed before is damaged; nothing is written.
@@ -88,33 +121,30 @@ def land_files(
     known = _known(store)
     store.sweep()
     quarantine.sweep()
-    marks = [fingerprint(path) for path in files]  # before reading: a file may change
     with _scratch(store.folder / "staging") as folder:
-        staged = stage(files, folder, mapping, reader, origin)
-        for path, report in zip(files, staged.reports, strict=True):
-            if report.unread:
-                quarantine.add_file(path, report.unread)
-        before = store.parts()
-        try:
+        staged = Staging(mapping, reader, origin, quarantine.add_file, failed).read(files, folder)
+        with store.adding_parts():
             with Merge(staged, known, datetime.now(UTC)) as merge:
-                quarantine.add_rows(merge.rejected_rows([path.name for path in staged.files]))
+                quarantine.add_rows(merge.rejected_rows([file.path.name for file in staged.files]))
                 gained = {kind: store.add_part(kind, rows) for kind, rows in merge.new_rows()}
                 reasons = merge.reasons()
-            contents = _contents(store, gained)  # only now: each database may fill its memory
-        except BaseException:
-            store.take_back(before)  # or each try on a full disk would leave a copy
-            raise
+            contents = _contents(store, gained, merge.landed_at.isoformat())  # now: each database may fill its memory
         if any(gained.values()):
             store.commit(f"{store.dataset}-{contents['digest'][:12]}", contents, merge.landed_at.isoformat())
         done = _landed(store, contents, staged, merge, reasons)
-    for mark, digest, report in zip(marks, staged.digests, staged.reports, strict=True):
-        no_pair = None if report.pairs else f"no row is a pair: ser quarantine --dataset {store.dataset}"
-        store.remember(mark, digest, notes_folder(mapping), report.unread or no_pair)
+    store.notes(notes_name(mapping)).add(_notes(staged, store.dataset))
     return done
 
 
+def _notes(staged: Staged, dataset: str) -> Iterator[Note]:
+    for mark, digest, report in zip(staged.marks, staged.digests, staged.reports, strict=True):
+        no_pair = None if report.pairs else f"no row is a pair: ser quarantine --dataset {dataset}"
+        if mark is not None:
+            yield Note(mark, digest, report.unread or no_pair)
+
+
 def preview_files(
-    store: DatasetStore, files: Sequence[Path], mapping: ColumnMap
+    store: DatasetStore, files: Sequence[Openable], mapping: ColumnMap
 ) -> tuple[Landed, list[tuple[Pair, str | None]]]:
     """What landing these files would do, and the first pairs with their labels. Nothing is written.
 
@@ -122,18 +152,19 @@ def preview_files(
         SerError: what landed before is damaged.
     """
     with tempfile.TemporaryDirectory() as folder:
-        staged = stage(files, Path(folder), mapping)
+        staged = Staging(mapping).read(files, Path(folder))
         with Merge(staged, _known(store), datetime.now(UTC)) as merge:
             done = _landed(store, store.contents(store.current()), staged, merge, merge.reasons())
         return done, staged.first_pairs(_SHOWN)
 
 
-def _contents(store: DatasetStore, gained: dict[str, list[str]]) -> dict[str, Any]:
-    """What the current snapshot holds with what was gained."""
+def _contents(store: DatasetStore, gained: dict[str, list[str]], until: str) -> dict[str, Any]:
+    """What the current snapshot holds with what was gained at the time `until`."""
     contents = store.contents(store.current())
     if not any(gained.values()):
         return contents
-    return snapshot_contents(store, {kind: contents["parts"][kind] + gained[kind] for kind in PARTS})
+    parts = {kind: store.merge_small(kind, contents["parts"][kind] + gained[kind]) for kind in PARTS}
+    return snapshot_contents(store, parts) | {"until": until}
 
 
 def _landed(
@@ -147,8 +178,8 @@ def _landed(
     )  # fmt: skip
 
 
-def notes_folder(mapping: ColumnMap) -> str:
-    """Where it is noted which files have landed: under another map the same file says something else."""
+def notes_name(mapping: ColumnMap) -> str:
+    """Under what name it is noted which files have landed: under another map the same file says something else."""
     if mapping == ColumnMap():
         return "files"
     said = sorted(mapping.columns.items()), sorted(mapping.values.items()), mapping.role, mapping.unlabelled

@@ -113,9 +113,12 @@ class Merge:
         Args:
             known: the parts, by kind, of all that landed before.
         """
-        self._folder = staged.folder
+        self._folder = staged.table.parent
         self._con = open_database(self._folder / "spill")
-        add_view(self._con, "staged", staged.tables(), SCHEMA)
+        add_view(self._con, "read_rows", [staged.table], SCHEMA)
+        left_out = pa.table({"file": pa.array(staged.left_out, pa.int64())})
+        self._con.register("left_out", left_out)
+        self._con.execute("CREATE VIEW staged AS SELECT * FROM read_rows ANTI JOIN left_out USING (file)")
         digests = [digest[:12] for digest in staged.digests]
         numbers = pa.array(range(len(digests)), pa.int64())
         self._con.register("file_digest", pa.table({"file": numbers, "digest": pa.array(digests, pa.string())}))

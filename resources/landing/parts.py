@@ -1,6 +1,6 @@
 """The tables that a dataset is kept in, kind by kind, and how they are written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 
 from ser.data.tables import ROWS
 
+_AT_ONCE = 64
+"""Rows that are read at a time: one may have some megabytes."""
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -41,3 +43,10 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
         if waiting.num_rows:
             writer.write_table(waiting.combine_chunks(), row_group_size=ROWS)
     return count + waiting.num_rows
+
+
+def read_batches(parts: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """The rows of parts of one kind, one part after the other."""
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            yield from file.iter_batches(batch_size=_AT_ONCE)

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from resources.disk import file_digest, replace, write_whole
+from resources.disk import clear, replace, write_whole
+from resources.landing.opened import OpenedFile
 from resources.landing.reasons import fold
+from resources.landing.waiting import WaitingLink
 
 _EXAMPLES = 3
 
@@ -40,20 +41,24 @@ class Quarantine:
         for _, group in groupby(rows, key=lambda row: row["number"]):
             self._add(group)
 
-    def add_file(self, path: Path, reason: str) -> None:
-        """Keep a copy of a whole file."""
-        copy = self.folder / f"{file_digest(path)[:24]}.copy"
+    def add_file(self, file: OpenedFile, reason: str) -> None:
+        """Keep a copy of a whole file.
+
+        Raises:
+            ChangedError: somebody has written to it since it was opened.
+        """
+        copy = self.folder / f"{file.digest()[:24]}.copy"
         if not copy.exists():
-            write_whole(copy, lambda temporary: shutil.copyfile(path, temporary))
-        self._add([{"reason": reason, "file": path.name, "line": None, "raw": None, "copy": copy.name}])
+            write_whole(copy, file.copy_to)
+        self._add([{"reason": reason, "file": file.name, "line": None, "raw": None, "copy": copy.name}])
 
-    def add_link(self, path: Path) -> None:
+    def add_link(self, link: WaitingLink) -> None:
         """Note a link that was not followed."""
-        self._add([_link(path)])
+        self._add([_link(link)])
 
-    def has_link(self, path: Path) -> bool:
+    def has_link(self, link: WaitingLink) -> bool:
         """Whether a link has been noted, with where it leads now."""
-        return self._place(hashlib.sha256(_line(_link(path))).hexdigest()).exists()
+        return self._place(hashlib.sha256(_line(_link(link))).hexdigest()).exists()
 
     def reasons(self) -> list[Reasons]:
         """All that is held, by reason, the most frequent first."""
@@ -70,8 +75,7 @@ class Quarantine:
 
     def sweep(self) -> None:
         """Remove what a killed landing left half-written."""
-        for path in self.folder.glob(".*.tmp"):
-            path.unlink()
+        clear(self.folder)
 
     def _add(self, rows: Iterable[dict[str, Any]]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,9 +96,9 @@ class Quarantine:
         return self.folder / f"{digest[:24]}.jsonl"
 
 
-def _link(path: Path) -> dict[str, Any]:
-    reason = f"a link out of the folder, to {path.readlink()}, is not followed; put the file itself here"
-    return {"reason": reason, "file": path.name, "line": None, "raw": None}
+def _link(link: WaitingLink) -> dict[str, Any]:
+    reason = f"a link out of the folder, to {link.target}, is not followed; put the file itself here"
+    return {"reason": reason, "file": link.path.name, "line": None, "raw": None}
 
 
 def _line(row: dict[str, Any]) -> bytes:

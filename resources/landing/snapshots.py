@@ -66,11 +66,10 @@ SELECT (SELECT count(*) FROM pairs),
   (SELECT count(*) FROM vote WHERE CASE review WHEN 0 THEN landed ELSE review END <> 0)
 """
 
-_TOUCHED = """
-SELECT count(*) FROM (
-  SELECT pair_id FROM pairs UNION SELECT pair_id FROM labels
-  UNION SELECT pair_id FROM judge_labels UNION SELECT pair_id FROM asked_roles UNION SELECT pair_id FROM groups
-)
+_TOUCHED = f"""
+SELECT count(DISTINCT pair_id) FROM ({
+    " UNION ALL ".join(f"SELECT pair_id, landed_at FROM {kind}" for kind in PARTS)
+}) WHERE $since::TIMESTAMPTZ IS NULL OR landed_at > $since::TIMESTAMPTZ
 """
 
 _COLUMNS: dict[str, pa.Schema] = {
@@ -109,11 +108,10 @@ def tables_version(snapshot: str, *code: str) -> str:
     return hashlib.sha256("\n".join([snapshot, Path(__file__).read_text(), *code]).encode()).hexdigest()[:16]
 
 
-def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], before: Mapping[str, Sequence[str]]) -> int:
-    """How many pairs are in `parts` and not in `before`: new ones, and known ones with a new label or role."""
-    added = {kind: [name for name in parts[kind] if name not in before[kind]] for kind in PARTS}
-    with tempfile.TemporaryDirectory() as spill, _tables(store, added, Path(spill)) as con:
-        return con.execute(_TOUCHED).fetchall()[0][0]
+def touched_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]], since: str | None) -> int:
+    """How many pairs are new, or have a new label, role or group, in `parts` after the time `since` (or ever)."""
+    with tempfile.TemporaryDirectory() as spill, _parts(store, parts, Path(spill)) as con:
+        return con.execute(_TOUCHED, {"since": since}).fetchall()[0][0]
 
 
 def reviewed_pairs(store: DatasetStore, parts: Mapping[str, Sequence[str]]) -> frozenset[str]:
@@ -184,14 +182,21 @@ def _write(con: duckdb.DuckDBPyConnection, source: str, schema: pa.Schema, path:
 def _tables(
     store: DatasetStore, parts: Mapping[str, Sequence[str]], spill: Path
 ) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in which every kind of part is a table, and what follows from them about roles and groups."""
+    with _parts(store, parts, spill) as con:
+        con.execute(_ASKED)
+        _merge_groups(con)
+        con.execute(_GROUPED)
+        yield con
+
+
+@contextmanager
+def _parts(store: DatasetStore, parts: Mapping[str, Sequence[str]], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in which every kind of part is a table; a killed process leaves `spill` where it will be cleared."""
     con = open_database(spill)
     try:
         for kind in PARTS:
             add_view(con, kind, store.files(kind, parts), PARTS[kind])
-        con.execute(_ASKED)
-        _merge_groups(con)
-        con.execute(_GROUPED)
         yield con
     finally:
         con.close()

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.disk import file_digest
 from resources.landing.comparison import Row
-from resources.landing.files import RawRow, UnreadableError, read_rows
+from resources.landing.files import RawRow, UnreadableError, read_opened
+from resources.landing.notes import Mark
+from resources.landing.opened import ChangedError, Openable, OpenedFile
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.reader import ShapeReader
 from ser.data import tables
 from ser.data.pairs import Pair, dialogue, keyed_hash
+from ser.errors import SerError
 
 _NUMBERS = ("seq", "file", "line")
 _TEXTS = (
@@ -27,8 +29,11 @@ SCHEMA = pa.schema([*((name, pa.int64()) for name in _NUMBERS), *((name, pa.stri
 null."""
 
 Origin = Literal["landed", "review"]
-Reader = Callable[[Path, Callable[[str], None]], Iterable[RawRow]]
+Reader = Callable[[OpenedFile, Callable[[str], None]], Iterable[RawRow]]
 """What turns a file into rows, telling what it assumed of it; it raises `UnreadableError` if the file is none."""
+
+Failed = Callable[[Path, OSError], None]
+"""Hears which file could not be opened, or not be read to its end, and why."""
 
 _BATCH_ROWS = 2048
 _BATCH_BYTES = 2**25
@@ -52,63 +57,118 @@ class FileReport:
 
 @dataclass
 class Staged:
-    """What was read: the rows of every readable file, and what there is to say of each file."""
+    """What was read: the rows of every readable file, and what there is to say of each file.
 
-    files: Sequence[Path]
-    folder: Path
-    digests: list[str]
+    Attributes:
+        table: the parquet file with the staged rows; of the files `left_out`, by number, they do not count.
+        digests: of the files, in their order; "" of one that could not be opened.
+        marks: their fingerprints; None of what could not be opened, or not be read to its end.
+    """
+
+    files: Sequence[Openable]
+    table: Path
     reports: list[FileReport]
+    digests: list[str]
+    marks: list[Mark | None]
+    left_out: list[int] = field(default_factory=list)
     rows: int = 0
-
-    def tables(self) -> list[Path]:
-        """The parquet files with the staged rows."""
-        return sorted(self.folder.glob("rows-*.parquet"))
 
     def first_pairs(self, number: int) -> list[tuple[Pair, str | None]]:
         """The first pairs of the files, with their labels."""
-        columns = ["reason", "preferred", *tables.PAIRS.names]
-        rows = (row for path in self.tables() for row in tables.read(path, columns) if row.pop("reason") is None)
+        columns = ["file", "reason", "preferred", *tables.PAIRS.names]
+        left_out = set(self.left_out)
+        rows = (
+            row for row in tables.read(self.table, columns) if row["reason"] is None and row["file"] not in left_out
+        )
         return [
             (Pair(**{name: row[name] for name in tables.PAIRS.names}), row["preferred"]) for row in islice(rows, number)
         ]
 
 
-def stage(
-    files: Sequence[Path],
-    folder: Path,
-    mapping: ColumnMap,
-    reader: Reader = read_rows,
-    origin: Origin = "landed",
-) -> Staged:
-    """Read `files` into parquet files in `folder`."""
-    staged = Staged(files, folder, [file_digest(path) for path in files], [FileReport(path.name) for path in files])
-    for number, (path, report) in enumerate(zip(files, staged.reports, strict=True)):
-        target = folder / f"rows-{number:06d}.parquet"
-        shapes = ShapeReader(mapping)
-        rows = _staged_rows(shapes.parse(reader(path, report.format.append)), report, number, staged.rows, origin)
+def fail(path: Path, error: OSError) -> None:
+    """Stop at a file that cannot be read.
+
+    Raises:
+        SerError: says which, and why.
+    """
+    raise SerError(f"{path} cannot be read: {error.strerror}. Nothing has landed; check the path.") from error
+
+
+class Staging:
+    """Reads files, one after the other, into one staging table."""
+
+    def __init__(
+        self,
+        mapping: ColumnMap,
+        reader: Reader = read_opened,
+        origin: Origin = "landed",
+        keep: Callable[[OpenedFile, str], None] = lambda file, reason: None,
+        failed: Failed = fail,
+    ):
+        """Prepare to read.
+
+        Args:
+            keep: is given every file of which nothing can land, still open, and the reason.
+            failed: hears which file could not be opened or read to its end, which is left out then.
+        """
+        self._mapping, self._reader, self._origin = mapping, reader, origin
+        self._keep, self._failed = keep, failed
+
+    def read(self, files: Sequence[Openable], folder: Path) -> Staged:
+        """Read `files` into a parquet file in `folder`."""
+        reports = [FileReport(file.path.name) for file in files]
+        staged = Staged(files, folder / "rows.parquet", reports, [""] * len(files), [None] * len(files))
+        with pq.ParquetWriter(staged.table, SCHEMA, compression="lz4") as writer:
+            for batch in _batches(self._rows(staged)):
+                writer.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
+        return staged
+
+    def _rows(self, staged: Staged) -> Iterator[dict[str, Any]]:
+        """The rows of all files; a file that fails in the end has been partly read, and is left out."""
+        seqs = count()
+        for number, found in enumerate(staged.files):
+            try:
+                file = found.open()
+            except OSError as error:
+                self._leave_out(staged, number)
+                self._failed(found.path, error)
+                continue
+            with file:
+                yield from self._rows_of(file, number, staged, seqs)
+
+    def _rows_of(self, file: OpenedFile, number: int, staged: Staged, seqs: Iterator[int]) -> Iterator[dict[str, Any]]:
+        report, shapes, rows = staged.reports[number], ShapeReader(self._mapping), 0
         try:
-            count = _write(rows, target)
-        except UnreadableError as error:
-            target.unlink(missing_ok=True)
-            report.unread, report.pairs, report.labelled = str(error), 0, 0
-            continue
-        report.shapes, report.notes = dict(shapes.shapes.most_common()), dict(shapes.notes.most_common())
-        report.columns = shapes.columns
-        if not count:
-            target.unlink()
-            report.unread = "no rows in the file" if path.stat().st_size else "empty file"
-        staged.rows += count
-    return staged
+            staged.digests[number] = file.digest()
+            try:
+                for raw, row in shapes.parse(self._reader(file, report.format.append)):
+                    rows += 1
+                    yield _staged(raw, row, report, number, next(seqs), self._origin)
+            except UnreadableError as error:
+                report.unread = str(error)
+            file.check_unchanged()
+        except OSError as error:
+            self._leave_out(staged, number)
+            self._failed(file.path, error)
+            return
+        if not report.unread and not rows:
+            report.unread = "no rows in the file" if file.size else "empty file"
+        if report.unread:
+            self._leave_out(staged, number)
+            try:
+                self._keep(file, report.unread)
+            except ChangedError as error:
+                self._failed(file.path, error)
+                return
+        else:
+            staged.rows += rows
+            report.shapes, report.notes = dict(shapes.shapes.most_common()), dict(shapes.notes.most_common())
+            report.columns = shapes.columns
+        staged.marks[number] = file.mark
 
-
-def _write(rows: Iterable[dict[str, Any]], target: Path) -> int:
-    """Write the rows of one file, and return how many there are."""
-    count = 0
-    with pq.ParquetWriter(target, SCHEMA, compression="lz4") as writer:
-        for batch in _batches(rows):
-            writer.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
-            count += len(batch)
-    return count
+    def _leave_out(self, staged: Staged, number: int) -> None:
+        staged.left_out.append(number)
+        staged.reports[number].pairs = staged.reports[number].labelled = 0
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -125,17 +185,13 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _staged_rows(
-    parsed: Iterable[tuple[RawRow, Row | str]], report: FileReport, file: int, start: int, origin: Origin
-) -> Iterator[dict[str, Any]]:
-    for seq, (raw, row) in enumerate(parsed, start):
-        shown = {"seq": seq, "file": file, "line": raw.line, "raw": raw.raw, "raw_base64": raw.raw_base64}
-        if isinstance(row, str):
-            yield shown | {"reason": row}
-        else:
-            report.pairs += 1
-            report.labelled += row.preferred is not None
-            yield shown | _pair(row, origin)
+def _staged(raw: RawRow, row: Row | str, report: FileReport, file: int, seq: int, origin: Origin) -> dict[str, Any]:
+    shown = {"seq": seq, "file": file, "line": raw.line, "raw": raw.raw, "raw_base64": raw.raw_base64}
+    if isinstance(row, str):
+        return shown | {"reason": row}
+    report.pairs += 1
+    report.labelled += row.preferred is not None
+    return shown | _pair(row, origin)
 
 
 def _pair(row: Row, origin: Origin) -> dict[str, Any]:

@@ -11,12 +11,17 @@ import pyarrow as pa
 
 from resources.disk import clear, file_digest, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
-from resources.landing.parts import PARTS, write_parquet
+from resources.landing.notes import Notes
+from resources.landing.parts import PARTS, read_batches, write_parquet
 from resources.locks import only_writer_of_file
 from ser.errors import SerError
 
 _DIGITS = 32
 """How much of its digest a part's name holds."""
+_MERGED = 8
+"""How many parts of one size become one."""
+_SMALL, _LARGE = 2**16, 2**25
+"""Bytes up to which parts are of the smallest size, and from which on they are never merged."""
 _NONE_YET = "-"
 """What `current` says while the first landing is being finished: without it, nobody could tell that from a loss."""
 _BACKUP = "Put it back from a backup."
@@ -36,7 +41,9 @@ class DatasetStore:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the dataset for one landing; the lock dies with the process."""
+        self._refuse_links()
         with only_writer_of_file(self.folder / "lock"):
+            self._refuse_links()
             yield
 
     def current(self) -> str | None:
@@ -46,7 +53,7 @@ class DatasetStore:
             SerError: there are snapshots, but what says which of them is current is lost.
         """
         path = self.folder / "current"
-        landed = bool(self.snapshots())  # looked for first: a landing writes `current` before its first snapshot
+        landed = self.has_landed()  # looked for first: a landing writes `current` before its first snapshot
         name = path.read_text().strip() if path.exists() else ""
         if landed and not name:
             raise SerError(
@@ -59,6 +66,10 @@ class DatasetStore:
         """Whether `snapshot` is one of this dataset's."""
         return (self.folder / "snapshots" / f"{snapshot}.json").exists()
 
+    def has_landed(self) -> bool:
+        """Whether there is a snapshot."""
+        return any((self.folder / "snapshots").glob("*.json"))
+
     def snapshots(self) -> set[str]:
         """The names of all snapshots that there have been."""
         return {path.stem for path in (self.folder / "snapshots").glob("*.json")}
@@ -66,13 +77,15 @@ class DatasetStore:
     def contents(self, snapshot: str | None) -> dict[str, Any]:
         """What a snapshot file says: `parts` (kind to file names), counts, and its `number`; of no snapshot: nothing.
 
+        `until` is the time of the last landing that it has rows of.
+
         Raises:
             SerError: the file is damaged or gone.
         """
         if snapshot is None:
-            return {"parts": {kind: [] for kind in PARTS}, "number": 0, "pairs": 0, "labelled": 0}
+            return {"parts": {kind: [] for kind in PARTS}, "number": 0, "pairs": 0, "labelled": 0, "until": None}
         contents = read_json(self.folder / "snapshots" / f"{snapshot}.json", _BACKUP)
-        if contents["parts"].keys() != PARTS.keys() or "number" not in contents:
+        if contents["parts"].keys() != PARTS.keys() or "until" not in contents:
             raise SerError(
                 f"dataset {self.dataset!r} was landed by another version of ser-dagster, which this one cannot read.\n"
                 f"Keep its files, run ser forget {self.dataset}, and land them again."
@@ -99,16 +112,43 @@ class DatasetStore:
         return [self._whole(self.folder / "parts" / name) for name in parts[kind]]
 
     def add_part(self, kind: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
-        """Write rows as a part named by its content; no rows make no part."""
-        folder = self.folder / "parts"
-        folder.mkdir(exist_ok=True)
-        temporary = folder / f".{kind}.tmp"
+        """Write rows as a part named by its content; no rows make no part. Only within `adding_parts`."""
+        temporary = self.folder / "staging" / f"{kind}.part"
         if not write_parquet(temporary, PARTS[kind], batches):
             temporary.unlink()
             return []
-        name = f"{kind}-{file_digest(temporary)[:_DIGITS]}.parquet"
-        replace(temporary, folder / name)
-        return [name]
+        part = self.folder / "parts" / f"{kind}-{file_digest(temporary)[:_DIGITS]}.parquet"
+        if not part.exists():
+            part.parent.mkdir(exist_ok=True)
+            self._added.append(part)
+            replace(temporary, part)
+        return [part.name]
+
+    @contextmanager
+    def adding_parts(self) -> Iterator[None]:
+        """Take the parts that are added in the block back if it fails: each try on a full disk would leave a copy.
+
+        Only under the lock, and while there is a folder `staging`.
+        """
+        self._added: list[Path] = []
+        try:
+            yield
+        except BaseException:
+            for part in self._added:
+                part.unlink(missing_ok=True)
+            raise
+
+    def merge_small(self, kind: str, names: Sequence[str]) -> list[str]:
+        """The same rows in fewer parts: as soon as eight are of about one size, one larger part takes their place.
+
+        So there are few parts after any number of landings, and each row is written a few times at most. The parts
+        that are merged stay: snapshots of before name them. Only within `adding_parts`.
+        """
+        left = list(names)
+        while small := _of_one_size({name: (self.folder / "parts" / name).stat().st_size for name in left}):
+            left = [name for name in left if name not in small]
+            left += self.add_part(kind, read_batches([self.folder / "parts" / name for name in small]))
+        return left
 
     def commit(self, snapshot: str, contents: Mapping[str, Any], now: str) -> None:
         """Make a snapshot the current one. Until the last step the one before stays whole and current."""
@@ -142,66 +182,30 @@ class DatasetStore:
         """
         clear(self.folder)
 
-    def parts(self) -> set[str]:
-        """The names of all part files, whether or not a snapshot names them."""
-        return {path.name for path in (self.folder / "parts").glob("*.parquet")}
-
-    def take_back(self, before: set[str]) -> None:
-        """Remove the parts that were not there `before` a landing that failed. Only under the lock."""
-        for name in self.parts() - before:
-            (self.folder / "parts" / name).unlink()
-
     def abandon(self) -> None:
         """Remove the folder of a dataset in which nothing has landed; one with a part stays. Only under the lock."""
-        if self.parts():
+        if any((self.folder / "parts").glob("*.parquet")):
             return
         shutil.rmtree(self.folder)
         if not any(self.folder.parent.iterdir()):
             self.folder.parent.rmdir()
 
-    def remember(self, mark: list[Any], digest: str, notes: str, unread: str | None) -> None:
-        """Note in the folder `notes` that the content `digest` was landed, from a file with this fingerprint.
+    def notes(self, name: str) -> Notes:
+        """Which files have landed, under the map of columns that `name` stands for."""
+        return Notes(self.folder / f"{name}.jsonl")
 
-        Args:
-            unread: why nothing of it could land.
+    def _refuse_links(self) -> None:
+        """Whoever can put files beside `.landed` must not choose what is written, or cleared away, elsewhere.
+
+        Raises:
+            SerError: it, or something in it, is a link.
         """
-        path = self.folder / notes / f"{digest}.json"
-        note = _note(path)
-        if mark not in note["seen"] or note["unread"] != unread:
-            others = [known for known in note["seen"] if known[:3] != mark[:3]]
-            write_json(path, {"digest": digest, "seen": [*others, mark], "unread": unread})
-
-    def unread(self, files: Iterable[Path], notes: str) -> dict[str, str]:
-        """Those of `files` of which nothing could land, by name, and why."""
-        known = map(_note, (self.folder / notes).glob("*.json"))
-        reasons = {tuple(mark): note["unread"] for note in known if note["unread"] for mark in note["seen"]}
-        marks = {file.name: tuple(fingerprint(file)) for file in files} if reasons else {}
-        return {name: reasons[mark] for name, mark in marks.items() if mark in reasons}
-
-    def unfamiliar(self, files: Iterable[Path], notes: str) -> list[Path]:
-        """Those of `files` that were not there, under this name and with this content, at any landing so far."""
-        seen = {tuple(mark) for note in (self.folder / notes).glob("*.json") for mark in _note(note)["seen"]}
-        return [file for file in files if tuple(fingerprint(file)) not in seen]
-
-    def not_landed(self, files: Iterable[Path], notes: str) -> tuple[list[Path], dict[Path, OSError]]:
-        """Those of `files` whose content has not landed yet, and those that cannot be read, with the reason.
-
-        Only unfamiliar ones are read to find out.
-        """
-        landed = {note.stem for note in (self.folder / notes).glob("*.json")}
-        waiting: list[Path] = []
-        unread: dict[Path, OSError] = {}
-        for file in self.unfamiliar(files, notes):
-            try:
-                mark, digest = fingerprint(file), file_digest(file)
-            except OSError as error:
-                unread[file] = error
-                continue
-            if digest in landed:
-                self.remember(mark, digest, notes, _note(self.folder / notes / f"{digest}.json")["unread"])
-            else:
-                waiting.append(file)
-        return waiting, unread
+        places = [self.folder, *(self.folder.iterdir() if self.folder.is_dir() else ())]
+        if link := next((place for place in places if place.is_symlink()), None):
+            raise SerError(
+                f"{link} is a link, to {link.readlink()}, and is not followed. Nothing was changed.\n"
+                "Take it away, and put what was there back from a backup."
+            )
 
     def _whole(self, part: Path) -> Path:
         try:
@@ -219,18 +223,16 @@ class DatasetStore:
         )
 
 
-def _note(path: Path) -> dict[str, Any]:
-    """What a note says; a damaged one says nothing, and is written again when the file has been read again."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {"seen": [], "unread": None}
-
-
-def fingerprint(file: Path) -> list[Any]:
-    """What changes when a file's content does: name, size, the time that it says, and when it was last changed."""
-    status = file.stat()
-    return [file.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+def _of_one_size(sizes: Mapping[str, int]) -> list[str]:
+    """The smallest parts that are of one size, if they are enough to be merged; larger ones are left as they are."""
+    tiers: dict[int, list[str]] = {}
+    for name, size in sizes.items():
+        if size < _LARGE:
+            tier = 0
+            while size > _SMALL * _MERGED**tier:
+                tier += 1
+            tiers.setdefault(tier, []).append(name)
+    return next((tiers[tier] for tier in sorted(tiers) if len(tiers[tier]) >= _MERGED), [])
 
 
 def write_json(path: Path, value: Any) -> None:

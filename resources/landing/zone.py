@@ -1,28 +1,27 @@
 """The landing zone: the only door for pairs and labels; what has landed is never changed or lost."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from resources.landing.files import read_rows
+from resources.landing.files import read_opened
 from resources.landing.folders import (
     DATASET_NAME,
     NAMES,
-    Arrivals,
     NotAllLandedError,
-    arrivals,
     dataset_folders,
-    finished,
     known_words,
     only_dataset,
 )
 from resources.landing.known_roles import known_roles
-from resources.landing.landed import Landed, checked_files, land_files, notes_folder, preview_files
+from resources.landing.landed import Landed, checked_files, land_files, not_landed, notes_name, preview_files
 from resources.landing.quarantine import Quarantine
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.snapshots import find_pairs, reviewed_pairs, touched_pairs, write_tables
 from resources.landing.stage import Origin, Reader
 from resources.landing.store import DatasetStore
+from resources.landing.waiting import Arrivals, Waiting, arrivals, held, waiting
 from resources.settings import Settings
 from ser.data.pairs import Pair
 from ser.data.role_assignment import Assignment
@@ -40,7 +39,7 @@ class Landing:
         files: Sequence[Path],
         dataset: str,
         mapping: ColumnMap | None = None,
-        reader: Reader = read_rows,
+        reader: Reader = read_opened,
         origin: Origin = "landed",
     ) -> Landed:
         """Land files, as one landing; the dataset is made if it is new and a row lands.
@@ -59,8 +58,10 @@ class Landing:
             try:
                 return land_files(store, Quarantine(self._root, dataset), checked, mapping, reader, origin)
             finally:
-                if not store.snapshots() and not any(finished(store.folder.parent)):
-                    store.abandon()
+                if not store.has_landed():
+                    with _waiting(store) as found:
+                        if not found.files and not found.links:
+                            store.abandon()
 
     def preview(
         self, files: Sequence[Path], dataset: str, mapping: ColumnMap
@@ -87,17 +88,18 @@ class Landing:
             NotAllLandedError: some of the files cannot be opened; the others have landed.
         """
         store, mapping = self._store(dataset), self.mapping(dataset)
-        found, links = finished(store.folder.parent)
-        if not found and not links:
-            return None
         quarantine = Quarantine(self._root, dataset)
-        with store.lock():
-            for link in links:
-                quarantine.add_link(link)
-            files, unread = store.not_landed(found, notes_folder(mapping))
-            done = land_files(store, quarantine, files, mapping) if files else None
-        if unread:
-            raise NotAllLandedError(dataset, unread)
+        with _waiting(store) as found:
+            if not found.files and not found.links:
+                return None
+            failed: dict[Path, OSError] = {}
+            with store.lock():
+                for link in found.links:
+                    quarantine.add_link(link)
+                files = not_landed(found.files, store.notes(notes_name(mapping)), failed.__setitem__)
+                done = land_files(store, quarantine, files, mapping, failed=failed.__setitem__) if files else None
+        if failed:
+            raise NotAllLandedError(dataset, failed)
         return done
 
     def folder(self, dataset: str) -> Path:
@@ -111,14 +113,18 @@ class Landing:
     def arrivals(self, dataset: str) -> Arrivals | None:
         """When what `land_waiting` would look at was put in place; None if there is nothing."""
         store, quarantine = self._store(dataset), Quarantine(self._root, dataset)
-        files, links = finished(store.folder.parent)
-        unfamiliar = store.unfamiliar(files, notes_folder(self.mapping(dataset)))
-        return arrivals(unfamiliar, [link for link in links if not quarantine.has_link(link)])
+        with _waiting(store) as found:
+            known = store.notes(notes_name(self.mapping(dataset))).read()
+            unfamiliar = [file for file in found.files if not known.saw(file.mark)]
+            return arrivals(unfamiliar, [link for link in found.links if not quarantine.has_link(link)])
 
     def unread(self, dataset: str) -> dict[str, str]:
         """The files in the dataset's folder of which nothing could land, and why: they wait for a hand."""
         store = self._store(dataset)
-        return store.unread(finished(store.folder.parent)[0], notes_folder(self.mapping(dataset)))
+        with _waiting(store) as found:
+            known = store.notes(notes_name(self.mapping(dataset))).read()
+        reasons = {file.path.name: known.unread(file.mark) for file in found.files}
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def folders(self) -> list[str]:
         """Datasets with a folder to put files in, landed or not: where `land_waiting` is worth a call."""
@@ -164,7 +170,7 @@ class Landing:
         """Pairs of the current snapshot that are new, or have a new label, since the snapshot `since` (or ever)."""
         store = self._store(dataset)
         before = store.contents(since if since and store.has(since) else None)
-        return touched_pairs(store, store.contents(store.current())["parts"], before["parts"])
+        return touched_pairs(store, store.contents(store.current())["parts"], before["until"])
 
     def reviewed(self, dataset: str) -> frozenset[str]:
         """The pairs of the current snapshot that people have answered in a review, whatever they answered."""
@@ -214,3 +220,16 @@ class Landing:
         if not DATASET_NAME.fullmatch(dataset):
             raise SerError(f"{dataset!r} cannot be the name of a dataset.\n{NAMES}")
         return DatasetStore(self._root, dataset)
+
+
+@contextmanager
+def _waiting(store: DatasetStore) -> Iterator[Waiting]:
+    """What waits in the folder of a dataset, which is held open meanwhile."""
+    folder = store.folder.parent
+    with ExitStack() as stack:
+        try:
+            handle = stack.enter_context(held(folder))
+        except FileNotFoundError:
+            yield Waiting([], [], {})
+            return
+        yield waiting(folder, handle)

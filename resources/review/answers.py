@@ -5,10 +5,10 @@ Each answer is a row as the landing reads them, whose fields are those four.
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from resources.landing.files import RawRow, UnreadableError, read_columns
+from resources.landing.opened import OpenedFile
 from ser.errors import SerError
 
 FIELDS = ("pair_id", "preferred", "annotator", "time")
@@ -18,7 +18,7 @@ _COLUMNS = (*FIELDS, "created_at", "updated_at")
 _SIDES = {"left": "a", "right": "b"}
 
 
-def read_answers(path: Path) -> Iterator[RawRow]:
+def read_answers(file: OpenedFile) -> Iterator[RawRow]:
     """The answers in a file, in its order; a question that was not answered has an empty `preferred`.
 
     A file is a filled queue of any accepted format, or what Label Studio exports: JSON, JSON_MIN or CSV.
@@ -27,10 +27,10 @@ def read_answers(path: Path) -> Iterator[RawRow]:
         SerError: it is no file of answers. Answers may have been yielded before.
     """
     try:
-        for row in read_columns(path, _COLUMNS, NEEDED):
+        for row in read_columns(file, _COLUMNS, NEEDED):
             yield from _answers(row)
     except UnreadableError as error:
-        raise SerError(f"{path} is no file of answers: {error}.\nNothing was imported.") from error
+        raise SerError(f"{file.path} is no file of answers: {error}.\nNothing was imported.") from error
 
 
 def _answers(row: RawRow) -> Iterator[RawRow]:

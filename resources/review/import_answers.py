@@ -1,7 +1,7 @@
 """`ser review import`: answers become labels through the ordinary door of the landing."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from resources.landing.comparison import JUDGE
 from resources.landing.files import RawRow
 from resources.landing.landed import Landed
+from resources.landing.opened import ChangedError, NamedFile, OpenedFile
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.zone import Landing
 from resources.review.answers import read_answers
@@ -39,7 +40,9 @@ def take_back(zone: Landing, dataset: str, files: Sequence[Path], annotator: str
     zone.current_snapshot(dataset)
     if not annotator.strip() or annotator.strip() == JUDGE:
         raise SerError(f"--annotator {annotator!r} cannot be: name the person who answered.")
-    read = {path: list(read_answers(path)) for path in files}
+    read, digests = {}, {}
+    for path in files:
+        read[path], digests[path] = _read(path)
     given = {path: [row for row in rows if _answered(row)] for path, rows in read.items()}
     unanswered = sum(len(read[path]) - len(given[path]) for path in read)
     if not any(given.values()):
@@ -49,8 +52,28 @@ def take_back(zone: Landing, dataset: str, files: Sequence[Path], annotator: str
     pairs = zone.find_pairs(dataset, wanted)
     labels = {path: [_label(row, pairs, annotator.strip()) for row in rows] for path, rows in given.items()}
     kept = [path for path in files if labels[path]]
-    landed = zone.land(kept, dataset, ColumnMap(), lambda path, tell: labels[path], origin="review")
-    return TakenBack(landed, unanswered)
+
+    def given_in(file: OpenedFile, _: Callable[[str], None]) -> list[RawRow]:
+        if file.digest() != digests[file.path]:
+            raise ChangedError(file.path)
+        return labels[file.path]
+
+    return TakenBack(zone.land(kept, dataset, ColumnMap(), given_in, origin="review"), unanswered)
+
+
+def _read(path: Path) -> tuple[list[RawRow], str]:
+    """The answers in a file, and its digest.
+
+    Raises:
+        SerError: it cannot be read, or is no file of answers.
+    """
+    try:
+        with NamedFile(path).open() as file:
+            digest, rows = file.digest(), list(read_answers(file))
+            file.check_unchanged()
+    except OSError as error:
+        raise SerError(f"{path} cannot be read: {error.strerror}. Nothing was imported; check the path.") from error
+    return rows, digest
 
 
 def _answered(row: RawRow) -> bool:

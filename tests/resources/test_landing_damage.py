@@ -146,7 +146,12 @@ def test_a_damaged_note_of_a_landed_file_is_written_again(tmp_path: Path, zone: 
     jsonl(tmp_path / "data" / "landing" / "demo" / "in.jsonl", [pair(30)])
     landed = zone.land_waiting("demo")
     assert landed and landed.landed == 1
-    for note in (tmp_path / "data" / "landing" / "demo" / ".landed" / "files").iterdir():
-        note.write_text("")
-    assert zone.land_waiting("demo") is None
-    assert zone.arrivals("demo") is None
+    notes = tmp_path / "data" / "landing" / "demo" / ".landed" / "files.jsonl"
+    *before, last = notes.read_bytes().splitlines(keepends=True)
+    for damaged in (last[:-9], b"\0" * len(last), b'{"mark": 1}\n', b'{"mark": [], "digest": 1}\n', b"[[]]\n"):
+        notes.write_bytes(b"".join(before) + damaged)
+        again = zone.land_waiting("demo")
+        assert again
+        assert (again.landed, again.duplicates) == (0, 1)
+        assert zone.arrivals("demo") is None
+        assert last in notes.read_bytes().splitlines(keepends=True)

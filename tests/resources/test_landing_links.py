@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from landing_fakes import files_in, jsonl, landing, pair, quarantined
 
-from resources.landing.folders import Arrivals
 from resources.landing.inbox import fetch
+from resources.landing.waiting import Arrivals
 from resources.landing.zone import Landing
 from resources.review.import_answers import take_back
 from ser.errors import SerError

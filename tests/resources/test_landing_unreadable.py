@@ -15,14 +15,14 @@ from resources.landing.folders import NotAllLandedError
 def closed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Names of files that nobody can open."""
     names: set[str] = set()
-    true_open = Path.open
+    true_open = os.open
 
-    def refuse(path: Path, *arguments: Any, **more: Any) -> Any:
-        if path.name in names:
+    def refuse(path: str | Path, *arguments: Any, **more: Any) -> int:
+        if Path(path).name in names:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return true_open(path, *arguments, **more)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     return names
 
 

@@ -1,8 +1,9 @@
 """What is put into a wrong place does not land, and is named by the sensor's tick, `ser status` and `ser run`."""
 
 import json
-from collections.abc import Iterator
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sensor_fakes import current, reason, requested, tick
@@ -60,13 +61,13 @@ def test_a_run_of_an_impossible_name_says_so(wrong: Path, capsys: pytest.Capture
 
 
 def test_a_folder_that_cannot_be_read_stops_no_tick(wrong: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_list = Path.iterdir
+    true_open = os.open
 
-    def refuse(path: Path) -> Iterator[Path]:
-        if path.name == "tiny":
+    def refuse(path: str | Path, *arguments: Any, **more: Any) -> int:
+        if Path(path).name == "tiny":
             raise PermissionError(13, "Permission denied", str(path))
-        return true_list(path)
+        return true_open(path, *arguments, **more)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(SerError, match=f"Permission denied.*passed over: {WRONG[0]}"):
         tick()

@@ -19,16 +19,16 @@ TOLD = "dataset 'tiny': 'closed.jsonl' cannot be read (Input/output error) and w
 @pytest.fixture
 def closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in a bad place of the disk, beside a good one."""
-    true_open = Path.open
+    true_open = os.open
 
-    def fail(path: Path, *arguments: Any, **more: Any) -> Any:
-        if path.name == "closed.jsonl":
+    def fail(path: str | Path, *arguments: Any, **more: Any) -> int:
+        if Path(path).name == "closed.jsonl":
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
         return true_open(path, *arguments, **more)
 
     (folder / "closed.jsonl").write_bytes(b"{}\n")
     write_jsonl(folder / "good.jsonl", labelled_rows(3))
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr(os, "open", fail)
     return folder / "closed.jsonl"
 
 

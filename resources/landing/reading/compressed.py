@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, cast
 
 import pyarrow as pa
 
+from resources.landing.opened import OpenedFile
 from resources.landing.reading.rows import HEAD
 from ser.errors import SerError
 
@@ -21,13 +21,13 @@ _BLOCK = 2**18
 class Source:
     """A file and how it is compressed (`gzip`, `zstd` or not at all)."""
 
-    path: Path
+    file: OpenedFile
     method: str | None = None
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """The decompressed bytes, all members or frames one after the other."""
-        with self.path.open("rb", buffering=_BLOCK) as file:
+        with self.file.open() as file:
             if self.method == "gzip":
                 with gzip.GzipFile(fileobj=file) as unpacked, io.BufferedReader(unpacked, _BLOCK) as stream:
                     yield stream
@@ -46,7 +46,7 @@ class Source:
             SerError: there is no room for the copy.
         """
         if self.method is None:
-            with self.path.open("rb") as file:
+            with self.file.open() as file:
                 yield file
             return
         with tempfile.TemporaryFile(buffering=0) as copy:
@@ -64,7 +64,7 @@ class Source:
         except OSError as error:  # not the fault of the file that is read
             where = tempfile.gettempdir()
             raise SerError(
-                f"{self.path} cannot be decompressed in {where}: {error.strerror}.\n"
+                f"{self.file.path} cannot be decompressed in {where}: {error.strerror}.\n"
                 "Nothing has landed; make room there, or set TMPDIR to another folder."
             ) from error
 
