@@ -12,6 +12,7 @@ from dagster._utils.interrupts import setup_interrupt_handlers
 from dagster._utils.log import configure_loggers
 from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
+from dagster_webserver.version import __version__
 
 from ser.errors import SerError
 from ser_dagster.web.address import Address, own_addresses
@@ -44,7 +45,7 @@ def main() -> None:
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
         with WorkspaceProcessContext(
-            instance, WorkspaceFileTarget([arguments.workspace]), read_only=arguments.read_only
+            instance, WorkspaceFileTarget([arguments.workspace]), __version__, arguments.read_only
         ) as context:
             app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MILLISECONDS)
             guarded = PageGuard(app, token, own, named, arguments.read_only)

@@ -172,7 +172,7 @@ def _unknown(connection: HTTPConnection) -> Response:
 
 
 def _go_on(connection: HTTPConnection, line: str, status: int) -> Response:
-    path = quote(connection.scope["raw_path"].lstrip(b"/\\"), safe="/%:@!$&'()*+,;=~")  # `//` would be another host
+    path = quote(connection.scope["raw_path"].lstrip(b"/"), safe="/%:@!$&'()*+,;=~")  # `//` would be another host
     _, query = _query(connection)
     rest = quote(query, safe="/%:@!$&'()*+,;=~?")
     url = html.escape(f"/{path}?{rest}" if rest else f"/{path}")
