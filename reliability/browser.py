@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -90,6 +91,7 @@ def _open_page(folder: Path) -> Iterator[tuple[Page, str]]:
         (snapshot,) = page.ask(STATE)["assetNodeOrError"]["partitionKeys"]
         page.report("landed_pairs", snapshot)
         yield page, snapshot
+        page.end(signal.SIGINT)
     finally:
         page.close()
 

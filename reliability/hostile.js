@@ -16,6 +16,7 @@ const read = (found) => {
 };
 const ask = (url, options) => fetch(url, options).then((answer) => answer.text());
 const asked = (target, query) => `${target}/graphql?query=${encodeURIComponent(query)}`;
+const sentOn = (url) => `/to?${encodeURIComponent(url)}`;
 const json = (query) => JSON.stringify({ query });
 const post = (query, target, type, url = `${target}/graphql`) => ask(url, {
   method: "POST", mode: "no-cors", credentials: "include", body: new Blob([json(query)], { type }),
@@ -100,6 +101,13 @@ const WAYS = {
   formPlain: (target, query) => submitted(
     { action: asked(target, query), method: "post", enctype: "text/plain" }, { [`{"query":${JSON.stringify(query)},"a":"`]: '"}' }),
   formTab: (target, query) => submitted({ action: asked(target, query), method: "post" }, { a: "b" }, true),
+  // Of a server of its own that sends the browser on, with method and body.
+  sentImage: (target, query) => put("img", { src: sentOn(asked(target, query)) }),
+  sentForm: (target, query) => submitted({ action: sentOn(asked(target, query)), method: "post" }, { a: "b" }),
+  sentBlind: (target, query) => ask(sentOn(asked(target, query)), { method: "POST", mode: "no-cors", credentials: "include" }),
+  sentJson: (target, query) => ask(sentOn(`${target}/graphql`), {
+    method: "POST", credentials: "include", headers: { "Content-Type": "application/json" }, body: json(query),
+  }),
   // Of frames and windows.
   frame: (target, query) => framed("iframe", { src: asked(target, query) }),
   object: (target, query) => framed("object", { data: asked(target, query), type: "text/html" }),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import unquote
 
 from assets.ser_resource import SNAPSHOTS_NAME
 from ser_dagster.ui import LOCATION
@@ -44,6 +45,7 @@ KINDS = {
         "plainPost", "formPost", "smuggledPost", "untypedPost", "jsonPost", "putJson", "beacon", "typedBeacon",
     ),
     "forms": ("formGet", "formUrl", "formParts", "formPlain", "formTab"),
+    "redirects": ("sentImage", "sentForm", "sentBlind", "sentJson"),
     "frames and windows": ("frame", "object", "embed", "tab", "loneTab"),
     "websockets": ("socket",),
     "reports of assets": ("reportBlind", "reportOpen", "reportBeacon", "reportJson", "reportForm"),
@@ -100,12 +102,21 @@ def hostile_server() -> Iterator[int]:
 class _Hostile(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The page."""
+        if self.path.startswith("/to?"):
+            return self.do_POST()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         if self.path == "/null":
             self.send_header("Content-Security-Policy", SANDBOX)
         self.end_headers()
         self.wfile.write(HTML.encode())
+
+    def do_POST(self) -> None:
+        """Send the browser on to where the path says."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(307)
+        self.send_header("Location", unquote(self.path.removeprefix("/to?")))
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Nothing."""

@@ -147,8 +147,8 @@ def _browser(project: Project, options: Options) -> str:
     return (
         table(rows, ["what the page tried", "attempts", "of them successful", "against Dagster's bare web server"])
         + f"\n\n**{found.tried.total():,} attempts: 0 runs started, 0 assets wiped, 0 events forged, 0 partitions "
-        f"added, 0 bytes read.** They were made by {', '.join(found.rounds)}. Afterwards the page's own tab in the "
-        f"attacked browser {', '.join(found.honest)}."
+        f"added, 0 bytes read.** They were made by pages from: {'; '.join(found.rounds)}. Afterwards the page's own "
+        f"tab in the attacked browser {', '.join(found.honest)}."
     )
 
 
