@@ -11,6 +11,7 @@ from resources.evolution import Evolution
 from resources.reporting.charts import as_markdown, histogram
 from ser.data import tables
 from ser.data.pairs import readable_prompt
+from ser.terminal import printable
 
 _EXAMPLE_PAIRS = """
 WITH chosen AS (SELECT pair_id, preferred, reason FROM filtered WHERE {kept} ORDER BY pair_id LIMIT 3)
@@ -98,6 +99,6 @@ def _table(rows: Sequence[tuple[Any, ...]]) -> str:
 
 def _excerpt(text: str) -> str:
     """The beginning of a text, unable to break the table or to be read as markup."""
-    short = " ".join(text.split())
+    short = printable(" ".join(text.split()))
     short = short if len(short) <= _EXCERPT else f"{short[:_EXCERPT]}…"
     return "".join(f"&#{ord(char)};" if char in "|<>`*_~[]!&\\" else char for char in short)

@@ -1,9 +1,12 @@
 """The README of an export: what it is, what it was made from, how good it is, and what it does not know."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ser.terminal import one_line
 
 
 def render_card(kind: str, facts: Mapping[str, Any]) -> str:
@@ -18,7 +21,7 @@ def render_card(kind: str, facts: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(share=_share, measure=_measure)
+    environment.filters.update(share=_share, measure=_measure, words=_words)
     return environment.get_template(f"{kind}.md.j2").render(facts)
 
 
@@ -26,6 +29,11 @@ def card_digest() -> str:
     """A digest of the words of all cards: when they change, an earlier export is no longer the same."""
     templates = sorted(Path(__file__).parent.glob("*.j2"))
     return hashlib.sha256("".join(path.read_text() for path in templates).encode()).hexdigest()
+
+
+def _words(text: str) -> str:
+    """What a person wrote, as words on one line: it makes no markup of the card."""
+    return re.sub(r"[\\`*_\[\]<>|#!~]", r"\\\g<0>", one_line(text))
 
 
 def _share(value: Mapping[str, Any]) -> str:

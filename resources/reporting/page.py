@@ -1,32 +1,62 @@
-"""What the pages share: how they are rendered, and how numbers and texts look on them."""
+"""What the pages share: how they are rendered, what they may do, and how numbers and texts look on them."""
 
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resources.reporting.numbers import difference, magnitude, number, percent
 from resources.reporting.words import VERDICTS, name_of_loop
+from ser.terminal import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_FOLDER = Path(__file__).parent
+_STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
 _CLIP = 700
 """Characters of a text that a page shows."""
 
 
 def environment() -> "Environment":
-    """The templates of this folder; they escape every text."""
+    """The templates of this folder; they escape every text, and show what would reorder or hide one."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(_FOLDER),
         autoescape=True,
+        finalize=_readable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters.update(percent=percent, number=number, clip=_clip, name_of_loop=name_of_loop)
     made.globals.update(difference=difference, magnitude=magnitude, verdicts=VERDICTS)
+    made.globals["content_policy"] = _content_policy
     return made
+
+
+def _content_policy(charts: Iterable[str]) -> str:
+    """What a browser lets the page do: show the styles that are ours and those of its charts, and nothing else.
+
+    Only styles of single elements are let through whatever they are: bars are as long as their numbers. The first of
+    the three is for browsers that do not know the other two.
+    """
+    texts = [(_FOLDER / "style.css.j2").read_text(), *charts]
+    styles = dict.fromkeys(style for text in texts for style in _STYLE.findall(text))
+    digests = (base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in styles)
+    elements = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; style-src-elem {elements}; style-src-attr 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _readable(value: Any) -> Any:
+    """A text as it can be read; markup of ours stays as it is."""
+    return printable(value) if type(value) is str else value
 
 
 def _clip(text: str | None) -> str:

@@ -25,6 +25,7 @@ def render_report(path: Path, evolution: str) -> str:
         SerError: there is no audit database at `path`, or it does not know the evolution (`UnknownEvolution`).
     """
     data = gather(path, evolution)
+    accuracy, loops = _accuracy_chart(data), [_loop(data, status) for status in data.statuses]
     return (
         environment()
         .get_template("report.html.j2")
@@ -36,8 +37,9 @@ def render_report(path: Path, evolution: str) -> str:
             selection=selection_words(data.method),
             policy_words=policy_words(data),
             suspicions=suspicion_words(data),
-            accuracy_chart=_accuracy_chart(data),
-            loops=[_loop(data, status) for status in data.statuses],
+            accuracy_chart=accuracy,
+            loops=loops,
+            charts=[*filter(None, [accuracy]), *(loop["chart"] for loop in loops)],
             measured_on=sorted({row["measured_on"] for row in data.precision}),
         )
     )

@@ -96,6 +96,13 @@ def test_the_loops_are_told_by_what_selected(tmp_path: Path) -> None:
     assert "a cut of confidence that keeps the promised precision (0.9), and trains on." in " ".join(other.split())
 
 
+def test_what_a_person_wrote_makes_no_markup(tmp_path: Path) -> None:
+    why = "<img src=x>\n# big ![a](http://x) `code` \x1b[2J | \u202e"
+    text = card(origin("embedded", tmp_path), promoted={"loop": 1, "why": why})
+    shown = "\\<img src=x\\>\\\\u000a\\# big \\!\\[a\\](http://x) \\`code\\` \\\\u001b\\[2J \\| \\\\u202e."
+    assert shown in text
+
+
 def test_a_fact_that_is_missing_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render_card("labels", {"n": 3})

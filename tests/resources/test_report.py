@@ -1,6 +1,9 @@
 """The page: its numbers, its honest words, and that nothing in a pair becomes markup."""
 
 import re
+from base64 import b64encode
+from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from resources.reporting.words import rule_words, suspicion_words, verdict
 from resources.settings import Settings
 from ser.errors import SerError
 from ser.method.recipe import Method
+from ser.terminal import printable
 
 
 def page(root: Path, run: EvolutionRecord) -> str:
@@ -230,6 +234,25 @@ def test_nothing_in_a_pair_becomes_markup(tmp_path: Path) -> None:
 
     Tags().feed(html)
     assert not Tags.found & {"script", "img", "iframe", "link", "object", "a"}
+
+
+def test_texts_that_reorder_or_command_are_shown(tmp_path: Path) -> None:
+    html = page(tmp_path, record(tmp_path, texts=dict.fromkeys(("p1", "p3", "p4"), "a\u202eb\x1b[2Jc\x9bd שלום 👩‍👧")))
+    assert "a\\u202eb\\u001b[2Jc\\u009bd שלום 👩‍👧" in html
+    assert printable(html) == html
+
+
+def test_a_browser_lets_the_page_do_nothing_but_show_its_own_styles(tmp_path: Path) -> None:
+    html = page(tmp_path, record(tmp_path))
+    for text in (html, render_index(tmp_path / "audit.duckdb")):
+        [policy] = re.findall(r'<meta http-equiv="Content-Security-Policy" content="(.*?)">', text)
+        rules = dict(rule.split(" ", 1) for rule in unescape(policy).split("; "))
+        styles = set(re.findall(r"<style[^>]*>(.*?)</style>", text, re.DOTALL))
+        digests = {b64encode(sha256(style.encode()).digest()).decode() for style in styles}
+        assert set(rules.pop("style-src-elem").split()) == {f"'sha256-{digest}'" for digest in digests}
+        assert {rules.pop("style-src"), rules.pop("style-src-attr")} == {"'unsafe-inline'"}
+        assert rules == dict.fromkeys(("default-src", "base-uri", "form-action"), "'none'")
+        assert text.index("Content-Security-Policy") < text.index("<style")
 
 
 def test_the_page_needs_nothing_else_and_is_the_same_every_time(tmp_path: Path) -> None:
