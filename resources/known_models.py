@@ -1,13 +1,17 @@
-"""Pretrained models are hashed once, and then known by the path, sizes and times of their files."""
+"""Pretrained models are hashed and tried once, and then known by the path, sizes and times of their files."""
 
 import json
 import time
+from importlib import metadata
 from pathlib import Path
 
 from resources.disk import file_digest, write_text
 from resources.manifests import digest_of, file_digests
 from ser.errors import SerError
+from ser.models.probe import probe
 
+_DIGESTS, _TRIED = "known_models.json", "tried_models.json"
+_TRIED_WITH = ("transformers", "tokenizers", "jinja2")
 _SETTLED = 2.0
 """Seconds: a file that was written this lately may be written again within a tick of the clock, and keep its time."""
 
@@ -21,14 +25,12 @@ def known_digest(root: Path, model: Path) -> str:
     Raises:
         SerError: the folder has no file.
     """
-    place, files = root / "known_models.json", _files(model)
+    place, files = root / _DIGESTS, _files(model)
     if not files:
         raise SerError(f"the model folder {model} is empty. Check backbone.model in ser.toml.")
-    known = _known(place)
-    entry = known.get(str(model.resolve()))
-    if entry is not None and entry["files"] == files:
-        digest: str = entry["digest"]
-        return digest
+    remembered = remembered_digest(root, model)
+    if remembered is not None:
+        return remembered
     digest = digest_of(file_digests(model)) if model.is_dir() else file_digest(model)
     newest = max(changed for _, changed in files.values()) / 1e9
     if files == _files(model) and time.time() - newest > _SETTLED:
@@ -36,9 +38,38 @@ def known_digest(root: Path, model: Path) -> str:
     return digest
 
 
+def remembered_digest(root: Path, model: Path) -> str | None:
+    """The digest of a model that `known_digest` has read, if its files are as they were; nothing is read for it."""
+    entry = _known(root / _DIGESTS).get(str(model.resolve()))
+    return entry["digest"] if entry is not None and entry["files"] == _files(model) else None
+
+
 def hub_digest(model: str, folder: Path) -> str:
     """What stands for a model of the hub: its name and its commit, which the hub's cache calls its folder by."""
     return digest_of({"hub": model, "commit": folder.name})
+
+
+def try_once(root: Path, model: Path, digest: str) -> None:
+    """Try the tokenizer and the chat template of a model folder that is not ours, if nobody did with these libraries.
+
+    `tried_models.json` in the data root remembers the content, of which `digest` is the digest.
+
+    Raises:
+        SerError: as `ser.models.probe.probe`.
+    """
+    if not was_tried(root, digest):
+        probe(model)
+        place = root / _TRIED
+        write_text(place, json.dumps(_known(place) | {digest: _libraries()}) + "\n")
+
+
+def was_tried(root: Path, digest: str | None) -> bool:
+    """Whether `try_once` knows the content with this digest."""
+    return digest is not None and _known(root / _TRIED).get(digest) == _libraries()
+
+
+def _libraries() -> dict[str, str]:
+    return {name: metadata.version(name) for name in _TRIED_WITH}
 
 
 def _files(model: Path) -> dict[str, list[int]]:
@@ -57,4 +88,4 @@ def _known(place: Path) -> dict[str, dict]:
         known: dict[str, dict] = json.loads(place.read_text())
     except (OSError, ValueError):
         return {}
-    return known
+    return known if isinstance(known, dict) else {}

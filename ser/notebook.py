@@ -33,7 +33,7 @@ def load_reward_model(
     """A saved reward model: `save`'s, or that of an evolution (the folder `rm` of its artifact)."""
     from ser.models.text_reward_model import TextRewardModel
 
-    return TextRewardModel.load(Path(backbone).resolve(), Path(adapter), encoding, arithmetic)
+    return TextRewardModel.load(_tried(backbone), Path(adapter), encoding, arithmetic)
 
 
 def train_reward_model(
@@ -52,7 +52,7 @@ def train_reward_model(
     from ser.models.text_reward_model import TextRewardModel
 
     labels = _gather(labelled)
-    model = TextRewardModel.new(Path(backbone).resolve(), training.lora, encoding, arithmetic, random_seed)
+    model = TextRewardModel.new(_tried(backbone), training.lora, encoding, arithmetic, random_seed)
     return _train(model, labels, training, epochs, random_seed)
 
 
@@ -130,6 +130,15 @@ def select(labels: pd.DataFrame, recipe: Recipe, heldout: pd.DataFrame | None = 
     result = pd.concat([labels.drop(columns=selections.columns, errors="ignore"), selections], axis="columns")
     result.attrs = {"status": status, "n_status_1": counts[0], "n_status_2": counts[1], "n_min": n_min, "cut": cut}
     return result
+
+
+def _tried(backbone: str | Path) -> Path:
+    """The folder of a backbone whose tokenizer and chat template come to an end."""
+    from ser.models.probe import probe
+
+    folder = Path(backbone).resolve()
+    probe(folder)
+    return folder
 
 
 def _cut(labels: pd.DataFrame, recipe: Recipe, heldout: pd.DataFrame | None, n_min: int) -> float | None:

@@ -14,8 +14,7 @@ from ser.models.attention import GROUPED
 from ser.models.completeness import check_sizes, refuse_incomplete, refuse_non_finite
 from ser.models.folder_files import loading
 from ser.models.last_layer import last_layer_at
-from ser.models.model_config import read_config
-from ser.models.tokenizer import PACKABLE
+from ser.models.model_config import PACKABLE, read_config
 from ser.specs import Arithmetic
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -14,8 +14,7 @@ from ser.errors import SerError
 from ser.models.adapters import fill_adapter, load_adapter, read_adapter, save_adapter
 from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
-from ser.models.model_config import read_config
-from ser.models.tokenizer import PACKABLE
+from ser.models.model_config import PACKABLE, read_config
 from ser.specs import Arithmetic, Lora
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

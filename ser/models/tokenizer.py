@@ -7,10 +7,7 @@ from transformers.utils import logging
 
 from ser.errors import SerError
 from ser.models.folder_files import loading, unreadable
-from ser.models.model_config import read_config
-
-PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
-"""Model types whose decoder layers take a mask and positions of ours unchanged: the tests prove each."""
+from ser.models.model_config import PACKABLE, read_config
 
 # A language model loaded with a new reward head is what we want, not something to be warned about.
 logging.set_verbosity_error()

@@ -1,0 +1,80 @@
+"""A model's tokenizer and chat template are tried in a process with limits, before this one uses them.
+
+A template is a program, and a tokenizer has patterns: both may never end, or eat the memory of a machine.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import ser
+from ser.errors import SerError
+from ser.models.model_config import read_config
+
+SECONDS = 20
+"""Of processor time, after the imports. The tokenizers and templates that people publish take one or two."""
+
+MEMORY = 2 * 2**30
+"""Bytes of data of the process. The largest published tokenizers take a third."""
+
+_WALL_SECONDS = 600
+_TOO_LONG = (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+def probe(folder: Path) -> None:
+    """Let another process read a model folder's tokenizer, and some conversations and texts with it.
+
+    A process does this once while the files of the folder keep their sizes and times.
+
+    Raises:
+        SerError: the folder is not a plain model folder, or its tokenizer or chat template fails, takes too long or
+            too much memory, or loses what it is given.
+    """
+    read_config(folder)
+    files = sorted(path for path in (*folder.glob("*"), *(folder / "chat_templates").glob("*")) if path.is_file())
+    _probe(folder, tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@lru_cache(maxsize=64)
+def _probe(folder: Path, marks: Any) -> None:
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join((str(Path(ser.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))),
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    limits = (str(SECONDS), str(MEMORY))
+    command = [sys.executable, "-P", "-m", "ser.models.probe_process", str(folder.absolute()), *limits]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        try:
+            out, _ = process.communicate(timeout=_WALL_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, _ = process.communicate()
+        except BaseException:
+            process.kill()  # whoever waits no longer, nobody needs the answer
+            raise
+    said = [json.loads(line) for line in out.splitlines()]
+    last = said[-1] if said else {"step": "starting a process for it"}
+    if "error" in last:
+        raise SerError(last["error"] if str(folder) in last["error"] else f"{folder}: {last['error']}")
+    if "fine" not in last or process.returncode != 0:
+        raise SerError(
+            f"{folder}: {last.get('step')} {_how(process.returncode)}.\n"
+            "Mend tokenizer.json or chat_template in the folder, or use another backbone."
+        )
+
+
+def _how(code: int) -> str:
+    if code in _TOO_LONG:
+        return f"did not end within {SECONDS} seconds"
+    if -code in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
+        return f"crashed, or took more than {MEMORY // 2**30} GB of memory"
+    return f"ended with {code}"
