@@ -85,19 +85,22 @@ def _known_digest(path: Path, _mark: tuple[int, ...]) -> str:
     return _read_digest(path)
 
 
-def read_json(path: Path, remedy: str) -> Any:
+def read_json(path: Path, remedy: str, shown: Path | None = None) -> Any:
     """What a JSON file of ours says.
 
     Raises:
-        SerError: it cannot be read; names it, and says `remedy` in a second line.
+        SerError: it cannot be read; names it (as `shown`, if people know it by another path), and says `remedy` in a
+            second line.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        # Without waiting for whoever might write to a named pipe.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            return json.load(file)
     except OSError as error:
         reason = str(error.strerror)
     except ValueError as error:
         reason = str(error)
-    raise SerError(f"{path} cannot be read: {reason}.\n{remedy}")
+    raise SerError(f"{shown or path} cannot be read: {reason}.\n{remedy}")
 
 
 def write_text(path: Path, text: str) -> None:

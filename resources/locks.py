@@ -58,6 +58,25 @@ def _say_owner(file: IO[str], run_id: str) -> None:
 
 
 @contextmanager
+def lock_of(place: Path, flags: int, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock that `place` itself carries, once it is free; False if it is not at `place` any more.
+
+    Whoever held it before may have renamed it: then there is a new one to lock. No link is followed: what is locked is
+    written to, and others may put files, and links, beside some of it.
+    """
+    try:
+        handle = os.open(place, flags | os.O_NOFOLLOW, 0o666)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield _is_at(handle, place)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def only_writer(folder: Path, wait: bool = True) -> Iterator[None]:
     """Be the only process that writes into the temporary `folder`, which is made if need be; wait for another.
 
@@ -68,7 +87,7 @@ def only_writer(folder: Path, wait: bool = True) -> Iterator[None]:
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock_of(folder, os.O_RDONLY, wait) as held:
+        with lock_of(folder, os.O_RDONLY, wait) as held:
             if held:
                 yield
                 if folder.exists() and not any(folder.iterdir()):
@@ -81,28 +100,10 @@ def only_writer_of_file(file: Path) -> Iterator[None]:
     """The same for a file, which is made if need be: what a killed process left in it is overwritten."""
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)  # whoever held it before may have removed it all
-        with _lock_of(file, os.O_RDWR | os.O_CREAT) as held:
+        with lock_of(file, os.O_RDWR | os.O_CREAT) as held:
             if held:
                 yield
                 return
-
-
-@contextmanager
-def _lock_of(place: Path, flags: int, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock that `place` itself carries, once it is free; False if it is not at `place` any more.
-
-    Whoever held it before may have renamed it: then there is a new one to lock.
-    """
-    try:
-        handle = os.open(place, flags, 0o666)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield _is_at(handle, place)
-    finally:
-        os.close(handle)
 
 
 def _is_at(handle: int, place: Path) -> bool:

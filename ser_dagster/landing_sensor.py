@@ -2,57 +2,45 @@
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 
 import dagster as dg
 
 from assets.ser_resource import SNAPSHOTS, run_config
 from resources import asset_keys as keys
 from resources.artifacts import ArtifactStore
-from resources.credentials import redact
 from resources.heads import Heads
-from resources.landing.folders import NotAllLandedError, links_out
+from resources.landing.folders import links_out
 from resources.landing.ignored_files import misplaced
-from resources.landing.inbox import fetch
-from resources.landing.landed import Landed
 from resources.landing.waiting import Arrivals
 from resources.landing.zone import Landing
 from resources.launchers import in_process
 from resources.locks import owner_of
-from resources.redacted_errors import redacted
 from resources.settings import Automation, Settings
 from resources.settings_file import data_root, load_settings
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
-from ser_dagster.commands.landing_words import summary_line
+from ser_dagster.background import Background
+from ser_dagster.inbox_watch import Fetched, look_at_inbox
 from ser_dagster.jobs import Job
+from ser_dagster.landing_process import LandingReport, land_apart, words_of
+from ser_dagster.looks import WAITS, Look
 
 PATIENCE = 10
 """Quiet periods after which files land although others keep coming."""
 
+_NAMED = 10
 _LINK = "its folder is a link out of the landing folder, and is passed over"
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look at one dataset found: a snapshot to run, or none, and why."""
-
-    reason: str
-    snapshot: str | None = None
-    settled: str | None = None
-    """What the cursor holds: the snapshot that needs no further look (it is requested now, or was before, or has been
-    run by hand), and when its dataset was made."""
-    failure: BaseException | None = None
-
-    def redacted(self) -> "Look":
-        """The same without credentials: Dagster keeps reasons and failures, with all that led to them."""
-        failure = None if self.failure is None else redacted(self.failure)
-        return replace(self, reason=redact(self.reason), failure=failure)
 
 
 def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
     """A sensor that lands what waits and requests runs of `job`."""
+
+    landings: Background[Look] = Background()
+    inbox: Background[Fetched] = Background()
 
     @dg.sensor(
         name="landing",
@@ -68,8 +56,11 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         store = ArtifactStore(data_root() / "artifacts", in_process)
         zone = Landing(data_root(), settings)
         done: dict[str, str] = json.loads(context.cursor or "{}")
-        looks = _fetch(settings.automation.inbox)
-        looks |= {dataset: look(zone, store, settings, dataset, done.get(dataset)) for dataset in zone.folders()}
+        looks = {} if settings.automation.inbox is None else look_at_inbox(settings.automation.inbox, inbox)
+        for dataset in zone.folders():
+            landings.begin(dataset, partial(look, zone, store, settings, dataset, done.get(dataset)))
+        looks |= landings.results(landings.going_on(), WAITS)
+        looks |= {name: Look(_slow(age), settled=done.get(name)) for name, age in landings.going_on().items()}
         looks |= {dataset: Look(_LINK) for dataset in links_out(data_root())}
         if wrong := misplaced(data_root()):
             looks["passed over"] = Look("; ".join(wrong))
@@ -84,24 +75,15 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
     return sensor
 
 
-def _fetch(inbox: str | None) -> dict[str, Look]:
-    """Fetch what is new in the inbox; what stops it is told in the end, and what is here already lands."""
-    if inbox is None:
-        return {}
-    wrong: list[str] = []
-    try:
-        found = Look(f"{len(fetch(inbox, data_root(), wrong.append))} files were fetched")
-    except Exception as error:  # noqa: BLE001 - it is told, and stops nothing else
-        found = Look(_words(error), failure=error)
-    looks = {"the inbox": found}
-    return looks | {"passed over in the inbox": Look("; ".join(wrong))} if wrong else looks
+def _slow(age: float) -> str:
+    return f"its files have been landing for {age:,.0f} s, and go on; no other waits for them"
 
 
 def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:
     """Land what waits for a dataset, and decide whether its snapshot is to be run.
 
     A dataset that fails, of whatever kind the failure is, must not keep the others from landing: it is passed over,
-    and told in the end.
+    and told in the end. Each is looked at in a thread of its own, and lands in a process of its own.
 
     Args:
         done: what was last settled.
@@ -111,29 +93,32 @@ def look(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, 
         wait = None if arrivals is None else _wait(settings.automation, arrivals)
         if wait is not None:
             return Look(wait, settled=done)
-        landed, unread = (None, None) if arrivals is None else _land(zone, dataset)
+        landed = LandingReport() if arrivals is None else land_apart(dataset)
         found = _judge(zone, store, settings, dataset, _settled(zone, dataset, done))
         if found.settled is not None:
             found = replace(found, settled=f"{found.settled} {zone.created(dataset)}")
-        if landed is not None:
-            found = replace(found, reason=f"{summary_line(landed)}; {found.reason}")
+        if landed.summary is not None:
+            found = replace(found, reason=f"{landed.summary}; {found.reason}")
         if waits := zone.unread(dataset):
-            named = ", ".join(f"{name} ({reason})" for name, reason in waits.items())
-            found = replace(found, reason=f"{found.reason}; not read: {named}")
-        return found if unread is None else replace(found, reason=f"{found.reason}; {unread}", failure=unread)
+            found = replace(found, reason=f"{found.reason}; not read: {_named(waits)}")
+        if landed.unread is not None:
+            found = replace(found, reason=f"{found.reason}; {landed.unread}", failure=SerError(landed.unread))
+        return found
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and stops nothing else
-        return Look(f"could not land or be looked at: {_words(error)}", settled=done, failure=error)
+        return Look(f"could not land or be looked at: {words_of(error)}", settled=done, failure=error)
+
+
+def _named(waits: Mapping[str, str]) -> str:
+    """Files with the reason of each: a message is kept for every tick, and there may be thousands of them."""
+    more = len(waits) - _NAMED
+    shown = ", ".join(f"{name} ({reason})" for name, reason in islice(waits.items(), _NAMED))
+    return f"{shown} and {more:,} more, see ser status" if more > 0 else shown
 
 
 def _settled(zone: Landing, dataset: str, done: str | None) -> str | None:
     """The snapshot that was last settled: none of a dataset that was forgotten since, and has landed again."""
     snapshot, _, created = (done or "").partition(" ")
     return snapshot if snapshot and created == zone.created(dataset) else None
-
-
-def _words(error: Exception) -> str:
-    """The message, which says what to do if it is one of ours, and else begins with the kind of the error."""
-    return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
 
 
 def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
@@ -144,14 +129,6 @@ def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
     if abs(age) < quiet and now - arrivals.oldest < PATIENCE * quiet:
         return f"the newest file came {max(age, 0):.0f} s ago; files land after {quiet:g} s of quiet"
     return None
-
-
-def _land(zone: Landing, dataset: str) -> tuple[Landed | None, NotAllLandedError | None]:
-    """Land what waits for a dataset; what keeps a file from it keeps the others neither from landing nor from a run."""
-    try:
-        return zone.land_waiting(dataset), None
-    except NotAllLandedError as error:
-        return None, error
 
 
 def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:

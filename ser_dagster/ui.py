@@ -23,8 +23,6 @@ PORT = 3000
 HOST = "127.0.0.1"
 """This machine only."""
 
-SENSOR_SECONDS = "3600"
-"""A large file lands inside a sensor's evaluation, and Dagster would give up waiting for it after a minute."""
 ANSWERS_WITHIN = "10"
 """Seconds that a code server gives its last answers when it ends; by default Dagster takes those of a sensor."""
 
@@ -93,7 +91,6 @@ def ui(port: int = PORT, host: str = HOST, addresses: Sequence[str] = (), read_o
                 os.environ[name] = os.path.realpath(os.environ[name])
         with instance():
             pass  # whatever is wrong with the settings or Dagster's configuration is said before anything starts
-        os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", SENSOR_SECONDS)
         os.environ.setdefault("DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", ANSWERS_WITHIN)
         folder = dagster_home() / "ui"
         with _only_page(folder) as log:

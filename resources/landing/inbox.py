@@ -1,16 +1,19 @@
 """The inbox: a folder anywhere that fsspec reaches, from which finished files are fetched into the landing folders."""
 
 import hashlib
+import os
 import re
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from resources.credentials import redact
-from resources.disk import replace
 from resources.landing.folders import DATASET_NAME, UNFINISHED, dataset_folder
 from resources.landing.ignored_files import told, why
-from resources.landing.waiting import SUBFOLDER
+from resources.landing.opened import READ, OpenedFile
+from resources.landing.waiting import SUBFOLDER, held
 from resources.locks import only_writer_of_file
 from resources.redacted_errors import redacted
 from ser.errors import SerError
@@ -18,67 +21,124 @@ from ser.errors import SerError
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
 """What file systems call the thing that changes with a file's content."""
 
+_LINK = "a link is not followed; put the file itself there"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = READ | os.O_NOFOLLOW
+_BLOCK = 2**20
 _LONGEST = 100
 
 
-def fetch(uri: str, root: Path, tell: Callable[[str], None] = lambda line: None) -> list[Path]:
-    """Copy the files of `<uri>/<dataset>/` that are not here yet to `landing/<dataset>/`, and return the copies.
-
-    The inbox is only read. A copy is named by where it comes from and by its size and time there, so that a file that
-    was replaced is fetched again. A folder that fails keeps no other from being fetched.
+def datasets_in(uri: str, tell: Callable[[str], None] = lambda line: None) -> list[str]:
+    """The datasets that have a folder in the inbox.
 
     Args:
         tell: hears of what is in a place that nothing is fetched from.
 
     Raises:
-        SerError: the inbox cannot be read, or not all of it.
+        SerError: the inbox cannot be read.
     """
     import fsspec
 
-    landing = root / "landing"
-    copies: list[Path] = []
+    names: list[str] = []
     passed_over: dict[str, str] = {}
-    failures: dict[str, Exception] = {}
-    with only_writer_of_file(landing / ".inbox.lock"):
-        try:
-            files, base = fsspec.core.url_to_fs(uri)
-            for entry in _entries(files, base):
-                name, is_folder = _name(entry), entry["type"] == "directory"
-                if is_folder and DATASET_NAME.fullmatch(name):
-                    try:
-                        copies += _fetch_folder(files, entry["name"], dataset_folder(root, name), passed_over)
-                    except Exception as error:  # noqa: BLE001 - told when the others are fetched
-                        failures[name] = error
-                elif not UNFINISHED.search(name):
-                    passed_over[name] = why(name, folder=is_folder)
-        except Exception as error:  # noqa: BLE001 - every client of a file system has errors of its own
-            failures[uri] = error
+    try:
+        files, base = fsspec.core.url_to_fs(uri)
+        for entry in _entries(files, base):
+            name, is_folder = _name(entry), entry["type"] == "directory"
+            if is_folder and DATASET_NAME.fullmatch(name):
+                names.append(name)
+            elif not UNFINISHED.search(name):
+                passed_over[name] = why(name, folder=is_folder)
+    except Exception as error:  # noqa: BLE001 - every client of a file system has errors of its own
+        raise _failed(uri, error) from redacted(error)
     for line in told(passed_over):
         tell(line)
-    if failures:
-        what = "; ".join(f"{place}: {error!r}" for place, error in failures.items())
-        raise SerError(
-            redact(f"the inbox {uri} cannot be read, or not all of it: {what}. ")
-            + "Check automation.inbox in ser.toml, and whether it is up."
-        ) from redacted(next(iter(failures.values())))
+    return names
+
+
+def fetch(uri: str, root: Path, dataset: str, tell: Callable[[str], None] = lambda line: None) -> list[Path]:
+    """Copy the files of `<uri>/<dataset>/` that are not here yet to `landing/<dataset>/`, and return the copies.
+
+    The inbox is only read. A copy is named by where it comes from and by its size and time there, so that a file that
+    was replaced is fetched again.
+
+    Args:
+        tell: hears of what is in a place that nothing is fetched from.
+
+    Raises:
+        SerError: the folder cannot be read, or not all of it; or its place here is a link out of the landing folder.
+    """
+    import fsspec
+
+    target = dataset_folder(root, dataset)
+    passed_over: dict[str, str] = {}
+    with only_writer_of_file(root / "landing" / ".inbox" / dataset):
+        try:
+            target.mkdir(exist_ok=True)
+            files, base = fsspec.core.url_to_fs(uri)
+            with held(target) as handle:
+                copies = _fetch_folder(files, f"{base.rstrip('/')}/{dataset}", target, handle, passed_over)
+        except Exception as error:  # noqa: BLE001 - every client of a file system has errors of its own
+            raise _failed(f"{uri}/{dataset}", error) from redacted(error)
+    for line in told(passed_over):
+        tell(line)
     return copies
 
 
-def _fetch_folder(files: Any, source: str, target: Path, passed_over: dict[str, str]) -> list[Path]:
-    target.mkdir(exist_ok=True)
+def _failed(place: str, error: Exception) -> SerError:
+    return SerError(
+        redact(f"the inbox {place} cannot be read, or not all of it: {error!r}. ")
+        + "Check automation.inbox in ser.toml, and whether it is up."
+    )
+
+
+def _fetch_folder(files: Any, source: str, target: Path, handle: int, passed_over: dict[str, str]) -> list[Path]:
     copies = []
     for entry in _entries(files, source):
-        if UNFINISHED.search(_name(entry)):
+        name, copy = _name(entry), target / _copy_name(entry)
+        if UNFINISHED.search(name):
             continue
-        copy = target / _copy_name(entry)
-        if entry["type"] == "directory":
-            passed_over[f"{target.name}/{_name(entry)}"] = SUBFOLDER
-        elif entry["type"] == "file" and not copy.exists():
-            temporary = target / f".{copy.name}.tmp"  # one that was left half-written is written over
-            files.get_file(entry["name"], str(temporary))
-            replace(temporary, copy)
+        if _is_link(entry):
+            passed_over[f"{target.name}/{name}"] = _LINK
+        elif entry["type"] == "directory":
+            passed_over[f"{target.name}/{name}"] = SUBFOLDER
+        elif entry["type"] != "file":
+            passed_over[f"{target.name}/{name}"] = "not a file"
+        elif not copy.exists():
+            _fetch_file(files, entry["name"], copy.name, handle)
             copies.append(copy)
     return copies
+
+
+def _fetch_file(files: Any, source: str, name: str, folder: int) -> None:
+    """Copy a file into the folder that is held open, where whoever may put files must not choose what is written to."""
+    temporary = f".{name}.tmp"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)  # half of it, which a killed process left, or a link
+    with _open(files, source) as remote, os.fdopen(os.open(temporary, _NEW, 0o666, dir_fd=folder), "wb") as file:
+        shutil.copyfileobj(remote, file, _BLOCK)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+@contextmanager
+def _open(files: Any, source: str) -> Iterator[IO[bytes]]:
+    """A file of the inbox; one on this machine may have been swapped for a link since it was listed."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    if not isinstance(files, LocalFileSystem):
+        with files.open(source, "rb") as file:
+            yield file
+        return
+    path = Path(source)
+    with held(path.parent) as folder, OpenedFile(path, os.open(path.name, _READ, dir_fd=folder)) as file:
+        yield file.open()
+
+
+def _is_link(entry: Mapping[str, Any]) -> bool:
+    return entry["type"] == "link" or bool(entry.get("islink"))
 
 
 def _entries(files: Any, folder: str) -> list[Any]:

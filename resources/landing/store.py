@@ -1,7 +1,6 @@
 """Where landed pairs are kept: append-only, content-addressed parquet parts, and snapshots that name them."""
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from resources.disk import clear, file_digest, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
 from resources.landing.notes import Notes
 from resources.landing.parts import PARTS, read_batches, write_parquet
-from resources.locks import only_writer_of_file
+from resources.landing.store_folder import StoreFolder
 from ser.errors import SerError
 
 _DIGITS = 32
@@ -36,15 +35,14 @@ class DatasetStore:
 
     def __init__(self, root: Path, dataset: str):
         self.dataset = dataset
-        self.folder = dataset_folder(root, dataset) / ".landed"
+        self.dataset_folder = dataset_folder(root, dataset)
+        self._folder = StoreFolder(self.dataset_folder)
+        self.lock = self._folder.lock
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the dataset for one landing; the lock dies with the process."""
-        self._refuse_links()
-        with only_writer_of_file(self.folder / "lock"):
-            self._refuse_links()
-            yield
+    @property
+    def folder(self) -> Path:
+        """Where everything of the store is."""
+        return self._folder.place
 
     def current(self) -> str | None:
         """The name of the current snapshot.
@@ -57,7 +55,7 @@ class DatasetStore:
         name = path.read_text().strip() if path.exists() else ""
         if landed and not name:
             raise SerError(
-                f"dataset {self.dataset!r}: {path} is missing or empty. Nothing was changed.\n"
+                f"dataset {self.dataset!r}: {self._folder.shown_as(path)} is missing or empty. Nothing was changed.\n"
                 "Put it back from a backup, or write the name of the newest snapshot into it."
             )
         return name if name not in ("", _NONE_YET) else None
@@ -84,7 +82,7 @@ class DatasetStore:
         """
         if snapshot is None:
             return {"parts": {kind: [] for kind in PARTS}, "number": 0, "pairs": 0, "labelled": 0, "until": None}
-        contents = read_json(self.folder / "snapshots" / f"{snapshot}.json", _BACKUP)
+        contents = self._read(f"snapshots/{snapshot}.json")
         if contents["parts"].keys() != PARTS.keys() or "until" not in contents:
             raise SerError(
                 f"dataset {self.dataset!r} was landed by another version of ser-dagster, which this one cannot read.\n"
@@ -173,7 +171,7 @@ class DatasetStore:
             SerError: the file is damaged or gone.
         """
         path = self.folder / "dataset.json"
-        return read_json(path, _BACKUP) if path.exists() or self.current() else {}
+        return self._read(path.name) if path.exists() or self.current() else {}
 
     def sweep(self) -> None:
         """Remove what a killed landing left half-written. Only under the lock.
@@ -186,26 +184,15 @@ class DatasetStore:
         """Remove the folder of a dataset in which nothing has landed; one with a part stays. Only under the lock."""
         if any((self.folder / "parts").glob("*.parquet")):
             return
-        shutil.rmtree(self.folder)
-        if not any(self.folder.parent.iterdir()):
-            self.folder.parent.rmdir()
+        self._folder.remove()
 
     def notes(self, name: str) -> Notes:
         """Which files have landed, under the map of columns that `name` stands for."""
         return Notes(self.folder / f"{name}.jsonl")
 
-    def _refuse_links(self) -> None:
-        """Whoever can put files beside `.landed` must not choose what is written, or cleared away, elsewhere.
-
-        Raises:
-            SerError: it, or something in it, is a link.
-        """
-        places = [self.folder, *(self.folder.iterdir() if self.folder.is_dir() else ())]
-        if link := next((place for place in places if place.is_symlink()), None):
-            raise SerError(
-                f"{link} is a link, to {link.readlink()}, and is not followed. Nothing was changed.\n"
-                "Take it away, and put what was there back from a backup."
-            )
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        return read_json(path, _BACKUP, shown=self._folder.shown_as(path))
 
     def _whole(self, part: Path) -> Path:
         try:
@@ -219,7 +206,7 @@ class DatasetStore:
     def _damage(self, part: Path, what: str) -> SerError:
         return SerError(
             f"dataset {self.dataset!r}: the landed part {part.name} {what}. Nothing was changed.\n"
-            f"Put {part} back from a backup."
+            f"Put {self._folder.shown_as(part)} back from a backup."
         )
 
 

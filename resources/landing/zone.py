@@ -225,7 +225,7 @@ class Landing:
 @contextmanager
 def _waiting(store: DatasetStore) -> Iterator[Waiting]:
     """What waits in the folder of a dataset, which is held open meanwhile."""
-    folder = store.folder.parent
+    folder = store.dataset_folder
     with ExitStack() as stack:
         try:
             handle = stack.enter_context(held(folder))

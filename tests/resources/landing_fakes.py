@@ -3,13 +3,14 @@
 import csv
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resources.landing.inbox import datasets_in, fetch
 from resources.landing.landed import Landed
 from resources.landing.zone import Landing
 from resources.settings import Settings
@@ -23,6 +24,11 @@ from ser.stages.vault import VaultInputs, VaultSpec
 def landing(root: Path, **roles: Any) -> Landing:
     """A landing zone in `root`."""
     return Landing(root, Settings(roles=Roles(**roles)))
+
+
+def fetch_all(uri: str, root: Path, tell: Callable[[str], None] = lambda line: None) -> list[Path]:
+    """Fetch every folder of an inbox, as the sensor does."""
+    return [copy for dataset in datasets_in(uri, tell) for copy in fetch(uri, root, dataset, tell)]
 
 
 def pair(number: int, label: str | None = "a", **more: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ NAMING: dict[str, Callable[[Landing, Path], object]] = {
     "roles": lambda zone, root: zone.roles("evil-0123456789ab"),
     "arrivals": lambda zone, root: zone.arrivals("evil"),
     "review": lambda zone, root: take_back(zone, "evil", [root.parent / "in.jsonl"], "ann"),
-    "inbox": lambda zone, root: fetch(f"file://{root.parent}/inbox", root),
+    "inbox": lambda zone, root: fetch(f"file://{root.parent}/inbox", root, "evil"),
 }
 
 

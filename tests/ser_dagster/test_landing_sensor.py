@@ -253,7 +253,8 @@ def test_the_sensor_imports_no_torch_even_when_it_lands(folder: Path, data_root:
     write_jsonl(folder / "a.jsonl", labelled_rows(3))
     code = (
         "import sys, dagster as dg, ser_dagster.definitions as d\n"
-        "result = d.defs.resolve_sensor_def('landing')(dg.build_sensor_context())\n"
+        "sensor = d.defs.resolve_sensor_def('landing')\n"
+        "while not (result := sensor(dg.build_sensor_context())).run_requests:\n    pass\n"
         "print(len(result.run_requests), sorted(set(sys.modules) & {'torch', 'transformers', 'trl', 'peft'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.disk import replace
+from resources.disk import read_json, replace
 from resources.landing.comparison import Row
 from resources.landing.hub.catalogue import HubDataset
 from resources.landing.hub.stream import HUB, commit_of, in_turn, open_rows
@@ -75,7 +75,7 @@ def fetch(
                     raise SerError(f"none of the {fetched.rows} rows of {dataset.name} is a pair: {fetched.skipped}.")
                 write_json(note, asdict(fetched))
                 replace(scratch / "rows", file)
-    return Fetched(**json.loads(note.read_text()))
+    return Fetched(**read_json(note, "Delete it, and run this again."))
 
 
 def _complete(file: Path, note: Path) -> bool:
@@ -117,7 +117,8 @@ def _write(path: Path, stream: Iterator[list[dict[str, Any]] | str], limit: int,
     """Write the first `limit` landing rows as JSON lines, and return the counts."""
     rows = pairs = 0
     skipped: Counter[str] = Counter()
-    with path.open("w") as file:
+    path.unlink(missing_ok=True)  # what a killed process left, or a link that somebody put here
+    with path.open("x") as file:
         for found in stream:
             rows += 1
             if isinstance(found, str):

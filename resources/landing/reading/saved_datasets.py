@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from resources.landing.opened import NamedFile
 from ser.errors import SerError
 
+_MOST = 2**24
+"""Bytes of a description beyond which it is none."""
 _STATE, _SPLITS = "state.json", "dataset_dict.json"
 
 
@@ -35,12 +38,25 @@ def files_of(path: Path) -> list[Path]:
         raise SerError(
             f"{path} is an incomplete saved dataset, without {', '.join(missing) or 'data files'}.\nSave it again."
         )
+    if away := next((file for file in files if not _belongs(file, path)), None):
+        raise SerError(
+            f"{away} is a link out of the saved dataset, to {away.resolve()}, and is not followed.\n"
+            "Whoever made the folder chose it; if you trust it, name the file itself."
+        )
     return files
+
+
+def _belongs(file: Path, folder: Path) -> bool:
+    """Whether a file is in a folder, or where the hub's cache keeps what it links to from there."""
+    place, root = file.resolve(), folder.resolve()
+    stores = [above.parent / "blobs" for above in root.parents if above.name == "snapshots"]
+    return any(place.is_relative_to(home) for home in (root, *stores))
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        with NamedFile(path).open() as file, file.open() as stream:
+            about = json.loads(stream.read(_MOST))
     except (OSError, ValueError, RecursionError) as error:
         raise SerError(f"{path} cannot be read: {error}.\nSave the dataset again.") from error
     return about if isinstance(about, dict) else {}

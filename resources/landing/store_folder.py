@@ -1,0 +1,93 @@
+"""The folder `.landed` of a dataset, held open by whoever has its lock: no other can be put in its place meanwhile."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from resources.landing.waiting import FOLDER, held
+from resources.locks import lock_of
+from ser.errors import SerError
+
+_NAME = ".landed"
+_OF_THIS_PROCESS = Path("/proc/self/fd")
+"""Where Linux has what a process holds open as paths, which no name on the way to it can change."""
+
+
+class StoreFolder:
+    """`.landed` in the folder that files are put into, where others may make and rename files, folders and links.
+
+    Attributes:
+        shown: its path, for people.
+        place: its path, for reading and writing.
+    """
+
+    def __init__(self, dataset_folder: Path):
+        self.shown = self.place = dataset_folder / _NAME
+        self._parent = -1
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder, which is made if need be, for one landing; the lock dies with the process.
+
+        Raises:
+            SerError: it, or something in it, is a link: whoever can put files beside it must not choose what is
+                written, or cleared away, elsewhere.
+        """
+        while True:
+            with ExitStack() as stack:
+                handle = self._hold(stack)
+                place = _path_of(handle, self.shown)
+                # Whoever held the lock before may have moved the folder away, or removed it: then there is a new one.
+                if stack.enter_context(lock_of(place / "lock", os.O_RDWR | os.O_CREAT)) and self._is_in_place(handle):
+                    self.place = place
+                    stack.callback(setattr, self, "place", self.shown)
+                    self._refuse_links()
+                    yield
+                    return
+
+    def remove(self) -> None:
+        """Remove the folder and, if nothing else is in it, the one it is in. Only under the lock."""
+        shutil.rmtree(_NAME, dir_fd=self._parent)
+        with os.scandir(self._parent) as others:
+            empty = not any(others)
+        if empty:
+            self.shown.parent.rmdir()
+
+    def _hold(self, stack: ExitStack) -> int:
+        self.shown.parent.mkdir(parents=True, exist_ok=True)
+        self._parent = stack.enter_context(held(self.shown.parent))
+        with suppress(FileExistsError):
+            os.mkdir(_NAME, dir_fd=self._parent)
+        self._refuse(self.shown)
+        handle = os.open(_NAME, FOLDER, dir_fd=self._parent)
+        stack.callback(os.close, handle)
+        return handle
+
+    def _is_in_place(self, handle: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(handle), self.shown.stat())
+        except FileNotFoundError:
+            return False
+
+    def shown_as(self, path: Path) -> Path:
+        """A path in the folder as people know it."""
+        return self.shown / path.relative_to(self.place) if path.is_relative_to(self.place) else path
+
+    def _refuse_links(self) -> None:
+        for path in self.place.iterdir():
+            self._refuse(path)
+
+    def _refuse(self, path: Path) -> None:
+        if path.is_symlink():
+            raise SerError(
+                f"{self.shown_as(path)} is a link, to {path.readlink()}, and is not followed. Nothing was changed.\n"
+                "Take it away, and put what was there back from a backup."
+            )
+
+
+def _path_of(handle: int, shown: Path) -> Path:
+    """A path to the folder that `handle` holds open; elsewhere than on Linux there is none but its own."""
+    path = _OF_THIS_PROCESS / str(handle)
+    return path if path.exists() else shown
