@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from resources.landing.comparison import JUDGE
-from resources.landing.database import add_view, open_database, record_batches
+from resources.landing.database import add_view, open_database
 from resources.landing.parts import PARTS
 from resources.landing.reasons import VARIABLE
 from resources.landing.stage import SCHEMA, Staged
+from resources.landing.staged_rows import add_columns
 from ser.data.sorting import in_order
 
 _BATCH = 1024
@@ -56,15 +57,14 @@ SELECT (SELECT count(*) FROM rejected), (SELECT count(*) FROM useful), (SELECT c
   (SELECT count(*) FROM new_label SEMI JOIN known_pairs USING (pair_id) WHERE annotator LIKE 'unnamed ____________/%')
 """
 
-_NEW_PAIRS = """
-SELECT s.pair_id, s.prompt, s.response_a, s.response_b, s.source, s.metadata, s.dialogue
-FROM staged s JOIN new_pair USING (seq)
-"""
+# Texts and metadata stay out of the database, which would hold those of a thousand rows at once.
+_NEW_PAIRS = "SELECT seq FROM new_pair ORDER BY seq"
+_OF_PAIRS = ("pair_id", "prompt", "response_a", "response_b", "source", "metadata", "dialogue")
 
 _NEW_LABELS = f"""
-SELECT l.pair_id, l.preferred, l.annotator, s.origin, s.metadata FROM new_label l JOIN staged s USING (seq)
-WHERE (l.annotator = '{JUDGE}') = {{}}
+SELECT seq, pair_id, preferred, annotator FROM new_label WHERE (annotator = '{JUDGE}') = {{}} ORDER BY seq
 """
+_OF_LABELS = ("origin", "metadata")
 
 _LAST_LANDING = """
 SELECT epoch_us(max(landed_at)) FROM (SELECT landed_at FROM known_pairs UNION ALL SELECT landed_at FROM known_labels
@@ -72,16 +72,15 @@ SELECT epoch_us(max(landed_at)) FROM (SELECT landed_at FROM known_pairs UNION AL
   UNION ALL SELECT landed_at FROM known_groups)
 """
 
-_REJECTED = """
-SELECT seq, s.file AS number, s.line, s.raw, s.raw_base64, r.reason FROM staged s JOIN rejected r USING (seq)
-"""
+_REJECTED = "SELECT seq, reason FROM rejected ORDER BY seq"
+_OF_REJECTED = ("file", "line", "raw", "raw_base64", "raw_bytes", "raw_sha256")
 
 # What differs from row to row stands in quotes or is a number; the first such row is shown. What a label says is not
-# folded: whoever maps one word has to know the others.
+# folded: whoever maps one word has to know the others. More reasons than anybody reads are not kept in memory.
 _REASONS = """
 SELECT arg_min(reason, seq) AS reason, count(*) AS rows FROM rejected
 GROUP BY CASE WHEN reason LIKE '% says %' THEN reason ELSE regexp_replace(reason, $variable, '…', 'g') END
-ORDER BY rows DESC, min(seq)
+ORDER BY rows DESC, min(seq) LIMIT 1000
 """
 
 
@@ -113,9 +112,9 @@ class Merge:
         Args:
             known: the parts, by kind, of all that landed before.
         """
-        self._folder = staged.table.parent
+        self._folder, self._table = staged.table.parent, staged.table
         self._con = open_database(self._folder / "spill")
-        add_view(self._con, "read_rows", [staged.table], SCHEMA)
+        add_view(self._con, "read_rows", [self._table], SCHEMA)
         left_out = pa.table({"file": pa.array(staged.left_out, pa.int64())})
         self._con.register("left_out", left_out)
         self._con.execute("CREATE VIEW staged AS SELECT * FROM read_rows ANTI JOIN left_out USING (file)")
@@ -135,24 +134,25 @@ class Merge:
     def __exit__(self, *_: object) -> None:
         self._con.close()
 
-    def new_rows(self) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+    def new_rows(self) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
         """The rows that each kind of part gains, with the time of the landing."""
-        queries = {
-            "pairs": (_NEW_PAIRS, ["pair_id"]),
-            "labels": (_NEW_LABELS.format("false"), ["pair_id", "annotator"]),
-            "judge_labels": (_NEW_LABELS.format("true"), ["pair_id", "annotator"]),
-            "asked_roles": ("SELECT pair_id, role FROM new_role", ["pair_id", "role"]),
-            "groups": ('SELECT pair_id, "group" FROM new_group', ["pair_id", "group"]),
+        labels = ["pair_id", "annotator"]
+        queries: dict[str, tuple[str, tuple[str, ...], list[str]]] = {
+            "pairs": (_NEW_PAIRS, _OF_PAIRS, ["pair_id"]),
+            "labels": (_NEW_LABELS.format("false"), _OF_LABELS, labels),
+            "judge_labels": (_NEW_LABELS.format("true"), _OF_LABELS, labels),
+            "asked_roles": ("SELECT pair_id, role FROM new_role", (), ["pair_id", "role"]),
+            "groups": ('SELECT pair_id, "group" FROM new_group', (), ["pair_id", "group"]),
         }
-        for kind, (query, by) in queries.items():
-            rows = ({**row, "landed_at": self.landed_at} for row in in_order(self._read(query), by, self._folder))
-            yield kind, record_batches(rows, PARTS[kind])
+        for kind, (query, columns, by) in queries.items():
+            rows = in_order(self._read(query, columns), by, self._folder)
+            yield kind, ({**row, "landed_at": self.landed_at} for row in rows)
 
     def rejected_rows(self, names: list[str]) -> Iterator[dict[str, Any]]:
-        """The bad rows in their order, with the name of their file."""
-        for row in in_order(self._read(_REJECTED), ["seq"], self._folder):
-            del row["seq"]
-            yield {"file": names[row["number"]], **row}
+        """The bad rows in their order, with the number and the name of their file."""
+        for batch in self._read(_REJECTED, _OF_REJECTED):
+            for row in batch.to_pylist():
+                yield {**row, "number": row["file"], "file": names[row["file"]]}
 
     def reasons(self) -> list[dict[str, Any]]:
         """Why rows were rejected, the most frequent reason first, each with its `rows`."""
@@ -162,5 +162,7 @@ class Merge:
         last = self._con.execute(_LAST_LANDING).fetchall()[0][0]
         return now if last is None else max(now, datetime.fromtimestamp(0, UTC) + timedelta(microseconds=last + 1))
 
-    def _read(self, query: str) -> Iterator[pa.RecordBatch]:
-        return self._con.sql(query).to_arrow_reader(_BATCH)
+    def _read(self, query: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """The rows of a query, which come by their `seq` if `columns` of the staged rows are to be added."""
+        rows = self._con.sql(query).to_arrow_reader(_BATCH)
+        return add_columns(rows, self._table, columns) if columns else rows

@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from resources.landing.database import add_view, open_database, record_batches
-from resources.landing.parts import PARTS, write_parquet
+from resources.landing.database import add_view, open_database
+from resources.landing.parts import PARTS
 from resources.landing.store import DatasetStore
 from ser.data import tables
 from ser.data.pairs import Pair
@@ -79,6 +79,9 @@ _COLUMNS: dict[str, pa.Schema] = {
     "pair_times": pa.schema([PARTS["pairs"].field(name) for name in ("pair_id", "landed_at")]),
     "label_times": pa.schema([PARTS["labels"].field(name) for name in ("pair_id", "annotator", "landed_at")]),
 }
+_WIDE_ROWS, _NARROW_ROWS = 32, 4096
+"""Rows that are in memory at once, with the texts of pairs (each of up to 1 MB) or without."""
+
 _SNAPSHOTS = pa.schema(
     [
         ("snapshot", pa.string()),
@@ -97,7 +100,7 @@ def snapshot_contents(store: DatasetStore, parts: Mapping[str, list[str]]) -> di
     """
     digest = hashlib.sha256()
     with _tables(store, parts, store.folder / "staging" / "spill") as con:
-        for batch in con.sql(_CONTENT).to_arrow_reader(65536):
+        for batch in con.sql(_CONTENT).to_arrow_reader(_NARROW_ROWS):
             digest.update("".join(f"{line}\n" for line in batch.column("line").to_pylist()).encode())
         pairs, labelled = con.execute(_COUNTS).fetchall()[0]
     return {"digest": digest.hexdigest(), "pairs": pairs, "labelled": labelled, "parts": dict(parts)}
@@ -159,7 +162,7 @@ def _write_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         }
         for one in history
     ]
-    write_parquet(path, _SNAPSHOTS, record_batches(rows, _SNAPSHOTS))
+    tables.write(path, _SNAPSHOTS, rows)
 
 
 def find_pairs(store: DatasetStore, parts: Mapping[str, list[str]], pair_ids: Collection[str]) -> dict[str, Pair]:
@@ -174,8 +177,8 @@ def find_pairs(store: DatasetStore, parts: Mapping[str, list[str]], pair_ids: Co
 def _write(con: duckdb.DuckDBPyConnection, source: str, schema: pa.Schema, path: Path) -> int:
     chosen = ", ".join(f'"{name}"' for name in schema.names)
     order = ["pair_id", "annotator"] if "annotator" in schema.names else ["pair_id"]
-    rows = in_order(con.sql(f"SELECT {chosen} FROM {source}").to_arrow_reader(1024), order, path.parent)
-    return write_parquet(path, schema, record_batches(rows, schema))
+    rows = in_order(con.sql(f"SELECT {chosen} FROM {source}").to_arrow_reader(_WIDE_ROWS), order, path.parent)
+    return tables.write(path, schema, rows)
 
 
 @contextmanager

@@ -3,16 +3,16 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from resources.disk import clear, file_digest, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
 from resources.landing.notes import Notes
-from resources.landing.parts import PARTS, read_batches, write_parquet
+from resources.landing.parts import PARTS
 from resources.landing.store_folder import StoreFolder
+from ser.data import tables
 from ser.errors import SerError
 
 _DIGITS = 32
@@ -109,10 +109,10 @@ class DatasetStore:
         """
         return [self._whole(self.folder / "parts" / name) for name in parts[kind]]
 
-    def add_part(self, kind: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
+    def add_part(self, kind: str, rows: Iterable[dict[str, Any]]) -> list[str]:
         """Write rows as a part named by its content; no rows make no part. Only within `adding_parts`."""
         temporary = self.folder / "staging" / f"{kind}.part"
-        if not write_parquet(temporary, PARTS[kind], batches):
+        if not tables.write(temporary, PARTS[kind], rows):
             temporary.unlink()
             return []
         part = self.folder / "parts" / f"{kind}-{file_digest(temporary)[:_DIGITS]}.parquet"
@@ -145,7 +145,9 @@ class DatasetStore:
         left = list(names)
         while small := _of_one_size({name: (self.folder / "parts" / name).stat().st_size for name in left}):
             left = [name for name in left if name not in small]
-            left += self.add_part(kind, read_batches([self.folder / "parts" / name for name in small]))
+            left += self.add_part(
+                kind, chain.from_iterable(tables.read(self.folder / "parts" / name) for name in small)
+            )
         return left
 
     def commit(self, snapshot: str, contents: Mapping[str, Any], now: str) -> None:

@@ -12,6 +12,8 @@ _TURNS = re.compile(r"\n\n(Human|Assistant):")
 _CLOSE_TURNS = re.compile(r"\n(Human|Assistant):")
 _NAMES = {"Human": "user", "Assistant": "assistant"}
 _SPACES = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+_BETWEEN_MESSAGES = '},{"role":"'
+"""In a canonical prompt; quotes inside a text are escaped, so that it stands nowhere else."""
 _NOTHING_SEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\ufeff" + _SPACES
 """What a text may hold without anything to be seen; alone it is as good as empty."""
 
@@ -74,9 +76,13 @@ def canonical_prompt(prompt: str | Sequence[Mapping[str, str]]) -> str:
 
 def dialogue(prompt: str) -> str:
     """The canonical JSON of a canonical prompt's messages up to its first of the user: what its dialogue began with."""
-    # Quotes inside a text are escaped, so that these marks stand nowhere but between messages.
-    end = prompt.find('},{"role":"', prompt.find('{"role":"user"'))
+    end = prompt.find(_BETWEEN_MESSAGES, prompt.find('{"role":"user"'))
     return prompt if end < 0 else f"{prompt[: end + 1]}]"
+
+
+def number_of_messages(prompt: str) -> int:
+    """How many messages a canonical prompt has."""
+    return prompt.count(_BETWEEN_MESSAGES) + 1
 
 
 def transcript(text: str) -> list[dict[str, str]] | None:

@@ -6,7 +6,7 @@ DuckDB sorts on disk too, but holds the pages of all texts of a batch at once: w
 import heapq
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, islice
+from itertools import count
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ser.data.row_batches import row_batches, table_batches
+
 RUN_BYTES = 16 * 2**20
 """What is sorted in memory at a time."""
 FAN_IN = 64
 """How many runs are merged at once: each is an open file, of which a process may have a thousand."""
-_AHEAD_BYTES = 2**18
+_AHEAD_BYTES, _AHEAD_ROWS = 2**18, 4096
 """What is read of every run at a time."""
 
 
@@ -49,18 +51,18 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _write_run(table: pa.Table, by: Sequence[str], path: Path) -> Path:
-    rows = max(1, table.num_rows * _AHEAD_BYTES // max(1, table.nbytes))
-    pq.write_table(table.sort_by([(name, "ascending") for name in by]), path, row_group_size=rows, compression="lz4")
+    with pq.ParquetWriter(path, table.schema, compression="lz4") as writer:
+        for part in table_batches(table.sort_by([(name, "ascending") for name in by]), _AHEAD_BYTES):
+            writer.write_table(part)
     return path
 
 
 def _merge_runs(runs: Sequence[Path], by: Sequence[str], path: Path) -> Path:
     """One run of several, which are removed."""
     with pq.ParquetFile(runs[0]) as first:
-        schema, rows = first.schema_arrow, first.metadata.row_group(0).num_rows
-    left = _merged(runs, by)
+        schema = first.schema_arrow
     with pq.ParquetWriter(path, schema, compression="lz4") as writer:
-        while batch := list(islice(left, rows)):
+        for batch in row_batches(_merged(runs, by), _AHEAD_ROWS, _AHEAD_BYTES):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))
     for run in runs:
         run.unlink()
@@ -68,10 +70,21 @@ def _merge_runs(runs: Sequence[Path], by: Sequence[str], path: Path) -> Path:
 
 
 def _merged(runs: Sequence[Path], by: Sequence[str]) -> Iterator[dict[str, Any]]:
-    return heapq.merge(*map(_read_run, runs), key=itemgetter(*by))
+    for _, row in heapq.merge(*(_read_run(run, by) for run in runs), key=itemgetter(0)):
+        yield row if isinstance(row, dict) else row.to_pylist()[0]
 
 
-def _read_run(path: Path) -> Iterator[dict[str, Any]]:
+def _read_run(path: Path, by: Sequence[str]) -> Iterator[tuple[Any, dict[str, Any] | pa.Table]]:
+    """The rows of a run, each behind what it is sorted by.
+
+    A row that may be wide, because it stands alone in its row group, stays as it is until its turn: as values of
+    Python it takes up to four times as much, and one waits in every run.
+    """
+    key = itemgetter(*by)
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
-            yield from file.read_row_group(number).to_pylist()
+            table = file.read_row_group(number)
+            if table.num_rows == 1:
+                yield key(table.select(by).to_pylist()[0]), table
+            else:
+                yield from ((key(row), row) for row in table.to_pylist())

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 
 from ser.data.database import open_database, pattern
 from ser.data.pairs import longer_wins
+from ser.data.row_batches import row_batches
 from ser.data.sorting import in_order
 
 ROWS = 4096
-"""Rows in a row group: what is in memory at once."""
+"""Rows in a row group, unless they are wide (see `row_batches`): what is in memory at once."""
 
 PAIRS = pa.schema(
     [
@@ -83,7 +84,7 @@ def write(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:
     """
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
-        for batch in _batches(rows):
+        for batch in row_batches(rows, ROWS):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=ROWS)
             count += len(batch)
     return count
@@ -92,14 +93,14 @@ def write(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:
 def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a parquet file, one row group in memory at a time."""
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS, columns=columns):
+        for batch in _row_groups(file, columns):
             yield from batch.to_pylist()
 
 
 def read_in_order(path: Path, by: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The rows of a parquet file sorted by the columns `by`, on disk where memory would not do."""
     with pq.ParquetFile(path) as file:
-        yield from in_order(file.iter_batches(batch_size=ROWS), by, path.parent)
+        yield from in_order(_row_groups(file), by, path.parent)
 
 
 def ask(query: str, **files: Path) -> list[tuple[Any, ...]]:
@@ -159,12 +160,7 @@ def count(path: Path) -> int:
     return pq.read_metadata(path).num_rows
 
 
-def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _row_groups(file: pq.ParquetFile, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Batches within a row group each: pyarrow's own fill up to ROWS over the end of narrow or wide ones."""
+    for number in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=ROWS, row_groups=[number], columns=columns)

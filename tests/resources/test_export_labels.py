@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resources.exports.labels import COLUMNS, KeptLabels, LoopLabels, write_file, write_lines
-from resources.landing.parts import PARTS, write_parquet
+from resources.landing.parts import PARTS
 from ser.data import tables
 from ser.data.pairs import prompt_messages
 from ser.errors import SerError
@@ -19,12 +19,10 @@ PAIRS = [pair for pair, _ in labelled_pairs(12)]
 
 
 def landed_table(path: Path) -> None:
-    import pyarrow as pa
-
     names = PARTS["pairs"].names
     rows = [dict.fromkeys(names) | {"pair_id": one.pair_id, "source": f"s{n}"} for n, one in enumerate(PAIRS)]
     rows[0]["source"] = None
-    write_parquet(path, PARTS["pairs"], pa.Table.from_pylist(rows, schema=PARTS["pairs"]).to_batches())
+    tables.write(path, PARTS["pairs"], rows)
 
 
 @pytest.fixture
