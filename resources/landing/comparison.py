@@ -1,20 +1,26 @@
 """A checked row: a pair with its label and what is known about it, or the reason why there is none."""
 
+import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ser.data.pairs import Pair, canonical_prompt, is_empty, ordered, pair_id
+from ser.data.pairs import Pair, canonical_prompt, is_empty, number_of_messages, ordered, pair_id
 from ser.data.roles import ASKED_ROLES, LABEL_ROLES, ROLES
 
 JUDGE = "judge"
 """The annotator whose labels train the judge of the policies; they are never human labels."""
 
-MAX_RESPONSE = 10**6
-"""Bytes of a response beyond which no model could be meant for it."""
+MAX_TEXT = 10**6
+"""Bytes of a prompt or a response beyond which no model could be meant for it; and of all other columns of a row."""
+MAX_MESSAGES = 1000
+"""Messages of a prompt, likewise."""
+_MAX_NAME, _NAME_HEAD = 1000, 200
+"""Characters of a name beyond which it becomes its beginning and a digest."""
 
-_METADATA = json.JSONEncoder(default=str).encode
+_METADATA = json.JSONEncoder(default=str, allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,9 @@ def check_row(said: Comparison, metadata: Mapping[str, Any]) -> Row:
     first = said.first
     try:
         prompt = canonical_prompt(said.prompt)
+        _check_size("prompt", prompt)
+        if (messages := number_of_messages(prompt)) > MAX_MESSAGES:
+            raise ValueError(f"a prompt of {messages} messages: no model could be meant for it")
         identity = pair_id(prompt, one, other)
     except UnicodeEncodeError as error:
         raise ValueError("no valid text: it has half of a character (a lone surrogate)") from error
@@ -93,8 +102,7 @@ def text_of(name: str, value: Any) -> str:
     text = value.strip()
     if is_empty(text):
         raise ValueError(f"{name!r} is empty")
-    if len(text) * 4 > MAX_RESPONSE and (size := len(text.encode("utf-8", "replace"))) > MAX_RESPONSE:
-        raise ValueError(f"a response of {size} bytes: no model could be meant for it")
+    _check_size("response", text)
     return text
 
 
@@ -119,7 +127,10 @@ def name_of(column: str, value: Any) -> str | None:
             raise ValueError(f"{column!r} is no valid text: it has half of a character") from error
     if "\0" in value:
         raise ValueError(f"{column!r} has a NUL character")
-    return value.strip() or None
+    name = value.strip()
+    if len(name) > _MAX_NAME:  # a group may be named by a whole document
+        return f"{name[:_NAME_HEAD]}… {hashlib.sha256(name.encode()).hexdigest()}"
+    return name or None
 
 
 def quoted(value: Any, length: int = 40) -> str:
@@ -148,11 +159,36 @@ def asked_role(value: Any, labelled: bool) -> str | None:
     return role
 
 
+def _check_size(what: str, text: str) -> None:
+    if len(text) * 4 > MAX_TEXT and (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT:
+        raise ValueError(f"a {what} of {size} bytes: no model could be meant for it")
+
+
 def _json(metadata: Mapping[str, Any]) -> str:
+    if not metadata:
+        return "{}"
+    ordered_columns = dict(sorted(metadata.items()))
     try:
-        return _METADATA(dict(sorted(metadata.items()))) if metadata else "{}"
+        try:
+            text = _METADATA(ordered_columns)
+        except ValueError:  # a number that JSON does not have
+            text = _METADATA(_finite(ordered_columns))
     except RecursionError as error:
         raise ValueError("a column is nested too deeply") from error
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"other columns of {len(text)} bytes: leave out what says nothing about the pair")
+    return text
+
+
+def _finite(value: Any) -> Any:
+    """A value without the numbers that JSON does not have: no number is null, and infinity is its name."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else f"{'-' * (value < 0)}Infinity"
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
 
 
 def _refuse_nul(prompt: str, one: str, other: str, names: tuple[str, str]) -> None:

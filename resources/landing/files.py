@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from resources.landing.opened import NamedFile, OpenedFile
-from resources.landing.reading.arrow_rows import arrow_rows, parquet_rows
+from resources.landing.reading.columns import column_rows
 from resources.landing.reading.compressed import Source
 from resources.landing.reading.csv_rows import chosen_rows, table_rows
 from resources.landing.reading.json_rows import json_rows
@@ -21,7 +21,7 @@ from resources.landing.reading.kinds import (
     method_of,
     refuse,
 )
-from resources.landing.reading.rows import RawRow, Tell, UnreadableError
+from resources.landing.reading.rows import RawRow, Tell, UnreadableError, unreadable
 from resources.landing.reading.saved_datasets import files_of
 from resources.landing.reading.text import open_text
 
@@ -99,19 +99,12 @@ def _read(file: OpenedFile, tell: Tell, table: _TableReader) -> Iterator[RawRow]
         elif kind is Kind.TABLE:
             yield from table(source, tell)
         else:
-            yield from _columns(source, kind, tell)
+            with source.open_seekable() as stream:
+                yield from column_rows(stream, kind is Kind.PARQUET, file.size, tell)
     except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, which may pass, and not the file's
-        raise UnreadableError(f"cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
-
-
-def _columns(source: Source, kind: Kind, tell: Tell) -> Iterator[RawRow]:
-    with source.open_seekable() as file:
-        try:
-            yield from parquet_rows(file) if kind is Kind.PARQUET else arrow_rows(file, tell)
-        except MemoryError as error:
-            raise UnreadableError("damaged, or larger than the memory") from error
+        raise UnreadableError(unreadable(error)) from error
 
 
 def _recognise(file: OpenedFile, kind: Kind, promised: str | None, tell: Tell) -> tuple[Source, Kind]:

@@ -182,6 +182,9 @@ class _Bytes(io.RawIOBase):
     def __init__(self, handle: int, size: int):
         self._handle, self._size, self._at = handle, size, 0
 
+    def fileno(self) -> int:
+        return self._handle
+
     def readable(self) -> bool:
         return True
 

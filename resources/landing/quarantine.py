@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +14,10 @@ from resources.landing.reasons import fold
 from resources.landing.waiting import WaitingLink
 
 _EXAMPLES = 3
+LANDING_BYTES = 256 * 2**20
+"""What is kept of the rows of one landing; of those beyond it, how many there were of each reason."""
+_MOST_REASONS = 1000
+_OPTIONAL = ("raw_base64", "raw_bytes", "raw_sha256", "rows", "copy")
 
 
 @dataclass
@@ -30,16 +34,20 @@ class Quarantine:
     """The bad rows and files of one dataset, in `quarantine/<dataset>`.
 
     Each `.jsonl` file holds `{"reason", "file", "line", "raw"}` rows. `raw_base64` is there when `raw` is not
-    exact; `copy` names the copy of a file that could not be read at all (its `line` and `raw` are null).
+    exact; `raw_bytes` and `raw_sha256` are there when `raw` is only the beginning, and are of all of it. With `rows`, a
+    row stands for so many that were not kept any more: `line` is that of the first, `raw` is null, and `raw_sha256` is
+    over what would have been kept of them. `copy` names the copy of a file that could not be read at all (its `line`
+    and `raw` are null).
     """
 
     def __init__(self, root: Path, dataset: str):
         self.folder = root / "quarantine" / dataset
 
     def add_rows(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Keep rows; those of one file, which must be adjacent, are kept together."""
+        """Keep the rows of one landing; those of one file, which must be adjacent, are kept together."""
+        room = _Room(LANDING_BYTES)
         for _, group in groupby(rows, key=lambda row: row["number"]):
-            self._add(group)
+            self._add(room.kept(group))
 
     def add_file(self, file: OpenedFile, reason: str) -> None:
         """Keep a copy of a whole file.
@@ -68,7 +76,7 @@ class Quarantine:
                 for row in map(json.loads, lines):
                     whole = row["line"] is None
                     one = found.setdefault((fold(row["reason"]), whole), Reasons(row["reason"], whole))
-                    one.rows += 1
+                    one.rows += row.get("rows", 1)
                     if len(one.examples) < _EXAMPLES:
                         one.examples.append(row)
         return sorted(found.values(), key=lambda one: -one.rows)
@@ -96,6 +104,32 @@ class Quarantine:
         return self.folder / f"{digest[:24]}.jsonl"
 
 
+class _Room:
+    """What may still be kept of a landing."""
+
+    def __init__(self, size: int):
+        self._left = size
+
+    def kept(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The rows of a file as far as there is room, and then a row for all others of each reason."""
+        others: dict[str, tuple[dict[str, Any], Any]] = {}
+        for row in rows:
+            data = _line(row)
+            if len(data) <= self._left:
+                self._left -= len(data)
+                yield row
+                continue
+            reason = fold(row["reason"])
+            if reason not in others and len(others) >= _MOST_REASONS:
+                reason, row = "", {**row, "reason": "one of many other reasons"}
+            first = {**row, "raw": None, "raw_base64": None, "raw_bytes": None, "rows": 0}
+            said, digest = others.setdefault(reason, (first, hashlib.sha256()))
+            said["rows"] += 1
+            digest.update(data)
+        for said, digest in others.values():
+            yield {**said, "raw_sha256": digest.hexdigest()}
+
+
 def _link(link: WaitingLink) -> dict[str, Any]:
     reason = f"a link out of the folder, to {link.target}, is not followed; put the file itself here"
     return {"reason": reason, "file": link.path.name, "line": None, "raw": None}
@@ -103,6 +137,6 @@ def _link(link: WaitingLink) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> bytes:
     shown = {name: row[name] for name in ("reason", "file", "line", "raw")}
-    shown |= {name: row[name] for name in ("raw_base64", "copy") if row.get(name) is not None}
+    shown |= {name: row[name] for name in _OPTIONAL if row.get(name) is not None}
     # A file's name may be bytes that are no text: Python's lone surrogates, which JSON can escape.
     return json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

@@ -20,6 +20,9 @@ _REMEDIES = (
     (r"could mean either|may say a, b or tie|looks like a label|nothing to compare|no known form|under a known name"
      r"|--map|wrong type|no list of|not built like", _MAP),
     (r"template", "Give the messages themselves, not text that is already in a chat template."),
+    (r"stands twice in one object", "Write every key once: json.dumps does."),
+    (r"^(a line|a row|an object|over|other columns|HTML) .*(characters|columns|values|bytes)|name of a column of over",
+     "Leave out the columns that say nothing about the pair, or these rows."),
     (r"malformed JSON|JSON", "Write the rows with json.dumps, one a line, or save them as parquet."),
     (r"malformed CSV|columns, the header", "Quote cells with commas or line breaks, or save the table as parquet."),
     (r"undecodable|not UTF-8|lone surrogate|NUL", "Save the text as UTF-8, without what is no text."),

@@ -13,20 +13,22 @@ from resources.landing.comparison import Row
 from resources.landing.files import RawRow, UnreadableError, read_opened
 from resources.landing.notes import Mark
 from resources.landing.opened import ChangedError, Openable, OpenedFile
+from resources.landing.reading.limits import in_time
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.shapes.reader import ShapeReader
 from ser.data import tables
 from ser.data.pairs import Pair, dialogue, keyed_hash
+from ser.data.row_batches import row_batches
 from ser.errors import SerError
 
-_NUMBERS = ("seq", "file", "line")
+_NUMBERS = ("seq", "file", "line", "raw_bytes")
 _TEXTS = (
-    *("raw", "raw_base64", "reason", "pair_id", "prompt", "response_a", "response_b", "source", "group"),
+    *("raw", "raw_base64", "raw_sha256", "reason", "pair_id", "prompt", "response_a", "response_b", "source", "group"),
     *("metadata", "dialogue", "preferred", "annotator", "origin", "role"),
 )
 SCHEMA = pa.schema([*((name, pa.int64()) for name in _NUMBERS), *((name, pa.string()) for name in _TEXTS)])
 """A pair of the files, or a row without one: `seq` is its place in the landing; `reason` says why it is bad, or is
-null."""
+null. Where `raw` is only the beginning, `raw_bytes` and `raw_sha256` are of all of it."""
 
 Origin = Literal["landed", "review"]
 Reader = Callable[[OpenedFile, Callable[[str], None]], Iterable[RawRow]]
@@ -36,7 +38,8 @@ Failed = Callable[[Path, OSError], None]
 """Hears which file could not be opened, or not be read to its end, and why."""
 
 _BATCH_ROWS = 2048
-_BATCH_BYTES = 2**25
+_REASON = 1000
+"""Characters of a reason."""
 
 
 @dataclass
@@ -119,7 +122,7 @@ class Staging:
         reports = [FileReport(file.path.name) for file in files]
         staged = Staged(files, folder / "rows.parquet", reports, [""] * len(files), [None] * len(files))
         with pq.ParquetWriter(staged.table, SCHEMA, compression="lz4") as writer:
-            for batch in _batches(self._rows(staged)):
+            for batch in row_batches(self._rows(staged), _BATCH_ROWS):
                 writer.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
         return staged
 
@@ -141,7 +144,7 @@ class Staging:
         try:
             staged.digests[number] = file.digest()
             try:
-                for raw, row in shapes.parse(self._reader(file, report.format.append)):
+                for raw, row in in_time(shapes.parse(self._reader(file, report.format.append)), file.size):
                     rows += 1
                     yield _staged(raw, row, report, number, next(seqs), self._origin)
             except UnreadableError as error:
@@ -171,27 +174,20 @@ class Staging:
         staged.reports[number].pairs = staged.reports[number].labelled = 0
 
 
-def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Batches that are small both in rows and in bytes."""
-    batch: list[dict[str, Any]] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += len(row["raw"])
-        if len(batch) == _BATCH_ROWS or size > _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
 def _staged(raw: RawRow, row: Row | str, report: FileReport, file: int, seq: int, origin: Origin) -> dict[str, Any]:
-    shown = {"seq": seq, "file": file, "line": raw.line, "raw": raw.raw, "raw_base64": raw.raw_base64}
+    shown = {"seq": seq, "file": file, **_kept(raw)}
     if isinstance(row, str):
-        return shown | {"reason": row}
+        return shown | {"reason": row[:_REASON]}
     report.pairs += 1
     report.labelled += row.preferred is not None
     return shown | _pair(row, origin)
+
+
+def _kept(row: RawRow) -> dict[str, Any]:
+    """What quarantine would keep of a row."""
+    row = row.shortened()
+    kept = {"line": row.line, "raw": row.raw, "raw_base64": row.raw_base64}
+    return kept if row.whole is None else kept | {"raw_bytes": row.whole.bytes, "raw_sha256": row.whole.sha256}
 
 
 def _pair(row: Row, origin: Origin) -> dict[str, Any]:

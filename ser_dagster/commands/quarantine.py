@@ -31,10 +31,11 @@ def quarantine_command(parsed: argparse.Namespace) -> None:
         print(one_line(f"{one.rows:,} {what}{'' if one.rows == 1 else 's'}: {one.reason}"))
         for row in one.examples:
             place = row["file"] if one.whole_files else f"{row['file']}, line {row['line']:,}"
-            shown = textwrap.shorten(row["raw"] or row.get("copy") or "", _WIDTH, placeholder=" …")
+            text = f"the first of {row['rows']:,} whose text was not kept" if "rows" in row else row["raw"]
+            shown = textwrap.shorten(text or row.get("copy") or "", _WIDTH, placeholder=" …")
             print(one_line(f"    {place}: {shown}"))
         print(f"  {remedy(one.reason, one.whole_files)}")
-    print(f"All of them, with their whole text: {held.folder}")
+    print(f"All of them, with their texts: {held.folder}")
 
 
 def _entry(one: Reasons) -> dict[str, Any]:

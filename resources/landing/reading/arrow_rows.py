@@ -1,19 +1,22 @@
 """Rows of parquet and arrow files, as plain values of Python."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.landing.reading.rows import RawRow, Tell, UnreadableError, text_row
+from resources.landing.reading import rows
+from resources.landing.reading.limits import MAX_VALUES, check_blank, check_columns
+from resources.landing.reading.rows import RawRow, Tell, UnreadableError, cut_row, text_row, whole_of
 
 _BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 _NO_VALUE = (pa.ArrowException, ValueError, ArithmeticError, LookupError, TypeError)
 """What pyarrow raises of a value that it cannot turn into one of Python."""
 
-_BATCH = 1024
+_PIECE, _PIECE_ROWS = 4 * 2**20, 1024
+"""Bytes of columns, and rows, that become values of Python at a time, which take many times as much."""
 _INDEX = "__index_level_"
 """How pandas begins the name of the column that holds an index without a name."""
 
@@ -21,19 +24,18 @@ _FILE_MARK = b"ARROW1"
 _STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
-def parquet_rows(file: IO[bytes]) -> Iterator[RawRow]:
-    """The rows of a parquet file.
+def parquet_rows(file: IO[bytes], at_once: int) -> Iterator[RawRow]:
+    """The rows of a parquet file, of which `at_once` are decoded at a time.
 
     Raises:
         UnreadableError: it is damaged, or two columns have the same name.
     """
-    with pq.ParquetFile(file, pre_buffer=False) as table:
+    with pq.ParquetFile(file, pre_buffer=False, buffer_size=2**20) as table:
         _check_names(table.schema_arrow)
         number = 0
-        for batch in table.iter_batches(batch_size=_BATCH):
-            for row in _batch_rows(batch, number):
-                number = row.line
-                yield row
+        for row in _rows(table.iter_batches(batch_size=at_once, use_threads=False)):
+            number = row.line
+            yield row
         groups = range(table.metadata.num_row_groups)
         announced = sum(table.metadata.row_group(group).num_rows for group in groups)
         if number != announced:  # pyarrow passes over a damaged page in silence
@@ -48,11 +50,7 @@ def arrow_rows(file: IO[bytes], tell: Tell) -> Iterator[RawRow]:
     Raises:
         UnreadableError: it is damaged, or two columns have the same name.
     """
-    number = 0
-    for batch in _arrow_batches(file, tell):
-        for start in range(0, batch.num_rows, _BATCH):
-            yield from _batch_rows(batch.slice(start, _BATCH), number)
-            number += min(_BATCH, batch.num_rows - start)
+    yield from _rows(_arrow_batches(file, tell))
 
 
 def _arrow_batches(file: IO[bytes], tell: Tell) -> Iterator[pa.RecordBatch]:
@@ -81,28 +79,55 @@ def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _check_names(schema: pa.Schema) -> None:
+    check_columns(schema.names)
     twice = [name for name in schema.names if schema.names.count(name) > 1]
     if twice:
         raise UnreadableError(f"two columns have the same name: {twice[0]}")
 
 
-def _batch_rows(batch: pa.RecordBatch, before: int) -> Iterator[RawRow]:
-    batch = batch.select([name for name in batch.schema.names if not name.startswith(_INDEX)])
-    for number, (fields, problem) in enumerate(_records(batch), start=before + 1):
-        yield text_row(number, json.dumps(fields, ensure_ascii=False, default=str), fields, problem)
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[RawRow]:
+    number = blank = 0
+    for batch in batches:
+        batch = batch.select([name for name in batch.schema.names if not name.startswith(_INDEX)])
+        for piece in _pieces(batch):
+            for fields, problem in _records(piece):
+                number += 1
+                blank += 1
+                if problem or any(value is not None for value in fields.values()):
+                    blank = 0
+                check_blank(blank, "rows without any content")
+                yield _row(number, fields, problem)
+
+
+def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """A batch in pieces of few bytes, or of one row."""
+    if batch.num_rows <= 1 or (batch.nbytes <= _PIECE and batch.num_rows <= _PIECE_ROWS):
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _pieces(batch.slice(0, half))
+    yield from _pieces(batch.slice(half))
+
+
+def _row(number: int, fields: dict[str, Any], problem: str | None) -> RawRow:
+    raw = json.dumps(fields, ensure_ascii=False, default=str)
+    if len(raw) <= rows.MAX_LINE and raw.count(",") <= MAX_VALUES:
+        return text_row(number, raw, fields, problem)
+    reason = f"a row of over {rows.MAX_LINE} characters, or {MAX_VALUES:,} values; its beginning is kept"
+    return cut_row(number, raw, whole_of(raw.encode("utf-8", "surrogateescape")), reason)
 
 
 def _records(batch: pa.RecordBatch) -> Iterator[tuple[dict[str, Any], str | None]]:
     """The rows of a batch, with bytes that are no UTF-8 as lone surrogates, and why one cannot be read."""
     names = batch.schema.names
     try:
-        rows: list[tuple[list[Any], str | None]] = [
+        found: Iterable[tuple[list[Any], str | None]] = [
             (list(record.values()), None) for record in batch.to_pylist(maps_as_pydicts="strict")
         ]
-    except _NO_VALUE:
+    except (*_NO_VALUE, MemoryError):
         columns = [column.cast(_BYTES[column.type]) if column.type in _BYTES else column for column in batch.columns]
-        rows = [_values(names, columns, row) for row in range(batch.num_rows)]
-    for values, problem in rows:
+        found = (_values(names, columns, row) for row in range(batch.num_rows))
+    for values, problem in found:
         yield dict(zip(names, map(_plain, values), strict=True)), problem
 
 
@@ -113,6 +138,9 @@ def _values(names: list[str], columns: list[pa.Array], row: int) -> tuple[list[A
     for name, column in zip(names, columns, strict=True):
         try:
             values.append(column[row].as_py(maps_as_pydicts="strict"))
+        except MemoryError:
+            values.append(None)
+            problem = f"column {name!a} is larger than the memory"
         except _NO_VALUE as error:
             values.append(None)
             problem = problem or f"column {name!a} cannot be read: {error}"

@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, Any
 
 import pyarrow as pa
 
 from resources.landing.opened import OpenedFile
+from resources.landing.reading.limits import Expanding
 from resources.landing.reading.rows import HEAD
 from ser.errors import SerError
 
@@ -26,17 +27,17 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The decompressed bytes, all members or frames one after the other."""
+        """The decompressed bytes, all members or frames one after the other, as far as they are in proportion."""
         with self.file.open() as file:
-            if self.method == "gzip":
-                with gzip.GzipFile(fileobj=file) as unpacked, io.BufferedReader(unpacked, _BLOCK) as stream:
-                    yield stream
-            elif self.method == "zstd":
-                frames = cast(io.RawIOBase, pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"))
-                with io.BufferedReader(frames, _BLOCK) as stream:
-                    yield stream
-            else:
+            if self.method is None:
                 yield file
+                return
+            if self.method == "zstd":
+                unpacked: Any = pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
+            else:
+                unpacked = gzip.GzipFile(fileobj=file)
+            with unpacked, io.BufferedReader(Expanding(unpacked, self.file.size), _BLOCK) as stream:
+                yield stream
 
     @contextmanager
     def open_seekable(self) -> Iterator[IO[bytes]]:

@@ -8,11 +8,23 @@ from dataclasses import dataclass
 from typing import IO
 
 from resources.landing.reading import rows
-from resources.landing.reading.rows import RawRow, Tell, UnreadableError, is_text, text_row
+from resources.landing.reading.limits import check_blank, check_columns
+from resources.landing.reading.rows import (
+    HEAD,
+    RawRow,
+    Tell,
+    UnreadableError,
+    Whole,
+    cut_row,
+    is_text,
+    pass_line,
+    text_row,
+)
 from resources.landing.reading.separators import SEPARATORS, find_separator, said_separator
 
-_SAMPLE = 30
-"""Lines by which the separator is found."""
+_LINE_ENDS = ("\n", "\r")
+_SAMPLE, _SAMPLE_SIZE = 30, 4 * 2**20
+"""Lines by which the separator is found, and characters of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,13 @@ class _Record:
     text: str
     cells: list[str] | None
     fault: str | None = None
+    whole: Whole | None = None
+
+    def bad_row(self, fault: str) -> RawRow:
+        """The row of a record that is none."""
+        if self.whole:
+            return cut_row(self.line, self.text, self.whole, fault)
+        return text_row(self.line, self.text, None, fault)
 
 
 def table_rows(text: IO[str], tell: Tell, usual: str = ",") -> Iterator[RawRow]:
@@ -46,7 +65,7 @@ def table_rows(text: IO[str], tell: Tell, usual: str = ",") -> Iterator[RawRow]:
     for record in table.records():
         cells = record.cells
         if cells is None:
-            yield text_row(record.line, record.text, None, record.fault)
+            yield record.bad_row(record.fault or "")
             continue
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
@@ -73,11 +92,17 @@ def chosen_rows(text: IO[str], names: Collection[str], needed: Collection[str], 
             raise UnreadableError(f"it needs one column {name!r} (and has {header.count(name)})")
     for record in table.records():
         if record.cells is None:
-            yield text_row(record.line, record.text, None, record.fault)
+            yield record.bad_row(record.fault or "")
             continue
         fields = {name: cell for name, cell in zip(header, record.cells, strict=False) if name in names}
         if any(cell.strip() for cell in fields.values()):
             yield text_row(record.line, json.dumps(fields, ensure_ascii=False), fields)
+
+
+class _CutLine(str):
+    """The beginning of a line that is too long to be read."""
+
+    whole: Whole
 
 
 class _Lines:
@@ -86,6 +111,8 @@ class _Lines:
     def __init__(self, stream: IO[str]):
         self._stream = stream
         self._ahead: deque[str] = deque()
+        self._size = 0
+        self.at_end = False
         self.taken: list[str] = []
         self.number = 1
 
@@ -93,27 +120,48 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else self._stream.readline(rows.MAX_LINE)
+        """The next line.
+
+        Raises:
+            csv.Error: it, or the row in hand with it, is too long.
+        """
+        line = self._ahead.popleft() if self._ahead else self._read()
         if not line:
             raise StopIteration
         self.taken.append(line)
+        self._size += len(line)
+        if isinstance(line, _CutLine) or self._size > rows.MAX_LINE:
+            what = "line" if isinstance(line, _CutLine) else "row"
+            raise csv.Error(f"a {what} of over {rows.MAX_LINE} characters")
         return line
 
-    def look_ahead(self, count: int) -> list[str]:
+    def look_ahead(self) -> list[str]:
         """The next lines, which still come."""
-        while len(self._ahead) < count and (line := self._stream.readline(rows.MAX_LINE)):
+        size = sum(map(len, self._ahead))
+        while len(self._ahead) < _SAMPLE and size < _SAMPLE_SIZE and (line := self._read()):
             self._ahead.append(line)
+            size += len(line)
         return list(self._ahead)
 
     def start_row(self) -> None:
         """Forget the lines of the row before."""
         self.number += len(self.taken)
         self.taken.clear()
+        self._size = 0
 
     def keep_first(self) -> None:
         """Give all lines of a broken row but the first back, to be read as rows of their own."""
         self._ahead.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
+
+    def _read(self) -> str:
+        line = self._stream.readline(rows.MAX_LINE)
+        self.at_end = not line
+        if len(line) < rows.MAX_LINE or line.endswith(_LINE_ENDS):
+            return line
+        cut = _CutLine(line[:HEAD])
+        cut.whole = pass_line(self._stream, line, _LINE_ENDS)
+        return cut
 
 
 class _Table:
@@ -127,32 +175,47 @@ class _Table:
             tell(f"separated by {SEPARATORS.get(separator, repr(separator))}")
         try:
             self._reader = csv.reader(self._lines, delimiter=separator, strict=True)
-            self.header = [name.strip() for name in next(filter(None, self._reader), [])]
+            self.header = [name.strip() for name in self._first_row()]
         except (csv.Error, TypeError) as error:
             raise UnreadableError(f"no readable header: {error}") from error
+        check_columns(self.header)
+
+    def _first_row(self) -> list[str]:
+        for blank, cells in enumerate(self._reader):
+            if cells:
+                return cells
+            check_blank(blank, "blank lines")
+            self._lines.start_row()
+        return []
 
     def _separator(self) -> str:
-        first = next(iter(self._lines.look_ahead(1)), "")
+        first = next(iter(self._lines.look_ahead()), "")
         if (said := said_separator(first)) is not None:
             next(self._lines)
             return said
-        sample = self._lines.look_ahead(_SAMPLE)
-        return find_separator(sample, complete=len(sample) < _SAMPLE)
+        sample = self._lines.look_ahead()
+        return find_separator(sample, complete=self._lines.at_end)
 
     def records(self) -> Iterator[_Record]:
         """The rows after the header, without those that are empty."""
-        lines = self._lines
+        lines, blank = self._lines, 0
         while True:
             lines.start_row()
             try:
                 cells = next(self._reader, None)
             except csv.Error as error:
                 lines.keep_first()
-                yield _Record(lines.number, lines.taken[0].rstrip("\r\n"), None, f"malformed CSV: {error}")
+                first = lines.taken[0]
+                whole = first.whole if isinstance(first, _CutLine) else None
+                yield _Record(lines.number, first.rstrip("\r\n"), None, f"malformed CSV: {error}", whole)
+                blank = 0
                 continue
             if cells is None:
                 return
+            blank += 1
+            check_blank(blank, "empty rows")
             if any(cell.strip() for cell in cells):
+                blank = 0
                 yield _Record(lines.number, "".join(lines.taken).rstrip("\r\n"), cells)
 
 

@@ -1,14 +1,16 @@
 """JSON arrays of objects, read piece by piece: memory is that of a piece, and every character is looked at once."""
 
+import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 from resources.landing.reading import rows
+from resources.landing.reading.json_decoding import Decoder
 from resources.landing.reading.json_faults import Fault, explain, is_cut
-from resources.landing.reading.rows import HEAD, RawRow, UnreadableError, text_row
+from resources.landing.reading.limits import MAX_COLUMNS, check_blank
+from resources.landing.reading.rows import RawRow, UnreadableError, Whole, cut_row, text_row
 
 LISTS = ("data", "rows", "examples", "instances", "train", "test", "validation")
 """Names under which the rows of a file stand when it is one object."""
@@ -20,7 +22,6 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _OBJECTS = re.compile(r"\[\s*\{")
 _KEY = re.compile(r'\{\s*("(?:[^"\\]|\\.)*")\s*:')
 _LONGEST_KEY = 1000
-_DECODER = json.JSONDecoder()
 
 
 class Window:
@@ -28,6 +29,7 @@ class Window:
 
     def __init__(self, text: IO[str]):
         self._stream = text
+        self.decoder = Decoder()
         self.text = ""
         self.position = 0
         self._lines_before = 0
@@ -43,10 +45,10 @@ class Window:
         return self._lines_before + 1 + self.text.count("\n", 0, self.position if position is None else position)
 
     def fill(self) -> None:
-        """Let go of what was read, and take more in: at least as much as there is, so that no time is quadratic."""
+        """Let go of what was read, and take more in: as much as there is, so that no time is quadratic."""
         self._lines_before += self.text.count("\n", 0, self.position)
         kept = self.rest
-        more = self._stream.read(max(_PIECE, len(kept)))
+        more = self._stream.read(max(_PIECE, min(len(kept), rows.MAX_LINE - len(kept))))
         self.at_end = not more
         self.text, self.position = kept + more, 0
 
@@ -78,7 +80,7 @@ class Window:
         """
         while True:
             try:
-                value, end = _DECODER.raw_decode(self.text, self.position)
+                value, end = self.decoder.first(self.text, self.position)
             except (ValueError, RecursionError) as fault:
                 size = len(self.text) - self.position
                 if self.at_end or size > rows.MAX_LINE or not is_cut(fault, self.text):
@@ -90,16 +92,22 @@ class Window:
                     return value, raw
             self.fill()
 
-    def pass_over(self, following: re.Pattern[str] | None) -> str:
-        """Go on to behind the next match, or to the end if there is none; the text between, cut off if it is long."""
-        parts, size = [], 0
+    def pass_over(self, following: re.Pattern[str] | None) -> tuple[str, Whole | None]:
+        """Go on to behind the next match, or to the end if there is none.
+
+        Returns:
+            The text between, cut off if it is long, and then what all of it was.
+        """
+        parts, size, length, digest = list[str](), 0, 0, hashlib.sha256()
 
         def pass_to(position: int) -> None:
-            nonlocal size
+            nonlocal size, length
+            part = self.text[self.position : position]
             if size < rows.MAX_LINE:
-                parts.append(self.text[self.position : position])
-                size += len(parts[-1])
-            self.position = position
+                parts.append(part)
+            data = part.encode("utf-8", "surrogateescape")
+            size, length, self.position = size + len(part), length + len(data), position
+            digest.update(data)
 
         pass_to(min(self.position + 1, len(self.text)))
         while not (match := following.search(self.text, self.position) if following else None):
@@ -111,7 +119,7 @@ class Window:
             pass_to(match.start())
             self.position = match.end()
         raw = "".join(parts)
-        return raw.rstrip(_SPACES) if size <= rows.MAX_LINE else raw[:HEAD]
+        return (raw.rstrip(_SPACES), None) if size <= rows.MAX_LINE else (raw, Whole(length, digest.hexdigest()))
 
 
 def array_rows(window: Window) -> Iterator[RawRow]:
@@ -125,11 +133,17 @@ def array_rows(window: Window) -> Iterator[RawRow]:
         UnreadableError: that bad row would be the only one.
     """
     elements = _Elements(window)
+    between = 0
     while sign := window.peek():
+        between += 1
+        check_blank(between, "commas and brackets")
         if sign == "[":
-            yield from elements.array()
+            for row in elements.array():
+                yield row
+                between = 0
         elif sign == "{":
             yield elements.next_row()
+            between = 0
         elif sign in (",", "]"):
             window.position += 1
         else:
@@ -148,11 +162,15 @@ class _Elements:
     def array(self) -> Iterator[RawRow]:
         """The rows of the array at which the window stands."""
         self._window.skip("[")
+        commas = 0
         while (sign := self._window.peek()) not in ("]", ""):
             if sign == ",":
                 self._window.position += 1
+                commas += 1
+                check_blank(commas, "commas")
             else:
                 yield self.next_row()
+                commas = 0
         if sign:
             self._window.skip("]")
         elif not self._lost:
@@ -165,16 +183,15 @@ class _Elements:
             value, raw = self._window.decode()
         except (ValueError, RecursionError) as fault:
             return self._broken(fault)
-        if not isinstance(value, dict):
-            return text_row(self._number, raw, None, "not a JSON object")
-        self._key = self._key or _first_key(raw)
-        return text_row(self._number, raw, value)
+        if isinstance(value, dict):
+            self._key = self._key or _first_key(raw)
+        return self._window.decoder.row(self._number, raw, value)
 
     def last_row(self, why: str) -> RawRow:
         """A bad row of all that is left."""
         line = self._window.line()
-        raw, self._lost = self._window.pass_over(None), True
-        return text_row(self._number + 1, raw, None, f"{why}, line {line}")
+        (raw, whole), self._lost = self._window.pass_over(None), True
+        return _bad_row(self._number + 1, raw, whole, f"{why}, line {line}")
 
     def _broken(self, fault: Fault) -> RawRow:
         window = self._window
@@ -182,13 +199,17 @@ class _Elements:
         if len(window.text) - window.position > rows.MAX_LINE:
             why = f"an object of over {rows.MAX_LINE} characters; its beginning is kept"
         key = self._key or _first_key(window.text[window.position : window.position + _LONGEST_KEY])
-        raw = window.pass_over(re.compile(rf",[ \t\r\n]*(?=\{{[ \t\r\n]*{re.escape(key)})") if key else None)
+        raw, whole = window.pass_over(re.compile(rf",[ \t\r\n]*(?=\{{[ \t\r\n]*{re.escape(key)})") if key else None)
         if window.peek():
-            return text_row(self._number, raw, None, f"{why}, line {line}")
+            return _bad_row(self._number, raw, whole, f"{why}, line {line}")
         if self._number == 1:
             raise UnreadableError(f"{why}, in the first row of a JSON array, line {line}")
         self._lost = True
-        return text_row(self._number, raw, None, f"{why}; nothing after it was read, line {line}")
+        return _bad_row(self._number, raw, whole, f"{why}; nothing after it was read, line {line}")
+
+
+def _bad_row(number: int, raw: str, whole: Whole | None, reason: str) -> RawRow:
+    return cut_row(number, raw, whole, reason) if whole else text_row(number, raw, None, reason)
 
 
 def find_list(head: str, start: int) -> str | None:
@@ -232,8 +253,11 @@ def listed_rows(window: Window, wanted: str) -> Iterator[RawRow]:
 def _keys(window: Window) -> Iterator[str]:
     """The names in an object, with the window at the value of each; whoever asks for the next has passed that."""
     window.skip("{")
+    count = 0
     while window.peek() != "}":
         name, _ = window.decode()
+        if (count := count + 1) > MAX_COLUMNS:
+            raise UnreadableError(f"one object with over {MAX_COLUMNS:,} keys: no list of rows")
         window.skip(":")
         window.peek()
         yield str(name)

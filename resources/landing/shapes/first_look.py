@@ -9,7 +9,7 @@ from resources.landing.shapes.beginnings import shared_beginning
 from resources.landing.shapes.labels import is_number
 
 _ROWS = 512
-_CHARACTERS = 16 * 2**20
+_WEIGHT = 24 * 2**20
 _NEARLY_ALL = 0.95
 
 
@@ -69,7 +69,7 @@ def first_rows(rows: Iterator[RawRow]) -> tuple[list[RawRow], Iterable[RawRow]]:
     size = 0
     for row in rows:
         first.append(row)
-        size += len(row.raw)
-        if len(first) == _ROWS or size > _CHARACTERS:
+        size += row.weight
+        if len(first) == _ROWS or size > _WEIGHT:
             break
     return first, chain(first, rows)

@@ -33,7 +33,8 @@ DRAWN = f"lists of many responses: {_SIDE} of each side were drawn"
 _REQUIRED = ("prompt", *RESPONSES[0], *RESPONSES[1])
 _CANONICAL = frozenset(FIELDS) - {"id"}
 _EMPTY: tuple[Any, ...] = ("", "[]", "null", [], {}, False)
-_PLANS_KEPT = 4096
+_PLANS_KEPT = 2**20
+"""Characters of the names of columns of which it is remembered how they are read."""
 _COLUMNS_KEPT = 500
 
 
@@ -52,6 +53,7 @@ class ShapeReader:
         self.columns: list[str] = []
         self._mapping = mapping or ColumnMap()
         self._plans: dict[tuple[str, ...], Plan | str] = {}
+        self._planned = 0
         self._words: dict[tuple[str, str, str], str] = {}
         self._look = FirstLook()
         self._sides = Sides(self._mapping, self._look)
@@ -165,8 +167,10 @@ class ShapeReader:
         key = columns if len(present) == len(fields) else (*columns, "", *fields)
         plan = self._plans.get(key)
         if plan is None:
-            if len(self._plans) >= _PLANS_KEPT:
+            self._planned += sum(map(len, key)) + 100
+            if self._planned > _PLANS_KEPT:
                 self._plans.clear()
+                self._planned = 0
             new = [name for name in map(_shown, fields) if name not in self.columns]
             self.columns += new[: _COLUMNS_KEPT - len(self.columns)]
             try:

@@ -11,21 +11,23 @@ from resources.landing.shapes.shape import Fields
 SCORES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 GATHERED = "responses of rows that follow each other"
 _NEEDED = frozenset(("prompt", "response", "helpfulness", "correctness"))
-_LONGEST = 32
+_LONGEST, _HEAVIEST = 32, 8 * 2**20
 
 
 def gather_runs(rows: Iterable[RawRow]) -> Iterator[RawRow]:
     """The rows, those of scored responses to one prompt gathered into one row each; all others as they are."""
     run: list[RawRow] = []
     prompt: Any = None
+    weight = 0
     for row in rows:
         fields = row.fields or {}
         scored = "helpfulness" in fields and fields.keys() >= _NEEDED
-        if run and (not scored or fields["prompt"] != prompt or len(run) == _LONGEST):
+        if run and (not scored or fields["prompt"] != prompt or len(run) == _LONGEST or weight > _HEAVIEST):
             yield _gathered(run)
-            run = []
+            run, weight = [], 0
         if scored:
             run.append(row)
+            weight += row.weight
             prompt = fields["prompt"]
         else:
             yield row

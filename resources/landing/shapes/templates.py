@@ -34,7 +34,7 @@ _INSIDE = re.compile(
     r"|<｜(?:User|Assistant)｜>|<reserved_10[67]>"
 )
 _MAY_HOLD = ("<|", "[INST]", "<start_of_turn>", "<extra_id_", "<｜", "<reserved_10")
-_MARKED = re.compile(r"\s*<extra_id_1>(User|Assistant)\n")
+_MARKED = re.compile(r"(?<!\s)\s*<extra_id_1>(User|Assistant)\n")  # long white space is looked through once
 MARK = "<extra_id_1>"
 """What begins a turn inside the prompts of HelpSteer2."""
 FIRST_OF_NAMES = "#BU \n\t"
@@ -44,10 +44,13 @@ _NAMES = ("### Instruction:", "### Human:", "Below is an instruction that descri
 
 def without_end(text: str) -> str:
     """A response without the tokens that end a turn."""
-    text = text.rstrip()
-    while text.endswith(END_TOKENS) and not (text.endswith("</s>") and "<s>" in text[1:]):  # HTML's
-        text = next(text.removesuffix(end) for end in END_TOKENS if text.endswith(end)).rstrip()
-    return text
+    html = "<s>" in text[1:]
+    end = len(text.rstrip())
+    while text.endswith(END_TOKENS, 0, end) and not (html and text.endswith("</s>", 0, end)):
+        end -= next(len(token) for token in END_TOKENS if text.endswith(token, 0, end))
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end]
 
 
 def templated_messages(text: str) -> list[Message] | None:
