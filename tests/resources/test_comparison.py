@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from resources.landing.comparison import MAX_RESPONSE, Comparison, Row, asked_role, check_row, name_of, text_of
+from resources.landing.comparison import MAX_TEXT, Comparison, Row, asked_role, check_row, name_of, text_of
 
 
 def row(one: str = "Like this.", other: str = "No.", first: bool | None = True, **about: Any) -> Row:
@@ -53,8 +53,8 @@ def test_a_judge_never_decides_a_role():
         (" \n", "'chosen' is empty"),
         (True, "'chosen' has the wrong type 'bool'"),
         (["x"], "'chosen' has the wrong type 'list'"),
-        ("x" * (MAX_RESPONSE + 1), "a response of 1000001 bytes"),
-        ("é" * (MAX_RESPONSE // 2 + 1), "a response of 1000002 bytes"),
+        ("x" * (MAX_TEXT + 1), "a response of 1000001 bytes"),
+        ("é" * (MAX_TEXT // 2 + 1), "a response of 1000002 bytes"),
     ],
 )
 def test_what_is_no_response_says_why(value: Any, reason: str):
@@ -63,7 +63,7 @@ def test_what_is_no_response_says_why(value: Any, reason: str):
 
 
 def test_a_response_may_be_as_long_as_the_limit():
-    assert len(text_of("chosen", "x" * MAX_RESPONSE)) == MAX_RESPONSE
+    assert len(text_of("chosen", "x" * MAX_TEXT)) == MAX_TEXT
     assert text_of("chosen", 4) == "4"
 
 

@@ -2,8 +2,10 @@
 
 import base64
 import gzip
+import json
 import os
 import tracemalloc
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,7 +61,9 @@ def test_each_bad_line_of_a_jsonl_file_costs_itself_only(tmp_path: Path):
     assert {row["file"] for row in rows.values()} == {"in.jsonl"}
     assert rows[2]["raw"] == '{"prompt": "cut off'
     assert base64.b64decode(rows[5]["raw_base64"]) == lines[4]
-    assert len(rows[11]["raw"]) > 1_000_000
+    whole = json.dumps(lines[10])
+    assert rows[11]["raw"] == whole[:65536]
+    assert (rows[11]["raw_bytes"], rows[11]["raw_sha256"]) == (len(whole), sha256(whole.encode()).hexdigest())
     assert set(rows[2]) == {"file", "line", "raw", "reason"}
 
 

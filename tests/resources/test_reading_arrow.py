@@ -49,8 +49,8 @@ COLUMNS: dict[str, tuple[pa.Array, Any]] = {
     "nested bytes": (pa.array([[{"x": b"y"}]]), [{"x": "y"}]),
     "fixed list": (pa.array([[1, 2]], pa.list_(pa.int64(), 2)), [1, 2]),
     "large list": (pa.array([["x"]], pa.large_list(pa.string())), ["x"]),
-    "date": (pa.array([datetime.date(2026, 1, 2)]), datetime.date(2026, 1, 2)),
-    "decimal": (pa.array([decimal.Decimal("1.50")]), decimal.Decimal("1.50")),
+    "date": (pa.array([datetime.date(2026, 1, 2)]), "2026-01-02"),
+    "decimal": (pa.array([decimal.Decimal("1.50")]), "1.50"),
     "null": (pa.nulls(1), None),
 }
 
@@ -116,7 +116,7 @@ def test_an_impossible_size_of_a_compressed_column_is_found(tmp_path: Path) -> N
     said, impossible = (np.array([size], np.int64).tobytes() for size in (10_000, 2**60))
     data = (tmp_path / "in.arrow").read_bytes()
     place = data.rindex(said)
-    with pytest.raises(UnreadableError, match="damaged, or larger than the memory"):
+    with pytest.raises(UnreadableError, match=r"damaged, or larger than the .* of memory"):
         read(tmp_path / "in.arrow", data[:place] + impossible + data[place + 8 :])
 
 
