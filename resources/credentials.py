@@ -28,7 +28,7 @@ _BUCKETS = ("s3", "s3a", "s3n", "gs", "gcs", "oss")
 _PORT = re.compile(r"\d{1,5}/")
 
 _SECRET = (
-    r"secret|passw|passphrase|credential|signature|authoriz|jwt|sas_?token|(?:auth|access|refresh|security)_?token"
+    r"secret|passw|passphrase|credential|signature|authoriz|jwt|sas_?token|(?:auth|access|refresh|security|private)[_-]?token"
     r"|(?:api|access|account|shared|private)[_-]?key"
 )
 _PARAMETER = re.compile(
@@ -38,7 +38,7 @@ _PARAMETER = re.compile(
 )
 """A parameter of an address that says a credential, by its name."""
 _PAIR = re.compile(
-    rf"(?P<before>(?<![\w.?&;#-])(?P<mark>['\"]?)(?:token|[\w.-]{{0,64}}(?:{_SECRET})[\w.-]{{0,64}})(?P=mark)"
+    rf"(?P<before>(?<![\w.?&;#-])(?P<mark>['\"]?)(?:token|(?:set-)?cookie|[\w.-]{{0,64}}(?:{_SECRET})[\w.-]{{0,64}})(?P=mark)"
     r"(?:=|(?<=['\"])\s{0,9}:\s{0,9}))(?:'[^']+'|\"[^\"]+\"|[^\s,;&'\"<>)}\]]+)",
     re.I,
 )

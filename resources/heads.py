@@ -1,6 +1,7 @@
 """Heads: which artifact an asset key stands for in an evolution, and what the evolution is."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +51,9 @@ def known_evolutions(root: Path, tell: Callable[[str], None] | None = None) -> l
 
     Raises:
         SerError: without `tell`: what one is cannot be read, or its settings are no longer settings.
+        OSError: a folder of heads cannot be listed.
     """
+    _refuse_hidden(root)
     found = []
     for path in (root / "heads").glob(f"*/*/{ABOUT}"):
         try:
@@ -84,10 +87,23 @@ def every_head(root: Path, key: str = "**/*") -> Iterator[Head]:
 
     Raises:
         SerError: a head cannot be read.
+        OSError: a folder of heads cannot be listed.
     """
+    _refuse_hidden(root)
     for path in sorted((root / "heads").glob(f"*/*/{key}.json")):
         if not path.name.startswith("."):
             yield Head(path.relative_to(root / "heads").parts[0], *_read(path))
+
+
+def _refuse_hidden(root: Path) -> None:
+    """Raise where a folder cannot be listed: `glob` passes over it, and what its heads stand for would be nobody's."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for _ in os.walk(root / "heads", onerror=refuse):
+        pass
 
 
 class Heads:

@@ -37,17 +37,19 @@ def data_root() -> Path:
         raise SerError("SER_DATA is an address.\nName a folder of this machine, or of a file system that is mounted.")
     place = Path(os.path.realpath(said))
     try:
-        is_folder = stat.S_ISDIR(place.stat().st_mode)
-        problem = "a file lies there"
+        if not stat.S_ISDIR(place.stat().st_mode):
+            problem = "a file lies there"
+        elif not os.access(place, os.R_OK | os.X_OK):  # listing it would find nothing, and say nothing
+            problem = "permission denied"
+        else:
+            return place
     except FileNotFoundError:
         return place
     except OSError as error:
-        is_folder, problem = False, str(error.strerror)
-    if not is_folder:
-        raise SerError(
-            f"the data root {place} is no folder: {problem}.\nName another place (SER_DATA), or mend that one."
-        )
-    return place
+        problem = str(error.strerror)
+    raise SerError(
+        f"the data root {place} cannot be read: {problem}.\nName another place (SER_DATA), or mend that one."
+    )
 
 
 def settings_file() -> Path:

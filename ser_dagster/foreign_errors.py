@@ -99,6 +99,8 @@ def _of_a_library(kinds: Sequence[str], said: str) -> str | None:
     if libraries & {"duckdb", "_duckdb"}:
         if any(kind.endswith(".OutOfMemoryException") for kind in kinds):
             return f"DuckDB has not enough memory: {said}\n{MORE_MEMORY}"
+        if any(sign in said for sign in ("Permission denied", "Read-only file system")):
+            return f"DuckDB: {said}\n{OTHER_PLACE}"
         return f"DuckDB: {said}\nIf that is the audit database, `ser audit --rebuild` makes it again. {SEE_TRACE}"
     if libraries & {"sqlalchemy", "sqlite3", "psycopg2", "alembic"}:
         return _of_dagsters_storage(said)

@@ -87,7 +87,7 @@ def fetch(uri: str, root: Path, dataset: str, tell: Callable[[str], None] = lamb
 
 def _failed(place: str, error: Exception) -> SerError:
     return SerError(
-        redact(f"the inbox {place} cannot be read, or not all of it: {error!r}. ")
+        redact(f"the inbox {place} cannot be read, or not all of it: {type(error).__name__}: {error}. ")
         + "Check automation.inbox in ser.toml, and whether it is up."
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from assets.audit import audit_path
 from resources import asset_keys as keys
 from resources.audit.database import query
+from resources.credentials import redact
 from resources.evolution import Evolution
 from resources.heads import KnownEvolution, known_evolutions
 from resources.known_evolutions import open_evolution
@@ -161,5 +162,5 @@ def _state(owner: str | None, run: LastRun | None, missing: str | None) -> dict[
 
 
 def _line(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join((str(error) or repr(error)).split())
+    """An error in one line, without credentials."""
+    return redact(" ".join((str(error) or repr(error)).split()))

@@ -80,6 +80,7 @@ def test_what_is_no_credential_is_left_as_it_is(text: str) -> None:
         f'{{"aws_secret_access_key": "{SECRET}"}}',
         f"headers={{'Authorization': 'Bearer {SECRET}'}}",
         f"Authorization: Basic {SECRET}",
+        f"<CIMultiDictProxy('Host': 'h', 'X-Amz-Security-Token': '{SECRET}', 'Set-Cookie': 'a={SECRET}; Path=/')>",
         f"Max retries exceeded with url: /in?a=1&token={SECRET} (Caused by",
     ],
 )

@@ -147,7 +147,7 @@ def test_a_data_root_that_can_be_no_folder_is_named(
     monkeypatch.setenv("SER_DATA", str(place))
     assert main(line.split()) == 1
     lines = told(capsys)
-    assert lines[0].startswith(f"the data root {place} is no folder: ") and len(lines) == 2 and "SER_DATA" in lines[1]
+    assert lines[0].startswith(f"the data root {place} cannot be read: ") and len(lines) == 2 and "SER_DATA" in lines[1]
 
 
 def opens_for_writing(mode: object = "r", *_: object) -> bool:
@@ -230,3 +230,25 @@ def test_what_writes_names_the_place_and_leaves_all_as_it_is(
 )
 def test_what_a_run_failed_of_is_told_alike(data_root: Path, message: str, words: str | None) -> None:
     assert recorded_in_two_lines(message) == words
+
+
+def test_where_heads_are_hidden_nothing_seems_to_be_nobodys(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = data_root / "heads" / "tiny-0123456789ab" / "settings" / "seed_rm.json"
+    weights = data_root / "artifacts" / "seed_rm" / "0123456789abcdef" / "weights"
+    for path, text in ((head, '{"key": "seed_rm", "version": "0123456789abcdef"}'), (weights, "heavy")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    hidden, scan = head.parents[1], os.scandir
+
+    def refuse(path: Any = ".") -> Any:
+        if Path(path) == hidden:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for line in ("prune --keep 1 --yes", "status"):
+        assert main(line.split()) == 1
+        assert told(capsys)[0] == f"{hidden} cannot be read or written: permission denied."
+    assert weights.read_text() == "heavy"
