@@ -8,6 +8,7 @@ from functools import cache
 from statistics import median
 
 from bench.measure import table
+from reliability.abuse import meet_all
 from reliability.browser import hostile_pages
 from reliability.checks import Wanted
 from reliability.concurrency import a_reader, two_runs
@@ -152,6 +153,26 @@ def _browser(project: Project, options: Options) -> str:
     )
 
 
+def _abuse(project: Project, options: Options) -> str:
+    found = meet_all()
+    slowest, largest = max(met.seconds for _, met in found), max(met.memory for _, met in found)
+    return (
+        f"**{len(found)} hostile inputs**: the longest took {slowest:.0f} s, and the most memory was "
+        f"{largest / 1e6:.0f} MB, that of the process and of its largest child together.\n\n"
+        + table(
+            [
+                [case.name, _size(met.size), f"{met.seconds:.1f}", f"{met.memory / 1e6:.0f}", met.outcome]
+                for case, met in found
+            ],
+            ["input", "on the disk", "seconds", "MB of memory", "what came of it"],
+        )
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 10**5 else f"{size / 1e3:.1f} kB"
+
+
 KEEPS = {
     "trunk": "states, slice by slice (a second or two, or a 64th)",
     "train": "checkpoints, every 20 steps or less, less than a tenth with the step in hand",
@@ -171,4 +192,5 @@ ALL: dict[str, Callable[[Project, Options], str]] = {
     "company": _company,
     "fuzz": _fuzz,
     "browser": _browser,
+    "abuse": _abuse,
 }

@@ -20,6 +20,7 @@ MAX_MESSAGES = 1000
 _MAX_NAME, _NAME_HEAD = 1000, 200
 """Characters of a name beyond which it becomes its beginning and a digest."""
 
+_ANY = ("utf-8", "surrogatepass")
 _METADATA = json.JSONEncoder(default=str, allow_nan=False).encode
 
 
@@ -175,8 +176,12 @@ def _json(metadata: Mapping[str, Any]) -> str:
             text = _METADATA(_finite(ordered_columns))
     except RecursionError as error:
         raise ValueError("a column is nested too deeply") from error
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"other columns of {len(text)} bytes: leave out what says nothing about the pair")
+    # What is beyond ASCII stands there as escapes, which are longer than it is.
+    if (
+        len(text) > MAX_TEXT
+        and (size := len(json.dumps(json.loads(text), ensure_ascii=False).encode(*_ANY))) > MAX_TEXT
+    ):
+        raise ValueError(f"other columns of {size} bytes: leave out what says nothing about the pair")
     return text
 
 

@@ -148,7 +148,7 @@ class Staging:
                     rows += 1
                     yield _staged(raw, row, report, number, next(seqs), self._origin)
             except UnreadableError as error:
-                report.unread = str(error)
+                report.unread = str(error)[:_REASON]
             file.check_unchanged()
         except OSError as error:
             self._leave_out(staged, number)

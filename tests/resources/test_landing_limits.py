@@ -197,9 +197,9 @@ def test_a_file_that_comes_to_much_more_than_its_size_is_unreadable_and_others_l
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(limits, "SMALL", 10**5)
-    texts = {column: ["x" * 1000] * 1000 for column in ("prompt", "chosen", "rejected")}
+    texts = {column: ["x" * 1000] * 3000 for column in ("prompt", "chosen", "rejected")}
     line = json.dumps(GOOD | {"note": "x" * 5000}).encode() + b"\n"
-    data = {"jsonl": line * 200, "csv": CSV.encode() + b"q,yes,no,\n" * 90_000, "parquet": _parquet(pa.table(texts))}
+    data = {"jsonl": line * 400, "csv": CSV.encode() + b"q,yes,no,\n" * 90_000, "parquet": _parquet(pa.table(texts))}
     packed = data[name.split(".")[1]] + (bytes(10**6) if name == "in.parquet.gz" else b"")
     bomb = tmp_path / name
     bomb.write_bytes(gzip.compress(packed, 9) if name.endswith(".gz") else zstd(packed) if "zst" in name else packed)

@@ -20,7 +20,7 @@ import pyarrow as pa
 from resources.landing.reading.arrow_rows import arrow_rows, parquet_rows
 from resources.landing.reading.rows import RawRow, UnreadableError, unreadable
 
-MEMORY = 640 * 2**20
+MEMORY = 512 * 2**20
 """Bytes that this process may have."""
 
 ACCEPTED, ROW, BAD_ROW, TOLD, END, UNREADABLE, NO_MEMORY, DISK = (b"a", b"r", b"b", b"t", b"e", b"u", b"m", b"d")
@@ -33,7 +33,9 @@ _REQUEST = 2**12
 def main() -> None:
     """Serve requests until there are no more, or none comes for a while."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process ends this one
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    memory = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pa.set_cpu_count(1)
     with socket.socket(fileno=0) as connection, io.BufferedWriter(socket.SocketIO(connection, "w"), 2**18) as answers:

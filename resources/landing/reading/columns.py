@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar
 from resources.landing.reading import column_worker
 from resources.landing.reading.limits import check_expansion, seconds_for
 from resources.landing.reading.rows import RawRow, Tell, UnreadableError, Whole
+from ser.errors import SerError
 
 _ROOT = Path(__file__).parents[3]
 _AT_ONCE = (1024, 16, 1)
@@ -142,7 +143,11 @@ class _Worker:
 
 
 def _ask(file: IO[bytes], request: dict[str, Any]) -> _Worker:
-    """A process that has begun to answer a request."""
+    """A process that has begun to answer a request.
+
+    Raises:
+        SerError: none could be started.
+    """
     while _Worker.idle:
         worker = _Worker.idle.pop()
         if worker.ask(file, request):
@@ -151,7 +156,10 @@ def _ask(file: IO[bytes], request: dict[str, Any]) -> _Worker:
     worker = _Worker()
     if not worker.ask(file, request):
         worker.end()
-        raise RuntimeError(f"{column_worker.__name__} ended before it read anything")
+        raise SerError(
+            f"the process that reads parquet and arrow files ended at once ({column_worker.__name__}).\n"
+            "Look at the limits of memory and processes here (ulimit -a), or save the file as JSON lines."
+        )
     return worker
 
 

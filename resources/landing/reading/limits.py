@@ -17,9 +17,9 @@ MAX_VALUES = 250_000
 MAX_BLANK = 2**21
 """Blank lines, or rows without any content, one after the other: twice as many as a spreadsheet has rows."""
 
-EXPANSION = 200
-"""How much larger than a file what is decompressed or decoded from it may be. Prose comes to 3 to 5, tables that repeat
-their prompts to 50."""
+EXPANSION = 500
+"""How much larger than a file what is decompressed or decoded from it may be. Prose comes to 3 to 5, rows that all
+repeat one long prompt to 300."""
 SMALL = 128 * 2**20
 """Bytes to which a file of any size may come."""
 
