@@ -77,7 +77,7 @@ def _texts(answer: IO[bytes], seconds: float) -> Iterator[str]:
     Raises:
         TimeoutError: they have been waited for longer than `seconds`.
     """
-    decoder, kept = codecs.getincrementaldecoder("utf-8")(), ""
+    decoder, kept = codecs.getincrementaldecoder("utf-8")(errors="replace"), ""
     poll, waited = select.poll(), 0.0
     poll.register(answer, select.POLLIN)
     while True:

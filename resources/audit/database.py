@@ -204,6 +204,7 @@ def querying(
         SerError: as `query`, also where rows are asked for.
     """
     with database.reading(sandbox=True) as connection:
+        _check_encoding(sql, parameters)
         try:
             statements = connection.extract_statements(sql)
             kinds = {statement.type for statement in statements}
@@ -223,6 +224,21 @@ def querying(
             if database.is_damage(error):
                 raise
             raise SerError(f"SQL: {_two_lines(str(error))}") from error
+
+
+def _check_encoding(sql: str, parameters: dict[str, Any] | None) -> None:
+    """Check that DuckDB can take these texts; a command line may hold bytes that are no characters.
+
+    Raises:
+        SerError: it cannot.
+    """
+    try:
+        for text in (sql, *(parameters or {}).values()):
+            str(text).encode()
+    except UnicodeEncodeError as error:
+        raise SerError(
+            f"SQL: {error.object[:60]!r} is not UTF-8: write it in another way, for instance chr(233)."
+        ) from error
 
 
 def put_in_place(fresh: Path, path: Path) -> None:

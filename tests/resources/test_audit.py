@@ -50,6 +50,13 @@ def test_wrong_sql_is_explained_in_two_lines(database: AuditDatabase) -> None:
         assert len(str(error.value).splitlines()) <= 2
 
 
+def test_bytes_that_are_no_characters_are_no_sql(database: AuditDatabase) -> None:
+    with pytest.raises(SerError, match=r"^SQL: \"SELECT '\\udcff'\" is not UTF-8"):
+        query(database.path, "SELECT '\udcff'")
+    with pytest.raises(SerError, match=r"^SQL: '\\udcff' is not UTF-8"):
+        query(database.path, "SELECT $x", {"x": "\udcff"})
+
+
 def test_without_a_database_the_remedy_is_named(tmp_path: Path) -> None:
     with pytest.raises(SerError, match="ser run"):
         query(tmp_path / "audit.duckdb", "SELECT 1")
