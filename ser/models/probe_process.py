@@ -23,6 +23,9 @@ _FEWEST = 4
 """Different tokens of the answer, the end token among them, of which a tokenizer of words knows some at least."""
 
 _LENGTH, _LONG = 10_000, 100_000
+_WITH_TORCH = 4
+"""So many times the memory, of which torch alone takes once or twice."""
+
 _SHAPES = ("u", "su", "uau", "suau", "uu", "au", "uasu", "uauauauauauau", "suauauauauauau")
 """Conversations by the first letters of their roles."""
 
@@ -57,7 +60,7 @@ def _steps(folder: Path, seconds: int, memory: int) -> Iterator[str]:
     packable = _without_torch(folder)
     from ser.models.tokenizer import embedding_rows, load_tokenizer
 
-    _limit(seconds, memory)
+    _limit(seconds, memory if packable else _WITH_TORCH * memory)
     yield "reading its tokenizer"
     tokenizer = load_tokenizer(folder)
     if not packable:

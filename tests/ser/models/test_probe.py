@@ -76,7 +76,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a crash": (
         tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA////"}),
-        "reading its tokenizer crashed, or took more than 1 GB of memory|cannot be loaded",
+        "reading its tokenizer crashed, or took more than 1024 MB of memory|cannot be loaded",
     ),
     "texts alike": (
         tokenizer(normalizer={"type": "Replace", "pattern": {"Regex": "."}, "content": ""}),
