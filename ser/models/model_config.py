@@ -28,6 +28,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = read_json(folder / "config.json")
         if not isinstance(config["model_type"], str):
             raise ValueError("model_type is no text")
+        if config["model_type"] in PACKABLE and config.get("num_hidden_layers") is None:
+            raise ValueError("it has no num_hidden_layers")
     except (OSError, ValueError, KeyError) as error:
         raise SerError(
             f"{folder} is not a readable model folder: config.json: {error}. "

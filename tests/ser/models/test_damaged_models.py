@@ -230,6 +230,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a million layers": (configured(num_hidden_layers=1_000_000), "num_hidden_layers in config.json is '1000000'"),
     "a thousand layers": (configured(num_hidden_layers=1_000), "config.json says 1,000 layers, and there are 38"),
+    "layers unsaid": (configured(num_hidden_layers=None), r"config\.json: it has no num_hidden_layers"),
     "layers in words": (configured(num_hidden_layers="4"), "num_hidden_layers in config.json is '4'"),
     "layers in truth": (configured(num_hidden_layers=True), "num_hidden_layers in config.json is 'True'"),
     "a layer too many": (configured(num_hidden_layers=5), r"weights are missing: model\.layers\.4\.input_layernorm"),
