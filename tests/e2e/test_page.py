@@ -69,7 +69,7 @@ def test_it_says_where_it_is_and_what_is_wrong_ends_with_everything_and_continue
 
     again = start()
     assert again.token == page.token  # a tab that was open goes on
-    assert not any(page.token in part for process in again.process.children(True) for part in process.cmdline())
+    assert not any(page.token in part for process in again.process.children() for part in process.cmdline())
     with instance() as current:
         again.wait_for(
             lambda: [run.status for run in current.get_runs(ascending=True)][1:] == [dg.DagsterRunStatus.SUCCESS]
