@@ -184,6 +184,8 @@ def _free_port(port: int, host: str) -> int:
                 "End that one, or let the page find a free port: ser ui --port 0"
             ) from error
         raise SerError(f"the page cannot be at port {port} of {host}: {error.strerror}. Try: ser ui") from error
+    except UnicodeError as error:
+        raise SerError(f"{host!r} is no name of a host. Try: ser ui") from error
     except OverflowError as error:
         raise SerError(f"there is no port {port}: the last one is 65535.") from error
 

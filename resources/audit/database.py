@@ -123,7 +123,10 @@ class AuditDatabase:
                 if self.is_damage(error):
                     raise
                 if not any(sign in str(error) for sign in _HELD):
-                    raise SerError(f"{self.path} cannot be opened: {_two_lines(str(error))}") from error
+                    raise SerError(
+                        f"{self.path} cannot be opened: {_two_lines(str(error)).splitlines()[0]}\n"
+                        "Mend that, or move the file away: `ser audit --rebuild` makes a new one from the artifacts."
+                    ) from error
                 if last:
                     raise AuditBusy(
                         f"{self.path} is held by another process{_holder(str(error))}.\n"

@@ -76,7 +76,10 @@ def links_out(root: Path) -> list[str]:
 
 
 def _named(root: Path) -> list[Path]:
-    return sorted(path for path in (root / "landing").glob("*") if DATASET_NAME.fullmatch(path.name))
+    try:
+        return sorted(path for path in (root / "landing").iterdir() if DATASET_NAME.fullmatch(path.name))
+    except FileNotFoundError:  # any other error says that there may be datasets that nobody sees
+        return []
 
 
 def _leads_out(folder: Path) -> bool:

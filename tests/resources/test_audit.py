@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from audit_fakes import EVOLUTION, SNAPSHOT, named, record
 
@@ -55,6 +56,16 @@ def test_bytes_that_are_no_characters_are_no_sql(database: AuditDatabase) -> Non
         query(database.path, "SELECT '\udcff'")
     with pytest.raises(SerError, match=r"^SQL: '\\udcff' is not UTF-8"):
         query(database.path, "SELECT $x", {"x": "\udcff"})
+
+
+def test_a_database_that_may_not_be_opened(database: AuditDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise duckdb.IOException(f'IO Error: Cannot open file "{database.path}": Permission denied')
+
+    monkeypatch.setattr("resources.audit.database.connect", refuse)
+    remedy = "Permission denied\nMend that, or move the file away: `ser audit --rebuild`"
+    with pytest.raises(SerError, match=remedy), database.reading():
+        pass
 
 
 def test_without_a_database_the_remedy_is_named(tmp_path: Path) -> None:

@@ -33,7 +33,11 @@ def test_a_taken_port(data_root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("port", "host", "words"),
-    [(65536, "127.0.0.1", "there is no port 65536"), (0, "203.0.113.1", "the page cannot be at port 0 of 203.0.113.1")],
+    [
+        (65536, "127.0.0.1", "there is no port 65536"),
+        (0, "203.0.113.1", "the page cannot be at port 0 of 203.0.113.1"),
+        (0, f"{'x' * 64}.example", "is no name of a host"),
+    ],
 )
 def test_an_impossible_place(data_root: Path, port: int, host: str, words: str) -> None:
     assert words in refusal(port, host)
