@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reliability.abuse import Case
+from resources.disk import exchange
 from resources.landing.folders import NotAllLandedError
 from resources.landing.ignored_files import misplaced
 from resources.landing.store import DatasetStore
@@ -29,20 +30,28 @@ from ser.errors import SerError
 FILES = 10_000
 LANDINGS = 2_000
 SWAPPED_LANDINGS = 100
-"""Landings while a name changes between a file, or a folder, and a link, thousands of times."""
+"""Landings while a name is a file, or a folder, and a link in turn, some hundred thousand times."""
 
 _SECRET = "the password is swordfish"
 _DATASET = "many"
 _SWAPPING = """
-import os, sys
-one, other, count = sys.argv[1], sys.argv[2], 0
-third = one + ".tmp"
-while True:
-    for source, target in ((one, third), (other, one), (third, other)):
-        os.rename(source, target)
+import ctypes, os, sys
+libc, here, exchange = ctypes.CDLL(None), -100, 2
+one, other = map(os.fsencode, sys.argv[1:])
+count = 0
+while libc.renameat2(here, one, here, other, exchange) == 0:
     count += 1
     if count % 100 == 0:
         print(count, flush=True)
+sys.exit("no exchange of names on this file system")
+"""
+_WRITING = """
+import itertools, json, sys, time
+for number in itertools.count():
+    rows = [{"prompt": f"Question {row:02}?", "chosen": f"good {number:06}", "rejected": "bad"} for row in range(100)]
+    with open(sys.argv[1], "r+") as file:
+        file.write("".join(json.dumps(row) + chr(10) for row in rows))
+    time.sleep(0.3)
 """
 
 
@@ -165,6 +174,8 @@ def _swap(folder_too: bool, files: Path, root: Path) -> str:
             except (SerError, OSError):
                 refused += 1
             swapped = swaps()
+    if folder.is_symlink():
+        exchange(one, other)
     with suppress(NotAllLandedError):
         zone.land_waiting(_DATASET)
     assert before == {path.name: path.read_bytes() for path in outside.iterdir()}, "something was written outside"
@@ -216,33 +227,26 @@ def _refuse(files: Path, root: Path) -> str:
     )
 
 
-def _growing(files: Path, root: Path) -> str:
-    """Land a file of which the same bytes are written anew, others each time, as long as it is landed."""
+def _written_to(files: Path, root: Path) -> str:
+    """Land a file that is written anew in its place, other rows each time, as long as it is landed."""
     zone, folder = _zone(files, root)
-    path, waited, whole = folder / "a.jsonl", 0, 0
-    path.write_text("".join(json.dumps(_row(number)) + "\n" for number in range(100)))
-    writing = (
-        "import sys, time\n"
-        "path = sys.argv[1]\n"
-        "while True:\n"
-        "    for old, new in ((b'good', b'evil'), (b'evil', b'good')):\n"
-        "        data = open(path, 'rb').read().replace(old, new)\n"
-        "        with open(path, 'r+b') as file:\n"
-        "            file.write(data)\n"
-        "        time.sleep(1)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", writing, str(path)]) as process:
+    path, landings, waited, whole = folder / "a.jsonl", 0, 0, 0
+    path.touch()
+    with subprocess.Popen([sys.executable, "-c", _WRITING, str(path)]) as process:
         try:
-            for _ in range(40):
+            end = time.monotonic() + 20
+            while time.monotonic() < end:
+                landings += 1
                 try:
-                    whole += zone.land_waiting(_DATASET) is not None
+                    done = zone.land_waiting(_DATASET)
+                    whole += done is not None and done.landed > 0
                 except NotAllLandedError:
                     waited += 1
         finally:
             process.kill()
     pairs = zone.counts(_DATASET)["pairs"] if zone.datasets() else 0
-    assert pairs in (0, 100, 200), f"{pairs} pairs: rows of two versions landed as one"
-    return f"of 40 landings {waited} left it waiting and {whole} landed it whole: {pairs:,} pairs of one version each"
+    assert pairs == 100 * whole, f"{pairs} pairs of {whole} versions with a hundred each: rows of two landed as one"
+    return f"of {landings} looks {whole} landed all rows of one version, and {waited} left it waiting"
 
 
 CASES: list[Case] = [
@@ -260,6 +264,6 @@ CASES: list[Case] = [
     Case("a file that turns into a link and back", _secret, partial(_swap, False)),
     Case("a folder that turns into a link and back", _secret, partial(_swap, True)),
     Case("pipes, devices, sockets and links", _odd, _refuse),
-    Case("a file that is written to while it lands", lambda folder: None, _growing),
+    Case("a file that is written to while it lands", lambda folder: None, _written_to),
 ]
 """All of them."""
