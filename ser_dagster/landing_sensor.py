@@ -33,6 +33,7 @@ PATIENCE = 10
 """Quiet periods after which files land although others keep coming."""
 
 _NAMED = 10
+_PASSED_OVER = "passed over"
 _LINK = "its folder is a link out of the landing folder, and is passed over"
 
 
@@ -59,11 +60,9 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         looks = {} if settings.automation.inbox is None else look_at_inbox(settings.automation.inbox, inbox)
         for dataset in zone.folders():
             landings.begin(dataset, partial(look, zone, store, settings, dataset, done.get(dataset)))
-        looks |= landings.results(landings.going_on(), WAITS)
-        looks |= {name: Look(_slow(age), settled=done.get(name)) for name, age in landings.going_on().items()}
+        landings.begin(_PASSED_OVER, lambda: Look("; ".join(misplaced(data_root()))))
+        looks |= _taken(landings, done)
         looks |= {dataset: Look(_LINK) for dataset in links_out(data_root())}
-        if wrong := misplaced(data_root()):
-            looks["passed over"] = Look("; ".join(wrong))
         looks = {dataset: found.redacted() for dataset, found in looks.items()}
         for dataset, found in looks.items():
             if found.failure is None:
@@ -73,6 +72,15 @@ def landing_sensor(job: Job, automation: Automation) -> dg.SensorDefinition:
         return _result(looks, settings)
 
     return sensor
+
+
+def _taken(landings: Background[Look], done: Mapping[str, str]) -> dict[str, Look]:
+    """What the looks that have ended found, and of those that go on how long they have."""
+    found = landings.results(landings.going_on(), WAITS)
+    passed_over = found.pop(_PASSED_OVER, None)
+    slow = {name: age for name, age in landings.going_on().items() if name != _PASSED_OVER}
+    looks = found | {name: Look(_slow(age), settled=done.get(name)) for name, age in slow.items()}
+    return looks | {_PASSED_OVER: passed_over} if passed_over and passed_over.reason else looks
 
 
 def _slow(age: float) -> str:

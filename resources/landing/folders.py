@@ -49,7 +49,7 @@ def dataset_folder(root: Path, dataset: str) -> Path:
 
 def dataset_folders(root: Path) -> list[str]:
     """The names of datasets that have a folder to put files in."""
-    return [path.name for path in _named(root) if path.is_dir() and not _leads_out(path)]
+    return [name for name, entry in _named(root).items() if entry.is_dir() and not _leads_out(Path(entry.path), entry)]
 
 
 def only_dataset(known: Sequence[str]) -> str:
@@ -72,18 +72,24 @@ def known_words(known: Sequence[str]) -> str:
 
 def links_out(root: Path) -> list[str]:
     """The names of datasets whose folder would be a link out of the landing folder."""
-    return [path.name for path in _named(root) if _leads_out(path)]
+    return [name for name, entry in _named(root).items() if _leads_out(Path(entry.path), entry)]
 
 
-def _named(root: Path) -> list[Path]:
+def _named(root: Path) -> dict[str, os.DirEntry[str]]:
+    """What is in the landing folder under the name of a dataset, as the folder itself says it.
+
+    Nothing is asked of what is there: it may be a disk of another machine, which does not answer.
+    """
     try:
-        return sorted(path for path in (root / "landing").iterdir() if DATASET_NAME.fullmatch(path.name))
+        with os.scandir(root / "landing") as entries:
+            found = {entry.name: entry for entry in entries if DATASET_NAME.fullmatch(entry.name)}
     except FileNotFoundError:  # any other error says that there may be datasets that nobody sees
-        return []
+        return {}
+    return dict(sorted(found.items()))
 
 
-def _leads_out(folder: Path) -> bool:
-    if not folder.is_symlink():
+def _leads_out(folder: Path, entry: os.DirEntry[str] | None = None) -> bool:
+    if not (entry or folder).is_symlink():
         return False
     place, landing = Path(os.path.realpath(folder)), folder.parent.resolve()
     return place.parent != landing or place.is_symlink()

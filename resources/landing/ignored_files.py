@@ -13,8 +13,8 @@ def misplaced(root: Path) -> list[str]:
     """What lies in the landing folder and never lands, and why; what is empty or unfinished is left alone."""
     landing, datasets, found = root / "landing", dataset_folders(root), {}
     named = {*datasets, *links_out(root)}
-    for path in _put_in(landing):
-        if path.name not in named:
+    for path in _finished(landing):
+        if path.name not in named and (not _is_folder(path) or path.is_symlink() or _finished(path)):
             found[f"landing/{path.name}"] = why(path.name, folder=_is_folder(path))
     for dataset in datasets:
         found |= {f"landing/{dataset}/{name}": reason for name, reason in _misplaced_in(landing / dataset)}
@@ -41,11 +41,6 @@ def told(found: Mapping[str, str]) -> list[str]:
     lines = [f"{_plain(place)}: {reason}" for place, reason in found.items()]
     more = len(lines) - _TOLD
     return lines if more <= 0 else [*lines[:_TOLD], f"and {more:,} more in wrong places"]
-
-
-def _put_in(folder: Path) -> list[Path]:
-    """The files in a folder, and the folders with something in them, that are finished."""
-    return [path for path in _finished(folder) if not _is_folder(path) or path.is_symlink() or _finished(path)]
 
 
 def _finished(folder: Path) -> list[Path]:

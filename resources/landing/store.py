@@ -19,7 +19,7 @@ _DIGITS = 32
 """How much of its digest a part's name holds."""
 _MERGED = 8
 """How many parts of one size become one."""
-_SMALL, _LARGE = 2**16, 2**25
+_SMALL, _LARGE = 2**13, 2**25
 """Bytes up to which parts are of the smallest size, and from which on they are never merged."""
 _NONE_YET = "-"
 """What `current` says while the first landing is being finished: without it, nobody could tell that from a loss."""
@@ -139,8 +139,8 @@ class DatasetStore:
     def merge_small(self, kind: str, names: Sequence[str]) -> list[str]:
         """The same rows in fewer parts: as soon as eight are of about one size, one larger part takes their place.
 
-        So there are few parts after any number of landings, and each row is written a few times at most. The parts
-        that are merged stay: snapshots of before name them. Only within `adding_parts`.
+        So there are few parts after any number of landings, and how often a row is written grows with the logarithm of
+        that number. The parts that are merged stay: snapshots of before name them. Only within `adding_parts`.
         """
         left = list(names)
         while small := _of_one_size({name: (self.folder / "parts" / name).stat().st_size for name in left}):

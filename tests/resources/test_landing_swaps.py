@@ -57,12 +57,12 @@ def test_a_file_that_turns_into_a_link_and_back_is_never_followed(tmp_path: Path
     jsonl(folder / "a.jsonl", [pair(1)])
     (folder / ".link").symlink_to(secret)
     with going_on(lambda: swap(folder / "a.jsonl", folder / ".link")):
-        for number in range(12):
+        for number in range(4):
             jsonl(folder / f"{number}.jsonl", [pair(number)])
             with suppress(NotAllLandedError):
                 zone.land_waiting("demo")
     assert SECRET.encode() not in b"".join(files_in(tmp_path / "quarantine").values())
-    assert zone.counts("demo")["pairs"] == 12
+    assert zone.counts("demo")["pairs"] == 4
 
 
 def test_a_folder_that_turns_into_a_link_while_it_lands_is_not_followed(
@@ -203,3 +203,28 @@ def test_several_streams_of_one_file_do_not_meet(tmp_path: Path) -> None:
         assert (second.read(), first.read(3)) == (path.read_bytes()[-5:], path.read_bytes()[5:8])
         path.write_bytes(b"")
         assert first.seek(0) == 0
+
+
+@pytest.mark.parametrize("target", ["outside/a.jsonl", "saved/kept", "hub/blobs/0f"])
+def test_a_saved_dataset_links_to_its_own_files_only(tmp_path: Path, secret: Path, target: str) -> None:
+    folder = tmp_path / ("hub/snapshots/c0ffee" if target.startswith("hub") else "saved")
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text('{"_data_files": [{"filename": "data.jsonl"}]}')
+    if not target.startswith("outside"):
+        jsonl(tmp_path / target, [pair(1)])
+    (folder / "data.jsonl").symlink_to(tmp_path / target)
+    zone = landing(tmp_path / "root")
+    if target.startswith("outside"):
+        with pytest.raises(SerError, match=rf"data\.jsonl is a link out of the saved dataset, to {secret}") as error:
+            zone.land([folder], "demo")
+        assert len(str(error.value).splitlines()) == 2
+    else:
+        assert zone.land([folder], "demo").landed == 1
+
+
+def test_the_description_of_a_saved_dataset_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    jsonl(tmp_path / "saved" / "dataset_dict.json", ["{}"]).rename(tmp_path / "saved" / "state.json")
+    make_pipe(tmp_path / "saved" / "dataset_dict.json")
+    with pytest.raises(SerError, match="incomplete saved dataset"):
+        landing(tmp_path / "root").land([tmp_path / "saved"], "demo")
