@@ -97,7 +97,7 @@ def _line(note: Note) -> str:
 
 def _notes(path: Path) -> Iterator[Note]:
     try:
-        with path.open("rb") as lines:
+        with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if (note := _note(line)) is not None:
                     yield note
@@ -105,7 +105,7 @@ def _notes(path: Path) -> Iterator[Note]:
         return
 
 
-def _note(line: bytes) -> Note | None:
+def _note(line: str) -> Note | None:
     try:
         said = json.loads(line)
         name, *times = said["mark"]

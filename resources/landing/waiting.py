@@ -20,16 +20,20 @@ class WaitingFile:
     """A file that nobody is writing any more.
 
     Attributes:
-        path: where it was found.
-        mark: its fingerprint at that time.
+        mark: its fingerprint, which begins with its name, when it was found.
         changed_at: when it last was written to or got its name; a file's own time may be any.
     """
 
-    path: Path
     mark: tuple[Any, ...]
     changed_at: float
-    _folder: int
+    _folder: Path
+    _handle: int
     _name: str
+
+    @property
+    def path(self) -> Path:
+        """Where it was found."""
+        return self._folder / self.mark[0]
 
     def open(self) -> OpenedFile:
         """The file itself.
@@ -37,7 +41,7 @@ class WaitingFile:
         Raises:
             OSError: it is gone, may not be read, or is a link or no file by now.
         """
-        return OpenedFile(self.path, os.open(self._name, READ | os.O_NOFOLLOW, dir_fd=self._folder))
+        return OpenedFile(self.path, os.open(self._name, READ | os.O_NOFOLLOW, dir_fd=self._handle))
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,12 @@ def waiting(folder: Path, handle: int) -> Waiting:
 
 
 def _look(folder: Path, handle: int, name: str, found: Waiting) -> None:
-    path, status = folder / name, _status(handle, name)
-    own_name = name
+    own_name, status = name, _status(handle, name)
     if stat.S_ISLNK(status.st_mode):
         target = os.readlink(name, dir_fd=handle)
         inside = _name_inside(folder, handle, target)
         if inside is None:
-            found.links.append(WaitingLink(path, target, status.st_ctime))
+            found.links.append(WaitingLink(folder / name, target, status.st_ctime))
             return
         if UNFINISHED.search(inside):
             found.odd[name] = "a link to a file that is not finished"
@@ -110,7 +113,7 @@ def _look(folder: Path, handle: int, name: str, found: Waiting) -> None:
     kind = kind_of(status)
     if kind is None:
         mark = fingerprint(name, status)
-        found.files.append(WaitingFile(path, mark, status.st_ctime, handle, own_name))
+        found.files.append(WaitingFile(mark, status.st_ctime, folder, handle, own_name))
     else:
         found.odd[name] = SUBFOLDER if stat.S_ISDIR(status.st_mode) else f"{kind}, not a file"
 

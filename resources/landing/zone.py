@@ -123,7 +123,7 @@ class Landing:
         store = self._store(dataset)
         with _waiting(store) as found:
             known = store.notes(notes_name(self.mapping(dataset))).read()
-        reasons = {file.path.name: known.unread(file.mark) for file in found.files}
+        reasons = {file.mark[0]: known.unread(file.mark) for file in found.files}
         return {name: reason for name, reason in reasons.items() if reason}
 
     def folders(self) -> list[str]:
