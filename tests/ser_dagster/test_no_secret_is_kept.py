@@ -6,7 +6,7 @@ import runpy
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import dagster as dg
 import fsspec
@@ -139,8 +139,8 @@ def test_a_signed_address_leaves_no_trace_in_the_name_of_its_copy(
                 return [{"name": f"{WEB}abc", "size": None, "type": "file"}]
             return [{"name": f"{path}/tiny", "size": 0, "type": "directory"}]
 
-        def get_file(self, rpath: str, lpath: str, **_: object) -> None:
-            write_jsonl(Path(lpath), labelled_rows(3))
+        def open(self, path: str, mode: str = "rb", **_: object) -> IO[bytes]:
+            return write_jsonl(data_root.parent / "a.jsonl", labelled_rows(3)).open("rb")
 
     fsspec.register_implementation("listing", Files, clobber=True)
     monkeypatch.setenv("SER_AUTOMATION__INBOX", "listing://in")

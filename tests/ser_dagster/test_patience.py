@@ -1,5 +1,6 @@
 """Files that keep coming do not keep those that wait from landing for ever."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,17 @@ def test_what_waits_lands_when_the_oldest_has_waited_ten_quiet_periods(
 def test_a_file_that_cannot_land_does_not_hurry_the_others(
     folder: Path, patient: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true_open = Path.open
+    true_open = os.open
 
-    def refuse(path: Path, *arguments: Any, **more: Any) -> Any:
-        if path.name == "0.jsonl":
+    def refuse(path: str | Path, *arguments: Any, **more: Any) -> int:
+        if Path(path).name == "0.jsonl":
             raise PermissionError(13, "Permission denied", str(path))
         return true_open(path, *arguments, **more)
 
     put(folder, 0, patient)
     time.sleep(11 * QUIET)
     put(folder, 1, patient)
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert "files land after 0.2 s of quiet" in reason(tick())
 
 
