@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from resources.locks import only_writer_of_file
 from ser.errors import SerError
@@ -65,6 +65,11 @@ def clear(folder: Path) -> None:
                 Path(entry.path).unlink(missing_ok=True)  # whoever was writing it may have finished
 
 
+def open_file(path: Path) -> IO[bytes]:
+    """A file for reading; if a named pipe is in its place, nobody is waited for who might write to it."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+
+
 def file_digest(path: Path) -> str:
     """sha256 of one file; it is read again in a process only when its size or a time of it has changed."""
     status = path.stat()
@@ -76,8 +81,8 @@ def file_digest(path: Path) -> str:
 
 
 def _read_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # any IO[bytes] will do
 
 
 @lru_cache(maxsize=4096)
@@ -93,8 +98,7 @@ def read_json(path: Path, remedy: str, shown: Path | None = None) -> Any:
             second line.
     """
     try:
-        # Without waiting for whoever might write to a named pipe.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open_file(path) as file:
             return json.load(file)
     except OSError as error:
         reason = str(error.strerror)

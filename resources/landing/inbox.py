@@ -72,9 +72,9 @@ def fetch(uri: str, root: Path, dataset: str, tell: Callable[[str], None] = lamb
 
     target = dataset_folder(root, dataset)
     passed_over: dict[str, str] = {}
-    with only_writer_of_file(root / "landing" / ".inbox" / dataset):
+    with only_writer_of_file(root / ".inbox" / dataset):
         try:
-            target.mkdir(exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True)
             files, base = fsspec.core.url_to_fs(uri)
             with held(target) as handle:
                 copies = _fetch_folder(files, f"{base.rstrip('/')}/{dataset}", target, handle, passed_over)

@@ -1,5 +1,6 @@
 """Which files have landed: a log of a line a file, so that a landing costs the same however many there were before."""
 
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.disk import fsync, write_text
+from resources.disk import fsync, open_file, write_text
 
 Mark = tuple[Any, ...]
 """The fingerprint of a file."""
@@ -97,7 +98,7 @@ def _line(note: Note) -> str:
 
 def _notes(path: Path) -> Iterator[Note]:
     try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
+        with io.TextIOWrapper(open_file(path), encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if (note := _note(line)) is not None:
                     yield note

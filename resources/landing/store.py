@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from resources.disk import clear, file_digest, read_json, replace, write_text
+from resources.disk import clear, file_digest, open_file, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
 from resources.landing.notes import Notes
 from resources.landing.parts import PARTS
@@ -52,7 +52,10 @@ class DatasetStore:
         """
         path = self.folder / "current"
         landed = self.has_landed()  # looked for first: a landing writes `current` before its first snapshot
-        name = path.read_text().strip() if path.exists() else ""
+        name = ""
+        if path.exists():
+            with open_file(path) as file:
+                name = file.read().decode(errors="replace").strip()
         if landed and not name:
             raise SerError(
                 f"dataset {self.dataset!r}: {self._folder.shown_as(path)} is missing or empty. Nothing was changed.\n"

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from resources.landing.opened import kind_of
 from resources.landing.waiting import FOLDER, held
 from resources.locks import lock_of
 from ser.errors import SerError
@@ -32,8 +34,8 @@ class StoreFolder:
         """Hold the folder, which is made if need be, for one landing; the lock dies with the process.
 
         Raises:
-            SerError: it, or something in it, is a link: whoever can put files beside it must not choose what is
-                written, or cleared away, elsewhere.
+            SerError: it, or something in it, is a link or no file: whoever can put files beside it must not choose what
+                is written, or cleared away, elsewhere.
         """
         while True:
             with ExitStack() as stack:
@@ -80,9 +82,10 @@ class StoreFolder:
             self._refuse(path)
 
     def _refuse(self, path: Path) -> None:
-        if path.is_symlink():
+        kind = kind_of(path.lstat())
+        if kind is not None and not stat.S_ISDIR(path.lstat().st_mode):
             raise SerError(
-                f"{self.shown_as(path)} is a link, to {path.readlink()}, and is not followed. Nothing was changed.\n"
+                f"{self.shown_as(path)} is {kind}, which ser has not made, and is not used. Nothing was changed.\n"
                 "Take it away, and put what was there back from a backup."
             )
 

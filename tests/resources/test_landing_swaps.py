@@ -163,9 +163,16 @@ def test_a_link_in_the_store_itself_is_refused(tmp_path: Path, secret: Path) -> 
     for name in ("staging", "parts", "snapshots", "current", "files.jsonl"):
         (folder / ".landed").mkdir(exist_ok=True)
         (folder / ".landed" / name).symlink_to(secret.parent)
-        with pytest.raises(SerError, match=rf"{name} is a link, to .*, and is not followed") as error:
+        with pytest.raises(SerError, match=rf"{name} is a link, which ser has not made, and is not used") as error:
             zone.land_waiting("demo")
         assert len(str(error.value).splitlines()) == 2
+        (folder / ".landed" / name).unlink()
+    for name in ("current", "files.jsonl", "lock"):
+        (folder / ".landed" / "lock").unlink(missing_ok=True)
+        make_pipe(folder / ".landed" / name)
+        assert (zone.datasets(), zone.unread("demo")) == ([], {})
+        with pytest.raises(SerError, match=rf"{name} is a named pipe \(FIFO\), which ser has not made"):
+            zone.land_waiting("demo")
         (folder / ".landed" / name).unlink()
     (folder / ".landed" / "lock").unlink(missing_ok=True)
     (folder / ".landed").rmdir()
