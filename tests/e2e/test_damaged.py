@@ -56,7 +56,7 @@ def damage(root: Path, key: str) -> str:
 
 
 def rows(sql: str) -> list[dict[str, Any]]:
-    return json.loads(answer_sql(sql, "json"))
+    return json.loads("".join(answer_sql(sql, "json")))
 
 
 def test_the_audit_is_made_again_without_it_and_says_so_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

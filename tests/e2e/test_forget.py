@@ -134,7 +134,7 @@ def folder_of(root: Path, dataset: str) -> Path:
 
 
 def labels() -> list[dict]:
-    return json.loads(answer_sql("SELECT * EXCLUDE (evolution) FROM self_labels ORDER BY ALL", "json"))
+    return json.loads("".join(answer_sql("SELECT * EXCLUDE (evolution) FROM self_labels ORDER BY ALL", "json")))
 
 
 def test_runs_from_before_a_setting_was_added_are_neither_hidden_nor_robbed(two_datasets: Path) -> None:

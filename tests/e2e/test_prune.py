@@ -97,7 +97,7 @@ def history(snapshot: str) -> list[list[dict[str, Any]]]:
         "SELECT * FROM policy_samples ORDER BY ALL",
         "SELECT * FROM human_labels ORDER BY ALL",
     ]
-    return [json.loads(answer_sql(sql, "json")) for sql in queries]
+    return [json.loads("".join(answer_sql(sql, "json"))) for sql in queries]
 
 
 def test_a_dry_run_says_what_a_real_one_does_and_changes_nothing(root: Path, snapshots: list[str]) -> None:
