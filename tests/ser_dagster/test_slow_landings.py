@@ -1,11 +1,11 @@
 """A dataset that lands for an hour holds up no other, and no process of it outlives who waits for it."""
 
-import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -37,6 +37,15 @@ def ticks(cursor: str | None = None) -> Callable[[], dg.SensorResult]:
         return result
 
     return tick
+
+
+def landing_processes(parent: psutil.Process) -> list[psutil.Process]:
+    """The processes in which `parent` lands datasets."""
+    found = []
+    for child in parent.children():
+        with suppress(psutil.Error):  # it has ended
+            found += [child] if landing_process.__name__ in child.cmdline() else []
+    return found
 
 
 def until_requested(tick: Callable[[], dg.SensorResult]) -> list[str | None]:
@@ -120,9 +129,9 @@ def test_a_landing_that_is_killed_is_told_and_lands_the_next_time(folder: Path, 
     with DatasetStore(data_root, "tiny").lock():
         thread = threading.Thread(target=land)
         thread.start()
-        while not (children := psutil.Process().children()):
+        while not (children := landing_processes(psutil.Process())):
             pass
-        os.kill(children[0].pid, signal.SIGKILL)
+        children[0].send_signal(signal.SIGKILL)
         thread.join()
     assert failures == ["its landing was killed (SIGKILL); if memory is short, land less at a time"]
     assert landing_process.land_apart("tiny").summary
@@ -137,7 +146,7 @@ def test_the_process_of_a_landing_ends_with_who_waits_for_it(
     code = "from ser_dagster.landing_process import land_apart; land_apart('tiny')"
     with DatasetStore(data_root, "tiny").lock():
         waits = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-        while not (children := psutil.Process(waits.pid).children()):
+        while not (children := landing_processes(psutil.Process(waits.pid))):
             pass
         waits.send_signal(number)
         waits.wait()
