@@ -35,40 +35,34 @@ def ask_worker(path: Path, sql: str, form: str, seconds: float = SECONDS) -> Ite
     question: dict[str, str | int] = {"database": str(path), "sql": sql, "form": form, "width": terminal_width()}
     python_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with (
+        # In a file: a process that ends before it has read a pipe would be reported as a pipe that broke.
+        tempfile.TemporaryFile("w+", encoding="utf-8") as asked,
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
-        subprocess.Popen(
+    ):
+        json.dump(question, asked)
+        asked.seek(0)
+        with subprocess.Popen(
             # Isolated from the folder that it is started in, where anything may lie.
             [sys.executable, "-P", "-m", "resources.audit.worker"],
             env=os.environ | {"PYTHONPATH": python_path},
-            stdin=subprocess.PIPE,
+            stdin=asked,
             stdout=subprocess.PIPE,
             stderr=said,
-        ) as worker,
-    ):
-        try:
-            yield from _texts(_ask(worker, question), seconds)
-            code = worker.wait()
-        except TimeoutError as error:
-            raise SerError(too_long(path, seconds)) from error
-        finally:
-            worker.kill()
+        ) as worker:
+            assert worker.stdout is not None
+            try:
+                yield from _texts(worker.stdout, seconds)
+                code = worker.wait()
+            except TimeoutError as error:
+                raise SerError(too_long(path, seconds)) from error
+            finally:
+                worker.kill()
         said.seek(0)
         if code < 0:
             name = signal.Signals(-code).name
             raise SerError(f"The query has ended the process that worked on it ({name}).\n{go_on(path)}")
         if code:
-            raise SerError(said.read().strip())
-
-
-def _ask(worker: "subprocess.Popen[bytes]", question: dict[str, str | int]) -> IO[bytes]:
-    """What the worker answers."""
-    assert worker.stdin is not None and worker.stdout is not None
-    try:
-        worker.stdin.write(json.dumps(question).encode())
-        worker.stdin.close()
-    except BrokenPipeError:
-        pass  # its exit code says why
-    return worker.stdout
+            raise SerError(said.read().strip() or f"The query's process ended with exit code {code}.\n{go_on(path)}")
 
 
 def _texts(answer: IO[bytes], seconds: float) -> Iterator[str]:

@@ -112,3 +112,9 @@ def test_wrong_sql_is_explained(path: Path) -> None:
         with pytest.raises(SerError, match=said) as error:
             list(ask_worker(path, sql, "table"))
         assert len(str(error.value).splitlines()) <= 2
+
+
+def test_a_process_that_ends_before_it_has_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(SerError, match="ended with exit code 1"):
+        list(ask_worker(tmp_path / "audit.duckdb", f"SELECT '{'x' * 10**6}'", "json"))
