@@ -16,6 +16,7 @@ from pathlib import Path
 from resources.credentials import redact
 from resources.settings_file import ROOT
 from ser.errors import SerError
+from ser.python_process import module_command, module_environment
 
 _AT_ONCE = threading.BoundedSemaphore(8)
 """Each takes some hundred megabytes."""
@@ -36,12 +37,16 @@ def land_apart(dataset: str) -> LandingReport:
         SerError: the landing failed; the traceback, if it was no error of ours, stands in the log.
     """
     where = {name: str(Path(os.environ[name]).resolve()) for name in ("SER_DATA", "SER_CONFIG") if os.environ.get(name)}
-    command = [sys.executable, "-m", __name__, dataset]
     with (
         _AT_ONCE,
         # Its input is a pipe that nobody writes to, and that closes with this process.
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **where}
+            module_command(__name__, dataset),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=module_environment(**where),
         ) as process,
     ):
         assert process.stdout is not None

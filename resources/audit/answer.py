@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from typing import IO
 
 from resources.audit.layout import terminal_width
 from resources.audit.sandbox import SECONDS, go_on, too_long
-from resources.settings_file import ROOT
 from ser.errors import SerError
+from ser.python_process import module_command, module_environment
 
 _PIECE = 2**16
 
@@ -33,7 +32,6 @@ def ask_worker(path: Path, sql: str, form: str, seconds: float = SECONDS) -> Ite
             much time or memory. Some of the answer may have been given before.
     """
     question: dict[str, str | int] = {"database": str(path), "sql": sql, "form": form, "width": terminal_width()}
-    python_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with (
         # In a file: a process that ends before it has read a pipe would be reported as a pipe that broke.
         tempfile.TemporaryFile("w+", encoding="utf-8") as asked,
@@ -42,9 +40,8 @@ def ask_worker(path: Path, sql: str, form: str, seconds: float = SECONDS) -> Ite
         json.dump(question, asked)
         asked.seek(0)
         with subprocess.Popen(
-            # Isolated from the folder that it is started in, where anything may lie.
-            [sys.executable, "-P", "-m", "resources.audit.worker"],
-            env=os.environ | {"PYTHONPATH": python_path},
+            module_command("resources.audit.worker"),
+            env=module_environment(),
             stdin=asked,
             stdout=subprocess.PIPE,
             stderr=said,

@@ -4,17 +4,15 @@ A template is a program, and a tokenizer has patterns: both may never end, or ea
 """
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import ser
 from ser.errors import SerError
 from ser.models.model_config import read_config
+from ser.python_process import module_command, module_environment
 
 SECONDS = 20
 """Of processor time, after the imports. The tokenizers and templates that people publish take one or two."""
@@ -42,14 +40,8 @@ def probe(folder: Path) -> None:
 
 @lru_cache(maxsize=64)
 def _probe(folder: Path, marks: Any) -> None:
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join((str(Path(ser.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))),
-        "TOKENIZERS_PARALLELISM": "false",
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
-    limits = (str(SECONDS), str(MEMORY))
-    command = [sys.executable, "-P", "-m", "ser.models.probe_process", str(folder.absolute()), *limits]
+    environment = module_environment(TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+    command = module_command("ser.models.probe_process", str(folder.absolute()), str(SECONDS), str(MEMORY))
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:

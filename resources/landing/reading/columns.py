@@ -6,17 +6,15 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from resources.landing.reading import column_worker
 from resources.landing.reading.limits import check_expansion, seconds_for
 from resources.landing.reading.rows import RawRow, Tell, UnreadableError, Whole
 from ser.errors import SerError
+from ser.python_process import module_command, module_environment
 
-_ROOT = Path(__file__).parents[3]
 _AT_ONCE = (1024, 16, 1)
 """Rows of a parquet file that are decoded at a time: fewer where those do not fit."""
 _TOO_LARGE = (
@@ -108,15 +106,14 @@ class _Worker:
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         self.answers = self._socket.makefile("rb", 2**18)
-        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        settings = {"PYTHONPATH": os.pathsep.join(paths), "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
+        settings = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", column_worker.__name__],
+                module_command(column_worker.__name__),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=os.environ | settings,
+                env=module_environment(**settings),
             )
 
     def ask(self, file: IO[bytes], request: dict[str, Any]) -> bool:
