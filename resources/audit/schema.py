@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -12,10 +14,13 @@ from ser.errors import SerError
 
 _SQL = Path(__file__).parent
 _MARK = "schema_version"
-_SHADOWS = """
-SELECT function_name FROM duckdb_functions() GROUP BY ALL HAVING bool_or(internal) AND bool_or(NOT internal)
-ORDER BY ALL LIMIT 3
-"""
+_DEFINED = ("macros.sql", "views.sql", "analysis.sql")
+# Names in full, and no function but these: the file may have functions that are called like DuckDB's.
+_TABLE_NAMES = "SELECT table_name FROM system.main.duckdb_tables()"
+_FUNCTIONS = "SELECT function_name, parameters, macro_definition, internal FROM system.main.duckdb_functions()"
+_VIEW_QUERIES = "SELECT view_name, sql FROM system.main.duckdb_views()"
+_EXCLUDED = re.compile(r"(?<=EXCLUDE \()[^()]+")
+"""The columns that a view leaves out: a set, which DuckDB shows in any order."""
 
 
 def connect(path: Path, read_only: bool = False, sandbox: bool = False) -> duckdb.DuckDBPyConnection:
@@ -40,33 +45,70 @@ def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SerError: the file's tables are of another version of this package.
     """
-    if connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall():
-        check_schema(connection)
+    if connection.execute(_TABLE_NAMES).fetchall():
+        check_tables(connection)
     else:
         connection.execute((_SQL / "schema.sql").read_text())
         connection.execute(f"CREATE TABLE {_MARK} AS SELECT '{_schema_digest()}' AS digest")
-    for name in ("macros.sql", "views.sql", "analysis.sql"):
+    for name in _DEFINED:
         connection.execute((_SQL / name).read_text())
 
 
 def check_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Check that the file's tables are those of this version, and that functions in SQL are DuckDB's or ours.
+    """Check that the file's tables, views and functions are those of this version.
 
     Raises:
         SerError: they are not.
     """
-    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    check_tables(connection)
+    found, ours = _definitions(connection), _our_definitions()
+    if changed := sorted(name for name in ours if found.get(name) != ours[name]):
+        raise SerError(
+            f"The audit database's {', '.join(changed[:3])} are of another version of ser-dagster, or were changed.\n"
+            "Do not trust them: `ser audit --rebuild` makes it anew from the artifacts."
+        )
+
+
+def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check that the file's tables are those of this version, and that no function takes the place of DuckDB's.
+
+    Raises:
+        SerError: they are not, or one does.
+    """
+    tables = {name for (name,) in connection.execute(_TABLE_NAMES).fetchall()}
     found = connection.execute(f"SELECT digest FROM {_MARK} LIMIT 2").fetchall() if _MARK in tables else []
     if found != [(_schema_digest(),)] or not tables.issuperset(_tables()):
         raise SerError(
             "The audit database is of another version of ser-dagster.\n"
             "`ser audit --rebuild` makes it anew from the artifacts."
         )
-    if shadows := connection.execute(_SHADOWS).fetchall():
+    functions = connection.execute(_FUNCTIONS).fetchall()
+    duckdbs = {name for name, *_, internal in functions if internal}
+    if shadows := sorted({name for name, *_, internal in functions if not internal and name in duckdbs}):
         raise SerError(
-            f"The audit database changes what SQL means (its functions {', '.join(name for (name,) in shadows)}).\n"
+            f"The audit database changes what SQL means (its functions {', '.join(shadows[:3])}).\n"
             "Do not trust it: `ser audit --rebuild` makes it anew from the artifacts."
         )
+
+
+def _definitions(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """What each view asks, and what each function that is not DuckDB's does, by its name."""
+    functions = connection.execute(_FUNCTIONS).fetchall()
+    defined = {f"{name}()": (parameters, body) for name, parameters, body, internal in functions if not internal}
+    views = connection.execute(_VIEW_QUERIES).fetchall()
+    return defined | {name: _EXCLUDED.sub(_in_order, query) for name, query in views}
+
+
+def _in_order(excluded: re.Match[str]) -> str:
+    return ", ".join(sorted(excluded[0].split(", ")))
+
+
+@cache
+def _our_definitions() -> dict[str, Any]:
+    with duckdb.connect() as connection:
+        before = _definitions(connection)
+        apply_schema(connection)
+        return {name: what for name, what in _definitions(connection).items() if name not in before}
 
 
 def _tables() -> list[str]:

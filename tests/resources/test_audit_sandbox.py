@@ -162,6 +162,13 @@ def doors(path: Path) -> list[Callable[[], object]]:
         ("DROP TABLE human_labels; CREATE VIEW human_labels AS FROM read_text('/etc/passwd')", "another version"),
         ("CREATE MACRO count(x) AS (SELECT content FROM read_text('/etc/passwd'))", "its functions count"),
         ("CREATE MACRO sum(x) AS 1; CREATE MACRO round(x, y) AS 2", "its functions round, sum"),
+        ("CREATE MACRO bool_or(x) AS false; CREATE MACRO sum(x) AS 42", "its functions bool_or, sum"),
+        (
+            "CREATE MACRO duckdb_functions() AS TABLE SELECT 'x' AS function_name, true AS internal; "
+            "CREATE MACRO sum(x) AS 42",
+            "its functions duckdb_functions, sum",
+        ),
+        ("CREATE SCHEMA system; CREATE MACRO sum(x) AS 42", "its functions sum"),
     ],
 )
 def test_what_is_not_as_we_make_it_is_refused_at_every_door(
@@ -177,6 +184,27 @@ def test_what_is_not_as_we_make_it_is_refused_at_every_door(
             door()
     rebuild(own.path, [run])
     assert matches_parquet(own, run) == []
+
+
+@pytest.mark.parametrize(
+    ("trick", "named"),
+    [
+        ("DROP VIEW roles; CREATE VIEW roles AS SELECT levenshtein(repeat('a', 200000), 'b') AS role", "'s roles are"),
+        ("CREATE OR REPLACE MACRO wilson_low(k, n) AS 0.99", r"'s wilson_low\(\) are"),
+        ("DROP VIEW loop_summary; CREATE TABLE loop_summary AS SELECT 1 AS loop", "'s loop_summary are"),
+    ],
+)
+def test_views_and_functions_that_are_not_ours_are_not_asked(
+    own: AuditDatabase, tmp_path: Path, trick: str, named: str
+) -> None:
+    with duckdb.connect(str(own.path)) as connection:
+        connection.execute(trick)
+    for door in doors(own.path):
+        with pytest.raises(SerError, match=named):
+            door()
+    rebuild(own.path, [record(tmp_path)])
+    for door in doors(own.path):
+        door()
 
 
 PLACES = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
