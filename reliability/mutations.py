@@ -6,7 +6,8 @@ from typing import Any
 from reliability.layouts import ENDINGS, KINDS, NO_COLUMNS, compressed, file_of
 
 STRANGE: list[Any] = [
-    None, True, 0, -1, 1e308, float("nan"), "", " ", "\u0000", "\ud800", "é" * 50, "=1+1", "a" * 3000, [], {}, [[]],
+    None, True, 0, -1, 1e308, float("nan"), float("inf"), "", " ", "\u0000", "\ud800", "é" * 50, "=1+1", "a" * 3000,
+    [], {}, [[]],
     [{"role": "user", "content": "x"}], [{"role": "evil", "content": "x"}], [{"role": "user", "content": None}],
     [{"role": "user"}], ["x"], {"a": {"b": [1, None]}}, "\n\nHuman: hi\n\nAssistant: ho\n\nHuman: hi\n\nAssistant:",
     "\n\nAssistant: x", "[1]", '[{"role": "user", "content": "x"}]', "\u202e", "\ufeff", "a", "b", "judge", "test",

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -66,8 +67,16 @@ def clear(folder: Path) -> None:
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """A file for reading; if a named pipe is in its place, nobody is waited for who might write to it."""
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    """A file for reading; if a named pipe is in its place, nobody is waited for who might write to it.
+
+    Raises:
+        OSError: it cannot be opened, or is something else than a file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "something else than a file is in its place", str(path))
+    return os.fdopen(handle, "rb")
 
 
 def file_digest(path: Path) -> str:
@@ -102,7 +111,7 @@ def read_json(path: Path, remedy: str, shown: Path | None = None) -> Any:
             return json.load(file)
     except OSError as error:
         reason = str(error.strerror)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = str(error)
     raise SerError(f"{shown or path} cannot be read: {reason}.\n{remedy}")
 

@@ -1,5 +1,6 @@
 """Cells of a CSV that a spreadsheet shows as they are."""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -13,9 +14,16 @@ _UNSEEN = frozenset({"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"})
 """Categories of what a spreadsheet, or whoever cleans a table before, may take away from the beginning of a text."""
 
 
+_SECOND_CELL = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠﹦﹢﹣﹫])")
+"""Where a spreadsheet of a country that writes numbers with a comma begins a cell with a formula."""
+
+
 def shown(value: Any) -> Any:
-    """`value`, behind an apostrophe if it is a text that a spreadsheet would calculate; numbers stay numbers."""
-    if not isinstance(value, str) or not value or (value[0].isascii() and value[0].isalnum()):
+    """`value`, with an apostrophe before what a spreadsheet would calculate in a text; numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    value = _SECOND_CELL.sub(r"\1'", value) if ";" in value else value
+    if not value or (value[0].isascii() and value[0].isalnum()):
         return value
     first = next((character for character in value if not _is_unseen(character)), "")
     formula = value[0] in _CUTS or unicodedata.normalize("NFKC", first)[:1] in _BEGINS

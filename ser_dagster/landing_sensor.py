@@ -141,7 +141,7 @@ def _wait(automation: Automation, arrivals: Arrivals) -> str | None:
 
 def _judge(zone: Landing, store: ArtifactStore, settings: Settings, dataset: str, done: str | None) -> Look:
     """Whether the current snapshot is to be run."""
-    if dataset not in zone.datasets():
+    if not zone.has_landed(dataset):
         return Look("nothing has landed yet")
     snapshot = zone.current_snapshot(dataset)
     if snapshot == done:

@@ -1,5 +1,6 @@
 """The inbox: a folder anywhere that fsspec reaches, from which finished files are fetched into the landing folders."""
 
+import errno
 import hashlib
 import os
 import re
@@ -21,6 +22,8 @@ from ser.errors import SerError
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
 """What file systems call the thing that changes with a file's content."""
 
+_OF_THE_FILE = (errno.EINVAL, errno.EACCES, errno.ELOOP)
+"""What is wrong with one file, and keeps no other from being fetched."""
 _LINK = "a link is not followed; put the file itself there"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = READ | os.O_NOFOLLOW
@@ -48,7 +51,7 @@ def datasets_in(uri: str, tell: Callable[[str], None] = lambda line: None) -> li
             if is_folder and DATASET_NAME.fullmatch(name):
                 names.append(name)
             elif not UNFINISHED.search(name):
-                passed_over[name] = why(name, folder=is_folder)
+                passed_over[name] = _LINK if _is_link(entry) else why(name, folder=is_folder)
     except Exception as error:  # noqa: BLE001 - every client of a file system has errors of its own
         raise _failed(uri, error) from redacted(error)
     for line in told(passed_over):
@@ -105,8 +108,14 @@ def _fetch_folder(files: Any, source: str, target: Path, handle: int, passed_ove
         elif entry["type"] != "file":
             passed_over[f"{target.name}/{name}"] = "not a file"
         elif not copy.exists():
-            _fetch_file(files, entry["name"], copy.name, handle)
-            copies.append(copy)
+            try:
+                _fetch_file(files, entry["name"], copy.name, handle)
+            except OSError as error:
+                if error.errno not in _OF_THE_FILE:
+                    raise
+                passed_over[f"{target.name}/{name}"] = str(error.strerror)
+            else:
+                copies.append(copy)
     return copies
 
 

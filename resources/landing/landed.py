@@ -13,16 +13,15 @@ from typing import Any
 from resources.landing.files import files_of, read_opened
 from resources.landing.merge import Merge
 from resources.landing.notes import Note, Notes
-from resources.landing.opened import NamedFile, Openable
+from resources.landing.opened import Openable
 from resources.landing.parts import PARTS
 from resources.landing.quarantine import Quarantine
 from resources.landing.shapes.mapping import ColumnMap
 from resources.landing.snapshots import snapshot_contents
-from resources.landing.stage import Failed, FileReport, Origin, Reader, Staged, Staging, fail
+from resources.landing.stage import Failed, FileReport, Origin, Reader, Staged, Staging, cannot_read, fail
 from resources.landing.store import DatasetStore
 from resources.landing.waiting import WaitingFile
 from ser.data.pairs import Pair
-from ser.errors import SerError
 
 _SHOWN = 2
 """Pairs that a preview shows."""
@@ -57,21 +56,21 @@ class Landed:
         return not self.landed and not self.duplicates
 
 
-def checked_files(paths: Sequence[Path]) -> list[NamedFile]:
+def checked_files(paths: Sequence[Path]) -> list[Openable]:
     """The files that are meant, each of which can be opened.
 
     Raises:
         SerError: one cannot be, is no file, or is a directory that is no saved data set.
     """
-    files: list[NamedFile] = []
+    files: list[Openable] = []
     for path in map(Path, paths):
         try:
-            for file in map(NamedFile, files_of(path)):
+            for file in files_of(path):
                 file.open().close()
                 files.append(file)
         except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
             reason = error.strerror if isinstance(error, OSError) else error
-            raise SerError(f"{path} cannot be read: {reason}. Nothing has landed; check the path.") from error
+            raise cannot_read(path, reason) from error
     return files
 
 

@@ -111,5 +111,5 @@ def _note(line: str) -> Note | None:
         said = json.loads(line)
         name, *times = said["mark"]
         return Note((str(name), *times), str(said["digest"]), said["unread"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

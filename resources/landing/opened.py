@@ -15,6 +15,8 @@ READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 """Without waiting: a named pipe that nobody writes to would be waited for before anybody can see that it is one."""
 
 _BLOCK = 2**18
+_LARGE, _HOLES, _BLOCK_UNIT = 128 * 2**20, 500, 512
+"""Bytes from which on a file of which less than a part of so many is on the disk is refused; bytes of `st_blocks`."""
 _TICK = 50_000_000
 """Nanoseconds: more than between two times that a file system can tell apart."""
 _KINDS = (
@@ -54,6 +56,7 @@ class OpenedFile:
         self._digest: str | None = None
         try:
             refuse_odd(path, self._status)
+            self._refuse_holes()
         except OSError:
             self.close()
             raise
@@ -118,6 +121,26 @@ class OpenedFile:
         # A file that is written twice within a tick of the clock keeps its times.
         fresh = self._opened_at - max(now.st_mtime_ns, now.st_ctime_ns) < _TICK
         return fresh and self._digest is not None and self._read_digest() != self._digest
+
+    def _refuse_holes(self) -> None:
+        """Stop at a file that is nearly all holes: a name and a number can make it as long as a year of reading.
+
+        Raises:
+            OSError: it is such a file.
+        """
+        if self.size < _LARGE or self._status.st_blocks * _BLOCK_UNIT * _HOLES > self.size:
+            return
+        held, end = 0, 0
+        while held * _HOLES <= self.size:
+            try:
+                begin = os.lseek(self.handle, end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # a file system that cannot say
+                    return
+                reason = f"a sparse file, of whose {self.size:,} bytes nearly all are holes"
+                raise OSError(errno.EINVAL, reason, str(self.path)) from error
+            end = os.lseek(self.handle, begin, os.SEEK_HOLE)
+            held += end - begin
 
     def _read_digest(self) -> str:
         with self.open() as stream:

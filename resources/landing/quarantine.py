@@ -1,5 +1,6 @@
 """Where what cannot land is kept, with the reason, in files named by content: nothing is kept twice."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -10,12 +11,13 @@ from typing import Any
 
 from resources.disk import clear, replace, write_whole
 from resources.landing.opened import OpenedFile
+from resources.landing.reading.rows import HEAD
 from resources.landing.reasons import fold
 from resources.landing.waiting import WaitingLink
 
 _EXAMPLES = 3
 LANDING_BYTES = 256 * 2**20
-"""What is kept of the rows of one landing; of those beyond it, how many there were of each reason."""
+"""What is kept of one landing: of the rows beyond it, how many there were of each reason; of files, the beginning."""
 _MOST_REASONS = 1000
 _OPTIONAL = ("raw_base64", "raw_bytes", "raw_sha256", "rows", "copy")
 
@@ -36,29 +38,35 @@ class Quarantine:
     Each `.jsonl` file holds `{"reason", "file", "line", "raw"}` rows. `raw_base64` is there when `raw` is not
     exact; `raw_bytes` and `raw_sha256` are there when `raw` is only the beginning, and are of all of it. With `rows`, a
     row stands for so many that were not kept any more: `line` is that of the first, `raw` is null, and `raw_sha256` is
-    over what would have been kept of them. `copy` names the copy of a file that could not be read at all (its `line`
-    and `raw` are null).
+    over what would have been kept of them. Of a file that could not be read at all `line` is null, and `copy` names the
+    copy, or else `raw` is its beginning.
+
+    An object takes what one landing leaves.
     """
 
     def __init__(self, root: Path, dataset: str):
         self.folder = root / "quarantine" / dataset
+        self._room = _Room(LANDING_BYTES)
 
     def add_rows(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Keep the rows of one landing; those of one file, which must be adjacent, are kept together."""
-        room = _Room(LANDING_BYTES)
+        """Keep rows; those of one file, which must be adjacent, are kept together."""
         for _, group in groupby(rows, key=lambda row: row["number"]):
-            self._add(room.kept(group))
+            self._add(self._room.kept(group))
 
     def add_file(self, file: OpenedFile, reason: str) -> None:
-        """Keep a copy of a whole file.
+        """Keep a copy of a whole file, or its beginning if there is no room for more.
 
         Raises:
             ChangedError: somebody has written to it since it was opened.
         """
         copy = self.folder / f"{file.digest()[:24]}.copy"
+        kept: dict[str, Any] = {"raw": None, "copy": copy.name}
         if not copy.exists():
-            write_whole(copy, file.copy_to)
-        self._add([{"reason": reason, "file": file.name, "line": None, "raw": None, "copy": copy.name}])
+            if self._room.take(file.size):
+                write_whole(copy, file.copy_to)
+            else:
+                kept = _beginning(file)
+        self._add([{"reason": reason, "file": file.name, "line": None, **kept}])
 
     def add_link(self, link: WaitingLink) -> None:
         """Note a link that was not followed."""
@@ -110,13 +118,18 @@ class _Room:
     def __init__(self, size: int):
         self._left = size
 
+    def take(self, size: int) -> bool:
+        """Take up so many bytes, if there is room for them."""
+        fits = size <= self._left
+        self._left -= size if fits else 0
+        return fits
+
     def kept(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The rows of a file as far as there is room, and then a row for all others of each reason."""
         others: dict[str, tuple[dict[str, Any], Any]] = {}
         for row in rows:
             data = _line(row)
-            if len(data) <= self._left:
-                self._left -= len(data)
+            if self.take(len(data)):
                 yield row
                 continue
             reason = fold(row["reason"])
@@ -128,6 +141,14 @@ class _Room:
             digest.update(data)
         for said, digest in others.values():
             yield {**said, "raw_sha256": digest.hexdigest()}
+
+
+def _beginning(file: OpenedFile) -> dict[str, Any]:
+    with file.open() as stream:
+        head = stream.read(HEAD)
+    shown = head.decode("utf-8", "backslashreplace")
+    exact = None if shown.encode() == head else base64.b64encode(head).decode()
+    return {"raw": shown, "raw_base64": exact, "raw_bytes": file.size, "raw_sha256": file.digest()}
 
 
 def _link(link: WaitingLink) -> dict[str, Any]:

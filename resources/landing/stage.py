@@ -20,6 +20,7 @@ from ser.data import tables
 from ser.data.pairs import Pair, dialogue, keyed_hash
 from ser.data.row_batches import row_batches
 from ser.errors import SerError
+from ser.terminal import one_line
 
 _NUMBERS = ("seq", "file", "line", "raw_bytes")
 _TEXTS = (
@@ -94,7 +95,12 @@ def fail(path: Path, error: OSError) -> None:
     Raises:
         SerError: says which, and why.
     """
-    raise SerError(f"{path} cannot be read: {error.strerror}. Nothing has landed; check the path.") from error
+    raise cannot_read(path, error.strerror) from error
+
+
+def cannot_read(path: Path, reason: object) -> SerError:
+    """The error that says so."""
+    return SerError(f"{one_line(str(path))} cannot be read: {reason}. Nothing has landed; check the path.")
 
 
 class Staging:

@@ -10,7 +10,7 @@ from typing import Any
 from resources.disk import clear, file_digest, open_file, read_json, replace, write_text
 from resources.landing.folders import dataset_folder
 from resources.landing.notes import Notes
-from resources.landing.parts import PARTS
+from resources.landing.parts import PARTS, is_snapshot
 from resources.landing.store_folder import StoreFolder
 from ser.data import tables
 from ser.errors import SerError
@@ -48,14 +48,11 @@ class DatasetStore:
         """The name of the current snapshot.
 
         Raises:
-            SerError: there are snapshots, but what says which of them is current is lost.
+            SerError: there are snapshots, but what says which of them is current is lost, or cannot be read.
         """
         path = self.folder / "current"
         landed = self.has_landed()  # looked for first: a landing writes `current` before its first snapshot
-        name = ""
-        if path.exists():
-            with open_file(path) as file:
-                name = file.read().decode(errors="replace").strip()
+        name = self._read_current(path)
         if landed and not name:
             raise SerError(
                 f"dataset {self.dataset!r}: {self._folder.shown_as(path)} is missing or empty. Nothing was changed.\n"
@@ -86,7 +83,7 @@ class DatasetStore:
         if snapshot is None:
             return {"parts": {kind: [] for kind in PARTS}, "number": 0, "pairs": 0, "labelled": 0, "until": None}
         contents = self._read(f"snapshots/{snapshot}.json")
-        if contents["parts"].keys() != PARTS.keys() or "until" not in contents:
+        if not is_snapshot(contents):
             raise SerError(
                 f"dataset {self.dataset!r} was landed by another version of ser-dagster, which this one cannot read.\n"
                 f"Keep its files, run ser forget {self.dataset}, and land them again."
@@ -102,6 +99,8 @@ class DatasetStore:
         files = [self.contents(snapshot)]
         while before := files[-1]["after"]:
             files.append(self.contents(before))
+            if files[-1]["number"] >= files[-2]["number"]:
+                raise SerError(f"{self._shown(before)} is not of the time before {snapshot}.\n{_BACKUP}")
         return files[::-1]
 
     def files(self, kind: str, parts: Mapping[str, Sequence[str]]) -> list[Path]:
@@ -195,9 +194,28 @@ class DatasetStore:
         """Which files have landed, under the map of columns that `name` stands for."""
         return Notes(self.folder / f"{name}.jsonl")
 
+    def _read_current(self, path: Path) -> str:
+        self._folder.refuse_link()
+        try:
+            with open_file(path) as file:
+                return file.read().decode(errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise SerError(
+                f"dataset {self.dataset!r}: {self._folder.shown_as(path)} cannot be read: {error.strerror}.\n{_BACKUP}"
+            ) from error
+
+    def _shown(self, snapshot: str) -> Path:
+        return self._folder.shown_as(self.folder / "snapshots" / f"{snapshot}.json")
+
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name
-        return read_json(path, _BACKUP, shown=self._folder.shown_as(path))
+        self._folder.refuse_link()
+        found = read_json(path, _BACKUP, shown=self._folder.shown_as(path))
+        if not isinstance(found, dict):
+            raise SerError(f"{self._folder.shown_as(path)} does not say what it should.\n{_BACKUP}")
+        return found
 
     def _whole(self, part: Path) -> Path:
         try:

@@ -1,6 +1,7 @@
 """The folder `.landed` of a dataset, held open by whoever has its lock: no other can be put in its place meanwhile."""
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from ser.errors import SerError
 _NAME = ".landed"
 _OF_THIS_PROCESS = Path("/proc/self/fd")
 """Where Linux has what a process holds open as paths, which no name on the way to it can change."""
+_INSIDE = re.compile(rf"{_OF_THIS_PROCESS}/\d+/?")
 
 
 class StoreFolder:
@@ -38,7 +40,7 @@ class StoreFolder:
                 is written, or cleared away, elsewhere.
         """
         while True:
-            with ExitStack() as stack:
+            with self._shown_in_errors(), ExitStack() as stack:
                 handle = self._hold(stack)
                 place = _path_of(handle, self.shown)
                 # Whoever held the lock before may have moved the folder away, or removed it: then there is a new one.
@@ -48,6 +50,16 @@ class StoreFolder:
                     self._refuse_links()
                     yield
                     return
+
+    @contextmanager
+    def _shown_in_errors(self) -> Iterator[None]:
+        """Let errors of the system name the path that people know."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error.filename, str) and (found := _INSIDE.match(error.filename)):
+                error.filename = str(self.shown / error.filename[found.end() :])
+            raise
 
     def remove(self) -> None:
         """Remove the folder and, if nothing else is in it, the one it is in. Only under the lock."""
@@ -62,10 +74,19 @@ class StoreFolder:
         self._parent = stack.enter_context(held(self.shown.parent))
         with suppress(FileExistsError):
             os.mkdir(_NAME, dir_fd=self._parent)
-        self._refuse(self.shown)
+        self.refuse_link()
         handle = os.open(_NAME, FOLDER, dir_fd=self._parent)
         stack.callback(os.close, handle)
         return handle
+
+    def refuse_link(self) -> None:
+        """Stop if something else than a folder is in its place.
+
+        Raises:
+            SerError: it is.
+        """
+        if os.path.lexists(self.shown):
+            self._refuse(self.shown)
 
     def _is_in_place(self, handle: int) -> bool:
         try:

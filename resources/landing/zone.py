@@ -132,7 +132,14 @@ class Landing:
 
     def datasets(self) -> list[str]:
         """Datasets that have a snapshot, or had one and are damaged: whoever asks for such a one is told."""
-        return [name for name in self.folders() if self._has_landed(name)]
+        return [name for name in self.folders() if self.has_landed(name)]
+
+    def has_landed(self, dataset: str) -> bool:
+        """Whether a dataset has a snapshot, or had one and is damaged."""
+        try:
+            return self._store(dataset).current() is not None
+        except (SerError, OSError):
+            return True
 
     def only_dataset(self, named: str | None) -> str:
         """The dataset that was named, or else the only one.
@@ -209,12 +216,6 @@ class Landing:
         """Those of the pairs that the current snapshot has, by their identity."""
         store = self._store(dataset)
         return find_pairs(store, store.contents(store.current())["parts"], pair_ids)
-
-    def _has_landed(self, dataset: str) -> bool:
-        try:
-            return self._store(dataset).current() is not None
-        except SerError:
-            return True
 
     def _store(self, dataset: str) -> DatasetStore:
         if not DATASET_NAME.fullmatch(dataset):

@@ -7,6 +7,7 @@ from typing import Any
 from resources.landing.landed import Landed
 from resources.landing.stage import FileReport
 from ser.data.role_assignment import Assignment
+from ser.terminal import one_line
 
 _REASONS = 8
 _COLUMNS = 12
@@ -15,7 +16,7 @@ _COLUMNS = 12
 def landing_lines(done: Landed, *, dry: bool = False) -> Iterator[str]:
     """What was read and what became of it, the reasons with their counts, each unread file by name."""
     for file in done.files:
-        yield from _file_lines(file)
+        yield from map(one_line, _file_lines(file))
     yield f"{done.dataset}: {summary_line(done)}."
     if done.unnamed_votes:
         yield (
@@ -23,7 +24,7 @@ def landing_lines(done: Landed, *, dry: bool = False) -> Iterator[str]:
             "once more for the rows that it repeats; with a column `annotator` it would not"
         )
     for reason in done.reasons[:_REASONS]:
-        yield f"  {reason['rows']:,} x {reason['reason']}"
+        yield one_line(f"  {reason['rows']:,} x {reason['reason']}")
     if len(done.reasons) > _REASONS:
         yield f"  and {len(done.reasons) - _REASONS} more reasons"
     if done.quarantined and not dry:

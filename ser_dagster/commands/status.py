@@ -61,11 +61,7 @@ def status(store: bool = False) -> dict[str, Any]:
         "data_root": str(root),
         "datasets": [_dataset(zone, name) for name in zone.datasets()],
         "misplaced": misplaced(root),
-        "unread": [
-            {"dataset": name, "file": file, "reason": reason}
-            for name in zone.folders()
-            for file, reason in zone.unread(name).items()
-        ],
+        "unread": [row for name in zone.folders() for row in _unread(zone, name, unknown)],
         "evolutions": evolutions,
         "damage": damage,
         "unknown": unknown,
@@ -77,8 +73,17 @@ def _dataset(zone: Landing, name: str) -> dict[str, Any]:
     try:
         counts = zone.counts(name)
         return {"dataset": name, **counts, "roles": zone.roles(counts["snapshot"]).counts}
-    except SerError as error:
+    except (SerError, OSError) as error:
         return {"dataset": name, "damage": str(error)}
+
+
+def _unread(zone: Landing, name: str, unknown: list[str]) -> list[dict[str, str]]:
+    """The files in a dataset's folder of which nothing could land; `unknown` hears of a folder that cannot be read."""
+    try:
+        return [{"dataset": name, "file": file, "reason": reason} for file, reason in zone.unread(name).items()]
+    except (SerError, OSError) as error:
+        unknown.append(f"Which files of {name} could not land is not known: {_line(error)}")
+        return []
 
 
 def _evolutions(root: Path, known: list[KnownEvolution], unknown: list[str]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from resources import asset_keys as keys
 from resources.reporting.numbers import difference, percent
 from resources.reporting.words import VERDICTS, name_of_loop
 from ser.method.promotion import GATE_NOT_SHOWN
+from ser.terminal import one_line
 from ser_dagster.commands.landing_words import counts_line
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def _lines(found: Row) -> Iterator[str]:
     for row in found["datasets"]:
         yield from _dataset_lines(row)
     for row in found["unread"]:
-        yield f"{row['dataset']}: {row['file']} was not read: {row['reason']}"
+        yield one_line(f"{row['dataset']}: {row['file']} was not read: {row['reason']}")
     for line in found["misplaced"]:
-        yield f"Passed over: {line}"
+        yield one_line(f"Passed over: {line}")
     yield from found["damage"]
     for row in found["evolutions"]:
         yield from _evolution_lines(row)

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def test_a_link_in_the_store_itself_is_refused(tmp_path: Path, secret: Path) -> 
     for name in ("current", "files.jsonl", "lock"):
         (folder / ".landed" / "lock").unlink(missing_ok=True)
         make_pipe(folder / ".landed" / name)
-        assert (zone.datasets(), zone.unread("demo")) == ([], {})
+        assert zone.datasets() == (["demo"] if name == "current" else [])
         with pytest.raises(SerError, match=rf"{name} is a named pipe \(FIFO\), which ser has not made"):
             zone.land_waiting("demo")
         (folder / ".landed" / name).unlink()
@@ -235,3 +236,43 @@ def test_the_description_of_a_saved_dataset_is_not_waited_for(tmp_path: Path) ->
     make_pipe(tmp_path / "saved" / "dataset_dict.json")
     with pytest.raises(SerError, match="incomplete saved dataset"):
         landing(tmp_path / "root").land([tmp_path / "saved"], "demo")
+
+
+def test_a_file_of_a_saved_dataset_that_turns_into_a_link_is_not_followed(
+    tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, root = tmp_path / "saved", tmp_path / "root"
+    folder.mkdir()
+    (folder / "state.json").write_text('{"_data_files": [{"filename": "a.jsonl"}, {"filename": "b.jsonl"}]}')
+    for name in "ab":
+        jsonl(folder / f"{name}.jsonl", [pair(1)])
+    true_open = os.open
+
+    def swapped(path: Any, flags: int, *more: Any, **where: Any) -> int:
+        if path == folder / "b.jsonl" and next(opened) == 1:  # the first time it is looked whether it can be
+            path.unlink()
+            path.symlink_to(secret)
+        return true_open(path, flags, *more, **where)
+
+    opened = count()
+    monkeypatch.setattr("os.open", swapped)
+    with pytest.raises(
+        SerError, match=r"b\.jsonl cannot be read: a link out of the saved dataset\. Nothing has landed"
+    ):
+        landing(root).land([folder], "demo")
+    assert SECRET.encode() not in b"".join(files_in(root).values())
+
+
+def test_a_file_of_the_inbox_that_cannot_be_read_keeps_no_other_out(tmp_path: Path) -> None:
+    away = tmp_path / "away" / "demo"
+    jsonl(away / "z.jsonl", [pair(1)])
+    with jsonl(away / "a.jsonl", []).open("wb") as file:
+        file.truncate(2**40)
+    (tmp_path / "away" / "linked").symlink_to(away)
+    told: list[str] = []
+    [copy] = fetch_all(f"file://{away.parent}", tmp_path, told.append)
+    assert copy.name.endswith("z.jsonl")
+    assert told == [
+        "linked: a link is not followed; put the file itself there",
+        "demo/a.jsonl: a sparse file, of whose 1,099,511,627,776 bytes nearly all are holes",
+    ]

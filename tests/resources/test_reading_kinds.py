@@ -105,9 +105,9 @@ def saved(folder: Path, *names: str, listed: object = None) -> Path:
 def test_a_saved_dataset_is_its_files(tmp_path: Path) -> None:
     names = [f"data-0000{number}-of-00002.arrow" for number in range(2)]
     folder = saved(tmp_path / "set", *names)
-    assert files_of(folder) == [folder / name for name in names]
-    assert files_of(folder / names[0]) == [folder / names[0]]
-    assert files_of(tmp_path / "nothing.csv") == [tmp_path / "nothing.csv"]
+    assert [file.path for file in files_of(folder)] == [folder / name for name in names]
+    assert [file.path for file in files_of(folder / names[0])] == [folder / names[0]]
+    assert [file.path for file in files_of(tmp_path / "nothing.csv")] == [tmp_path / "nothing.csv"]
 
 
 def test_folders_that_cannot_land_as_they_are(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from typing import IO, Any
 import pyarrow as pa
 
 from resources.landing.opened import OpenedFile
-from resources.landing.reading.limits import Expanding
+from resources.landing.reading.limits import COPIED_EXPANSION, Expanding, check_expansion
 from resources.landing.reading.rows import HEAD
-from ser.errors import SerError
 
 _BLOCK = 2**18
 
@@ -44,7 +43,7 @@ class Source:
         """The same for a reader that moves about in the file: a decompressed copy, which no crash leaves behind.
 
         Raises:
-            SerError: there is no room for the copy.
+            OSError: there is no room for the copy.
         """
         if self.method is None:
             with self.file.open() as file:
@@ -53,6 +52,7 @@ class Source:
         with tempfile.TemporaryFile(buffering=0) as copy:
             with self.open() as stream:
                 while block := stream.read(_BLOCK):
+                    check_expansion(copy.tell(), self.file.size, COPIED_EXPANSION)
                     self._write(copy, block)
             copy.seek(0)
             yield copy
@@ -62,12 +62,9 @@ class Source:
         try:
             while left:
                 left = left[copy.write(left) :]
-        except OSError as error:  # not the fault of the file that is read
-            where = tempfile.gettempdir()
-            raise SerError(
-                f"{self.file.path} cannot be decompressed in {where}: {error.strerror}.\n"
-                "Nothing has landed; make room there, or set TMPDIR to another folder."
-            ) from error
+        except OSError as error:
+            where = f"{tempfile.gettempdir()}, where it is decompressed (TMPDIR)"
+            raise OSError(error.errno, f"{error.strerror} in {where}", str(self.file.path)) from error
 
     def head(self) -> bytes:
         """The first bytes."""

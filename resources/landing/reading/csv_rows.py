@@ -25,6 +25,8 @@ from resources.landing.reading.separators import SEPARATORS, find_separator, sai
 _LINE_ENDS = ("\n", "\r")
 _SAMPLE, _SAMPLE_SIZE = 30, 4 * 2**20
 """Lines by which the separator is found, and characters of them."""
+_AGAIN = 32 * rows.MAX_LINE
+"""Characters that are read again of a file because a quote was open: as much as some dozens of broken rows cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,9 @@ class _Lines:
         self._stream = stream
         self._ahead: deque[str] = deque()
         self._size = 0
+        self._again = 0
+        self._closed_until = 0
+        """A row that begins before this line ends with its own: so often have lines been read again."""
         self.at_end = False
         self.taken: list[str] = []
         self.number = 1
@@ -123,8 +128,10 @@ class _Lines:
         """The next line.
 
         Raises:
-            csv.Error: it, or the row in hand with it, is too long.
+            csv.Error: it, or the row in hand with it, is too long, or the row may not go on.
         """
+        if self.taken and self.number < self._closed_until:
+            raise csv.Error("a quote that its line does not close")
         line = self._ahead.popleft() if self._ahead else self._read()
         if not line:
             raise StopIteration
@@ -152,6 +159,9 @@ class _Lines:
     def keep_first(self) -> None:
         """Give all lines of a broken row but the first back, to be read as rows of their own."""
         self._ahead.extendleft(reversed(self.taken[1:]))
+        self._again += self._size
+        if self._again > _AGAIN:
+            self._closed_until = max(self._closed_until, self.number + len(self.taken))
         del self.taken[1:]
 
     def _read(self) -> str:

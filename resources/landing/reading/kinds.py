@@ -50,6 +50,7 @@ _REFUSED = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it and name the files in it"),
     (b"\xff\xfe\0\0", "text in UTF-32: save it as UTF-8"),
     (b"\0\0\xfe\xff", "text in UTF-32: save it as UTF-8"),
+    (b"FEA1", "a Feather file of version 1: save it as version 2, or as parquet"),
     (b"\x93NUMPY", "a numpy array, not rows with names: save it as parquet"),
 )
 _PAGE = re.compile(rb"\s*<(!doctype|html|head|\?xml)\b", re.IGNORECASE)

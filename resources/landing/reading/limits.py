@@ -20,6 +20,8 @@ MAX_BLANK = 2**21
 EXPANSION = 500
 """How much larger than a file what is decompressed or decoded from it may be. Prose comes to 3 to 5, rows that all
 repeat one long prompt to 300."""
+COPIED_EXPANSION = 50
+"""The same for what has to be decompressed onto the disk: parquet and arrow are dense already."""
 SMALL = 128 * 2**20
 """Bytes to which a file of any size may come."""
 
@@ -57,15 +59,15 @@ def check_blank(count: int, what: str) -> None:
         raise UnreadableError(f"over {MAX_BLANK:,} {what} one after the other: this is no data")
 
 
-def check_expansion(expanded: int, size: int) -> None:
-    """Stop when what comes out of a file of `size` bytes is out of all proportion.
+def check_expansion(expanded: int, size: int, most: int = EXPANSION) -> None:
+    """Stop when what comes out of a file of `size` bytes is out of all proportion: over `most` times as much.
 
     Raises:
         UnreadableError: it is.
     """
-    if expanded > SMALL and expanded > EXPANSION * size:
+    if expanded > SMALL and expanded > most * size:
         raise UnreadableError(
-            f"a file of {size:,} bytes that comes to over {expanded // 2**20:,} MB: more than {EXPANSION} times as much"
+            f"a file of {size:,} bytes that comes to over {expanded // 2**20:,} MB: more than {most} times as much"
         )
 
 

@@ -1,6 +1,7 @@
 """Two models in one conversation each with a person, who says which was better (Chatbot Arena, MT-bench)."""
 
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from resources.landing.shapes.labels import TIE, word_of
@@ -12,7 +13,7 @@ from resources.landing.shapes.shape import Fields
 def arena(row: Fields) -> Iterable[Fields]:
     """Two conversations up to the turn that was judged, where `turn` says so."""
     turn = row.get("turn")
-    turns = int(turn) if isinstance(turn, (int, float)) and turn >= 1 else None
+    turns = int(turn) if isinstance(turn, (int, float)) and 1 <= turn < inf else None
     return [{name: _turns(row[column], column, turns) for name, column in _SIDES.items()}]
 
 

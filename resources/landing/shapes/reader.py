@@ -86,7 +86,7 @@ class ShapeReader:
                     raise ValueError(reason)
             metadata = {name: present[name] for name in plan.rest}
             found, words = self._pairs(plan, present, fields, metadata, notes)
-        except ValueError as problem:
+        except (ValueError, ArithmeticError) as problem:
             return [_shown(str(problem))]
         except RecursionError:
             return ["a column is nested too deeply"]
@@ -109,7 +109,7 @@ class ShapeReader:
                 source = plan.fields.get("preferred")
                 label = source.value(present) if source else None
                 self._look_inside(plan, present)
-            except ValueError:
+            except (ValueError, ArithmeticError):
                 continue
             if source and label is not None:
                 self._look.note(plan.label, word_of(label))

@@ -110,7 +110,23 @@ def test_what_was_read_is_said() -> None:
     assert said("HelpSteer3, a tie")[1] == ["ties, landed without a label"]
 
 
-BROKEN = (7, True, "", "x", [], {}, [7], [[]], [None], {"x": 1}, "[", [{"role": "user"}], ["x", "y"], [["x", "y"]])
+BROKEN = (
+    float("inf"),
+    7,
+    True,
+    "",
+    "x",
+    [],
+    {},
+    [7],
+    [[]],
+    [None],
+    {"x": 1},
+    "[",
+    [{"role": "user"}],
+    ["x", "y"],
+    [["x", "y"]],
+)
 
 
 @pytest.mark.parametrize("name", [*LAYOUTS, "stack-exchange-preferences", "HelpSteer2"])
@@ -124,7 +140,20 @@ def test_a_broken_value_is_a_row_or_a_reason(name: str) -> None:
 
 
 COLUMNS = sorted({column for row, _ in LAYOUTS.values() for column in row})
-WORDS = ("", "a", "x", " ", "\0", "\ud800", "[", "Human: x\nAssistant: y", "<|im_start|>user\nx", "[INST] x", "</s>")
+WORDS = (
+    10**400,
+    "",
+    "a",
+    "x",
+    " ",
+    "\0",
+    "\ud800",
+    "[",
+    "Human: x\nAssistant: y",
+    "<|im_start|>user\nx",
+    "[INST] x",
+    "</s>",
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from((*WORDS, "user", "assistant", "system")),
     lambda inner: (
