@@ -16,7 +16,7 @@ _SQL = Path(__file__).parent
 _MARK = "schema_version"
 _DEFINED = ("macros.sql", "views.sql", "analysis.sql")
 # Names in full, and no function but these: the file may have functions that are called like DuckDB's.
-_TABLE_NAMES = "SELECT table_name FROM system.main.duckdb_tables()"
+_TABLES = "SELECT table_name, sql FROM system.main.duckdb_tables()"
 _FUNCTIONS = "SELECT function_name, parameters, macro_definition, internal FROM system.main.duckdb_functions()"
 _VIEW_QUERIES = "SELECT view_name, sql FROM system.main.duckdb_views()"
 _EXCLUDED = re.compile(r"(?<=EXCLUDE \()[^()]+")
@@ -45,7 +45,7 @@ def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SerError: the file's tables are of another version of this package.
     """
-    if connection.execute(_TABLE_NAMES).fetchall():
+    if connection.execute(_TABLES).fetchall():
         check_tables(connection)
     else:
         connection.execute((_SQL / "schema.sql").read_text())
@@ -75,7 +75,7 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SerError: they are not, or one does.
     """
-    tables = {name for (name,) in connection.execute(_TABLE_NAMES).fetchall()}
+    tables = {name for name, _ in connection.execute(_TABLES).fetchall()}
     found = connection.execute(f"SELECT digest FROM {_MARK} LIMIT 2").fetchall() if _MARK in tables else []
     if found != [(_schema_digest(),)] or not tables.issuperset(_tables()):
         raise SerError(
@@ -92,9 +92,10 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _definitions(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """What each view asks, and what each function that is not DuckDB's does, by its name."""
+    """What each table and view is, and each function that is not DuckDB's, by its name."""
     functions = connection.execute(_FUNCTIONS).fetchall()
-    defined = {f"{name}()": (parameters, body) for name, parameters, body, internal in functions if not internal}
+    defined: dict[str, Any] = dict(connection.execute(_TABLES).fetchall())
+    defined |= {f"{name}()": (parameters, body) for name, parameters, body, internal in functions if not internal}
     views = connection.execute(_VIEW_QUERIES).fetchall()
     return defined | {name: _EXCLUDED.sub(_in_order, query) for name, query in views}
 

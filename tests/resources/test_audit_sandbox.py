@@ -191,6 +191,11 @@ def test_what_is_not_as_we_make_it_is_refused_at_every_door(
     [
         ("DROP VIEW roles; CREATE VIEW roles AS SELECT levenshtein(repeat('a', 200000), 'b') AS role", "'s roles are"),
         ("CREATE OR REPLACE MACRO wilson_low(k, n) AS 0.99", r"'s wilson_low\(\) are"),
+        (
+            "DROP TABLE selection_facts; CREATE TABLE selection_facts (version VARCHAR, "
+            "n_kept INTEGER GENERATED ALWAYS AS (levenshtein(version, version)))",
+            "'s selection_facts are",
+        ),
         ("DROP VIEW loop_summary; CREATE TABLE loop_summary AS SELECT 1 AS loop", "'s loop_summary are"),
     ],
 )
