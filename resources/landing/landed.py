@@ -96,7 +96,8 @@ def not_landed(files: Sequence[WaitingFile], notes: Notes, failed: Failed) -> li
             again.append(Note(mark, digest, known.by_digest[digest].unread))
         else:
             fresh.append(file)
-    notes.add(again)
+    if again:
+        notes.add(again)
     return fresh
 
 
