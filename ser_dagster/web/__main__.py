@@ -14,9 +14,11 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
 from dagster_webserver.version import __version__
 
+from resources.redacted_errors import redact_logs
 from ser.errors import SerError
 from ser_dagster.web.address import Address, own_addresses
 from ser_dagster.web.guard import PageGuard
+from ser_dagster.web.operations import LONGEST
 from ser_dagster.web.tokens import TOKEN
 
 POLL_MILLISECONDS = 2000
@@ -25,6 +27,7 @@ POLL_MILLISECONDS = 2000
 
 def main() -> None:
     """Command line."""
+    redact_logs()
     parser = argparse.ArgumentParser(prog="python -m ser_dagster.web", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="where it listens")
     parser.add_argument("--port", type=int, default=3000)
@@ -37,9 +40,9 @@ def main() -> None:
         sys.exit("UI_TOKEN has to be at least 32 letters, digits, - or _. For example: openssl rand -hex 32")
     try:
         named = [Address.parse(url) for url in arguments.address]
+        own = own_addresses(arguments.host, arguments.port)
     except SerError as error:
         sys.exit(str(error))
-    own = own_addresses(arguments.host, arguments.port)
     configure_loggers(log_level="WARNING")
     setup_interrupt_handlers()
     with dg.DagsterInstance.get() as instance:
@@ -61,6 +64,7 @@ def _serve(app: PageGuard, host: str, port: int) -> None:
         proxy_headers=False,  # what X-Forwarded-… say decides nothing here
         access_log=False,  # which would have the token in its URLs
         server_header=False,
+        ws_max_size=LONGEST,
         log_level="warning",
     )
 

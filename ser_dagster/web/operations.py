@@ -10,6 +10,8 @@ from ser_dagster.web.rules import RefusedError
 
 LONGEST = 1_000_000
 """Bytes of a query; Dagster's own are a hundredth of it."""
+MOST_TOKENS = 5_000
+"""Names and signs of a query; the largest of Dagster's own page has about 700."""
 POLICY_VIOLATION = 1008
 
 
@@ -27,7 +29,9 @@ async def require_query(receive: Receive) -> Receive:
         if len(body) > LONGEST:
             raise RefusedError(413, f"A query has at most {LONGEST:,} bytes.")
     if not _asks_only(_said(body), OperationType.QUERY):
-        raise RefusedError(403, "This page is for reading: it takes GraphQL queries, and nothing else.")
+        raise RefusedError(
+            403, f"This page is for reading: it takes GraphQL queries of up to {MOST_TOKENS:,} tokens, no more."
+        )
     again: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -50,7 +54,9 @@ def subscriptions_only(receive: Receive, send: Send) -> Receive:
 
 
 def _subscribes(text: str | None) -> bool:
-    said = _said(text or "")
+    if not text or len(text) > LONGEST:
+        return False
+    said = _said(text)
     if said.get("type") == "start":
         return _asks_only(said.get("payload"), OperationType.SUBSCRIPTION)
     return said.get("type") in ("connection_init", "connection_terminate", "stop")
@@ -66,9 +72,9 @@ def _said(text: str | bytes) -> dict[str, Any]:
 
 
 def _asks_only(request: Any, kind: OperationType) -> bool:
-    """Whether all operations of a GraphQL request are of one kind; what cannot be parsed is of none."""
+    """Whether all operations of a GraphQL request are of one kind; what is no GraphQL, or too long, is of none."""
     try:
-        document = parse(request["query"])
+        document = parse(request["query"], no_location=True, max_tokens=MOST_TOKENS)
     except (GraphQLSyntaxError, RecursionError, TypeError, KeyError):
         return False
     found = {part.operation for part in document.definitions if isinstance(part, OperationDefinitionNode)}

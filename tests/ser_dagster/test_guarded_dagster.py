@@ -1,20 +1,24 @@
 """The layer before Dagster's real web server: what it would do for anybody it does for its own page alone."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import dagster as dg
+import dagster_webserver
 import pytest
 from asgi import Answer, request
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
+from graphql import FragmentDefinitionNode, OperationDefinitionNode, parse
 from starlette.types import ASGIApp
 
 from ser_dagster.web.address import own_addresses
 from ser_dagster.web.guard import PageGuard
+from ser_dagster.web.operations import MOST_TOKENS
 
 TOKEN = "t" * 40
 HOST = ("Host", "127.0.0.1:3000")
@@ -97,3 +101,24 @@ def test_dagsters_own_read_only_mode_stops_reports_and_wipes_too(
     assert request(app, REPORT, "POST", [HOST]).status == 401
     assert graphql(app, WIPE).json["data"]["wipeAssets"] == {"__typename": "UnauthorizedError"}
     assert materializations(instance) == 0
+
+
+def test_what_dagsters_own_page_asks_stays_far_below_the_limit() -> None:
+    asked: dict[str, str] = {}  # operations and fragments
+    for script in Path(dagster_webserver.__file__).parent.rglob("webapp/**/*.js"):
+        for literal in re.findall(
+            r'"\\n *(?:query|mutation|subscription|fragment) (?:[^"\\\n]|\\.)*"', script.read_text()
+        ):
+            for part in parse(json.loads(literal)).definitions:
+                assert isinstance(part, OperationDefinitionNode | FragmentDefinitionNode) and part.name and part.loc
+                asked[part.name.value] = part.loc.source.body[part.loc.start : part.loc.end]
+
+    def tokens(part: str, known: set[str]) -> int:
+        """Of a part, and of the fragments that come with it and are not known yet."""
+        known.add(part)
+        more = [name for name in re.findall(r"\.\.\.(\w+)", asked[part]) if name in asked]
+        here = len(re.findall(r"\w+|\.\.\.|[^\s\w]", asked[part]))
+        return here + sum(tokens(name, known) for name in more if name not in known)
+
+    assert len(asked) > 300
+    assert 500 < max(tokens(part, set()) for part in asked) < MOST_TOKENS / 5

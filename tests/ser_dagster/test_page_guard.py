@@ -232,6 +232,8 @@ def test_a_program_needs_no_origin_and_a_browser_that_hides_it_may_change_nothin
         "[" * 100_000,
         "no JSON",
         SUBSCRIBE.encode(),
+        json.dumps({"type": "start", "payload": {"query": "subscription {" + "a " * 5_000 + "}"}}),
+        json.dumps({"type": "start", "payload": {"query": "subscription { a }", "more": "a" * 1_000_000}}),
     ],
 )
 def test_a_websocket_carries_subscriptions_and_ends_with_anything_else(message: str | bytes) -> None:
@@ -248,6 +250,8 @@ def test_a_websocket_carries_subscriptions_and_ends_with_anything_else(message: 
     [
         ({"query": "{ a }"}, 200),
         ({"query": "query one { a } query two { b }", "operationName": "one", "variables": {"a": 1}}, 200),
+        ({"query": "{ a: b(c: 1) " + "d " * 4_000 + "}"}, 200),
+        ({"query": "{" + "a " * 499_000 + "}"}, 403),
         ({"query": "mutation { a }"}, 403),
         ({"query": "query one { a } mutation two { b }", "operationName": "one"}, 403),
         ({"query": "# query\nmutation { a }"}, 403),
