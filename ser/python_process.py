@@ -15,7 +15,7 @@ def module_command(module: str, *arguments: str) -> list[str]:
 def module_environment(**more: str) -> dict[str, str]:
     """The environment for such a process: this one's, in which the project is found, and `more`.
 
-    No entry of PYTHONPATH may be empty: Python takes that for the current folder, where anything may lie.
+    Of PYTHONPATH only what is absolute stays: the rest means the current folder, or one in it, where anything may lie.
     """
-    entries = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    entries = [str(_ROOT), *filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(entries), **more}

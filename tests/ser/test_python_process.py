@@ -10,11 +10,13 @@ from ser.python_process import module_command, module_environment
 HOSTILE = "from pathlib import Path\nPath('ran').touch()\n"
 
 
-@pytest.mark.parametrize("said", ["", ":", "/nowhere::/nowhere"])
+@pytest.mark.parametrize("said", ["", ":", "/nowhere::/nowhere", ".", "/nowhere:.:./", "sub/.."])
 def test_what_lies_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    (tmp_path / "sub").mkdir()
     for name in ("numpy", "transformers", "ser"):
         (tmp_path / f"{name}.py").write_text(HOSTILE)
     monkeypatch.setenv("PYTHONPATH", said)
+    monkeypatch.chdir(tmp_path)
     command = module_command("ser.errors")
     done = subprocess.run(command, cwd=tmp_path, env=module_environment(), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
