@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 
 from ser.errors import SerError
@@ -31,9 +32,10 @@ class Address:
             if matched is None:
                 raise ValueError
             scheme, name, port = matched.groups()
-            if name.startswith("["):
-                name = f"[{ipaddress.IPv6Address(name[1:-1])}]"  # in the one form that browsers send
-            return cls(scheme, name.lower(), int(port or _DEFAULT_PORTS[scheme]))
+            number = int(port or _DEFAULT_PORTS[scheme])
+            if not 0 < number < 65536:
+                raise ValueError
+            return cls(scheme, _as_browsers_send(name), number)
         except ValueError as error:
             raise SerError(
                 f"{url!r} is not an address of a page: scheme, name and port as a browser shows them, and no path.\n"
@@ -54,15 +56,31 @@ class Address:
         return (name.lower(), int(port or _DEFAULT_PORTS[self.scheme])) == (self.name, self.port)
 
 
-def local_name(host: str) -> str:
-    """The name or number at which this machine reaches what listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+def _as_browsers_send(name: str) -> str:
+    """A name or number in the one form in which browsers send it: `[2001:db8::1]`, `127.0.0.1`, lower case.
+
+    Raises:
+        ValueError: it has the signs of an IPv6 address, and is none.
+    """
+    if ":" in name:
+        return f"[{ipaddress.IPv6Address(name.strip('[]'))}]"
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))  # which knows 127.1 too
+    except OSError:
+        return name.lower()
 
 
 def local_address(host: str, port: int) -> Address:
-    """What a browser on this machine opens when a server listens on `host`."""
-    name = local_name(host).lower()
-    return Address("http", f"[{name}]" if ":" in name else name, port)
+    """What a browser on this machine opens when a server listens on `host`.
+
+    Raises:
+        SerError: nothing can listen there.
+    """
+    try:
+        name = _as_browsers_send(host)
+    except ValueError as error:
+        raise SerError(f"{host!r} is no name or number of this machine. Try: ser ui") from error
+    return Address("http", {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(name, name), port)
 
 
 def own_addresses(host: str, port: int) -> list[Address]:

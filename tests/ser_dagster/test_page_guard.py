@@ -6,7 +6,7 @@ import re
 import pytest
 from asgi import Answer, Inner, request
 
-from ser_dagster.web.address import Address, own_addresses
+from ser_dagster.web.address import Address, local_address, own_addresses
 from ser_dagster.web.guard import PageGuard
 
 TOKEN = "t" * 40
@@ -46,6 +46,21 @@ def test_the_page_answers_at_its_own_addresses(host: str) -> None:
     assert status("/", [("Host", host), COOKIE]) == 200
     asks = [("Host", host), COOKIE, ("Origin", f"http://{host.lower()}"), JSON]
     assert status("/graphql", asks, "POST") == 200
+
+
+@pytest.mark.parametrize(
+    ("listening", "sent"),
+    [
+        ("2001:DB8::0001", "[2001:db8::1]"), ("0:0:0:0:0:0:0:0", "[::1]"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1"),
+        ("0", "127.0.0.1"), ("10.1", "10.0.0.1"), ("BOX.example", "box.example"),
+    ],
+)  # fmt: skip
+def test_the_page_answers_where_it_listens_in_the_form_that_browsers_send(listening: str, sent: str) -> None:
+    guard = PageGuard(Inner(), TOKEN, own_addresses(listening, 3000))
+    answer = request(
+        guard, "/graphql", "POST", [("Host", f"{sent}:3000"), ("Origin", f"http://{sent}:3000"), COOKIE, JSON]
+    )
+    assert (answer.status, str(local_address(listening, 3000))) == (200, f"http://{sent}:3000")
 
 
 @pytest.mark.parametrize(

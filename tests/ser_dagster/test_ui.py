@@ -55,7 +55,7 @@ def test_a_second_page_of_an_instance(data_root: Path) -> None:
 @pytest.mark.parametrize(
     "address",
     ["box:3000", "http://", "ftp://box", "http://box/path", "http://a@box", "http://box:x", "http://bö.example",
-     "http://box?x", "http://[::g]", "//box", "http://box\n"],
+     "http://box?x", "http://[::g]", "http://box:0", "http://box:99999", "//box", "http://box\n"],
 )  # fmt: skip
 def test_what_is_no_address(data_root: Path, address: str) -> None:
     with pytest.raises(SerError, match="is not an address of a page") as refused:
