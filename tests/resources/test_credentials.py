@@ -127,6 +127,42 @@ def test_an_error_without_a_secret_is_itself() -> None:
     assert redacted(error) is error
 
 
+def attempts(number: int) -> Exception:
+    """The last error of a loop of attempts, the first of which says a secret."""
+    error: Exception | None = None
+    for attempt in range(number):
+        last = OSError(f"attempt {attempt}" if attempt else f"https://h/?sig={SECRET}")
+        last.__context__, error = error, last
+    assert error is not None
+    return error
+
+
+@pytest.mark.parametrize(("number", "kept"), [(50, 50), (51, 50), (1_500, 50)])
+def test_a_chain_of_any_length_is_told_as_far_as_it_is_looked_at(number: int, kept: int) -> None:
+    said = "".join(traceback.format_exception(redacted(attempts(number))))
+    assert said.count("RedactedError") == kept and f"attempt {number - 1}\n" in said and SECRET not in said
+
+
+def test_a_circle_of_errors_and_a_group_are_told() -> None:
+    error, other = ValueError("one"), OSError(f"https://h/?sig={SECRET}")
+    error.__context__, other.__context__ = other, error
+    for hostile in (error, ExceptionGroup("all", [ValueError("x"), ExceptionGroup("some", [other])])):
+        said = "".join(traceback.format_exception(redacted(hostile)))
+        assert SECRET not in said and type(hostile).__name__ in said
+
+
+def test_no_error_breaks_what_logs_it(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NotesError(Exception):
+        @property
+        def __notes__(self) -> list[str]:
+            raise RuntimeError
+
+    monkeypatch.setattr(logging, "_logRecordFactory", logging.LogRecord)
+    redact_logs()
+    logging.getLogger("dagster").error("failed", exc_info=NotesError())
+    assert "an error that could not be read" in caplog.text
+
+
 def test_no_log_has_a_secret(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging, "_logRecordFactory", logging.LogRecord)
     redact_logs()
