@@ -54,7 +54,7 @@ def main() -> None:
         code = ("dagster", "api", "grpc", *local, str(ports["code"]), "--module-name", "ser_dagster.definitions")
         named = ("--address", "https://ser.example.com")
         web = ("python", "-m", "ser_dagster.web", *local, str(ports["webserver"]), "--workspace", workspace, *named)
-        daemon = ("dagster-daemon", "run", "--workspace", workspace)
+        daemon = ("python", "-m", "ser_dagster.daemon", "run", "--workspace", workspace)
         running.enter_context(process("code", code, environment, folder))
         until(
             "the code location is healthy",

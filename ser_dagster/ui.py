@@ -129,10 +129,10 @@ def _start(group: ProcessGroup, page: Page, log: Path, folder: Path) -> None:
     workspace.write_text(WORKSPACE.format(socket=code))
     graph = ("--location-name", LOCATION, "--module-name", "ser_dagster.definitions")
     quiet, found_at = ("--log-level", "warning"), ("--workspace", str(workspace))
-    group.start("code location", _dagster("", "code-server", "start", "--socket", str(code), *graph, *quiet), log)
+    group.start("code location", _code_server("--socket", str(code), *graph, *quiet), log)
     group.wait_for(lambda: code_server_answers(code))
     group.start("web server", _web_server(page, *found_at), log, {"UI_TOKEN": page.token})
-    group.start("daemon", _dagster("-daemon", "run", *quiet, *found_at), log)
+    group.start("daemon", _module("ser_dagster.daemon", "run", *quiet, *found_at), log)
     group.wait_for(lambda: page_answers(page.local, page.token))
     for word, link in zip(("Open", *["Or"] * len(page.named)), page.links, strict=True):
         _say(f"{word} {link}")
@@ -152,9 +152,14 @@ def _watch(group: ProcessGroup, page: Page, log: Path) -> None:
         group.wait(LOOK_AGAIN)
 
 
-def _dagster(program: str, *arguments: str) -> list[str]:
-    """The command that runs a program of Dagster's with this Python."""
-    return [str(Path(sys.executable).with_name(f"dagster{program}")), *arguments]
+def _code_server(*arguments: str) -> list[str]:
+    """The command that starts the code location with this Python's Dagster."""
+    return [str(Path(sys.executable).with_name("dagster")), "code-server", "start", *arguments]
+
+
+def _module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a module of ours, which starts a program of Dagster's."""
+    return [sys.executable, "-m", name, *arguments]
 
 
 def _web_server(page: Page, *found_at: str) -> list[str]:
@@ -162,7 +167,7 @@ def _web_server(page: Page, *found_at: str) -> list[str]:
     addresses = [part for address in page.named for part in ("--address", str(address))]
     mode = ["--read-only"] if page.read_only else []
     listening = ("--host", page.host, "--port", str(page.port))
-    return [sys.executable, "-m", "ser_dagster.web", *listening, *found_at, *addresses, *mode]
+    return _module("ser_dagster.web", *listening, *found_at, *addresses, *mode)
 
 
 def _free_port(port: int, host: str) -> int:

@@ -80,7 +80,7 @@ def test_it_says_where_it_is_and_what_is_wrong_ends_with_everything_and_continue
 
 def test_when_its_daemon_ends_everything_ends_and_that_is_said(start: Callable[[], Page]) -> None:
     page = start()
-    (daemon,) = [process for process in page.started if any("dagster-daemon" in part for part in process.cmdline())]
+    (daemon,) = [process for process in page.started if any("ser_dagster.daemon" in part for part in process.cmdline())]
     assert page.end(signal.SIGKILL, daemon) == (
         "ser: the daemon has ended (killed by SIGKILL), so the page has ended as a whole.\n"
         "data/dagster/ui/ui.log may say why. Start it again: ser ui\n"

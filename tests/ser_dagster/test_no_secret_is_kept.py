@@ -3,8 +3,10 @@
 import json
 import logging
 import runpy
+import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -216,10 +218,13 @@ def test_a_launch_without_one_is_recorded(data_root: Path, instance: dg.DagsterI
     assert run.run_config["resources"]["ser"]["config"] == said
 
 
-def test_the_code_location_logs_no_secret_of_whatever_library(
-    data_root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("module", ["ser_dagster.definitions", "ser_dagster.daemon", "ser_dagster.web.__main__"])
+def test_no_process_of_the_page_logs_a_secret_of_whatever_library(
+    data_root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     monkeypatch.setattr(logging, "_logRecordFactory", logging.LogRecord)
-    runpy.run_module("ser_dagster.definitions")
+    monkeypatch.setattr(sys, "argv", [module, "--version"])
+    with suppress(SystemExit):
+        runpy.run_module(module, run_name="__main__")
     logging.getLogger("asyncio").error("never retrieved: %s", SIGNED)
     assert "never retrieved: https://bucket.s3" in caplog.text and SECRET not in caplog.text
