@@ -84,6 +84,9 @@ def backbone_of(kind: str, tiny_backbone: Path, folder: Path) -> Path:
         "qwen2": lambda: hf.Qwen2ForCausalLM(hf.Qwen2Config(num_key_value_heads=2, **shape)),
         "qwen3": lambda: hf.Qwen3ForCausalLM(hf.Qwen3Config(num_key_value_heads=2, head_dim=8, **shape)),
         "mistral": lambda: hf.MistralForCausalLM(hf.MistralConfig(num_key_value_heads=2, **shape)),
+        "gpt2": lambda: hf.GPT2LMHeadModel(
+            hf.GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=4, n_head=4, eos_token_id=2, pad_token_id=0)
+        ),
         "gpt_neox": lambda: hf.GPTNeoXForCausalLM(hf.GPTNeoXConfig(**shape)),
     }[kind]()
     model.save_pretrained(folder)

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from ser.data.packing import PackedBatch
 from ser.errors import SerError
 from ser.models.attention import GROUPED
-from ser.models.completeness import check_sizes, refuse_incomplete, refuse_non_finite
+from ser.models.completeness import check_sizes, refuse_incomplete, refuse_non_finite, refuse_untied, refuse_unusable
 from ser.models.folder_files import loading
 from ser.models.last_layer import last_layer_at
 from ser.models.model_config import PACKABLE, read_config
@@ -52,10 +52,14 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
     if head == "reward" and not hasattr(model, "score"):
         raise SerError(f"{folder}: {model_type} has no head that scores sequences. Use a decoder, for instance Llama.")
     refuse_incomplete(folder, info)
-    model.config.use_cache = False
+    if head == "causal_lm":
+        refuse_untied(folder, model)
+    model.config.use_cache, model.config.return_dict = False, True
+    model.config.output_attentions, model.config.output_hidden_states = False, False
     model = model.to(arithmetic.device).eval()
     refuse_non_finite(folder, model.named_parameters())
     refuse_non_finite(folder, model.named_buffers())
+    refuse_unusable(folder, model)
     return model
 
 

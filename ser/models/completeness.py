@@ -1,5 +1,6 @@
 """Is a model that was loaded the one in its folder? Sizes before loading, names and numbers after it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
@@ -8,12 +9,12 @@ from typing import Any
 import torch
 
 from ser.models.folder_files import loading, some_of, unreadable, wording
-from ser.models.model_config import read_config
+from ser.models.model_config import PACKABLE, read_config
 from ser.models.tokenizer import load_config
 from ser.models.weight_files import read_headers, refuse_types, weight_files
 
 REWARD_HEAD = "score."
-_HEADS = (REWARD_HEAD, "lm_head.", "embed_out.", "output_projection.")
+_HEAD = re.compile(r"(score|lm_head|embed_out|output_projection)(\.\d+)*\.(weight|bias)")
 """Heads of sequence classifiers and of language models, as transformers names them: each has no use for the other's."""
 
 _MOST_CONSTANTS = 2**27
@@ -49,6 +50,7 @@ def _check_sizes(folder: Path, auto: Any, options: tuple[tuple[str, Any], ...], 
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         make = partial(auto.from_config, config, attn_implementation="eager", trust_remote_code=False)
         outline = loading(folder, make)
+    _refuse_twice(folder, weights, outline.base_model_prefix)
     # Of weights that are tied it has one.
     own = {name: one for name, one in outline.named_parameters() if not name.startswith(REWARD_HEAD)}
     refuse_types(folder, weights, own.keys())
@@ -75,11 +77,60 @@ def refuse_incomplete(folder: Path, info: Mapping[str, Any]) -> None:
     """
     _refuse_missing(folder, [name for name in info["missing_keys"] if not name.startswith(REWARD_HEAD)])
     _refuse_sizes(folder, [one for one in info["mismatched_keys"] if not one[0].startswith(REWARD_HEAD)])
-    unexpected = [name for name in info["unexpected_keys"] if not name.startswith(_HEADS)]
+    unexpected = [name for name in info["unexpected_keys"] if not _HEAD.fullmatch(name)]
     if unexpected:
         raise unreadable(folder, f"there are weights of another model: {some_of(unexpected)}")
     if info["error_msgs"]:
         raise unreadable(folder, f"the weights could not be read: {some_of(map(str, info['error_msgs']))}")
+
+
+def refuse_untied(folder: Path, model: Any) -> None:
+    """Refuse a language model with another head than its configuration says: transformers takes the head in the files.
+
+    Raises:
+        SerError: names the setting.
+    """
+    head = model.get_output_embeddings()
+    tied = model.config.tie_word_embeddings
+    if tied and head is not None and head.weight is not model.get_input_embeddings().weight:
+        raise unreadable(folder, "config.json says tie_word_embeddings, and the head in its weights is another one")
+
+
+def refuse_unusable(folder: Path, model: Any) -> None:
+    """Run a few tokens through a model, the last that it has positions for and the first.
+
+    Much in a configuration is read only now, and sound weights may make no number of it. The first come last: rotary
+    embeddings that follow the longest sequence are as they were.
+
+    Raises:
+        SerError: the model fails, or what it computes is not finite.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    tokens = torch.tensor([[0, rows // 2, rows - 1]], device=model.device)
+
+    def run(**more: Any) -> bool:
+        states = model.base_model(input_ids=tokens, use_cache=False, **more).last_hidden_state
+        return _is_finite(states)
+
+    def run_both() -> bool:
+        if model.config.model_type not in PACKABLE:
+            return run()
+        last = model.config.max_position_embeddings - tokens.shape[1]
+        far = run(position_ids=last + torch.arange(tokens.shape[1], device=model.device)[None])
+        return far and run()
+
+    with torch.no_grad():
+        if not loading(folder, run_both):
+            raise unreadable(folder, "what it computes for a few tokens is not finite")
+
+
+def _refuse_twice(folder: Path, names: Iterable[str], prefix: str) -> None:
+    """Refuse two tensors for one weight, with the prefix of the model and without: transformers takes any of them."""
+    seen: dict[str, str] = {}
+    for name in names if prefix else ():
+        other = seen.setdefault(re.sub(f"^({re.escape(prefix)}.)+", "", name), name)
+        if other != name:
+            raise unreadable(folder, f"there are two tensors for one weight: {wording(f'{other} and {name}')}")
 
 
 def _refuse_missing(folder: Path, missing: Iterable[str]) -> None:

@@ -13,8 +13,8 @@ PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
 
 _MOST_LAYERS, _MOST_LABELS = 10_000, 100_000
 _KERNELS = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
-_NEVER_GIVEN = ("transformers_weights", "fusion_config", "per_layer_config")
-"""What makes transformers load other weights, or another model, than the folder shows."""
+_NEVER_GIVEN = ("transformers_weights", "fusion_config", "per_layer_config", "configuration_files")
+"""What makes transformers load other weights, or another model or configuration, than the folder shows."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:

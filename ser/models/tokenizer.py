@@ -1,12 +1,13 @@
 """The tokenizer of a model folder, and how long the sequences of a model may be; neither needs torch."""
 
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from ser.errors import SerError
-from ser.models.folder_files import loading, unreadable
+from ser.errors import SerError, shortened
+from ser.models.folder_files import loading, read_json, unreadable
 from ser.models.model_config import PACKABLE, read_config
 
 # A language model loaded with a new reward head is what we want, not something to be warned about.
@@ -23,9 +24,14 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         SerError: the folder is not a model, is damaged, holds code, or has no end token.
     """
     read_config(folder)
-    tokenizer = loading(
-        folder, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    )
+    _refuse_other_files(folder)
+    return loading(folder, lambda: _read_tokenizer(folder))
+
+
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise TypeError(f"{type(tokenizer).__name__} is no tokenizer of one model")
     if tokenizer.eos_token_id is None:
         raise SerError(f"{folder}: the tokenizer has no end-of-sequence token. Use an instruct model's folder.")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
@@ -35,6 +41,20 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokens = [token for token in (tokenizer.unk_token, *special) if token not in (None, tokenizer.eos_token)]
         tokenizer.pad_token = tokens[0] if tokens else None
     return tokenizer
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Refuse a tokenizer that tokenizer_config.json places elsewhere, where nobody has looked at it."""
+    path = folder / "tokenizer_config.json"
+    if not path.exists():
+        return
+    try:
+        names = read_json(path).get("fast_tokenizer_files", [])
+    except (OSError, ValueError) as error:
+        raise unreadable(folder, f"{path.name}: {shortened(error)}") from error
+    for name in names if isinstance(names, list) else [names]:
+        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".json"):
+            raise unreadable(folder, f"{path.name} names {str(name)[:100]!r}, which is no JSON file of the folder")
 
 
 def load_config(folder: Path) -> PreTrainedConfig:
@@ -71,16 +91,24 @@ def check_window(folder: Path, max_length: int) -> None:
     config = load_config(folder)
     if config.model_type not in PACKABLE:
         return
-    window = getattr(config, "sliding_window", None)
-    if window is not None and window < max_length:
+    window = _count(folder, "sliding_window", getattr(config, "sliding_window", None))
+    if window and window < max_length:
         raise SerError(
             f"{folder}: its attention reaches back {window} tokens, which packed pairs of up to {max_length} do not "
             f"respect. Set encoding.max_length to at most {window}."
         )
     rope = getattr(config, "rope_parameters", None) or {}
-    trained = rope.get("original_max_position_embeddings") or config.max_position_embeddings
+    original = _count(folder, "original_max_position_embeddings", rope.get("original_max_position_embeddings"))
+    trained = original or _count(folder, "max_position_embeddings", config.max_position_embeddings)
     if rope.get("rope_type") in ("dynamic", "longrope") and trained < max_length:
         raise SerError(
             f"{folder}: beyond {trained} tokens its {rope['rope_type']} rotary embeddings change with the length of "
             f"the batch. Set encoding.max_length to at most {trained}."
         )
+
+
+def _count(folder: Path, key: str, value: Any) -> int:
+    """A number of tokens, and 0 for none."""
+    if value is not None and (type(value) is not int or value < 1):
+        raise unreadable(folder, f"{key} in config.json is {str(value)[:40]!r}, which is no number of tokens")
+    return value or 0

@@ -32,16 +32,19 @@ def weight_files(folder: Path) -> list[Path]:
     """The files that transformers reads the weights of a folder from.
 
     Raises:
-        SerError: there are none, or the index of the folder names others.
+        SerError: there are none, there are two sets of them, or the index of the folder names others.
     """
     other = sorted(folder.glob(_OTHER_LAYOUT))
     if other:
         raise unreadable(folder, f"it has a distributed checkpoint, {other[0].name}, which is not read")
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
     if not (folder / INDEX).is_file():
+        if (folder / WEIGHTS).is_file():
+            return [folder / WEIGHTS]
         raise unreadable(folder, f"it has neither {WEIGHTS} nor {INDEX}; nothing else is read, a pickle may hold code")
-    return [folder / name for name in _shards(folder)]
+    shards = _shards(folder)
+    if (folder / WEIGHTS).is_file() and shards != [WEIGHTS]:
+        raise unreadable(folder, f"it has {WEIGHTS} and the files that {INDEX} names, which may be other weights")
+    return [folder / name for name in shards]
 
 
 def _shards(folder: Path) -> list[str]:
