@@ -11,7 +11,7 @@ from torch import nn
 from ser.data.encoding import EncodedPair
 from ser.data.packing import PackedBatch, pack, unpack
 from ser.errors import SerError
-from ser.models.adapters import fill_adapter, load_adapter, read_adapter, save_adapter
+from ser.models.adapters import add_adapter, load_adapter, read_adapter, save_adapter
 from ser.models.backbone import load_model, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
 from ser.models.model_config import PACKABLE, read_config
@@ -169,12 +169,10 @@ def load_onto(model: PeftModel, adapter: Path, name: str) -> torch.Tensor:
     Returns the reward head's weight [1, H]: one backbone in memory serves the policy and the reward.
     """
     state, config = read_adapter(adapter, "SEQ_CLS")
-    config.inference_mode = True
-    model.add_adapter(name, config)
     heads = {key: state.pop(key) for key in list(state) if ".score." in key}
     if [tuple(head.shape) for head in heads.values()] != [(1, model.config.hidden_size)]:
         raise SerError(f"the reward model in {adapter} has no head over states of {model.config.hidden_size} numbers.")
-    fill_adapter(model, adapter, state, name)
+    add_adapter(model, adapter, state, config, name)
     return heads.popitem()[1].float()
 
 

@@ -1,6 +1,7 @@
 """An adapter, a head or a checkpoint that is not what it says is refused by name."""
 
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ser.ppo.judging import load_policy
 from ser.ppo.policy import Policy
 from ser.ppo.trainer import load_checkpoint, save_checkpoint
 from ser.specs import Arithmetic, Lora
-from tests.models import backbone_of, random_model
+from tests.models import backbone_of, encoded_pairs, random_model
 
 Weights = dict[str, torch.Tensor]
 A = "base_model.model.model.layers.3.mlp.up_proj.lora_A.weight"
@@ -81,6 +82,31 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "layers a billion times": (configured(layer_replication=[[0, 10**9]]), "has layer_replication"),
     "another start": (configured(init_lora_weights="pissa"), "has init_lora_weights = 'pissa'"),
     "no number": (configured(lora_alpha=float("nan")), "lora_alpha is nan"),
+    "a number without end": (configured(lora_alpha=10**400), "lora_alpha is 1000"),
+    "a scale that no float holds": (configured(lora_alpha=1e308), r"lora_alpha is 1e\+308"),
+    "a scale below zero": (configured(lora_alpha=-1), "lora_alpha is -1"),
+    "all linear layers of some": (configured(target_modules="all-linear"), "layers_to_transform.? cannot be used"),
+    "layers below the first": (configured(layers_to_transform=[-1, 2, 3]), r"layers_to_transform is \[-1, 2, 3\]"),
+    "a norm of the backbone": (
+        weights(lambda held: held | {"base_model.model.model.norm.weight": torch.ones(32)}),
+        r"weights that belong to no adapter: base_model\.model\.model\.norm\.weight\.",
+    ),
+    "a layer of the backbone": (
+        weights(lambda held: held | {A.replace("lora_A", "base_layer"): torch.ones(64, 32)}),
+        r"weights that belong to no adapter: .*up_proj\.base_layer\.weight\.",
+    ),
+    "a head with a bias": (
+        weights(lambda held: held | {SCORE.replace("weight", "bias"): torch.ones(1)}),
+        r"weights that belong to no adapter: .*score\.bias\.",
+    ),
+    "one that float32 cannot hold": (
+        weights(lambda held: held | {A: held[A].double().fill_(1e300)}),
+        r"weights are not finite numbers: .*lora_A\.weight\.",
+    ),
+    "numbers that grow beyond": (
+        weights(lambda held: {name: one.fill_(3e38) for name, one in held.items()}),
+        "what it computes for a few tokens is not finite",
+    ),
     "weights elsewhere": (
         lambda folder: (
             (folder / "adapter_model.safetensors").rename(folder.parent / "x"),
@@ -116,12 +142,66 @@ def test_an_adapter_that_is_not_what_it_says_is_refused(tiny_backbone: Path, ada
     assert str(adapter) in str(error.value) and len(str(error.value).splitlines()) <= 2
 
 
-@pytest.mark.parametrize("name", ["one weight is missing", "the head is missing", "unexpected", "another head", "NaN"])
+POLICY_DAMAGE = [
+    "one weight is missing", "the head is missing", "unexpected", "another head", "NaN", "a layer of the backbone",
+    "all linear layers of some", "numbers that grow beyond",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POLICY_DAMAGE)
 def test_a_policy_is_not_trained_against_it(tiny_backbone: Path, adapter: Path, name: str) -> None:
     damage, words = DAMAGE[name]
     damage(adapter)
     with pytest.raises(SerError, match=words):
         Policy.new(tiny_backbone, adapter, Lora(r=4, top=0.5), Arithmetic(), random_seed=0)
+
+
+@pytest.mark.parametrize("shape", [(10**12, 0), (0, 10**12)])
+@pytest.mark.parametrize("held", ["all", "one"])
+def test_a_rank_takes_no_more_memory_than_its_file(
+    tiny_backbone: Path, adapter: Path, shape: tuple[int, int], held: str
+) -> None:
+    state = load_file(adapter / "adapter_model.safetensors")
+    empty = {name: torch.zeros(shape) if "lora_A" in name else one for name, one in state.items()}
+    save_file(empty if held == "all" else {A: empty[A]}, adapter / "adapter_model.safetensors")
+    configured(r=10**12)(adapter)
+    with pytest.raises(SerError, match=r"weights without a number: .*lora_A|has rank 0"):
+        RewardModel.load(tiny_backbone, adapter, Arithmetic())
+    with pytest.raises(SerError, match=r"weights without a number: .*lora_A|has rank 0"):
+        Policy.new(tiny_backbone, adapter, Lora(r=4, top=0.5), Arithmetic(), random_seed=0)
+
+
+def test_nothing_is_allocated_for_a_layer_that_its_file_lacks(tiny_backbone: Path, adapter: Path) -> None:
+    rank = 2**22  # 32 columns of 28 layers in float32 are 15 GB
+    save_file({A: torch.ones(rank, 1, dtype=torch.float16)}, adapter / "adapter_model.safetensors")
+    configured(r=rank)(adapter)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SerError, match=r"does not fit the backbone: it lacks .*lora_A"):
+        RewardModel.load(tiny_backbone, adapter, Arithmetic())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000
+
+
+def test_an_adapter_in_16_bits_is_what_it_was_before_they_were_cut(tiny_backbone: Path, adapter: Path) -> None:
+    weights(lambda held: {name: one.bfloat16() for name, one in held.items()})(adapter)
+    state = load_file(adapter / "adapter_model.safetensors")
+    for dtype in ("float32", "bfloat16"):
+        model = RewardModel.load(tiny_backbone, adapter, Arithmetic(dtype=dtype), trainable=True)
+        loaded = dict(model.model.named_parameters())
+        for name, one in state.items():
+            place = name.replace("lora_A", "lora_A.default").replace("lora_B", "lora_B.default")
+            own = loaded[place.replace("score.", "score.modules_to_save.default.")]
+            assert own.dtype == torch.float32 and own.requires_grad and torch.equal(own.data, one.float())
+
+
+@pytest.mark.filterwarnings("ignore:packing", "ignore:fan_in_fan_out")
+@pytest.mark.parametrize("kind", ["qwen2", "qwen3", "mistral", "gpt_neox", "gpt2"])
+def test_an_adapter_over_a_model_of_any_type_is_loaded(tiny_backbone: Path, tmp_path: Path, kind: str) -> None:
+    backbone = backbone_of(kind, tiny_backbone, tmp_path / "backbone")
+    model, pairs = random_model(backbone), encoded_pairs(tiny_backbone, 3)
+    model.save(tmp_path / "rm")
+    for merged in (False, True):
+        loaded = RewardModel.load(backbone, tmp_path / "rm", Arithmetic(), merged=merged)
+        assert (loaded.score(pairs) - model.score(pairs)).abs().max() < 1e-5
 
 
 def test_an_adapter_of_another_backbone_is_refused(tiny_backbone: Path, adapter: Path, tmp_path: Path) -> None:
