@@ -15,6 +15,7 @@ from ser.models.completeness import check_sizes, refuse_incomplete, refuse_non_f
 from ser.models.folder_files import loading
 from ser.models.last_layer import last_layer_at
 from ser.models.model_config import PACKABLE, read_config
+from ser.models.tokenizer import load_config
 from ser.specs import Arithmetic
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -33,20 +34,22 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
     if model_type not in PACKABLE:
         _accept_unpacked(folder, model_type, head)
     auto: Any = AutoModelForCausalLM if head == "causal_lm" else AutoModelForSequenceClassification
-    options = {} if head == "causal_lm" else {"num_labels": 1}
+    options: dict[str, Any] = {} if head == "causal_lm" else {"num_labels": 1}
     check_sizes(folder, auto, options)
+    config = load_config(folder, options)
     model, info = loading(
         folder,
         lambda: auto.from_pretrained(
             folder,
+            config=config,
             dtype=DTYPES[arithmetic.dtype],
             attn_implementation=_ATTENTION[arithmetic.attention] if model_type in PACKABLE else None,
+            experts_implementation=None,  # what the folder names instead may be code from a hub, as for attention
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
             output_loading_info=True,
-            **options,
         ),
     )
     if head == "reward" and not hasattr(model, "score"):

@@ -12,7 +12,7 @@ _READ = (".json", ".jinja", ".safetensors", ".model", ".txt", ".tiktoken")
 """Endings of what transformers may open."""
 
 _MB = 2**20
-_LIMITS = {"tokenizer.json": 256 * _MB, "model.safetensors.index.json": 64 * _MB}
+_LIMITS = {"tokenizer.json": 256 * _MB}
 _LIMITS_BY_KIND = {".json": 16 * _MB, ".jinja": _MB, ".model": 64 * _MB, ".txt": 64 * _MB, ".tiktoken": 64 * _MB}
 """Several times what the largest published models have."""
 

@@ -11,7 +11,7 @@ from ser.models.folder_files import check_files, read_json
 PACKABLE = ("llama", "mistral", "qwen2", "qwen3")
 """Model types whose decoder layers take a mask and positions of ours unchanged: the tests prove each."""
 
-_MOST_LAYERS, _MOST_LABELS = 10_000, 100_000
+_MOST_LAYERS, _MOST_LABELS = 1_000, 100_000
 _KERNELS = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
 _NEVER_GIVEN = ("transformers_weights", "fusion_config", "per_layer_config", "configuration_files")
 """What makes transformers load other weights, or another model or configuration, than the folder shows."""

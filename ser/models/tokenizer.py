@@ -1,5 +1,6 @@
 """The tokenizer of a model folder, and how long the sequences of a model may be; neither needs torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,17 @@ def _refuse_other_files(folder: Path) -> None:
             raise unreadable(folder, f"{path.name} names {str(name)[:100]!r}, which is no JSON file of the folder")
 
 
-def load_config(folder: Path) -> PreTrainedConfig:
-    """The configuration of a model folder as transformers understands it.
+def load_config(folder: Path, options: Mapping[str, Any] | None = None) -> PreTrainedConfig:
+    """The configuration of a model folder as transformers understands it, with `options` in place of what it says.
 
     Raises:
         SerError: the folder is not a model, is damaged, holds code, or asks for what no setting asks for.
     """
     read_config(folder)
-    return loading(folder, lambda: AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
+    config = loading(folder, lambda: AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
+    for name, value in (options or {}).items():
+        setattr(config, name, value)
+    return config
 
 
 def embedding_rows(folder: Path) -> int:

@@ -14,6 +14,7 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = frozenset(("F64", "F32", "F16", "BF16"))
 """Types whose numbers are what they say, and are rounded to the arithmetic of a run."""
 
+_MOST_FILES = 10_000
 _LONGEST_HEADER = 32 * 2**20
 _OTHER_LAYOUT = "shard-*-model-*.safetensors"
 """What transformers would prefer to the files that everybody looks at."""
@@ -53,6 +54,8 @@ def _shards(folder: Path) -> list[str]:
         names = sorted(set(places.values()))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise unreadable(folder, f"{INDEX}: {shortened(error)}") from error
+    if len(names) > _MOST_FILES:
+        raise unreadable(folder, f"{INDEX} names {len(names):,} files")
     for name in names:
         if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
             raise unreadable(folder, f"{INDEX} names {str(name)[:100]!r}, which is no safetensors file of the folder")

@@ -141,6 +141,32 @@ def test_the_trial_of_a_model_leaves_no_trace(folder: Path, kind: str, more: dic
     assert torch.equal(rotary.inv_freq, rotary.original_inv_freq)
 
 
+@pytest.mark.filterwarnings("ignore:packing")
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation", "_attn_implementation_internal"])
+@pytest.mark.parametrize("value", ["flash_attention_2", "flex_attention", "eager", {"": "kernels_x"}])
+def test_the_folder_does_not_choose_the_attention(tiny_backbone: Path, tmp_path: Path, key: str, value: Any) -> None:
+    folder = backbone_of("gpt_neox", tiny_backbone, tmp_path)
+    configure(folder / "config.json", **{key: value, "_experts_implementation": "sonicmoe"})
+    model = load_model(folder, "reward", Arithmetic())
+    assert model.config._attn_implementation == "sdpa" and model.config._experts_implementation != "sonicmoe"
+
+
+def test_tensors_without_a_number_buy_no_layers(folder: Path) -> None:
+    add_weights(folder, {f"model.layers.{n}.x": torch.zeros(0) for n in range(4, 900)})
+    configure(folder / "config.json", num_hidden_layers=900)
+    refused(folder, "config.json says 900 layers, and there are 38 tensors")
+    configure(folder / "config.json", num_hidden_layers=1001)
+    refused(folder, "num_hidden_layers in config.json is '1001', which is no number from 1 to 1,000")
+
+
+def test_an_index_of_very_many_files_is_refused_before_they_are_looked_for(folder: Path) -> None:
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {str(n): f"{n}.safetensors" for n in range(20_000)}}))
+    refused(folder, "names 20,000 files")
+    index.write_text(json.dumps({"weight_map": {}, "x": " " * 2**24}))
+    refused(folder, "no model needs more than 16")
+
+
 @pytest.mark.parametrize("value", ["4096", "x", [], [1], {}, {"a": 1}, True, 2.5, -1])
 def test_a_window_that_is_no_number_is_refused(folder: Path, value: Any) -> None:
     configure(folder / "config.json", sliding_window=value)
