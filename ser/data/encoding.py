@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ser.data.pairs import Pair, prompt_messages
 from ser.errors import SerError, is_failure, shortened
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 _LONGEST_FRAME = 2**18
 """Characters that a chat template may put around a conversation: the longest published system prompts have 2**14."""
+
+_SECONDS = 20
+"""Of a processor for one conversation; what people publish takes a thousandth of one."""
 
 _REMEDY = "Mend chat_template in the backbone's folder, or use another backbone."
 
@@ -63,7 +69,8 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
 
     for turns in (messages, _alternating(messages)):
         try:
-            text = str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+            with _in_time():
+                text = str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
         except Exception as error:  # noqa: BLE001 - any mistake that the author of a template may make
             refusal = error
             continue
@@ -77,6 +84,29 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
         f"the backbone's chat template refuses a conversation ({shortened(refusal)}); it begins "
         f"{str(messages[0])[:80]!r}.\n{_REMEDY}"
     ) from refusal
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Stop a template that does not end, which the trial of a model cannot find for every conversation.
+
+    Raises:
+        TimeoutError: it took too long. Only the main thread can be stopped, in which stages run.
+    """
+
+    def stop(*_: object) -> NoReturn:
+        raise TimeoutError(f"it did not end within {_SECONDS} seconds")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _alternating(messages: list[dict[str, str]]) -> list[dict[str, str]]:

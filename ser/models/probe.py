@@ -21,7 +21,6 @@ MEMORY = 850 * 2**20
 """Bytes of data of the process. The largest published tokenizers, of 256,000 tokens and 40 MB, take 700 MB."""
 
 _WALL_SECONDS = 600
-_TOO_LONG = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
 def probe(folder: Path) -> None:
@@ -45,10 +44,12 @@ def _probe(folder: Path, marks: Any) -> None:
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:
+        late = False
         try:
             out, _ = process.communicate(timeout=_WALL_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
+            late = True
             out, _ = process.communicate()
         except BaseException:
             process.kill()  # whoever waits no longer, nobody needs the answer
@@ -59,14 +60,18 @@ def _probe(folder: Path, marks: Any) -> None:
         raise SerError(last["error"] if str(folder) in last["error"] else f"{folder}: {last['error']}")
     if "fine" not in last or process.returncode != 0:
         raise SerError(
-            f"{folder}: {last.get('step')} {_how(process.returncode)}.\n"
+            f"{folder}: {last.get('step')} {_how(process.returncode, late)}.\n"
             "Mend tokenizer.json or chat_template in the folder, or use another backbone."
         )
 
 
-def _how(code: int) -> str:
-    if code in _TOO_LONG:
+def _how(code: int, late: bool) -> str:
+    if late:
+        return f"did not end within {_WALL_SECONDS} seconds, on a machine that had little time for it"
+    if -code == signal.SIGXCPU:
         return f"did not end within {SECONDS} seconds"
+    if -code == signal.SIGKILL:
+        return "was killed: the machine has too little memory, or somebody ended it"
     if -code in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
         return f"crashed, or took more than {MEMORY // 2**20} MB of memory"
     return f"ended with {code}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from ser.data.encoding import encode_prompt, encode_response, render_prompt
 from ser.data.pairs import canonical_prompt
-from ser.errors import SerError
+from ser.errors import SerError, shortened
 from ser.models.model_config import PACKABLE, read_config
 
 QUESTION = "Please name three rivers of Europe."
@@ -28,6 +28,9 @@ _WITH_TORCH = 4
 
 _SHAPES = ("u", "su", "uau", "suau", "uu", "au", "uasu", "uauauauauauau", "suauauauauauau")
 """Conversations by the first letters of their roles."""
+
+_LONGER = ("ua" * 8 + "u", "ua" * 30 + "u", "s" + "ua" * 30 + "u")
+_REMEDY = "Mend tokenizer.json in the folder, or use another backbone."
 
 _ROLES = {"s": "system", "u": "user", "a": "assistant"}
 _UNICODE = (
@@ -44,11 +47,15 @@ def main(folder: Path, seconds: int, memory: int) -> int:
     def tell(**line: Any) -> None:
         print(json.dumps(line), file=lines, flush=True)
 
+    step = ""
     try:
         for step in _steps(folder, seconds, memory):
             tell(step=step)
     except SerError as error:
         tell(error=str(error))
+        return 1
+    except Exception as error:  # noqa: BLE001 - any mistake that the author of a tokenizer may make
+        tell(error=f"{step} failed ({type(error).__name__}: {shortened(error)}).\n{_REMEDY}")
         return 1
     tell(fine=True)
     return 0
@@ -106,11 +113,15 @@ def _outline(folder: Path) -> None:
 
 
 def _conversation(shape: str, text: str) -> str:
-    return canonical_prompt([{"role": _ROLES[letter], "content": text} for letter in shape])
+    """Turns of these roles, whose texts begin alike and differ from each other."""
+    texts = (f"{text} {turn}" if turn else text for turn in range(len(shape)))
+    return canonical_prompt(
+        [{"role": _ROLES[letter], "content": said} for letter, said in zip(shape, texts, strict=True)]
+    )
 
 
 def _conversations() -> Iterator[str]:
-    yield from (_conversation(shape, QUESTION) for shape in _SHAPES)
+    yield from (_conversation(shape, QUESTION) for shape in (*_SHAPES, *_LONGER))
     yield _conversation("u", " ".join([QUESTION] * (_LONG // len(QUESTION))))
     yield _conversation("suau", "{{ 7 * 7 }} {% for x in y %}" * 50)
     yield _conversation("suau", "".join(_UNICODE))

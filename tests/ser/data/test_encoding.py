@@ -1,5 +1,7 @@
 """Tokens of conversations that a chat template refuses, and of tokenizers without a padding token."""
 
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from ser.data import encoding
 from ser.data.encoding import EncodedPair, check_tokens, encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
 from ser.errors import SerError
@@ -48,6 +51,23 @@ def test_a_template_that_refuses_everything_names_the_conversation(tiny_backbone
     tokenizer.chat_template = "{{ raise_exception('not today') }}"
     with pytest.raises(SerError, match=r"not today.*begins .*cook rice"):
         encode_prompt(tokenizer, canonical_prompt("cook rice"))
+
+
+def test_a_template_that_does_not_end_for_one_conversation_names_it(
+    tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "_SECONDS", 0.2)
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    tokenizer = load_tokenizer(tiny_backbone)
+    tokenizer.chat_template = "{% if 'rice' in messages[0].content %}" + loops + "{% endif %}{{ messages[0].content }}"
+    assert encode_prompt(tokenizer, canonical_prompt("cook beans"))
+    with pytest.raises(SerError, match=r"it did not end within 0\.2 seconds.*begins .*cook rice"):
+        encode_prompt(tokenizer, canonical_prompt("cook rice"))
+    assert signal.getsignal(signal.SIGVTALRM) == signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+    monkeypatch.setattr(encoding, "_SECONDS", 0.01)
+    with ThreadPoolExecutor(1) as threads:  # where no signal arrives
+        assert threads.submit(encode_prompt, tokenizer, canonical_prompt("cook beans")).result()
 
 
 def words(folder: Path, **special: str) -> Path:

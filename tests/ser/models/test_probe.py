@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from resources import known_models
 from resources.known_models import try_once, was_tried
 from ser.errors import SerError
 from ser.models import probe as probing
+from ser.models import probe_process
 from ser.models.probe import probe
 from tests.models import backbone_of
 
@@ -57,6 +60,14 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
         template("{% if messages | length > 4 %}" + ENDLESS + "{% endif %}" + TEXTS),
         "filling its chat template did not end within 3 seconds",
     ),
+    "endless after twenty turns": (
+        template("{% if messages | length > 20 %}" + ENDLESS + "{% endif %}" + TEXTS),
+        "filling its chat template did not end within 3 seconds",
+    ),
+    "endless for two questions": (
+        template("{% if messages[0].content != messages[-1].content %}" + ENDLESS + "{% endif %}" + TEXTS),
+        "filling its chat template did not end within 3 seconds",
+    ),
     "a terabyte": (template(TEXTS + "{{ 'x' * 10**12 }}"), r"refuses a conversation \(MemoryError\)"),
     "a terabyte for a long prompt": (
         template("{% if messages[0]['content'] | length > 9000 %}{{ 'x' * 10**12 }}{% endif %}" + TEXTS),
@@ -100,6 +111,57 @@ def test_what_no_run_could_use_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(SerError, match=words) as error:
         probe(folder)
     assert str(folder) in str(error.value) and len(str(error.value).splitlines()) <= 2
+
+
+class Ended:
+    """A process that ended in some way."""
+
+    def __init__(self, code: int, waits: bool = False):
+        self.returncode, self._waits = code, waits
+
+    def __enter__(self) -> "Ended":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def communicate(self, timeout: float | None = None) -> tuple[bytes, None]:
+        if self._waits and timeout:
+            raise subprocess.TimeoutExpired("probe", timeout)
+        return b'{"step": "reading its tokenizer"}', None
+
+
+@pytest.mark.parametrize(
+    ("process", "words"),
+    [
+        (Ended(-signal.SIGXCPU), "did not end within 3 seconds"),
+        (Ended(-signal.SIGKILL), "was killed: the machine has too little memory"),
+        (Ended(-signal.SIGKILL, waits=True), "did not end within 600 seconds, on a machine"),
+        (Ended(-signal.SIGSEGV), "crashed, or took more than 1024 MB of memory"),
+        (Ended(7), "ended with 7"),
+    ],
+)
+def test_how_the_process_ended_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, process: Ended, words: str
+) -> None:
+    monkeypatch.setattr(probing.subprocess, "Popen", lambda *_, **__: process)
+    with pytest.raises(SerError, match=f"reading its tokenizer {words}"):
+        probe(folder)
+
+
+def test_what_a_library_raises_in_the_process_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> Any:
+        yield "reading its tokenizer"
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(probe_process, "_steps", fail)
+    monkeypatch.setattr(probe_process.os, "dup2", lambda *_: None)
+    assert probe_process.main(folder, 1, 1) == 1
+    said = json.loads(capfd.readouterr().out.splitlines()[-1])["error"]
+    assert said.startswith("reading its tokenizer failed (ZeroDivisionError: by nothing).")
 
 
 @pytest.mark.slow
