@@ -4,6 +4,7 @@ import json
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from resources.disk import file_digest, write_text
 from resources.manifests import digest_of, file_digests
@@ -41,7 +42,8 @@ def known_digest(root: Path, model: Path) -> str:
 def remembered_digest(root: Path, model: Path) -> str | None:
     """The digest of a model that `known_digest` has read, if its files are as they were; nothing is read for it."""
     entry = _known(root / _DIGESTS).get(str(model.resolve()))
-    return entry["digest"] if entry is not None and entry["files"] == _files(model) else None
+    digest = entry.get("digest") if isinstance(entry, dict) and entry.get("files") == _files(model) else None
+    return digest if isinstance(digest, str) else None
 
 
 def hub_digest(model: str, folder: Path) -> str:
@@ -82,10 +84,10 @@ def _files(model: Path) -> dict[str, list[int]]:
     return found
 
 
-def _known(place: Path) -> dict[str, dict]:
+def _known(place: Path) -> dict[str, Any]:
     """What is remembered; nothing if that was damaged: then it is found out again."""
     try:
-        known: dict[str, dict] = json.loads(place.read_text())
-    except (OSError, ValueError):
+        known: dict[str, Any] = json.loads(place.read_text())
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}

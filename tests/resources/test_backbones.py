@@ -1,5 +1,6 @@
 """Where a model folder of the settings is looked for."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -64,8 +65,12 @@ def test_a_model_is_hashed_once_and_again_only_where_a_file_has_changed(
     other = known_digest(root, model)
     assert other != just_copied and len(read) == 4
     assert known_digest(root, model / "config.json") == known_digest(root, model / "config.json")
-    (root / "known_models.json").write_text("{")
-    assert known_digest(root, model) == other and len(read) == 5
+    whole = json.loads((root / "known_models.json").read_text())
+    key, entry = str(model.resolve()), whole[str(model.resolve())]
+    damaged = ({key: []}, {key: 5}, {key: {}}, {key: entry | {"digest": 5}}, {key: {"files": entry["files"]}}, [key])
+    for count, text in enumerate(("{", "[" * 100_000, "\xff", *map(json.dumps, damaged)), start=5):
+        (root / "known_models.json").write_text(text, encoding="latin-1")
+        assert known_digest(root, model) == other and len(read) == count
 
 
 def test_a_hub_model_is_its_commit(tmp_path: Path) -> None:
