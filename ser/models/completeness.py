@@ -157,8 +157,9 @@ def refuse_non_finite(folder: Path, tensors: Iterable[tuple[str, torch.Tensor]])
 
 
 def non_finite(tensors: Iterable[tuple[str, torch.Tensor]]) -> list[str]:
-    """The names of tensors in which an infinity stands or what is no number; each is passed once and not copied."""
-    return [name for name, tensor in tensors if tensor.is_floating_point() and not _is_finite(tensor)]
+    """The names of tensors with an infinity or what is no real number in them; each is passed once and not copied."""
+    numbers = ((name, tensor) for name, tensor in tensors if tensor.is_floating_point() or tensor.is_complex())
+    return [name for name, tensor in numbers if tensor.is_complex() or not _is_finite(tensor)]
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

@@ -1,5 +1,6 @@
 """The loop of PPO: roll out, update, adapt the KL weight, save; it continues where a killed run stopped."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -51,10 +52,10 @@ class Trainer:
 
     def run(self, episodes: Sequence[Episode], folder: Path, progress: Progress) -> None:
         """Train on all `episodes`; a checkpoint in `folder` is continued from, and replaced after each rollout."""
+        size, total = self.settings.batch_size, len(episodes)
         saved = load_checkpoint(folder, self.policy.trainable())
         if saved is not None:
-            self._restore(saved)
-        size, total = self.settings.batch_size, len(episodes)
+            self._restore(saved, folder, -(-total // size))
         for done in range(len(self.metrics) * size, total, size):
             batch = episodes[done : done + size]
             row = self._step(batch, partial(progress, done, total, "episodes"))
@@ -117,14 +118,28 @@ class Trainer:
             "samples": self.samples,
         }
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        parameters = self.policy.trainable()
-        with torch.no_grad():
-            for name, tensor in state["parameters"].items():
-                parameters[name].copy_(tensor)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.kl.weight = state["kl_weight"]
-        self.metrics, self.samples = state["metrics"], state["samples"]
+    def _restore(self, state: dict[str, Any], folder: Path, steps: int) -> None:
+        """Continue from a checkpoint of at most so many `steps`.
+
+        Raises:
+            SerError: it is not whole, or has numbers with which no training goes on.
+        """
+        parameters, usual = self.policy.trainable(), self.optimizer.state_dict()["param_groups"]
+        try:
+            with torch.no_grad():
+                for name, tensor in state["parameters"].items():
+                    parameters[name].copy_(tensor)
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.kl.weight = state["kl_weight"]
+            self.metrics, self.samples = state["metrics"], state["samples"]
+            done = [row["step"] for row in self.metrics]
+            whole = done == list(range(len(done))) and len(done) <= steps and math.isfinite(self.kl.weight)
+            whole = whole and self.optimizer.state_dict()["param_groups"] == usual
+            whole = whole and all(_are_moments(self.optimizer.state[one], one) for one in parameters.values())
+        except Exception as error:
+            raise _damaged(scratch_path(folder, CHECKPOINT), shortened(error)) from error
+        if not whole:
+            raise _damaged(scratch_path(folder, CHECKPOINT), "the state of its training is not what was saved")
 
 
 def loss_terms(policy: Policy, part: Rollout, settings: Ppo) -> torch.Tensor:
@@ -165,7 +180,7 @@ def load_checkpoint(folder: Path, parameters: Mapping[str, torch.Tensor]) -> dic
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         found = {name: tensor.shape for name, tensor in state["parameters"].items()}
     except Exception as error:
-        raise SerError(f"the checkpoint {path} is damaged: {shortened(error)}. Delete it to begin again.") from error
+        raise _damaged(path, shortened(error)) from error
     if found != {name: parameter.shape for name, parameter in parameters.items()}:
         raise SerError(f"the checkpoint {path} is of another policy. Delete it to begin again.")
     bad = non_finite(state["parameters"].items())
@@ -175,6 +190,16 @@ def load_checkpoint(folder: Path, parameters: Mapping[str, torch.Tensor]) -> dic
             "or the file is damaged: delete it to begin again, or set ppo.learning_rate lower."
         )
     return state
+
+
+def _damaged(path: Path, reason: str) -> SerError:
+    return SerError(f"the checkpoint {path} is damaged: {reason}. Delete it to begin again.")
+
+
+def _are_moments(held: Mapping[str, torch.Tensor], parameter: torch.Tensor) -> bool:
+    """Whether an optimizer's state of a parameter is AdamW's: the same size, and finite."""
+    shapes = {name: tensor.shape for name, tensor in held.items() if name != "step"}
+    return shapes == dict.fromkeys(("exp_avg", "exp_avg_sq"), parameter.shape) and not non_finite(held.items())
 
 
 def _named(terms: torch.Tensor) -> dict[str, float]:

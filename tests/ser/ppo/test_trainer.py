@@ -1,8 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from ser.errors import SerError
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, schedule
 from ser.ppo.rollout import Episode, collect, sigmoid_score
@@ -161,6 +164,47 @@ def test_a_killed_training_continues_to_the_same_bytes(
     assert all(torch.equal(tensor, expected[name]) for name, tensor in resumed.policy.state_dict().items())
 
 
+def moments(state: dict[str, Any]) -> dict[str, Any]:
+    held: dict[str, Any] = next(iter(state["optimizer"]["state"].values()))
+    return held
+
+
+DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no optimizer": lambda state: state.pop("optimizer"),
+    "an empty optimizer": lambda state: state.update(optimizer={}),
+    "no moments": lambda state: state["optimizer"]["state"].clear(),
+    "moments of one parameter less": lambda state: state["optimizer"]["state"].popitem(),
+    "moments of another shape": lambda state: moments(state).update(exp_avg=torch.zeros(1, 1, 7)),
+    "moments without a number": lambda state: moments(state)["exp_avg_sq"].fill_(torch.nan),
+    "another learning rate": lambda state: state["optimizer"]["param_groups"][0].update(lr=torch.nan),
+    "no weight of KL": lambda state: state.pop("kl_weight"),
+    "a weight of KL that is none": lambda state: state.update(kl_weight=float("nan")),
+    "a weight of KL in words": lambda state: state.update(kl_weight="x"),
+    "no metrics": lambda state: state.update(metrics=None),
+    "other metrics": lambda state: state.update(metrics=[5]),
+    "metrics of more steps": lambda state: state.update(
+        metrics=[state["metrics"][0] | {"step": step} for step in range(9)]
+    ),
+    "no samples": lambda state: state.pop("samples"),
+    "complex weights": lambda state: state.update(
+        parameters={name: one.to(torch.complex64) for name, one in state["parameters"].items()}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_checkpoint_that_is_not_whole_is_not_continued_from(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path, name: str
+) -> None:
+    fresh(tiny_backbone, reward_model).run(episodes(4), tmp_path, silent)
+    state = torch.load(scratch_path(tmp_path, CHECKPOINT), weights_only=True)
+    DAMAGE[name](state)
+    torch.save(state, scratch_path(tmp_path, CHECKPOINT))
+    with pytest.raises(SerError, match=r"the checkpoint .* (is damaged|has weights that are not finite)") as error:
+        fresh(tiny_backbone, reward_model).run(episodes(12), tmp_path, silent)
+    assert len(str(error.value).splitlines()) <= 2
+
+
 def test_prompts_are_all_used_before_any_is_used_again() -> None:
     prompts = [Prompt(f"id{n}", f"text {n}") for n in range(5)]
     order = schedule(prompts, 12, random_seed=1)
@@ -171,7 +215,6 @@ def test_prompts_are_all_used_before_any_is_used_again() -> None:
 
 def test_a_prompt_is_cut_so_that_the_response_fits(tiny_backbone: Path) -> None:
     from ser.data.pairs import canonical_prompt
-    from ser.errors import SerError
     from ser.models.tokenizer import load_tokenizer
 
     tokenizer, prompt = load_tokenizer(tiny_backbone), canonical_prompt("please help " * 60)
