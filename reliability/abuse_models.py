@@ -133,6 +133,17 @@ _CHANGES: dict[str, Change] = {
     "with weights elsewhere": _elsewhere,
     "with an index out of the folder": _index("../../x.safetensors"),
     "with a shard that is missing": _index("model-00001-of-00001.safetensors"),
+    "with its weights under two names": weights(
+        lambda held: held | {key.removeprefix("model."): one * 2 for key, one in held.items()}
+    ),
+    "with a tied head of its own": weights(
+        lambda held: held | {"lm_head.weight": held["model.embed_tokens.weight"] * 2}
+    ),
+    "with a configuration elsewhere": configured(configuration_files=["../config.4.0.0.json"]),
+    "with a tokenizer of another folder": lambda folder: _edit(
+        folder / "tokenizer_config.json", {"fast_tokenizer_files": ["../tokenizer.4.0.0.json"]}
+    ),
+    "that computes no number": configured(rms_norm_eps=-1e30),
     "with a million layers": configured(num_hidden_layers=1_000_000),
     "with a thousand layers": configured(num_hidden_layers=1_000),
     "with a billion labels": configured(num_labels=10**9),
@@ -148,6 +159,9 @@ _CHANGES: dict[str, Change] = {
     "with a template of 600 MB": template(_TEXTS + "{{ 'x' * 600000000 }}"),
     "with a template that doubles": template(
         "{% set n = namespace(a='x') %}{% for i in range(60) %}{% set n.a = n.a + n.a %}{% endfor %}" + _TEXTS
+    ),
+    "with a template without an end after twenty turns": template(
+        f"{{% if messages | length > 20 %}}{_ENDLESS}{{% endif %}}{_TEXTS}"
     ),
     "with a template of itself": template("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
     "with a template that says nothing": template("You are kind."),

@@ -10,7 +10,7 @@ import torch
 
 from ser.models.folder_files import loading, some_of, unreadable, wording
 from ser.models.model_config import PACKABLE, read_config
-from ser.models.tokenizer import load_config
+from ser.models.tokenizer import GROWING, load_config
 from ser.models.weight_files import read_headers, refuse_types, weight_files
 
 REWARD_HEAD = "score."
@@ -96,30 +96,28 @@ def refuse_untied(folder: Path, model: Any) -> None:
 
 
 def refuse_unusable(folder: Path, model: Any) -> None:
-    """Run a few tokens through a model, the last that it has positions for and the first.
+    """Run a few tokens through a model.
 
-    Much in a configuration is read only now, and sound weights may make no number of it. The first come last: rotary
-    embeddings that follow the longest sequence are as they were.
+    Much in a configuration is read only now, and sound weights may make no number of it. Where rotary embeddings follow
+    the longest sequence, the last positions come before the first, which leave the embeddings as they were.
 
     Raises:
         SerError: the model fails, or what it computes is not finite.
     """
     rows = model.get_input_embeddings().weight.shape[0]
     tokens = torch.tensor([[0, rows // 2, rows - 1]], device=model.device)
+    positions = torch.arange(tokens.shape[1], device=model.device)[None]
 
-    def run(**more: Any) -> bool:
-        states = model.base_model(input_ids=tokens, use_cache=False, **more).last_hidden_state
-        return _is_finite(states)
-
-    def run_both() -> bool:
-        if model.config.model_type not in PACKABLE:
-            return run()
-        last = model.config.max_position_embeddings - tokens.shape[1]
-        far = run(position_ids=last + torch.arange(tokens.shape[1], device=model.device)[None])
-        return far and run()
+    def states() -> torch.Tensor:
+        run = partial(model.base_model, input_ids=tokens, use_cache=False)
+        rope = getattr(model.config, "rope_parameters", None) or {}
+        if model.config.model_type not in PACKABLE or rope.get("rope_type") not in GROWING:
+            return run().last_hidden_state
+        last = run(position_ids=positions + model.config.max_position_embeddings - tokens.shape[1])
+        return torch.cat((last.last_hidden_state, run().last_hidden_state))
 
     with torch.no_grad():
-        if not loading(folder, run_both):
+        if not _is_finite(loading(folder, states)):
             raise unreadable(folder, "what it computes for a few tokens is not finite")
 
 

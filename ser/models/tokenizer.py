@@ -11,6 +11,9 @@ from ser.errors import SerError, shortened
 from ser.models.folder_files import loading, read_json, unreadable
 from ser.models.model_config import PACKABLE, read_config
 
+GROWING = ("dynamic", "longrope")
+"""Types of rotary embeddings that change with the longest sequence of a batch."""
+
 # A language model loaded with a new reward head is what we want, not something to be warned about.
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -104,7 +107,7 @@ def check_window(folder: Path, max_length: int) -> None:
     rope = getattr(config, "rope_parameters", None) or {}
     original = _count(folder, "original_max_position_embeddings", rope.get("original_max_position_embeddings"))
     trained = original or _count(folder, "max_position_embeddings", config.max_position_embeddings)
-    if rope.get("rope_type") in ("dynamic", "longrope") and trained < max_length:
+    if rope.get("rope_type") in GROWING and trained < max_length:
         raise SerError(
             f"{folder}: beyond {trained} tokens its {rope['rope_type']} rotary embeddings change with the length of "
             f"the batch. Set encoding.max_length to at most {trained}."
