@@ -7,8 +7,9 @@ import dagster as dg
 
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
-from resources.audit.database import AuditBusy, AuditDatabase
+from resources.audit.database import AuditDatabase
 from resources.audit.sync import sync
+from resources.audit.writing import AuditBusy
 from resources.disk import write_text
 from resources.evolution import Evolution
 from resources.reporting.index import index_path, render_index, report_path

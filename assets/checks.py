@@ -8,8 +8,9 @@ import dagster as dg
 from assets.audit import LEFT, audit_path
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
-from resources.audit.database import AuditBusy, AuditDatabase
+from resources.audit.database import AuditDatabase
 from resources.audit.sync import matches_parquet
+from resources.audit.writing import AuditBusy
 from ser.data import tables
 from ser.method.stats import gain, is_above_chance, share
 from ser.method.suspicion import suspicions

@@ -1,8 +1,5 @@
 """The audit database: one DuckDB file that is opened only for as long as a sync or a query takes."""
 
-import math
-import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,8 +12,8 @@ import duckdb
 from resources.audit.own_files import check_own_files
 from resources.audit.sandbox import SECONDS, bounded
 from resources.audit.schema import apply_schema, check_schema, connect, prepare_for_bulk
+from resources.audit.writing import AuditBusy, being_written, put_in_place, turns
 from resources.disk import is_full
-from resources.locks import only_writer
 from ser.errors import SerError
 
 # What DuckDB says of a file that another process (or another configuration in this one) has open.
@@ -32,10 +29,6 @@ _DAMAGED = (
     "WAL",
     "version number",
 )
-
-
-class AuditBusy(SerError):  # noqa: N818 - it says what is so, not what went wrong
-    """Another process holds the audit database; nothing was changed, and later the same call will work."""
 
 
 class NothingAudited(SerError):  # noqa: N818 - it says what is so, not what went wrong
@@ -116,7 +109,7 @@ class AuditDatabase:
 
     def _connect(self, read_only: bool, sandbox: bool) -> duckdb.DuckDBPyConnection:
         """A connection, as soon as nobody is in the way."""
-        for last in _turns(self.patience):
+        for last in turns(self.patience):
             try:
                 return connect(self.path, read_only, sandbox)
             except duckdb.Error as error:
@@ -143,46 +136,6 @@ class AuditDatabase:
             error, duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException
         )
         return (ours or deep) and any(sign in str(error) for sign in _DAMAGED)
-
-
-def _turns(patience: float) -> Iterator[bool]:
-    """A turn every tenth of a second, for `patience` seconds: whether it is the last."""
-    give_up = time.monotonic() + patience
-    while (left := give_up - time.monotonic()) > 0:
-        yield False
-        time.sleep(min(0.1, left))
-    yield True
-
-
-@contextmanager
-def being_written(path: Path, patience: float = math.inf) -> Iterator[Path]:
-    """Be the only process of ours that writes the database at `path`, or makes another to be put there.
-
-    Yields where to make that: in a temporary folder, which carries the lock. What a killed process left there goes
-    first; what is not put in its place goes afterwards.
-
-    Raises:
-        AuditBusy: another process was at it for longer than `patience` seconds.
-        SerError: something else lies at the place of one of its files.
-    """
-    check_own_files(path)
-    folder = path.with_name(f".{path.name}.tmp")
-    with ExitStack() as lock:
-        for last in _turns(patience):
-            try:
-                lock.enter_context(only_writer(folder, wait=False))
-                break
-            except BlockingIOError as error:
-                if last:
-                    raise AuditBusy(
-                        f"{path} is being written by another process.\n"
-                        "Wait for the run or the `ser audit --rebuild` that does it, and try again."
-                    ) from error
-        try:
-            _empty(folder)
-            yield folder / path.name
-        finally:
-            _empty(folder)
 
 
 def query(
@@ -242,20 +195,6 @@ def _check_encoding(sql: str, parameters: dict[str, Any] | None) -> None:
         raise SerError(
             f"SQL: {error.object[:60]!r} is not UTF-8: write it in another way, for instance chr(233)."
         ) from error
-
-
-def put_in_place(fresh: Path, path: Path) -> None:
-    """Replace the database at `path`, whose log must not be replayed into the new one."""
-    path.with_name(path.name + ".wal").unlink(missing_ok=True)
-    fresh.replace(path)
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():  # DuckDB's, for what did not fit into memory
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def literal(text: str) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import duckdb
 
-from resources.audit.database import AuditBusy, AuditDatabase, literal
+from resources.audit.database import AuditDatabase, literal
+from resources.audit.writing import AuditBusy
 from ser.data.database import pattern
 from ser.errors import SerError
 

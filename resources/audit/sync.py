@@ -9,18 +9,13 @@ import pyarrow as pa
 from duckdb.func import PythonUDFType
 
 from resources import asset_keys as keys
-from resources.audit.database import (
-    AuditBusy,
-    AuditDatabase,
-    being_written,
-    literal,
-    put_in_place,
-)
+from resources.audit.database import AuditDatabase, literal
 from resources.audit.evolutions import describe_artifacts, describe_evolution, link
 from resources.audit.record import AuditArtifact, EvolutionRecord
 from resources.audit.rows import AuditRows, audit_rows
 from resources.audit.schema import apply_schema, connect, prepare_for_bulk
 from resources.audit.superseded import carry_over
+from resources.audit.writing import AuditBusy, being_written, put_in_place
 from ser.data.pairs import readable_prompt
 
 __all__ = ["AuditArtifact", "AuditBusy", "EvolutionRecord", "matches_parquet", "rebuild", "sync"]

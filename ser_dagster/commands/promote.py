@@ -66,7 +66,7 @@ def _tell_everyone(work: Any, promotion: Any) -> None:
     from assets.audit import sync_run, write_report
     from assets.results import described
     from resources import asset_keys as keys
-    from resources.audit.database import AuditBusy
+    from resources.audit.writing import AuditBusy
     from ser_dagster.dagster_instance import instance
 
     try:

@@ -6,7 +6,7 @@ import webbrowser
 from pathlib import Path
 
 from assets.audit import audit_path
-from resources.audit.database import AuditBusy
+from resources.audit.writing import AuditBusy
 from resources.console import Terminal
 from resources.reporting.index import index_path, report_path
 from resources.reporting.report import summary_table

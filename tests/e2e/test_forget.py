@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.audit.database import AuditBusy
+from resources.audit.writing import AuditBusy
 from resources.heads import known_evolutions
 from resources.known_evolutions import open_evolution
 from resources.landing.store import DatasetStore

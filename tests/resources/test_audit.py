@@ -13,10 +13,11 @@ import duckdb
 import pytest
 from audit_fakes import EVOLUTION, SNAPSHOT, named, record
 
-from resources.audit.database import AuditBusy, AuditDatabase, query
+from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import check_query, find_evolution, named_queries, run_named
 from resources.audit.render import render
 from resources.audit.sync import matches_parquet, rebuild, sync
+from resources.audit.writing import AuditBusy
 from resources.settings import Settings
 from ser.errors import SerError
 

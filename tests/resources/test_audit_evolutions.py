@@ -24,9 +24,10 @@ from audit_fakes import (
     with_artifacts,
 )
 
-from resources.audit.database import AuditBusy, AuditDatabase
+from resources.audit.database import AuditDatabase
 from resources.audit.queries import run_named
 from resources.audit.sync import EvolutionRecord, matches_parquet, rebuild, sync
+from resources.audit.writing import AuditBusy
 from resources.reporting.report_data import gather
 from resources.settings import Settings
 from ser.errors import SerError
