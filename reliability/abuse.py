@@ -75,9 +75,9 @@ def meet_all(chosen: str = "") -> list[tuple[Case, Met]]:
 
 def cases() -> list[Case]:
     """All of them."""
-    from reliability import abuse_models, abuse_places, bombs
+    from reliability import abuse_models, abuse_places, abuse_swaps, bombs
 
-    return [*bombs.CASES, *abuse_places.CASES, *abuse_models.CASES]
+    return [*bombs.CASES, *abuse_places.CASES, *abuse_swaps.CASES, *abuse_models.CASES]
 
 
 def main() -> None:

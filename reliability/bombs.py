@@ -181,6 +181,9 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     ),
     "a cell of 100 MB in a table": table(lambda: [b'q,"' + b"x" * 100 * MB + b'",no\n']),
     "a cell that is never closed": table(lambda: [b'q,"yes,no\n', *[b"x" * 99 + b"\n"] * 400_000]),
+    "1,500 open quotes among 330,000 rows": table(
+        lambda: [b'a","c\n'] * 1500 + [b"question %d,good answer,bad\n" % number for number in range(330_000)]
+    ),
     "a table of 4 million columns": text("in.csv", lambda: [b"a," * (4 * MB), b"\n"]),
     "a row of 4 million cells": table(lambda: [b"," * (4 * MB) + b"\n"]),
     "100 million empty rows in gzip": repeated(
