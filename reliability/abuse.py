@@ -84,7 +84,7 @@ def main() -> None:
     """Meet one case and print what it took."""
     name, folder = sys.argv[1], Path(sys.argv[2])
     case = next(case for case in cases() if case.name == name)
-    size = sum(path.lstat().st_size for path in (folder / "in").rglob("*"))
+    size = sum(512 * path.lstat().st_blocks for path in (folder / "in").rglob("*"))
     started = time.monotonic()
     outcome = case.meet(folder / "in", folder / "root")
     seconds = time.monotonic() - started

@@ -165,6 +165,7 @@ def _plant(folder: Path) -> None:
 
 def _tell_planted(files: Path, root: Path) -> str:
     zone = Landing(root, Settings())
+    root.mkdir()
     files.rename(root / "landing")
     (root / "landing" / "good").mkdir()
     write_row(root / "landing" / "good" / "a.jsonl", row_of(1))
