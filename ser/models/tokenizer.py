@@ -14,6 +14,9 @@ from ser.models.model_config import PACKABLE, read_config
 GROWING = ("dynamic", "longrope")
 """Types of rotary embeddings that change with the longest sequence of a batch."""
 
+_OPENED = ("vocab", "merges", "gguf_file")
+"""What transformers takes from a tokenizer's configuration and opens, wherever that is, if it is a text."""
+
 # A language model loaded with a new reward head is what we want, not something to be warned about.
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -53,12 +56,16 @@ def _refuse_other_files(folder: Path) -> None:
     if not path.exists():
         return
     try:
-        names = read_json(path).get("fast_tokenizer_files", [])
+        said = read_json(path)
     except (OSError, ValueError) as error:
         raise unreadable(folder, f"{path.name}: {shortened(error)}") from error
-    for name in names if isinstance(names, list) else [names]:
+    versions = said.get("fast_tokenizer_files", [])
+    for name in versions if isinstance(versions, list) else [versions]:
         if not isinstance(name, str) or Path(name).name != name or not name.endswith(".json"):
             raise unreadable(folder, f"{path.name} names {str(name)[:100]!r}, which is no JSON file of the folder")
+    for key in _OPENED:
+        if isinstance(said.get(key), str):
+            raise unreadable(folder, f"{path.name} names the file {said[key][:100]!r} in {key}, which is never opened")
 
 
 def load_config(folder: Path, options: Mapping[str, Any] | None = None) -> PreTrainedConfig:

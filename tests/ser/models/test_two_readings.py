@@ -201,6 +201,23 @@ def test_a_tokenizer_is_read_from_the_folder_alone(folder: Path, names: Any) -> 
         load_tokenizer(folder)
 
 
+@pytest.mark.parametrize("kind", ["GPT2Tokenizer", "PreTrainedTokenizerFast"])
+@pytest.mark.parametrize("key", ["vocab", "merges", "gguf_file"])
+def test_no_file_that_a_tokenizer_names_is_opened(folder: Path, kind: str, key: str) -> None:
+    elsewhere = folder.parent / "vocab.json"
+    shutil.copy(folder / "tokenizer.json", elsewhere)
+    (folder / "tokenizer.json").unlink()
+    configure(folder / "tokenizer_config.json", tokenizer_class=kind, **{key: str(elsewhere)})
+    with pytest.raises(SerError, match=rf"names the file .*vocab\.json' in {key}, which is never opened"):
+        load_tokenizer(folder)
+
+
+def test_places_of_the_writer_are_passed_over(folder: Path) -> None:
+    keys = ("tokenizer_file", "vocab_file", "merges_file", "special_tokens_map_file", "name_or_path")
+    configure(folder / "tokenizer_config.json", **dict.fromkeys(keys, "/root/.cache/huggingface/x.json"))
+    assert load_tokenizer(folder).eos_token == "<|end|>"
+
+
 def test_a_tokenizer_of_a_version_is_read_from_the_folder(folder: Path) -> None:
     (folder / "tokenizer.json").rename(folder / "tokenizer.4.0.0.json")
     configure(folder / "tokenizer_config.json", fast_tokenizer_files=["tokenizer.4.0.0.json", "tokenizer.json"])
