@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Evolution]:
     """A finished run of two loops with a policy, in float32; the environment is that of the commands."""
     folder = tmp_path_factory.mktemp("project")
-    settings = "loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
+    settings = "loops = 2\n[thresholds]\nn_min = 5\n" + chain.SETTINGS + "[compute]\ndtype = 'float32'\n"
     with chain.project(folder, settings, tiny_backbone) as (root, patch):
         chain.inject(patch, lambda loop, number, pair_id: (0.8, 0.2) if number < 20 else (0.5, 0.5))
         snapshot = chain.land(root, write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
