@@ -14,6 +14,7 @@ from pathlib import Path
 from resources.locks import only_writer
 from resources.settings_file import ROOT
 from ser.errors import SerError
+from ser.python_process import module_command
 from ser_dagster.page_state import code_server_answers, load_problem, page_answers
 from ser_dagster.process_group import ProcessEndedError, ProcessGroup, Signals, ToldToEndError, termination_signals
 from ser_dagster.web.address import Address, local_address
@@ -132,7 +133,7 @@ def _start(group: ProcessGroup, page: Page, log: Path, folder: Path) -> None:
     group.start("code location", _code_server("--socket", str(code), *graph, *quiet), log)
     group.wait_for(lambda: code_server_answers(code))
     group.start("web server", _web_server(page, *found_at), log, {"UI_TOKEN": page.token})
-    group.start("daemon", _module("ser_dagster.daemon", "run", *quiet, *found_at), log)
+    group.start("daemon", module_command("ser_dagster.daemon", "run", *quiet, *found_at), log)
     group.wait_for(lambda: page_answers(page.local, page.token))
     for word, link in zip(("Open", *["Or"] * len(page.named)), page.links, strict=True):
         _say(f"{word} {link}")
@@ -157,17 +158,12 @@ def _code_server(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name("dagster")), "code-server", "start", *arguments]
 
 
-def _module(name: str, *arguments: str) -> list[str]:
-    """The command that runs a module of ours, which starts a program of Dagster's."""
-    return [sys.executable, "-m", name, *arguments]
-
-
 def _web_server(page: Page, *found_at: str) -> list[str]:
     """The command that runs Dagster's web server behind the layer."""
     addresses = [part for address in page.named for part in ("--address", str(address))]
     mode = ["--read-only"] if page.read_only else []
     listening = ("--host", page.host, "--port", str(page.port))
-    return _module("ser_dagster.web", *listening, *found_at, *addresses, *mode)
+    return module_command("ser_dagster.web", *listening, *found_at, *addresses, *mode)
 
 
 def _free_port(port: int, host: str) -> int:
