@@ -57,7 +57,7 @@ def holds(folder: Path) -> list[Path]:
             "--set backbone.model: setting 'backbone.model' has a password",
         ),
         ("", {}, ["--set", BUCKET], "is no setting: write KEY=VALUE"),
-        ("", {"SER_CONFIG": BUCKET}, [], "SER_CONFIG names s3://***@bucket/in"),
+        ("", {"SER_CONFIG": BUCKET}, [], "SER_CONFIG names s3:/***@bucket/in"),
         ("", {"SER_DATA": BUCKET}, [], "SER_DATA is an address"),
         # What no pattern knows as a secret is not repeated either, where only secrets could stand.
         (f'loops = 9\n[automation]\ninbox = "{SECRET}"', {}, [], "raise max_loops too"),
