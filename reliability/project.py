@@ -18,6 +18,7 @@ max_length = 128
 n_min = 5
 [compute]
 threads = 1
+dtype = "float32"
 [reward_model]
 learning_rate = 5e-3
 batch_size = 8
@@ -34,7 +35,8 @@ r = 2
 [judging]
 prompts = 200
 """
-"""Small, and yet of enough batches, steps and rollouts that a tenth of a stage can be told from all of it."""
+"""Small, and yet of enough batches, steps and rollouts that a tenth of a stage can be told from all of it. In bfloat16 a
+model has other last bits where the cache of states could not be written."""
 
 DATASET = "tiny"
 PAIRS = 1500
