@@ -65,7 +65,8 @@ def fill(root: Path, draw: st.DataObject) -> tuple[Store, list[str], set[Identit
     for age, name in enumerate(names):
         landing = DatasetStore(root, "d").folder / "snapshots" / f"{name}.json"
         landing.parent.mkdir(parents=True, exist_ok=True)
-        landing.write_text(json.dumps({"parts": {kind: [] for kind in PARTS}, "number": age, "until": None}))
+        facts = {"number": age, "pairs": 0, "labelled": 0, "until": None, "after": None}
+        landing.write_text(json.dumps({"parts": {kind: [] for kind in PARTS}, **facts}))
         for key in draw.draw(st.lists(st.sampled_from(KEYS), max_size=5)):
             known = sorted(store.made_from)
             if known and draw.draw(st.booleans()):
