@@ -35,8 +35,8 @@ r = 2
 [judging]
 prompts = 200
 """
-"""Small, and yet of enough batches, steps and rollouts that a tenth of a stage can be told from all of it. In bfloat16 a
-model has other last bits where the cache of states could not be written."""
+"""Small, and yet of enough batches, steps and rollouts that a tenth of a stage can be told from all of it. In
+bfloat16 a model has other last bits where the cache of states could not be written."""
 
 DATASET = "tiny"
 PAIRS = 1500

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ _MARK = "schema_version"
 _DEFINED = ("macros.sql", "views.sql", "analysis.sql")
 # Names in full, and no function but these: the file may have functions that are called like DuckDB's.
 _TABLES = "SELECT table_name, sql FROM system.main.duckdb_tables()"
-_FUNCTIONS = "SELECT function_name, parameters, macro_definition, internal FROM system.main.duckdb_functions()"
+_FUNCTIONS = "SELECT function_name, parameters, macro_definition FROM system.main.duckdb_functions() WHERE NOT internal"
 _VIEW_QUERIES = "SELECT view_name, sql FROM system.main.duckdb_views()"
 _EXCLUDED = re.compile(r"(?<=EXCLUDE \()[^()]+")
 """The columns that a view leaves out: a set, which DuckDB shows in any order."""
@@ -60,8 +61,9 @@ def check_schema(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SerError: they are not.
     """
-    check_tables(connection)
-    found, ours = _definitions(connection), _our_definitions()
+    functions = _functions(connection)
+    _check_tables(connection, functions)
+    found, ours = _definitions(connection, functions), _our_definitions()
     if changed := sorted(name for name in ours if found.get(name) != ours[name]):
         raise SerError(
             f"The audit database's {', '.join(changed[:3])} are of another version of ser-dagster, or were changed.\n"
@@ -75,6 +77,10 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SerError: they are not, or one does.
     """
+    _check_tables(connection, _functions(connection))
+
+
+def _check_tables(connection: duckdb.DuckDBPyConnection, functions: Iterable[str]) -> None:
     tables = {name for name, _ in connection.execute(_TABLES).fetchall()}
     found = connection.execute(f"SELECT digest FROM {_MARK} LIMIT 2").fetchall() if _MARK in tables else []
     if found != [(_schema_digest(),)] or not tables.issuperset(_tables()):
@@ -82,22 +88,23 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
             "The audit database is of another version of ser-dagster.\n"
             "`ser audit --rebuild` makes it anew from the artifacts."
         )
-    functions = connection.execute(_FUNCTIONS).fetchall()
-    duckdbs = {name for name, *_, internal in functions if internal}
-    if shadows := sorted({name for name, *_, internal in functions if not internal and name in duckdbs}):
+    if shadows := sorted(_duckdbs_functions().intersection(functions)):
         raise SerError(
             f"The audit database changes what SQL means (its functions {', '.join(shadows[:3])}).\n"
             "Do not trust it: `ser audit --rebuild` makes it anew from the artifacts."
         )
 
 
-def _definitions(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """What each table and view is, and each function that is not DuckDB's, by its name."""
-    functions = connection.execute(_FUNCTIONS).fetchall()
-    defined: dict[str, Any] = dict(connection.execute(_TABLES).fetchall())
-    defined |= {f"{name}()": (parameters, body) for name, parameters, body, internal in functions if not internal}
-    views = connection.execute(_VIEW_QUERIES).fetchall()
-    return defined | {name: _EXCLUDED.sub(_in_order, query) for name, query in views}
+def _functions(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """What each function that is not DuckDB's does, by its name."""
+    return {name: what for name, *what in connection.execute(_FUNCTIONS).fetchall()}
+
+
+def _definitions(connection: duckdb.DuckDBPyConnection, functions: Mapping[str, Any]) -> dict[str, Any]:
+    """What each table and view is, and each of the functions, by its name."""
+    tables = dict(connection.execute(_TABLES).fetchall())
+    views = {name: _EXCLUDED.sub(_in_order, query) for name, query in connection.execute(_VIEW_QUERIES).fetchall()}
+    return {**tables, **views, **{f"{name}()": what for name, what in functions.items()}}
 
 
 def _in_order(excluded: re.Match[str]) -> str:
@@ -107,9 +114,17 @@ def _in_order(excluded: re.Match[str]) -> str:
 @cache
 def _our_definitions() -> dict[str, Any]:
     with duckdb.connect() as connection:
-        before = _definitions(connection)
+        before = _definitions(connection, {})
         apply_schema(connection)
-        return {name: what for name, what in _definitions(connection).items() if name not in before}
+        after = _definitions(connection, _functions(connection))
+        return {name: what for name, what in after.items() if name not in before}
+
+
+@cache
+def _duckdbs_functions() -> frozenset[str]:
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT function_name FROM duckdb_functions() WHERE internal").fetchall()
+        return frozenset(name for (name,) in found)
 
 
 def _tables() -> list[str]:
