@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from resources.artifacts import ArtifactStore, Inputs, described
+from resources.artifacts import ArtifactStore, Inputs, described, version_of
 from resources.code_version import code_version
 from resources.disk import file_digest
 from resources.manifests import MANIFEST, DamagedArtifactError, read_manifest
@@ -17,16 +17,19 @@ MODEL = ("backbone", "reward_model")
 def earlier_rewards(store: ArtifactStore, key: str, spec: Spec, inputs: Inputs) -> list[Path]:
     """The rewards of other pools that the reward model in `inputs` has scored for an asset, by the same code.
 
-    One that is damaged is of no use here; whoever needs its artifact will find it damaged and say so.
+    One that is damaged is of no use here; whoever needs its artifact will find it damaged and say so. Nor is that of
+    this very pool: either it is whole, and nothing is made, or it is put aside first.
     """
     wanted = {
         "code": code_version(module_of("label")),
         "spec": spec.model_dump(),
         "inputs": {name: described(inputs[name])["sha256"] for name in MODEL},
     }
-    found = []
+    found, own_version = [], version_of("label", spec, inputs)
     for manifest in sorted((store.root / key).glob(f"[!.]*/{MANIFEST}")):
         path = manifest.parent / REWARDS_NAME
+        if manifest.parent.name == own_version:
+            continue
         try:
             facts = read_manifest(manifest.parent, key)
         except DamagedArtifactError:

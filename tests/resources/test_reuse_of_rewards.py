@@ -52,15 +52,24 @@ def test_they_are_of_the_same_model(store: ArtifactStore, spec: Spec, digests: d
 
 
 def test_what_is_damaged_or_says_too_little_is_of_no_use(store: ArtifactStore) -> None:
-    [path] = earlier_rewards(store, KEY, SPEC, inputs())
+    other = inputs(encoded="pool 2")
+    [path] = earlier_rewards(store, KEY, SPEC, other)
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert not earlier_rewards(store, KEY, SPEC, inputs())
+    assert not earlier_rewards(store, KEY, SPEC, other)
     path.write_bytes(content)
     (path.parent / "manifest.json").write_text("{}")
-    assert not earlier_rewards(store, KEY, SPEC, inputs())
+    assert not earlier_rewards(store, KEY, SPEC, other)
+
+
+def test_what_is_made_again_is_not_made_from_itself(store: ArtifactStore) -> None:
+    """If anything of it is damaged it is put aside before it is made, and its rewards with it."""
+    assert earlier_rewards(store, KEY, SPEC, inputs()) == []
+    again = inputs() | {"states": Part(Path("states"), "s")}
+    assert len(earlier_rewards(store, KEY, SPEC, again)) == 1
 
 
 def test_other_code_has_other_rewards(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert earlier_rewards(store, KEY, SPEC, inputs(encoded="pool 2"))
     monkeypatch.setattr("resources.reuse.code_version", lambda module: "another")
-    assert not earlier_rewards(store, KEY, SPEC, inputs())
+    assert not earlier_rewards(store, KEY, SPEC, inputs(encoded="pool 2"))
