@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,7 +23,7 @@ _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified",
 """What file systems call the thing that changes with a file's content."""
 
 _OF_THE_FILE = (errno.EINVAL, errno.EACCES, errno.ELOOP)
-"""What is wrong with one file, and keeps no other from being fetched."""
+"""Why one file there cannot be opened, which keeps no other from being fetched."""
 _LINK = "a link is not followed; put the file itself there"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = READ | os.O_NOFOLLOW
@@ -108,23 +108,25 @@ def _fetch_folder(files: Any, source: str, target: Path, handle: int, passed_ove
         elif entry["type"] != "file":
             passed_over[f"{target.name}/{name}"] = "not a file"
         elif not copy.exists():
-            try:
-                _fetch_file(files, entry["name"], copy.name, handle)
-            except OSError as error:
-                if error.errno not in _OF_THE_FILE:
-                    raise
-                passed_over[f"{target.name}/{name}"] = str(error.strerror)
-            else:
-                copies.append(copy)
+            with ExitStack() as stack:
+                try:
+                    remote = stack.enter_context(_open(files, entry["name"]))
+                except OSError as error:
+                    if error.errno not in _OF_THE_FILE:
+                        raise
+                    passed_over[f"{target.name}/{name}"] = str(error.strerror)
+                    continue
+                _copy(remote, copy.name, handle)
+            copies.append(copy)
     return copies
 
 
-def _fetch_file(files: Any, source: str, name: str, folder: int) -> None:
-    """Copy a file into the folder that is held open, where whoever may put files must not choose what is written to."""
+def _copy(remote: IO[bytes], name: str, folder: int) -> None:
+    """Copy an open file into a folder that is held open: whoever may put files there chooses not what is written to."""
     temporary = f".{name}.tmp"
     with suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)  # half of it, which a killed process left, or a link
-    with _open(files, source) as remote, os.fdopen(os.open(temporary, _NEW, 0o666, dir_fd=folder), "wb") as file:
+    with os.fdopen(os.open(temporary, _NEW, 0o666, dir_fd=folder), "wb") as file:
         shutil.copyfileobj(remote, file, _BLOCK)
         file.flush()
         os.fsync(file.fileno())

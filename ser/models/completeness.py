@@ -125,6 +125,7 @@ def _refuse_twice(folder: Path, names: Iterable[str], prefix: str) -> None:
     """Refuse two tensors for one weight, with the prefix of the model and without: transformers takes any of them."""
     seen: dict[str, str] = {}
     for name in names if prefix else ():
+        # Behind the prefix stands any character: transformers takes off `model_` as well as `model.`.
         other = seen.setdefault(re.sub(f"^({re.escape(prefix)}.)+", "", name), name)
         if other != name:
             raise unreadable(folder, f"there are two tensors for one weight: {wording(f'{other} and {name}')}")

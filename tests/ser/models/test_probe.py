@@ -50,23 +50,24 @@ def split(pattern: str) -> dict[str, Any]:
     return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
+TOO_LONG = "filling its chat template did not end within 3 seconds"
 BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "endless": (template(TEXTS + ENDLESS), "filling its chat template did not end within 3 seconds"),
+    "endless": (template(TEXTS + ENDLESS), TOO_LONG),
     "endless for a system message": (
         template("{% for m in messages %}{% if m['role'] == 'system' %}" + ENDLESS + "{% endif %}{% endfor %}" + TEXTS),
-        "filling its chat template did not end within 3 seconds",
+        TOO_LONG,
     ),
     "endless after four turns": (
         template("{% if messages | length > 4 %}" + ENDLESS + "{% endif %}" + TEXTS),
-        "filling its chat template did not end within 3 seconds",
+        TOO_LONG,
     ),
     "endless after twenty turns": (
         template("{% if messages | length > 20 %}" + ENDLESS + "{% endif %}" + TEXTS),
-        "filling its chat template did not end within 3 seconds",
+        TOO_LONG,
     ),
     "endless for two questions": (
         template("{% if messages[0].content != messages[-1].content %}" + ENDLESS + "{% endif %}" + TEXTS),
-        "filling its chat template did not end within 3 seconds",
+        TOO_LONG,
     ),
     "a terabyte": (template(TEXTS + "{{ 'x' * 10**12 }}"), r"refuses a conversation \(MemoryError\)"),
     "a terabyte for a long prompt": (
