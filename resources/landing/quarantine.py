@@ -1,6 +1,5 @@
 """Where what cannot land is kept, with the reason, in files named by content: nothing is kept twice."""
 
-import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 from resources.disk import clear, replace, write_whole
 from resources.landing.opened import OpenedFile
-from resources.landing.reading.rows import HEAD
+from resources.landing.reading.rows import HEAD, Whole, cut_row
 from resources.landing.reasons import fold
 from resources.landing.waiting import WaitingLink
 
@@ -65,7 +64,7 @@ class Quarantine:
             if self._room.take(file.size):
                 write_whole(copy, file.copy_to)
             else:
-                kept = _beginning(file)
+                kept = _beginning(file, reason)
         self._add([{"reason": reason, "file": file.name, "line": None, **kept}])
 
     def add_link(self, link: WaitingLink) -> None:
@@ -143,12 +142,11 @@ class _Room:
             yield {**said, "raw_sha256": digest.hexdigest()}
 
 
-def _beginning(file: OpenedFile) -> dict[str, Any]:
+def _beginning(file: OpenedFile, reason: str) -> dict[str, Any]:
     with file.open() as stream:
-        head = stream.read(HEAD)
-    shown = head.decode("utf-8", "backslashreplace")
-    exact = None if shown.encode() == head else base64.b64encode(head).decode()
-    return {"raw": shown, "raw_base64": exact, "raw_bytes": file.size, "raw_sha256": file.digest()}
+        head = stream.read(HEAD).decode("utf-8", "surrogateescape")
+    row = cut_row(0, head, Whole(file.size, file.digest()), reason)
+    return {"raw": row.raw, "raw_base64": row.raw_base64, "raw_bytes": file.size, "raw_sha256": file.digest()}
 
 
 def _link(link: WaitingLink) -> dict[str, Any]:
