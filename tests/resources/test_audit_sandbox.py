@@ -1,5 +1,6 @@
 """The sandbox of the audit: SQL reads the tables and nothing else, also where the file itself is somebody's trick."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -235,9 +236,8 @@ def test_what_lies_at_the_place_of_a_file_is_not_opened(own: AuditDatabase, endi
         case "a file":
             place.touch()
         case "a socket":
-            with socket.socket(socket.AF_UNIX) as listener:
-                os.chdir(own.path.parent)
-                listener.bind(place.name)
+            with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(own.path.parent):
+                listener.bind(place.name)  # by its name: a whole path may be too long for one
     run = record(own.path.parent)
     for door in [*doors(own.path), lambda: sync(own, run), lambda: rebuild(own.path, [run])]:
         with pytest.raises(SerError, match=f"{place.name} is {kind.replace('dangling ', '')}, where only {usual}"):
