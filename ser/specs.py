@@ -105,7 +105,8 @@ class Arithmetic(Spec):
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of the frozen weights; adapters and heads are float32."""
-    attention: Literal["grouped", "sdpa"] = "grouped"
+    attention: Literal["grouped", "sdpa", "varlen"] = "grouped"
+    """By plain products or PyTorch's own kernels over padded rows, or of rows of any length without padding."""
 
 
 class ModelSpec(Spec):

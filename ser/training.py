@@ -61,6 +61,7 @@ class PairTrainer(Trainer):
         **kwargs: Any,
     ):
         self._examples: Any = examples
+        self._reward_model = model
         self._centering, self._batch_tokens = centering, batch_tokens
         self._mean_weight = sum(example.weight for example in examples) / len(examples)
         super().__init__(model=model, train_dataset=examples, data_collator=lambda items: {"examples": items}, **kwargs)
@@ -96,7 +97,7 @@ class PairTrainer(Trainer):
     def _go_back(self, model: torch.nn.Module, microbatch: Sequence[Example], scale: float) -> torch.Tensor:
         """Add the gradients of a microbatch; returns its part of the loss."""
         device = self.accelerator.device
-        rewards = model(*collate([example.encoded for example in microbatch], device))
+        rewards = model(*collate([example.encoded for example in microbatch], self._reward_model))
         target = torch.tensor([example.target for example in microbatch], device=device)
         weight = torch.tensor([example.weight for example in microbatch], device=device)
         loss = pairwise_loss(rewards, target, weight, scale, self._centering)

@@ -21,17 +21,27 @@ class PackedBatch:
         position_ids: [B, L] positions; both responses start at the length of the prompt.
         mask: [B, 1, L, L] boolean, True where a query (row) may attend to a key (column).
         ends: [B, 2] index of the last token of response a and of response b.
+        sizes: how many tokens each row has.
     """
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
     mask: torch.Tensor
     ends: torch.Tensor
+    sizes: list[int]
 
     def to(self, device: torch.device | str) -> "PackedBatch":
         """The same batch on `device`."""
-        tensors = (self.input_ids, self.position_ids, self.mask, self.ends)
-        return PackedBatch(*(tensor.to(device) for tensor in tensors))
+        ids, positions = self.input_ids.to(device), self.position_ids.to(device)
+        return PackedBatch(ids, positions, self.mask.to(device), self.ends.to(device), self.sizes)
+
+    def split(self, hidden: torch.Tensor) -> list[torch.Tensor]:
+        """The states [tokens, H] of each row, of those of the batch [B, L, H]."""
+        return [row[:size] for row, size in zip(hidden, self.sizes, strict=True)]
+
+    def join(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The states of the batch, of those of each row."""
+        return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
 def pack(pairs: Sequence[EncodedPair]) -> PackedBatch:
@@ -48,7 +58,21 @@ def pack(pairs: Sequence[EncodedPair]) -> PackedBatch:
         position_ids[row, p + a : p + a + b] = torch.arange(p, p + b)
         part[row, :p], part[row, p : p + a], part[row, p + a : p + a + b] = 0, 1, 2
         ends[row] = torch.tensor([p + a - 1, p + a + b - 1])
-    return PackedBatch(input_ids, position_ids, _mask(part), ends)
+    return PackedBatch(input_ids, position_ids, _mask(part), ends, list(map(len, pairs)))
+
+
+def causal(input_ids: torch.Tensor, ends: torch.Tensor) -> PackedBatch:
+    """Plain sequences [B, L], of which each ends at `ends` [B]: padding on the right is hidden from all of them."""
+    length, device = input_ids.shape[1], input_ids.device
+    mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=device).tril()
+    positions = torch.arange(length, device=device).expand(len(input_ids), -1)
+    return PackedBatch(input_ids, positions, mask, ends[:, None], (ends + 1).tolist())
+
+
+def pad(sequences: Sequence[Sequence[int]]) -> PackedBatch:
+    """Plain sequences as a batch."""
+    ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(one) for one in sequences], batch_first=True)
+    return causal(ids, torch.tensor([len(one) - 1 for one in sequences]))
 
 
 def unpack(batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The pretrained network under every model of a run: loading it safely, and running a range of its layers."""
+"""The pretrained network under every model of a run: loading it safely."""
 
 import warnings
 from functools import cache
@@ -8,18 +8,17 @@ from typing import Any, Literal
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
 
-from ser.data.packing import PackedBatch
 from ser.errors import SerError
-from ser.models.attention import GROUPED
+from ser.models.attention import GROUPED, VARLEN
 from ser.models.completeness import check_sizes, refuse_incomplete, refuse_non_finite, refuse_untied, refuse_unusable
 from ser.models.folder_files import loading
-from ser.models.last_layer import last_layer_at
 from ser.models.model_config import PACKABLE, read_config
+from ser.models.norms import use_fused_norms
 from ser.models.tokenizer import load_config
 from ser.specs import Arithmetic
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_ATTENTION = {"grouped": GROUPED, "sdpa": "sdpa"}
+_ATTENTION = {"grouped": GROUPED, "sdpa": "sdpa", "varlen": VARLEN}
 Head = Literal["causal_lm", "reward"]
 
 
@@ -37,6 +36,12 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
     options: dict[str, Any] = {} if head == "causal_lm" else {"num_labels": 1}
     check_sizes(folder, auto, options)
     config = load_config(folder, options)
+    dropout = getattr(config, "attention_dropout", None)
+    if arithmetic.attention == "varlen" and dropout:
+        raise SerError(
+            f"{folder}: attention_dropout is {dropout} in config.json, and variable-length attention has none.\n"
+            "Set it to 0 there; reward_model.lora.dropout drops what the adapters see."
+        )
     model, info = loading(
         folder,
         lambda: auto.from_pretrained(
@@ -50,6 +55,7 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
             local_files_only=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
             output_loading_info=True,
+            **_place(arithmetic),
         ),
     )
     if head == "reward" and not hasattr(model, "score"):
@@ -57,6 +63,8 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
     refuse_incomplete(folder, info)
     if head == "causal_lm":
         refuse_untied(folder, model)
+    if arithmetic.attention == "varlen":
+        use_fused_norms(model)
     model.config.use_cache, model.config.return_dict = False, True
     model.config.output_attentions, model.config.output_hidden_states = False, False
     model = model.to(arithmetic.device).eval()
@@ -66,28 +74,9 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
     return model
 
 
-def run_layers(
-    decoder: Any, batch: PackedBatch, first: int, last: int, hidden: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Run decoder layers `first` … `last - 1` over a packed batch and return the hidden states [B, L, H].
-
-    `hidden` are the states before layer `first`; without them the tokens are embedded, and `first` must be 0.
-    """
-    if hidden is None:
-        hidden = decoder.embed_tokens(batch.input_ids)
-    rotary = decoder.rotary_emb(hidden, batch.position_ids)
-    mask = torch.zeros_like(batch.mask, dtype=hidden.dtype).masked_fill_(~batch.mask, torch.finfo(hidden.dtype).min)
-    for layer in decoder.layers[first:last]:
-        hidden = layer(hidden, attention_mask=mask, position_ids=batch.position_ids, position_embeddings=rotary)
-    return hidden
-
-
-def states_at(
-    decoder: Any, batch: PackedBatch, first: int, columns: torch.Tensor, hidden: torch.Tensor | None = None
-) -> torch.Tensor:
-    """The normalised last states [B, N, H] at `columns` [B, N] of a packed batch, from those before layer `first`."""
-    before = run_layers(decoder, batch, first, len(decoder.layers) - 1, hidden)
-    return decoder.norm(last_layer_at(decoder, batch, before, columns))
+def _place(arithmetic: Arithmetic) -> dict[str, Any]:
+    """Where weights are read to: straight to a GPU, for they may be more than the host has memory for."""
+    return {} if arithmetic.device == "cpu" else {"device_map": {"": arithmetic.device}}
 
 
 def _accept_unpacked(folder: Path, model_type: str, head: Head) -> None:

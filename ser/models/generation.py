@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
 
 from ser.data.batches import plan
 from ser.data.pairs import keyed_hash
+from ser.models.decoding import Decoder
 
-_TOKENS = 2048
-"""Padded tokens a batch: every step reads all weights for one token a row, so many rows pay."""
+_LOOK_EVERY = {"cpu": 1, "cuda": 8}
+"""Steps after which it is looked who has ended: a GPU stands still while the host looks."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ def stream(random_seed: int, *parts: str | int) -> torch.Generator:
 
 @torch.no_grad()
 def generate(
-    model: PreTrainedModel,
+    decoder: Decoder,
     prompts: Sequence[Sequence[int]],
     response_tokens: int,
     end_token: int,
@@ -47,69 +47,35 @@ def generate(
     response does not depend on what else is in its batch. Without draws the likeliest token is taken.
     """
     whole = Generated([[] for _ in prompts], [False] * len(prompts))
-    for rows in batches(prompts, response_tokens):
-        chosen = None if draws is None else draws[rows].to(model.device)
-        tokens = _continue(model, [prompts[row] for row in rows], response_tokens, end_token, temperature, chosen)
-        for row, response in zip(rows, tokens.tolist(), strict=True):
-            whole.responses[row] = [token for token in response if token >= 0]
-            whole.finished[row] = whole.responses[row][-1] == end_token
+    for rows in batches(prompts, response_tokens, decoder.capacity):
+        chosen = None if draws is None else draws[rows].to(decoder.device)
+        decoder.begin([prompts[row] for row in rows], chosen, response_tokens, temperature)
+        for row, response in zip(rows, _finish(decoder, len(rows), response_tokens, end_token), strict=True):
+            whole.responses[row], whole.finished[row] = response, response[-1] == end_token
     return whole
 
 
-def batches(prompts: Sequence[Sequence[int]], response_tokens: int) -> list[list[int]]:
-    """Numbers of the prompts that are continued together."""
-    return plan([(len(prompt) + response_tokens, f"{row:09}") for row, prompt in enumerate(prompts)], _TOKENS)
+def batches(prompts: Sequence[Sequence[int]], response_tokens: int, tokens: int) -> list[list[int]]:
+    """Numbers of the prompts that are continued together: at most so many tokens, those to come included."""
+    return plan([(len(prompt) + response_tokens, f"{row:09}") for row, prompt in enumerate(prompts)], tokens)
 
 
-def _continue(
-    model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    response_tokens: int,
-    end_token: int,
-    temperature: float,
-    draws: torch.Tensor | None,
-) -> torch.Tensor:
-    """Continue one batch; returns the tokens [B, T], with -1 after the end."""
-    ids, visible = _pad_left(prompts, model.device)
-    positions = (visible.cumsum(1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    alive = torch.arange(len(prompts), device=model.device)
-    tokens = torch.full((len(prompts), response_tokens), -1, device=model.device)
-    for step in range(response_tokens):
-        last = model.model(
-            input_ids=ids,
-            attention_mask=visible,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state[:, -1]
-        scores = torch.log_softmax(model.lm_head(last).float() / temperature, dim=-1)
-        chosen = scores.argmax(-1) if draws is None else _draw(scores, draws[alive, step])
-        tokens[alive, step] = chosen
-        going = chosen != end_token
-        if not going.any():
-            break
-        if not going.all():
-            cache.batch_select_indices(going.nonzero().squeeze(1))
-        alive, ids, positions = alive[going], chosen[going, None], positions[going, -1:] + 1
-        visible = torch.nn.functional.pad(visible[going], (0, 1), value=1)
-    return tokens
-
-
-def _pad_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids [B, P] that all end in the last column, and the mask of what is not padding."""
-    length = max(map(len, prompts))
-    ids = torch.zeros(len(prompts), length, dtype=torch.long)
-    visible = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, length - len(prompt) :] = torch.tensor(prompt)
-        visible[row, length - len(prompt) :] = 1
-    return ids.to(device), visible.to(device)
-
-
-def _draw(logprobs: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """The tokens [B] at which the cumulative probability first exceeds the draws [B]."""
-    # In float64: 50,000 probabilities summed in float32 would be off by more than the rare tokens are likely.
-    cumulative = logprobs.double().exp().cumsum(-1)
-    at = torch.searchsorted(cumulative, (draws.double() * cumulative[:, -1])[:, None], right=True)
-    return at.squeeze(1).clamp(max=logprobs.shape[1] - 1)
+def _finish(decoder: Decoder, prompts: int, response_tokens: int, end_token: int) -> list[list[int]]:
+    """The responses to what the decoder has begun. Those that have ended leave the batch."""
+    responses: list[list[int]] = [[] for _ in range(prompts)]
+    here, rows = list(range(prompts)), decoder.rows_for(prompts)
+    for step in range(1, response_tokens + 1):
+        if step == response_tokens or step % _LOOK_EVERY[decoder.device.type] == 0:
+            said = decoder.tokens(rows)[: len(here)].tolist()
+            going = [row for row, tokens in enumerate(said) if end_token not in tokens]
+            for row, tokens in zip(here, said, strict=True):
+                responses[row] = tokens[: tokens.index(end_token) + 1] if end_token in tokens else tokens
+            if not going:
+                break
+            if (fewer := decoder.rows_for(len(going))) < rows:
+                others = [row for row in range(rows) if row not in going]
+                decoder.keep([*going, *others[: fewer - len(going)]])
+                here, rows = [here[row] for row in going], fewer
+        if step < response_tokens:
+            decoder.step(rows)
+    return responses

@@ -1,6 +1,6 @@
 """The reward model: a LoRA adapter and a scalar head over the backbone, saved as safetensors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
 from ser.data.encoding import EncodedPair
-from ser.data.packing import PackedBatch, pack, unpack
+from ser.data.packing import PackedBatch, unpack
 from ser.errors import SerError
 from ser.models.adapters import add_adapter, load_adapter, read_adapter, save_adapter
-from ser.models.backbone import load_model, run_layers, states_at
+from ser.models.backbone import load_model
+from ser.models.engines import Batch, batch_of, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
 from ser.models.model_config import PACKABLE, read_config
 from ser.specs import Arithmetic, Lora
@@ -42,7 +43,10 @@ class RewardModel(nn.Module):
     Attributes:
         model: the sequence classifier with its adapter (a `PeftModel`), or merged into a plain model.
         trunk: how many layers at the bottom are the backbone's own, and may be computed once per pair.
+        checkpointing: whether a backward pass computes each layer again, for less memory.
     """
+
+    checkpointing = False
 
     def __init__(self, model: Any, trunk: int):
         super().__init__()
@@ -53,19 +57,18 @@ class RewardModel(nn.Module):
     def new(cls, backbone: Path, lora: Lora, arithmetic: Arithmetic, random_seed: int) -> "RewardModel":
         """An untrained reward model: the adapter does nothing yet, and the head is small and random.
 
-        It is put together on the processor, so that it begins alike on every device.
+        What is random is drawn on the processor, so that it begins alike on every device.
         """
-        torch.manual_seed(random_seed)
-        model = load_model(backbone, "reward", arithmetic.model_copy(update={"device": "cpu"}))
+        model = load_model(backbone, "reward", arithmetic)
+        torch.manual_seed(random_seed)  # after loading, which draws a head of its own
         config = lora_config(lora, model.config, modules_to_save=["score"], task_type="SEQ_CLS")
         peft = get_peft_model(model, config)
         _to_float32(peft)
         compute_in_backbone_type(peft)
-        # transformers initialises a missing head from its own generator state; ours must depend on the seed only.
         for name, parameter in peft.named_parameters():
             if "score" in name and parameter.requires_grad:
-                nn.init.normal_(parameter, std=0.02)
-        return cls(peft.to(arithmetic.device), first_adapted(config))
+                parameter.data.copy_(nn.init.normal_(torch.empty(parameter.shape), std=0.02))
+        return cls(peft, first_adapted(config))
 
     @classmethod
     def load(
@@ -99,23 +102,28 @@ class RewardModel(nn.Module):
         """Where the model lies."""
         return self.classifier.score.weight.device
 
-    def trunk_states(self, batch: PackedBatch) -> torch.Tensor:
-        """Hidden states [B, L, H] after the trunk: the same for every reward model over one backbone."""
+    def batch_of(self, pairs: Sequence[EncodedPair]) -> Batch:
+        """Some pairs as the layers take them, where the model lies."""
+        return batch_of(self.classifier, pairs, self.device)
+
+    def trunk_states(self, batch: Batch) -> torch.Tensor:
+        """Hidden states after the trunk: the same for every reward model over one backbone."""
         with torch.no_grad():
             return run_layers(self.classifier.model, batch, 0, self.trunk)
 
-    def forward(self, batch: PackedBatch, hidden: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, batch: Batch, hidden: torch.Tensor | None = None) -> torch.Tensor:
         """Rewards [B, 2] of response a and response b, in float32: the one door to the model.
 
-        `hidden` [B, L, H] are the pairs' states after the trunk, if they are already known.
+        `hidden` are the pairs' states after the trunk, if they are already known.
         """
         if self.classifier.config.model_type not in PACKABLE:
+            assert isinstance(batch, PackedBatch)
             return self._plain_rewards(batch)
-        decoder = self.classifier.model
         if hidden is None:
             hidden = self.trunk_states(batch)
-        ends = states_at(decoder, batch, self.trunk, batch.ends, hidden)
-        return self.classifier.score(ends.float()).squeeze(-1)
+        how = {"checkpointing": self.checkpointing}
+        ends = states_at(self.classifier.model, batch, self.trunk, batch.ends, hidden, **how)
+        return self.classifier.score(ends.float()).view(-1, 2)
 
     def _plain_rewards(self, batch: PackedBatch) -> torch.Tensor:
         """The same from two plain sequences for every pair, through the model's own forward pass."""
@@ -127,7 +135,7 @@ class RewardModel(nn.Module):
     @torch.inference_mode()
     def score(self, pairs: Iterable[EncodedPair]) -> torch.Tensor:
         """Rewards [N, 2] of a few pairs in one batch."""
-        return self(pack(list(pairs)).to(self.device))
+        return self(self.batch_of(list(pairs)))
 
 
 def load_to_score(backbone: Path, adapter: Path, arithmetic: Arithmetic) -> RewardModel:

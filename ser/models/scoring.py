@@ -80,7 +80,7 @@ def _scored(items: Sequence[EncodedStates], rewards: Sequence[Sequence[float]]) 
 
 @torch.inference_mode()
 def _rewards(model: RewardModel, items: Sequence[EncodedStates], batch_tokens: int) -> list[list[float]]:
-    parts = (model(*collate(batch, model.device)).tolist() for batch in batches(items, batch_tokens))
+    parts = (model(*collate(batch, model)).tolist() for batch in batches(items, batch_tokens))
     rewards = [two for part in parts for two in part]
     for item, two in zip(items, rewards, strict=True):
         if not all(map(math.isfinite, two)):

@@ -22,7 +22,7 @@ from ser.data.batches import TOKENS, batch_numbers
 from ser.data.encoded import ENCODED, count_slices, read_slices
 from ser.data.encoding import EncodedPair
 from ser.data.known import known_rows
-from ser.data.packing import PackedBatch, pack
+from ser.models.engines import Batch
 from ser.models.reward_model import RewardModel
 from ser.progress import Progress, silent
 from ser.scratch import put_in_place, write_text
@@ -94,8 +94,9 @@ def _states_of(
     new = [item for item in items if item.pair.pair_id not in found]
     for batch in batches(new, batch_tokens):
         pairs = [item.pair for item in batch]
-        states = model.trunk_states(pack(pairs).to(model.device))
-        found |= {pair.pair_id: _bytes(row[: len(pair)]) for row, pair in zip(states, pairs, strict=True)}
+        batch_states = model.batch_of(pairs)
+        rows = batch_states.split(model.trunk_states(batch_states))
+        found |= {pair.pair_id: _bytes(row) for row, pair in zip(rows, pairs, strict=True)}
     return b"".join(found[item.pair.pair_id] for item in items)
 
 
@@ -205,18 +206,16 @@ def batches(items: Sequence[EncodedStates], batch_tokens: int) -> Iterator[list[
         yield [item for _, item in group]
 
 
-def collate(
-    items: Sequence[EncodedStates], device: torch.device | str = "cpu"
-) -> tuple[PackedBatch, torch.Tensor | None]:
-    """A packed batch of pairs and its states [B, L, H] after the trunk (None where those of a pair are not known)."""
-    batch = pack([item.pair for item in items]).to(device)
+def collate(items: Sequence[EncodedStates], model: RewardModel) -> tuple[Batch, torch.Tensor | None]:
+    """A batch of pairs for `model` and its states after the trunk (None where those of a pair are not known)."""
+    batch = model.batch_of([item.pair for item in items])
     known: list[torch.Tensor] = []
     for item in items:
         states = item.states()
         if states is None:
             return batch, None
         known.append(states)
-    return batch, torch.nn.utils.rnn.pad_sequence(known, batch_first=True).to(device)
+    return batch, batch.join(known).to(model.device)
 
 
 _KNOWN = ("encoded", "trunk", "arithmetic")

@@ -18,6 +18,7 @@ from ser.method.comparison import choose
 from ser.method.ensemble import combine
 from ser.models.adapters import load_adapter
 from ser.models.backbone import load_model
+from ser.models.decoding import Decoder
 from ser.models.generation import batches, generate
 from ser.models.reward_model import fold_in, load_to_score, members_of
 from ser.ppo.prompts import Prompt, encode, read_prompts
@@ -28,6 +29,9 @@ from ser.specs import Arithmetic, Scale
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_SLICE_TOKENS = {"cpu": 2048, "cuda": 32_768}
+"""Tokens of the prompts and responses of a slice, by the kind of device: whatever its memory, a kill costs no more."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,14 @@ def greedy_responses(
 ) -> list[list[int]]:
     """Greedy responses, a slice in `out` for each batch: those that a killed process wrote are not generated again."""
     responses: list[list[int]] = [[] for _ in prompts]
-    plan = batches(prompts, response_tokens)
+    decoder = Decoder(model)
+    plan = batches(prompts, response_tokens, _SLICE_TOKENS[decoder.device.type])
     slices, done = Slices(scratch_path(out, "responses"), len(plan)), 0
     missing = set(slices.missing())
     for number, rows in enumerate(plan):
         done += len(rows)
         if number in missing:
-            batch = generate(model, [prompts[row] for row in rows], response_tokens, end_token).responses
+            batch = generate(decoder, [prompts[row] for row in rows], response_tokens, end_token).responses
             slices.write(number, json.dumps(batch).encode())
             progress(done, len(prompts), "responses")
         for row, response in zip(rows, json.loads(slices.read(number)), strict=True):

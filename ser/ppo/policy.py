@@ -13,10 +13,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ser.models.adapters import save_adapter
-from ser.models.backbone import load_model, run_layers, states_at
+from ser.models.backbone import load_model
+from ser.models.decoding import Decoder
+from ser.models.engines import Places, is_flat, run_layers, states_at
 from ser.models.generation import Generated, generate
 from ser.models.lora import compute_in_backbone_type
 from ser.models.reward_model import first_adapted, load_onto, lora_config, members_of
+from ser.ppo.layout import Layout
 from ser.ppo.objective import entropy
 from ser.ppo.sequences import Sequences
 from ser.specs import Arithmetic, Lora, Scale
@@ -41,14 +44,15 @@ class Survey:
         logprobs, values: [B, T] of the policy as it is now.
         reference: [B, T] log-probabilities under the reference policy, which is the backbone itself.
         rewards: [B] raw rewards.
-        trunk: [B, L, H] states below the policy's first adapted layer; None when all layers are adapted.
+        trunk: for each response its states [tokens, H] below the policy's first adapted layer; None when all layers are
+            adapted.
     """
 
     logprobs: torch.Tensor
     values: torch.Tensor
     reference: torch.Tensor
     rewards: torch.Tensor
-    trunk: torch.Tensor | None
+    trunk: list[torch.Tensor] | None
 
 
 class Policy(nn.Module):
@@ -76,6 +80,7 @@ class Policy(nn.Module):
         self.trunk = first_adapted(model.peft_config[POLICY])
         self._reward_trunk = min(first_adapted(model.peft_config[name]) for name in self._members)
         model.set_adapter(POLICY)
+        self._decoder = Decoder(self.language_model)
         self.eval()
 
     @classmethod
@@ -123,14 +128,16 @@ class Policy(nn.Module):
         self, prompts: Sequence[Sequence[int]], response_tokens: int, end_token: int, draws: torch.Tensor
     ) -> Generated:
         """Sampled responses. How likely they were is not asked of these kernels, but of those that train: `survey`."""
-        return generate(self.language_model, prompts, response_tokens, end_token, self.temperature, draws)
+        return generate(self._decoder, prompts, response_tokens, end_token, self.temperature, draws)
 
-    def evaluate(self, sequences: Sequences, trunk: torch.Tensor | None = None) -> Evaluation:
+    def evaluate(self, sequences: Sequences, trunk: Sequence[torch.Tensor] | None = None) -> Evaluation:
         """Run the policy over responses, with gradients. `trunk` are the states of a `Survey` of these rows."""
-        logits, values = self._act(sequences, trunk)
+        layout = self._layout(sequences)
+        hidden = None if trunk is None else layout.batch.join(trunk)
+        logits, values = self._act(layout, hidden)
         with torch.no_grad():
             spread = entropy(logits)
-        return Evaluation(_logprobs(logits, sequences.tokens), values, spread)
+        return Evaluation(*map(layout.spread, (_logprobs(logits, layout.tokens), values, spread)))
 
     @torch.no_grad()
     def survey(self, sequences: Sequences, parts: Iterable[torch.Tensor]) -> Survey:
@@ -140,43 +147,49 @@ class Policy(nn.Module):
         `values` exactly, and an untrained policy's `logprobs` are exactly its `reference`.
         """
         mask, device = sequences.mask, self.device
-        shape = (*sequences.input_ids.shape, self.value_head.in_features)
-        dtype = self.language_model.lm_head.weight.dtype
-        trunk = torch.zeros(shape, dtype=dtype, device=device) if self.trunk else None
         logprobs, values, reference = (torch.zeros(mask.shape, device=device) for _ in range(3))
+        trunk: list[torch.Tensor] | None = [torch.empty(0)] * len(sequences) if self.trunk else None
         whole = Survey(logprobs, values, reference, torch.zeros(len(mask), device=device), trunk)
         for index in parts:
             part = sequences.rows(index)
             survey, outside = self._survey(part), ~part.mask
-            steps, length = outside.shape[1], part.input_ids.shape[1]
+            steps = outside.shape[1]
             whole.logprobs[index, :steps] = survey.logprobs.masked_fill(outside, 0.0)
             whole.values[index, :steps] = survey.values.masked_fill(outside, 0.0)
             whole.reference[index, :steps] = survey.reference.masked_fill(outside, 0.0)
             whole.rewards[index] = survey.rewards
             if trunk is not None and survey.trunk is not None:
-                trunk[index, :length] = survey.trunk
+                for row, states in zip(index.tolist(), survey.trunk, strict=True):
+                    trunk[row] = states
         return whole
 
     def _survey(self, sequences: Sequences) -> Survey:
         """One part of a survey. The layers below both adapters are run once for all."""
-        decoder = self.language_model.model
+        decoder, layout = self.language_model.model, self._layout(sequences)
         at: dict[int, torch.Tensor | None] = {0: None}
         with self.model.disable_adapter():
             for low, high in pairwise(sorted({0, self.trunk, self._reward_trunk})):
-                at[high] = run_layers(decoder, sequences.batch, low, high, at[low])
+                at[high] = run_layers(decoder, layout.batch, low, high, at[low])
             top = max(at)
-            states = self._states(sequences, sequences.before, at[top], top)
-        reference = _logprobs(self._logits(states), sequences.tokens)
-        rewards = self._rewards(sequences, at[self._reward_trunk])
-        logits, values = self._act(sequences, at[self.trunk])
-        return Survey(_logprobs(logits, sequences.tokens), values, reference, rewards, at[self.trunk])
+            states = self._states(layout, layout.before, at[top], top)
+        reference = _logprobs(self._logits(states), layout.tokens)
+        rewards = self._rewards(layout, at[self._reward_trunk])
+        trunk = at[self.trunk]
+        logits, values = self._act(layout, trunk)
+        return Survey(
+            layout.spread(_logprobs(logits, layout.tokens)),
+            layout.spread(values),
+            layout.spread(reference),
+            rewards,
+            None if trunk is None else list(layout.batch.split(trunk)),
+        )
 
-    def _rewards(self, sequences: Sequences, hidden: torch.Tensor | None) -> torch.Tensor:
+    def _rewards(self, layout: Layout, hidden: torch.Tensor | None) -> torch.Tensor:
         """The ensemble's rewards [B], from the states below the lowest layer that a reward adapter changes."""
         rewards = []
         for name, head in zip(self._members, self.reward_heads, strict=True):
             with _adapter(self.model, name):
-                ends = self._states(sequences, sequences.ends[:, None], hidden, self._reward_trunk)
+                ends = self._states(layout, layout.ends, hidden, self._reward_trunk)
             rewards.append(nn.functional.linear(ends.float(), head).flatten())
         if len(rewards) == 1:
             return rewards[0]
@@ -189,17 +202,18 @@ class Policy(nn.Module):
         head = {name: tensor.detach().cpu() for name, tensor in self.value_head.state_dict().items()}
         save_file(head, out / "value_head.safetensors")
 
-    def _act(self, sequences: Sequences, trunk: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """The policy's logits [B, T, V] and values [B, T] where the response tokens are predicted."""
-        states = self._states(sequences, sequences.before, trunk, self.trunk)
+    def _layout(self, sequences: Sequences) -> Layout:
+        return Layout.of(sequences, flat=is_flat(self.language_model))
+
+    def _act(self, layout: Layout, trunk: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The policy's logits [B, T, V] and values [B, T] where the response tokens are predicted, or flat ones."""
+        states = self._states(layout, layout.before, trunk, self.trunk)
         return self._logits(states), self.value_head(states.float()).squeeze(-1)
 
-    def _states(
-        self, sequences: Sequences, columns: torch.Tensor, hidden: torch.Tensor | None, first: int
-    ) -> torch.Tensor:
-        """The last states at `columns`, from those before layer `first` if they are known, else from the tokens."""
+    def _states(self, layout: Layout, places: Places, hidden: torch.Tensor | None, first: int) -> torch.Tensor:
+        """The last states at `places`, from those before layer `first` if they are known, else from the tokens."""
         start = 0 if hidden is None else first
-        return states_at(self.language_model.model, sequences.batch, start, columns, hidden)
+        return states_at(self.language_model.model, layout.batch, start, places, hidden)
 
     def _logits(self, states: torch.Tensor) -> torch.Tensor:
         return self.language_model.lm_head(states).float() / self.temperature
@@ -216,5 +230,5 @@ def _adapter(model: PeftModel, name: str) -> Iterator[None]:
 
 
 def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """log softmax(logits)[token], [B, T]."""
+    """log softmax(logits)[token], of the shape of `tokens`."""
     return torch.log_softmax(logits, dim=-1).gather(-1, tokens[..., None]).squeeze(-1)

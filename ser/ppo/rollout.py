@@ -31,7 +31,7 @@ class Rollout:
     Attributes:
         logprobs, values: of the policy when it sampled, computed as the update computes them.
         advantages: whitened over the rollout. returns: what the values should have been.
-        trunk: [B, L, H] states below the policy's adapter, or None.
+        trunk: the states of each response below the policy's adapter, or None.
         kl: [B] KL estimate of each response in nats. rewards, scores: [B].
         finished: for each response whether it ended by itself.
     """
@@ -41,7 +41,7 @@ class Rollout:
     values: torch.Tensor
     advantages: torch.Tensor
     returns: torch.Tensor
-    trunk: torch.Tensor | None
+    trunk: list[torch.Tensor] | None
     kl: torch.Tensor
     rewards: torch.Tensor
     scores: torch.Tensor
@@ -50,7 +50,7 @@ class Rollout:
     def rows(self, index: torch.Tensor) -> "Rollout":
         """Some of the responses, without the padding that only the others needed."""
         part = self.sequences.rows(index)
-        length, steps = part.input_ids.shape[1], int(part.responses.max())
+        steps, numbers = int(part.responses.max()), index.tolist()
         return replace(
             self,
             sequences=part,
@@ -58,11 +58,11 @@ class Rollout:
             values=self.values[index, :steps],
             advantages=self.advantages[index, :steps],
             returns=self.returns[index, :steps],
-            trunk=None if self.trunk is None else self.trunk[index, :length],
+            trunk=None if self.trunk is None else [self.trunk[row] for row in numbers],
             kl=self.kl[index],
             rewards=self.rewards[index],
             scores=self.scores[index],
-            finished=[self.finished[row] for row in index.tolist()],
+            finished=[self.finished[row] for row in numbers],
         )
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 
 from ser.data.batches import plan
-from ser.data.packing import PackedBatch
 
 
 @dataclass
@@ -68,14 +67,6 @@ class Sequences:
     def before(self) -> torch.Tensor:
         """[B, T] the column from whose state each response token is predicted: the one before it."""
         return self._column(self.prompts - 1)
-
-    @property
-    def batch(self) -> PackedBatch:
-        """The batch as the layers take it. Padding is on the right, so a causal mask hides it from all tokens."""
-        length = self.input_ids.shape[1]
-        causal = torch.ones(1, 1, length, length, dtype=torch.bool, device=self.input_ids.device).tril()
-        positions = torch.arange(length, device=self.input_ids.device).expand(len(self), -1)
-        return PackedBatch(self.input_ids, positions, causal, self.ends[:, None])
 
     def rows(self, index: torch.Tensor) -> "Sequences":
         """Some of the sequences, with the padding that only the others needed cut off."""

@@ -17,6 +17,7 @@ from ser.errors import SerError
 from ser.export.check import Recorded, check_policy, check_reward_model
 from ser.export.model_folder import Base, write_policy, write_reward_model
 from ser.models.backbone import load_model
+from ser.models.decoding import Decoder
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel, lora_config
 from ser.models.tokenizer import load_tokenizer
@@ -222,7 +223,7 @@ def test_an_exported_policy_writes_what_ours_writes(tiny_backbone: Path, tmp_pat
     written = model.generate(**batch, max_new_tokens=8, do_sample=False)[:, batch["input_ids"].shape[1] :]
     own: Any = PeftModel.from_pretrained(load_model(tiny_backbone, "causal_lm", Arithmetic()), adapter)
     encoded = [encode_prompt(tokenizer, pair.prompt) for pair in PAIRS]
-    wanted = generate(own.merge_and_unload(), encoded, 8, tokenizer.eos_token_id).responses
+    wanted = generate(Decoder(own.merge_and_unload()), encoded, 8, tokenizer.eos_token_id).responses
     assert [row[: len(one)] for row, one in zip(written.tolist(), wanted, strict=True)] == wanted
 
 

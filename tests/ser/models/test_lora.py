@@ -60,7 +60,27 @@ def test_parameters_and_their_gradients_stay_float32_over_bfloat16() -> None:
             assert torch.allclose(value, wanted[name], rtol=0.05, atol=0.05), name
 
 
-def test_off_merged_and_with_dropout_it_is_pefts_own() -> None:
+def test_dropout_drops_what_the_adapter_sees_and_nothing_else() -> None:
+    _, ours = layers(bias=True, dropout=0.25)
+    x = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
+    torch.manual_seed(3)
+    got = gradients(ours.train(), x)
+    torch.manual_seed(3)
+    keep = torch.empty(40, 6, dtype=torch.bool).bernoulli_(0.75)
+    assert 0.6 < keep.float().mean() < 0.9
+    weights = {name: one.detach().requires_grad_() for name, one in ours.named_parameters() if "lora" in name}
+    a, b = (next(one for name, one in weights.items() if kind in name) for kind in ("lora_A", "lora_B"))
+    base = ours.get_submodule("base_model.model.0.base_layer")
+    seen = x.clone().requires_grad_()
+    y = base(seen) + 2 * (seen * keep / 0.75) @ a.T @ b.T
+    (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+    wanted = {name: one.grad for name, one in weights.items()} | {"x": seen.grad, "y": y.detach()}
+    assert wanted.keys() == got.keys()
+    for name, value in wanted.items():
+        torch.testing.assert_close(got[name], value, atol=1e-5, rtol=1e-4)
+
+
+def test_off_or_merged_it_is_pefts_own() -> None:
     theirs, ours = layers(bias=True)
     x = torch.randn(4, 6)
     with theirs.disable_adapter(), ours.disable_adapter():
@@ -69,8 +89,7 @@ def test_off_merged_and_with_dropout_it_is_pefts_own() -> None:
     ours.merge_adapter()
     assert torch.allclose(ours(x), adapted, atol=1e-5)
     _, dropping = layers(bias=True, dropout=0.5)
-    dropping.train()
     assert any(isinstance(module, BackboneTypedLora) for module in dropping.modules())
-    assert not torch.equal(dropping(x), dropping(x))
+    assert not torch.equal(dropping.train()(x), dropping(x)) and torch.equal(dropping.eval()(x), dropping(x))
     with pytest.raises(RuntimeError):
         ours(torch.randn(4, 7))

@@ -8,6 +8,7 @@ import torch
 from peft import get_peft_model
 
 from ser.models.backbone import load_model
+from ser.models.decoding import Decoder
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel, fold_in, load_to_score, lora_config
 from ser.models.tokenizer import load_tokenizer
@@ -50,7 +51,7 @@ def test_an_update_below_half_a_spacing_shows_in_the_scores(wide: Path, tmp_path
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_policy_speaks_through_its_adapter(tiny_backbone: Path, dtype: Literal["float32", "bfloat16"]) -> None:
     base: Any = load_model(tiny_backbone, "causal_lm", Arithmetic(dtype=dtype))
-    before = generate(base, [[5, 6, 7]], 8, 2).responses
+    before = generate(Decoder(base), [[5, 6, 7]], 8, 2).responses
     peft: Any = get_peft_model(base, lora_config(Lora(r=4), base.config, task_type="CAUSAL_LM"))
     generator = torch.Generator().manual_seed(0)
     for name, parameter in peft.named_parameters():
@@ -58,4 +59,4 @@ def test_a_policy_speaks_through_its_adapter(tiny_backbone: Path, dtype: Literal
             parameter.data = torch.randn(parameter.shape, generator=generator)
     policy = fold_in(peft)
     assert any("lora_A" in name for name, _ in policy.named_parameters()) == (dtype == "bfloat16")
-    assert generate(policy, [[5, 6, 7]], 8, 2).responses != before
+    assert generate(Decoder(policy), [[5, 6, 7]], 8, 2).responses != before

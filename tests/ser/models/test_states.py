@@ -132,7 +132,7 @@ def test_states_of_a_pair_that_an_earlier_table_had_are_copied(tiny_backbone: Pa
 def test_bfloat16_states_come_back_as_they_were(tiny_backbone: Path, tmp_path: Path) -> None:
     model = RewardModel.new(tiny_backbone, Lora(top=0.5), Arithmetic(dtype="bfloat16"), random_seed=0).eval()
     items = list(write(model, encoded_pairs(tiny_backbone, 3), tmp_path).pairs())
-    _, hidden = collate(items)
+    _, hidden = collate(items, model)
     assert hidden is not None
     assert hidden.dtype == torch.bfloat16
     alone = model.trunk_states(pack([item.pair for item in items]))

@@ -13,6 +13,7 @@ from ser.ppo.sequences import Sequences
 from ser.specs import Arithmetic, Lora
 
 Dtype = Literal["float32", "bfloat16"]
+Attention = Literal["grouped", "varlen"]
 
 END = 2
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [20, 21, 22], [30, 31, 32, 33, 34]]
@@ -21,19 +22,28 @@ PARTS = [torch.tensor([2, 0]), torch.tensor([1])]
 
 
 def trained(
-    backbone: Path, reward_model: Path, top: float, temperature: float = 1.0, dtype: Dtype = "float32"
+    backbone: Path,
+    reward_model: Path,
+    top: float,
+    temperature: float = 1.0,
+    dtype: Dtype = "float32",
+    attention: Attention = "grouped",
 ) -> Policy:
     """A policy that is not the backbone any more."""
-    policy = Policy.new(backbone, reward_model, Lora(r=4, top=top), Arithmetic(dtype=dtype), 0, temperature)
+    arithmetic = Arithmetic(dtype=dtype, attention=attention)
+    policy = Policy.new(backbone, reward_model, Lora(r=4, top=top), arithmetic, 0, temperature)
     torch.manual_seed(5)
     for parameter in policy.trainable().values():
         torch.nn.init.normal_(parameter, std=0.1)
     return policy
 
 
+@pytest.mark.parametrize("attention", ["grouped", "varlen"])
 @pytest.mark.parametrize("top", [1.0, 0.5, 0.25])
-def test_survey_is_the_reward_model_and_the_backbone(tiny_backbone: Path, reward_model: Path, top: float) -> None:
-    policy = trained(tiny_backbone, reward_model, top, temperature=0.8)
+def test_survey_is_the_reward_model_and_the_backbone(
+    tiny_backbone: Path, reward_model: Path, top: float, attention: Attention
+) -> None:
+    policy = trained(tiny_backbone, reward_model, top, temperature=0.8, attention=attention)
     survey = policy.survey(Sequences.join(PROMPTS, RESPONSES, END, "cpu"), PARTS)
     own = RewardModel.load(tiny_backbone, reward_model, Arithmetic())
     backbone = load_model(tiny_backbone, "causal_lm", Arithmetic())
@@ -48,19 +58,20 @@ def test_survey_is_the_reward_model_and_the_backbone(tiny_backbone: Path, reward
         torch.testing.assert_close(survey.reference[row, : len(response)], logprobs, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("attention", ["grouped", "varlen"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("top", [1.0, 0.25])
 def test_an_evaluation_repeats_the_survey_of_the_same_rows(
-    tiny_backbone: Path, reward_model: Path, top: float, dtype: Dtype
+    tiny_backbone: Path, reward_model: Path, top: float, dtype: Dtype, attention: Attention
 ) -> None:
-    policy = trained(tiny_backbone, reward_model, top, 0.8, dtype)
+    policy = trained(tiny_backbone, reward_model, top, 0.8, dtype, attention)
     sequences = Sequences.join(PROMPTS, RESPONSES, END, "cpu")
     survey = policy.survey(sequences, PARTS)
     assert (survey.trunk is None) == (policy.trunk == 0)
     for rows in PARTS:
         part = sequences.rows(rows)
-        steps, length = part.mask.shape[1], part.input_ids.shape[1]
-        now = policy.evaluate(part, None if survey.trunk is None else survey.trunk[rows, :length])
+        steps = part.mask.shape[1]
+        now = policy.evaluate(part, None if survey.trunk is None else [survey.trunk[row] for row in rows.tolist()])
         assert torch.equal(now.logprobs[part.mask], survey.logprobs[rows, :steps][part.mask])
         assert torch.equal(now.values[part.mask], survey.values[rows, :steps][part.mask])
     outside = ~sequences.mask
@@ -78,9 +89,13 @@ def test_some_rows_are_what_they_were_among_all(tiny_backbone: Path, reward_mode
     torch.testing.assert_close(single.values, whole.values[2:, :2], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("attention", ["grouped", "varlen"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_an_untrained_policy_is_the_backbone(tiny_backbone: Path, reward_model: Path, dtype: Dtype) -> None:
-    policy = Policy.new(tiny_backbone, reward_model, Lora(r=4, top=1.0), Arithmetic(dtype=dtype), 0)
+def test_an_untrained_policy_is_the_backbone(
+    tiny_backbone: Path, reward_model: Path, dtype: Dtype, attention: Attention
+) -> None:
+    arithmetic = Arithmetic(dtype=dtype, attention=attention)
+    policy = Policy.new(tiny_backbone, reward_model, Lora(r=4, top=1.0), arithmetic, 0)
     survey = policy.survey(Sequences.join(PROMPTS, RESPONSES, END, "cpu"), PARTS)
     assert torch.equal(survey.logprobs, survey.reference) and survey.values.abs().max() == 0
 

@@ -13,6 +13,7 @@ from ser.data.encoding import EncodedPair, encode_prompt
 from ser.data.pairs import canonical_prompt, pair_id
 from ser.method.comparison import choose, judge_fold, outcome
 from ser.models.backbone import load_model
+from ser.models.decoding import Decoder
 from ser.models.generation import generate
 from ser.models.reward_model import RewardModel
 from ser.models.tokenizer import load_tokenizer
@@ -106,7 +107,7 @@ def test_scores_are_those_of_the_models_they_claim(judged: tuple[dict, list[dict
     judges = [RewardModel.load(inputs["backbone"], inputs["judge"] / f"fold_{k}" / "rm", Arithmetic()) for k in (0, 1)]
     for row in judged[1]:
         prompt = encode_prompt(tokenizer, row["prompt"])
-        [response] = generate(model, [prompt], 6, tokenizer.eos_token_id).responses
+        [response] = generate(Decoder(model), [prompt], 6, tokenizer.eos_token_id).responses
         assert row["base_response"] == tokenizer.decode(response, skip_special_tokens=True)
         if response[-1] != tokenizer.eos_token_id:
             response.append(tokenizer.eos_token_id)
@@ -164,12 +165,12 @@ def test_more_prompts_displace_few_of_the_chosen() -> None:
 def test_a_killed_comparison_asks_nothing_twice(
     inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, spec: ModelSpec, file: str
 ) -> None:
-    from ser.models import generation
+    from ser.ppo import judging
 
     class KilledError(Exception):
         pass
 
-    monkeypatch.setattr(generation, "_TOKENS", 64)
+    monkeypatch.setitem(judging._SLICE_TOKENS, "cpu", 64)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
