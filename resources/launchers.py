@@ -22,5 +22,5 @@ def device_names(spec: Spec) -> list[str]:
     if isinstance(spec, ModelSpec) and spec.arithmetic.device == "cuda":
         import torch
 
-        return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        return [torch.cuda.get_device_name()]  # this launcher computes on the current one alone
     return [processor_name()]

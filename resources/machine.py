@@ -1,17 +1,16 @@
 """What this machine can do, found out without importing torch."""
 
-import ctypes
 import os
 import platform
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from resources.gpus import has_varlen_attention, visible_gpus
+from ser.data.batches import TOKENS
 from ser.errors import SerError
-from ser.specs import Arithmetic, Execution, Spec
+from ser.specs import Arithmetic, Cache, Execution, Spec
 
 _GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Where a container says how much memory it has."""
@@ -25,62 +24,99 @@ class Compute(Spec):
         "auto", description="of the frozen weights; auto: bfloat16 where the device has it"
     )
     threads: int | None = Field(None, ge=1, description="of the processor; default: all cores; part of no version")
-    batch_tokens: int = Field(768, ge=32, description="padded tokens a batch; part of no version")
+    batch_tokens: int | None = Field(
+        None,
+        ge=32,
+        description="tokens a batch, with padding; default 768, on a GPU what its memory allows; part of no version",
+    )
+    cache: Cache = Field(
+        "auto",
+        description="where the states after the frozen layers are kept: gpu, host (memory), disk or none; auto: disk, on "
+        "a GPU whatever costs least; part of no version",
+    )
+
+    @field_validator("dtype", mode="before")
+    @classmethod
+    def _not_half(cls, value: Any) -> Any:
+        if value in ("float16", "fp16", "half"):
+            raise ValueError(
+                "float16 overflows above 65,504, which the states of published models exceed, and small updates "
+                "vanish in it: use bfloat16, or float32 on a GPU that has none"
+            )
+        return value
 
     @property
     def arithmetic(self) -> Arithmetic:
         """What the numbers depend on, on this machine."""
-        device = _device(self.device)
+        device = self._device()
         dtype = self.dtype if self.dtype != "auto" else _dtype(device)
-        return Arithmetic(device=device, dtype=dtype, attention="grouped" if device == "cpu" else "sdpa")
+        return Arithmetic(device=device, dtype=dtype, attention=_attention(device, dtype))
 
     @property
     def execution(self) -> Execution:
         """All else, on this machine."""
-        return Execution(threads=self.threads or len(os.sched_getaffinity(0)), batch_tokens=self.batch_tokens)
+        tokens = TOKENS if self.batch_tokens is None and self._device() == "cpu" else self.batch_tokens
+        return Execution(threads=self.threads or len(os.sched_getaffinity(0)), batch_tokens=tokens, cache=self.cache)
+
+    @property
+    def words(self) -> str:
+        """On what is computed, and how, in a line."""
+        arithmetic, gpus = self.arithmetic, visible_gpus()
+        if arithmetic.device == "cpu":
+            unused = f"; {_count(len(gpus))} not used: compute.device is cpu" if gpus else ""
+            return f"computes on {processor_name()} in {arithmetic.dtype}{unused}"
+        how = "pairs one after another" if arithmetic.attention == "varlen" else f"pairs padded: {_why_padded(self)}"
+        others = f", the first of {len(gpus)} GPUs" if len(gpus) > 1 else ""
+        return f"computes on {gpus[0].name}{others} in {arithmetic.dtype}, {how}"
 
     def resolved(self) -> "Compute":
         """The same without `auto`: what is recorded means the same on another machine.
 
         Raises:
-            SerError: a GPU was asked for, and there is none.
+            SerError: a GPU was asked for, and there is none, or it has no such numbers.
         """
-        if self.device == "cuda" and not _has_cuda():
+        if self.device == "cuda" and not visible_gpus():
             raise SerError(
                 "setting 'compute.device' is impossible: there is no CUDA device that this torch can use.\n"
                 'Set it to "cpu" or "auto", or install torch for CUDA and look at what nvidia-smi says.'
             )
         arithmetic, threads = self.arithmetic, self.execution.threads
+        if arithmetic.device == "cuda" and arithmetic.dtype == "bfloat16" and not visible_gpus()[0].has_bfloat16:
+            raise SerError(
+                f"setting 'compute.dtype' is impossible: {visible_gpus()[0].name} does not multiply bfloat16.\n"
+                'Set it to "float32" or "auto", or use a GPU of the Ampere generation or later.'
+            )
         return self.model_copy(update={"device": arithmetic.device, "dtype": arithmetic.dtype, "threads": threads})
 
-
-def _device(asked: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
-    if asked == "auto":
-        return "cuda" if _has_cuda() else "cpu"
-    return asked
+    def _device(self) -> Literal["cpu", "cuda"]:
+        if self.device == "auto":
+            return "cuda" if visible_gpus() else "cpu"
+        return self.device
 
 
 def _dtype(device: str) -> Literal["float32", "bfloat16"]:
-    """bfloat16 where it is multiplied natively; on other processors float32 is faster."""
-    fast = device == "cuda" or bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
+    """bfloat16 where it is multiplied natively; elsewhere float32 is faster."""
+    if device == "cuda":
+        fast = bool(visible_gpus()) and visible_gpus()[0].has_bfloat16
+    else:
+        fast = bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
     return "bfloat16" if fast else "float32"
 
 
-@cache
-def _has_cuda() -> bool:
-    """Whether torch is built for CUDA and the driver shows a device (`CUDA_VISIBLE_DEVICES` is respected)."""
-    torch = find_spec("torch")
-    if torch is None or torch.origin is None:
-        return False
-    built_for = (Path(torch.origin).parent / "version.py").read_text()
-    if not any(line.startswith("cuda") and not line.endswith("None") for line in built_for.splitlines()):
-        return False
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    count = ctypes.c_int()
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+def _attention(device: str, dtype: str) -> Literal["grouped", "sdpa", "varlen"]:
+    if device == "cpu":
+        return "grouped"
+    return "varlen" if dtype == "bfloat16" and has_varlen_attention() else "sdpa"
+
+
+def _why_padded(compute: Compute) -> str:
+    if compute.arithmetic.dtype != "bfloat16":
+        return "attention of variable length has no float32"
+    return "attention of variable length needs torch 2.11"
+
+
+def _count(gpus: int) -> str:
+    return "a GPU is" if gpus == 1 else f"{gpus} GPUs are"
 
 
 def memory_bytes() -> int:

@@ -115,11 +115,18 @@ class ModelSpec(Spec):
     arithmetic: Arithmetic
 
 
+Cache = Literal["auto", "gpu", "host", "disk", "none"]
+"""Where the states after the frozen layers are kept: in the memory of the GPU or of the host, on disk, or nowhere."""
+
+
 class Execution(Spec):
     """How a stage is run: it may change last bits, never more, and is part of no version."""
 
     threads: int = Field(2, ge=1)
-    batch_tokens: int = Field(TOKENS, ge=32, description="padded tokens a batch, or a single longer pair")
+    batch_tokens: int | None = Field(
+        TOKENS, ge=32, description="tokens a batch, or a single longer pair; None: what the memory of the GPU allows"
+    )
+    cache: Cache = "auto"
 
 
 HERE = Execution()
