@@ -1,4 +1,4 @@
-"""The arithmetic of passes over packed pairs, in floating-point operations: a multiplication and an addition are two."""
+"""The arithmetic of passes over packed pairs, in floating-point operations: a multiply-add counts two."""
 
 from dataclasses import dataclass
 

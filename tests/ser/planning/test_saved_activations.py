@@ -14,19 +14,10 @@ from ser.planning.shape import ModelShape
 from ser.specs import Lora
 
 TOKENS = 256
+NAMES = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
 SHAPES = {
-    "grouped heads, wide": {
-        "hidden_size": 64,
-        "intermediate_size": 224,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 1,
-    },
-    "all heads, narrow": {
-        "hidden_size": 96,
-        "intermediate_size": 128,
-        "num_attention_heads": 6,
-        "num_key_value_heads": 6,
-    },
+    "grouped heads, wide": (64, 224, 4, 1),
+    "all heads, narrow": (96, 128, 6, 6),
 }
 
 
@@ -68,8 +59,8 @@ def measure_saved(config: LlamaConfig, lora: Lora, dtype: str) -> float:
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("sizes", SHAPES.values(), ids=SHAPES.keys())
-def test_saved_bytes_are_predicted_within_a_tenth(sizes: dict[str, int], dtype: str, dropout: float) -> None:
-    config = LlamaConfig(vocab_size=32, num_hidden_layers=2, **sizes)
+def test_saved_bytes_are_predicted_within_a_tenth(sizes: tuple[int, ...], dtype: str, dropout: float) -> None:
+    config = LlamaConfig(vocab_size=32, num_hidden_layers=2, **dict(zip(NAMES, sizes, strict=True)))
     lora = Lora(r=4, top=1.0, dropout=dropout)
     predicted = saved_bytes_a_token(ModelShape.from_config(config.to_dict()), lora, BYTES[dtype], mask_bytes=4)
     assert predicted == pytest.approx(measure_saved(config, lora, dtype), rel=0.1)
