@@ -31,8 +31,8 @@ class Compute(Spec):
     )
     cache: Cache = Field(
         "auto",
-        description="where the states after the frozen layers are kept: gpu, host (memory), disk or none; auto: disk, on "
-        "a GPU whatever costs least; part of no version",
+        description="where the states after the frozen layers are kept: gpu, host (memory), disk or none; auto: disk, "
+        "with a GPU wherever it costs least; part of no version",
     )
 
     @field_validator("dtype", mode="before")

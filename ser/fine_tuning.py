@@ -20,6 +20,9 @@ from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Training
 from ser.training import CHECKPOINTS, StepProgress, last_checkpoint, save_every, use_one_device
 
+_GPU_TOKENS = 4096
+"""Padded tokens at once on a GPU, where nothing else is asked for."""
+
 
 def fine_tune(
     backbone: Path,
@@ -32,7 +35,7 @@ def fine_tune(
     random_seed: int,
     out: Path,
     progress: Progress,
-    batch_tokens: int = TOKENS,
+    batch_tokens: int | None = TOKENS,
 ) -> list[float]:
     """Train on encoded responses (of `encode_example`), write the model folder `out/model`, and return the losses.
 
@@ -43,7 +46,7 @@ def fine_tune(
     model: Any = get_peft_model(base, lora_config(training.lora, base.config, task_type="CAUSAL_LM"))
     steps = steps_of(len(rows), training, epochs)
     checkpoints = scratch_path(out, CHECKPOINTS)
-    at_once = rows_at_once(training.batch_size, max(len(row["input_ids"]) for row in rows), batch_tokens)
+    at_once = rows_at_once(training.batch_size, max(len(row["input_ids"]) for row in rows), batch_tokens or _GPU_TOKENS)
     told = StepProgress(progress, steps, len(rows) * epochs)
     trainer = SFTTrainer(
         model,
@@ -78,7 +81,7 @@ def _arguments(
         completion_only_loss=True,
         max_length=None,
         bf16=False,
-        gradient_checkpointing=False,
+        gradient_checkpointing=arithmetic.device == "cuda",  # its logits are not counted beforehand
         seed=random_seed,
         data_seed=random_seed,
         logging_steps=1,

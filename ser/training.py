@@ -18,6 +18,8 @@ from ser.losses import pairwise_loss
 from ser.models.adapters import fill_adapter, read_weights
 from ser.models.reward_model import RewardModel
 from ser.models.states import EncodedStates, collate
+from ser.models.token_budget import TokenBudget
+from ser.planning.memory import ENOUGH_TOKENS
 from ser.progress import Progress
 from ser.scratch import scratch_path, write_text
 from ser.specs import Training
@@ -57,12 +59,12 @@ class PairTrainer(Trainer):
         examples: Sequence[Example],
         *,
         centering: float,
-        batch_tokens: int = TOKENS,
+        budget: TokenBudget,
         **kwargs: Any,
     ):
         self._examples: Any = examples
         self._reward_model = model
-        self._centering, self._batch_tokens = centering, batch_tokens
+        self._centering, self._budget = centering, budget
         self._mean_weight = sum(example.weight for example in examples) / len(examples)
         super().__init__(model=model, train_dataset=examples, data_collator=lambda items: {"examples": items}, **kwargs)
 
@@ -85,14 +87,26 @@ class PairTrainer(Trainer):
         """
         model.train()
         examples: list[Example] = inputs["examples"]
+        if self.accelerator.num_processes > 1:  # all of them need the same microbatches
+            return self._step(model, examples, self._budget.tokens)
+        return self._budget.run(lambda tokens: self._step(model, examples, tokens), self._compute_layers_again)
+
+    def _step(self, model: torch.nn.Module, examples: Sequence[Example], tokens: int) -> torch.Tensor:
         processes = self.accelerator.num_processes
         scale = len(examples) * self._mean_weight / processes
-        *others, last = microbatches(examples, processes, self.accelerator.process_index, self._batch_tokens)
+        *others, last = microbatches(examples, processes, self.accelerator.process_index, tokens)
         loss = torch.zeros((), device=self.accelerator.device)
+        model.zero_grad()  # a try that ran out of memory may have left a part
         for microbatch in others:
             with self.accelerator.no_sync(model):
                 loss += self._go_back(model, microbatch, scale)
         return loss + self._go_back(model, last, scale)
+
+    def _compute_layers_again(self) -> bool:
+        """Trade time for memory before batches become too small; False if that is done already."""
+        again = not self._reward_model.checkpointing and self._budget.tokens <= ENOUGH_TOKENS
+        self._reward_model.checkpointing |= again
+        return again
 
     def _go_back(self, model: torch.nn.Module, microbatch: Sequence[Example], scale: float) -> torch.Tensor:
         """Add the gradients of a microbatch; returns its part of the loss."""
@@ -144,7 +158,7 @@ def train(
     random_seed: int,
     out: Path,
     progress: Progress,
-    batch_tokens: int = TOKENS,
+    batch_tokens: int | None = TOKENS,
 ) -> dict[str, Any]:
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
@@ -154,13 +168,14 @@ def train(
     """
     folder = scratch_path(out, CHECKPOINTS)
     steps = -(-len(examples) // settings.batch_size) * epochs
+    longest = max(len(example.encoded.pair) for example in examples)
     if settings.lora.dropout == 0:
         _switch_dropout_off(model)
     trainer = PairTrainer(
         model,
         examples,
         centering=settings.center_rewards_coefficient,
-        batch_tokens=batch_tokens,
+        budget=TokenBudget.for_training(model, settings.lora, batch_tokens, longest),
         args=_arguments(settings, epochs, steps, random_seed, folder, model.device),
         callbacks=[StepProgress(progress, steps, len(examples) * epochs)],
     )

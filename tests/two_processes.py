@@ -9,6 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from ser.models.reward_model import RewardModel
+from ser.models.token_budget import TokenBudget
 from ser.progress import silent
 from ser.specs import Arithmetic
 from ser.training import PairTrainer, train
@@ -20,7 +21,7 @@ def main(job: dict) -> None:
     out.mkdir(exist_ok=True)
     model = RewardModel.new(job["backbone"], job["lora"], Arithmetic(), random_seed=0)
     args = TrainingArguments(output_dir=str(out), use_cpu=True, report_to="none")
-    trainer = PairTrainer(model, job["batch"], centering=0.01, args=args)
+    trainer = PairTrainer(model, job["batch"], centering=0.01, budget=TokenBudget(), args=args)
     wrapped = trainer.accelerator.prepare(model)
     loss = trainer.training_step(wrapped, {"examples": job["batch"]})
     step = {

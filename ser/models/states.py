@@ -8,10 +8,11 @@ where the batches are the same, else within rounding.
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from ser.data.encoding import EncodedPair
 from ser.data.known import known_rows
 from ser.models.engines import Batch
 from ser.models.reward_model import RewardModel
+from ser.models.token_budget import TokenBudget
 from ser.progress import Progress, silent
 from ser.scratch import put_in_place, write_text
 from ser.slices import Slices
@@ -31,6 +33,7 @@ from ser.specs import Arithmetic
 
 FACTS, INDEX = "cache.json", "index.parquet"
 """Say what the states in a folder are of, and where those of a pair lie: written before the first of them."""
+Result = TypeVar("Result")
 _INDEX = pa.schema([ENCODED.field(name) for name in ("pair_id", "digest", "slice", "offset")])
 
 
@@ -42,7 +45,7 @@ def write_states(
     progress: Progress = silent,
     *,
     earlier: Sequence[Path] = (),
-    batch_tokens: int = TOKENS,
+    batch_tokens: int | None = TOKENS,
     rank: int = 0,
     world: int = 1,
 ) -> None:
@@ -65,12 +68,12 @@ def write_states(
         return
     caches = [cache for path in earlier if (cache := StatesCache.like(path, facts | shape)) is not None]
     indexes = [cache.index for cache in caches]
-    pairs, done = PairStates(encoded), 0
+    pairs, done, budget = PairStates(encoded), 0, TokenBudget.for_scoring(model, batch_tokens)
     new = len(pairs) - sum(map(len, known_rows(encoded, indexes)))
     for (number, items), known in zip(pairs.slices(), known_rows(encoded, indexes), strict=True):
         done += sum(item.pair.pair_id not in known for item in items)
         if number in missing:
-            slices.write(number, _states_of(model, items, _copied(items, known, caches), batch_tokens))
+            slices.write(number, _states_of(model, items, _copied(items, known, caches), budget))
             progress(done, new, "pairs")
 
 
@@ -88,16 +91,19 @@ def _copied(
 
 
 def _states_of(
-    model: RewardModel, items: "Sequence[EncodedStates]", found: dict[str, bytes], batch_tokens: int
+    model: RewardModel, items: "Sequence[EncodedStates]", found: dict[str, bytes], budget: TokenBudget
 ) -> bytes:
     """The states of all pairs, one after the other: those that are not found pass the trunk now."""
     new = [item for item in items if item.pair.pair_id not in found]
-    for batch in batches(new, batch_tokens):
-        pairs = [item.pair for item in batch]
-        batch_states = model.batch_of(pairs)
-        rows = batch_states.split(model.trunk_states(batch_states))
-        found |= {pair.pair_id: _bytes(row) for row, pair in zip(rows, pairs, strict=True)}
+    for part, rows in in_batches(new, budget, lambda part: _pass_trunk(model, part)):
+        found |= {item.pair.pair_id: _bytes(row) for row, item in zip(rows, part, strict=True)}
     return b"".join(found[item.pair.pair_id] for item in items)
+
+
+def _pass_trunk(model: RewardModel, items: "Sequence[EncodedStates]") -> Sequence[torch.Tensor]:
+    """The states of each pair, on the host: a GPU is waited for a single time."""
+    batch = model.batch_of([item.pair for item in items])
+    return batch.split(model.trunk_states(batch).cpu())
 
 
 def _write_index(encoded: Path, folder: Path) -> None:
@@ -199,11 +205,24 @@ class EncodedStates:
         return None if self._cache is None else self._cache.read(self._slice, self._offset, len(self.pair))
 
 
-def batches(items: Sequence[EncodedStates], batch_tokens: int) -> Iterator[list[EncodedStates]]:
-    """The pairs of a slice, or some of them, in batches of their order."""
-    numbers = batch_numbers((len(item.pair) for item in items), batch_tokens)
-    for _, group in groupby(zip(numbers, items, strict=True), key=lambda one: one[0]):
-        yield [item for _, item in group]
+def in_batches(
+    items: Sequence[EncodedStates], budget: TokenBudget, work: Callable[[list[EncodedStates]], Result]
+) -> Iterator[tuple[list[EncodedStates], Result]]:
+    """Some pairs in batches of their order, with what `work` makes of each batch."""
+    done = 0
+    while done < len(items):
+        batch, result = budget.run(partial(_first, items[done:], work))
+        done += len(batch)
+        yield batch, result
+
+
+def _first(
+    items: Sequence[EncodedStates], work: Callable[[list[EncodedStates]], Result], tokens: int
+) -> tuple[list[EncodedStates], Result]:
+    """The first batch of at most so many tokens."""
+    numbers = batch_numbers((len(item.pair) for item in items), tokens)
+    batch = [item for _, item in takewhile(lambda one: one[0] == 0, zip(numbers, items, strict=True))]
+    return batch, work(batch)
 
 
 def collate(items: Sequence[EncodedStates], model: RewardModel) -> tuple[Batch, torch.Tensor | None]:
@@ -233,5 +252,5 @@ def _storage(model: RewardModel) -> str:
 
 
 def _bytes(states: torch.Tensor) -> bytes:
-    states = states.contiguous().cpu()
+    states = states.contiguous()
     return (states.view(torch.int16) if states.dtype == torch.bfloat16 else states).numpy().tobytes()

@@ -21,6 +21,7 @@ from ser.models.backbone import load_model
 from ser.models.decoding import Decoder
 from ser.models.generation import batches, generate
 from ser.models.reward_model import fold_in, load_to_score, members_of
+from ser.models.token_budget import TokenBudget
 from ser.ppo.prompts import Prompt, encode, read_prompts
 from ser.progress import Progress
 from ser.scratch import scratch_path
@@ -102,7 +103,7 @@ def rewards(
     reward_model: Path,
     arithmetic: Arithmetic,
     pairs: Sequence[EncodedPair],
-    batch_tokens: int,
+    batch_tokens: int | None,
     scales: Sequence[Scale] = (),
 ) -> list[list[float]]:
     """The rewards that a saved reward model, or an ensemble with its scales, gives to the responses of each pair."""
@@ -116,10 +117,15 @@ def rewards(
 
 
 def _member_rewards(
-    backbone: Path, adapter: Path, arithmetic: Arithmetic, pairs: Sequence[EncodedPair], batch_tokens: int
+    backbone: Path, adapter: Path, arithmetic: Arithmetic, pairs: Sequence[EncodedPair], batch_tokens: int | None
 ) -> np.ndarray:
     """[N, 2] of one member, which is in memory no longer than that takes."""
     model, rewards = load_to_score(backbone, adapter, arithmetic), np.empty((len(pairs), 2))
-    for batch in plan([(len(pair), pair.pair_id) for pair in pairs], batch_tokens):
-        rewards[batch] = model.score(pairs[row] for row in batch).cpu().numpy()
+    budget = TokenBudget.for_scoring(model, batch_tokens)
+
+    def score_all(tokens: int) -> None:
+        for batch in plan([(len(pair), pair.pair_id) for pair in pairs], tokens):
+            rewards[batch] = model.score(pairs[row] for row in batch).cpu().numpy()
+
+    budget.run(score_all)
     return rewards

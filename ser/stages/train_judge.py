@@ -121,7 +121,7 @@ def _train_fold(
     examples: Sequence[Any],
     folder: Path,
     progress: Progress,
-    batch_tokens: int,
+    batch_tokens: int | None,
 ) -> None:
     from ser.models.reward_model import RewardModel
     from ser.training import train

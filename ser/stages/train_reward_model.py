@@ -119,7 +119,7 @@ def _train(
     examples: Sequence[Any],
     out: Path,
     progress: Progress,
-    batch_tokens: int,
+    batch_tokens: int | None,
 ) -> None:
     from ser.models.reward_model import RewardModel
     from ser.training import train

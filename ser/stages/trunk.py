@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ser.data import tables
 from ser.progress import Progress
@@ -51,5 +52,5 @@ def fill(
     from ser.models.states import write_states
 
     model = RewardModel.new(inputs.backbone, Lora(top=spec.top), spec.arithmetic, random_seed=0).eval()
-    how = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
+    how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
     write_states(model, inputs.encoded, out, spec.arithmetic, progress, earlier=inputs.earlier, **how)

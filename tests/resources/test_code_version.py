@@ -266,7 +266,7 @@ def test_a_reward_model_is_trained_again_only_for_what_trains_it(copied: Path) -
         ("training.py", "_SAVE_EVERY = 20", "_SAVE_EVERY = 21"),
         ("training.py", "weight: float = 1.0", "weight: float = 2.0"),
         ("data/batches.py", "TOKENS = ", "TOKENS = 1 + "),
-        ("models/attention.py", "GROUPED = ", "GROUPED = 'x' + "),
+        ("models/attention.py", "GROUPED, VARLEN = ", "GROUPED, VARLEN = 'x' + "),
     ):
         text = (copied / file).read_text()
         (copied / file).write_text(edited(copied / file, (old, new)))

@@ -20,6 +20,7 @@ from ser.data import tables
 from ser.data.pairs import hard_target
 from ser.models.reward_model import RewardModel
 from ser.models.states import PairStates, StatesCache
+from ser.models.token_budget import TokenBudget
 from ser.progress import Progress, silent
 from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Lora, Training
@@ -164,7 +165,7 @@ def step(
     """The loss and the gradients of one step over a batch."""
     args = TrainingArguments(output_dir=str(out), use_cpu=True, report_to="none")
     model.zero_grad()
-    trainer = PairTrainer(model, examples, centering=0.01, batch_tokens=tokens, args=args)
+    trainer = PairTrainer(model, examples, centering=0.01, budget=TokenBudget(tokens), args=args)
     loss = trainer.training_step(model, {"examples": examples})
     return loss, [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
@@ -191,7 +192,7 @@ def test_a_pair_counts_alike_in_every_batch(parts: dict[str, Any], tmp_path: Pat
     heavy, light = [replace(one, weight=weight) for one, weight in zip(batch_of(parts)[:2], (4.0, 1.0), strict=True)]
     model = RewardModel.new(parts["backbone"], LORA, Arithmetic(), random_seed=0)
     args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none")
-    trainer = PairTrainer(model, [heavy, light, light], centering=0.01, args=args)
+    trainer = PairTrainer(model, [heavy, light, light], centering=0.01, budget=TokenBudget(), args=args)
 
     def loss(*batch: Example) -> float:
         return trainer.training_step(model, {"examples": list(batch)}).item()

@@ -1,0 +1,79 @@
+"""How many tokens pass through a model at once: what its device has memory for, and half as many when it had not."""
+
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from ser.data.batches import TOKENS
+from ser.errors import SerError
+from ser.models.device_memory import free_bytes
+from ser.models.model_config import PACKABLE
+from ser.models.reward_model import RewardModel
+from ser.planning.memory import MOST_TOKENS, Microbatch, choose_microbatch, working_bytes_a_token
+from ser.planning.shape import ModelShape
+from ser.specs import Lora
+
+Result = TypeVar("Result")
+_FEWEST = 128
+"""Tokens a batch below which halving is given up: a pair that does not fit alone is not halved."""
+_USED = 0.85
+"""Share of the free memory that is planned with: what is allocated in pieces does not fit together without gaps."""
+
+
+class TokenBudget:
+    """How many tokens a batch holds, or a single longer pair."""
+
+    def __init__(self, tokens: int = TOKENS):
+        self.tokens = tokens
+
+    @classmethod
+    def for_scoring(cls, model: RewardModel, asked: int | None) -> "TokenBudget":
+        """As many as were asked for; otherwise, on a GPU, as many as its memory allows."""
+        if asked is not None or model.device.type != "cuda" or model.classifier.config.model_type not in PACKABLE:
+            return cls(asked or TOKENS)
+        shape = ModelShape.from_config(model.classifier.config.to_dict())
+        a_token = working_bytes_a_token(shape, model.classifier.dtype.itemsize)
+        return cls(max(_FEWEST, min(MOST_TOKENS, int(_USED * free_bytes(model.device) / a_token))))
+
+    @classmethod
+    def for_training(cls, model: RewardModel, lora: Lora, asked: int | None, longest: int) -> "TokenBudget":
+        """The same where there is a way back; layers are computed again on it where `model` would not fit otherwise.
+
+        Args:
+            longest: tokens of the longest pair.
+        """
+        if asked is not None or model.device.type != "cuda" or model.classifier.config.model_type not in PACKABLE:
+            return cls(asked or TOKENS)
+        shape, itemsize = ModelShape.from_config(model.classifier.config.to_dict()), model.classifier.dtype.itemsize
+        free = _USED * free_bytes(model.device)
+        chosen = choose_microbatch(shape, lora, itemsize, free, longest) or Microbatch(longest, True)
+        model.checkpointing = chosen.checkpointing
+        return cls(max(_FEWEST, chosen.tokens))
+
+    def run(self, work: Callable[[int], Result], give_way: Callable[[], bool] = lambda: False) -> Result:
+        """The result of `work` with so many tokens at once; whenever the GPU is out of memory, with half as many.
+
+        `work` is begun anew each time. `give_way` is asked first, and says whether it has made room otherwise.
+
+        Raises:
+            SerError: not even a few fit.
+        """
+        while True:
+            try:
+                return work(self.tokens)
+            except torch.OutOfMemoryError:
+                pass  # and out of this block: until its traceback is gone, nothing of what it held is free
+            torch.cuda.empty_cache()
+            if not give_way():
+                self._halve()
+
+    def _halve(self) -> None:
+        if self.tokens < 2 * _FEWEST:
+            raise SerError(
+                f"the GPU has not enough memory for {self.tokens} tokens at once beside the model.\n"
+                "Set encoding.max_length lower or compute.weights to nf4, or use a GPU with more memory (`ser plan`)."
+            )
+        self.tokens //= 2
+        warnings.warn(f"the GPU is out of memory: on with {self.tokens:,} tokens a batch", stacklevel=3)
