@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from assets.launch_config import checked_before_it_is_recorded
 from assets.stale_location import refuse_stale
+from resources.caches import forget_kept_states
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
 from resources.locks import own_evolution
@@ -79,7 +80,12 @@ class SerResource(dg.ConfigurableResource):
             evolution.heads.begin(self.name)
             if context.instance is not None:
                 context.instance.add_run_tags(run.run_id, run_tags(evolution, evolution.heads.about()["name"]))
-            yield self
+            if context.log is not None:
+                context.log.info(self._settings.compute.words)
+            try:
+                yield self
+            finally:
+                forget_kept_states()
 
     def evolution(self, context: Context) -> Evolution:
         """The evolution that the execution of `context` works on."""

@@ -29,7 +29,8 @@ from ser.data.pairs import hard_target, unit_interval
 from ser.errors import SerError
 from ser.models.reward_model import RewardModel, load_to_score
 from ser.models.scoring import score
-from ser.models.states import PairStates, write_states
+from ser.models.states.pairs import PairStates
+from ser.models.states.writing import write_states
 from ser.progress import silent
 from ser.specs import Arithmetic, Lora, RewardTraining
 from ser.training import Example, train

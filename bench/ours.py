@@ -10,7 +10,9 @@ from ser.data.encoding import encode_pair
 from ser.data.pairs import hard_target
 from ser.models.reward_model import RewardModel, load_to_score
 from ser.models.scoring import score
-from ser.models.states import PairStates, StatesCache, write_states
+from ser.models.states.disk import StatesCache
+from ser.models.states.pairs import PairStates
+from ser.models.states.writing import write_states
 from ser.progress import silent
 from ser.specs import Arithmetic, Lora, RewardTraining
 from ser.training import Example, train

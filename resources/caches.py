@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,25 @@ from typing import Any
 from resources.disk import is_full
 from resources.launchers import Launcher
 from resources.locks import only_writer
+from ser.errors import SerError
 from ser.progress import Progress
 from ser.slices import Slices
 from ser.stages.job import Job
 
 FACTS = "cache.json"
 """What `ser.models.states` writes first: what the states are of, and in how many slices."""
+
+
+_PLACES = {
+    "gpu": "in the memory of the GPU",
+    "host": "in the memory of the host",
+    "disk": "on disk",
+    "none": "nowhere, and computed each time",
+}
+
+
+class NoRoomError(SerError):
+    """There is no disk space for states."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +68,32 @@ def _size(path: Path) -> int:
         return 0
 
 
-def fill_states(job: Job, launcher: Launcher, progress: Progress) -> bool:
-    """Make what is missing of the states in `job.out`; False, and none of them, if there is no disk space for them."""
+def fill_states(job: Job, launcher: Launcher, progress: Progress) -> str:
+    """Make what is missing of the states in `job.out`, or have them kept elsewhere; returns a line on what came of it.
+
+    Raises:
+        NoRoomError: there is no disk space for them, and none of them are left.
+    """
     folder = job.out
     try:
         with only_writer(folder):
             facts = _facts(folder)
-            if facts is None or any(not Slices(folder, 0).path(k).exists() for k in range(facts["slices"])):
-                launcher(job, progress)
-        return True
+            if facts is not None and all(Slices(folder, 0).path(k).exists() for k in range(facts["slices"])):
+                return "on disk: they are there already"
+            summary = launcher(job, progress)
+            return f"{_PLACES[summary['place']]}: {summary['why']}"
     except Exception as error:
         if not is_full(error, folder.parent):
             raise
         shutil.rmtree(folder, ignore_errors=True)
-        return False
+        raise NoRoomError(f"no disk space for {folder}") from error
+
+
+def forget_kept_states() -> None:
+    """Free the memory in which this process keeps states, at the end of a run."""
+    kept = sys.modules.get("ser.models.states.kept")  # where it was not imported there is nothing to free
+    if kept is not None:
+        kept.forget_states()
 
 
 def _facts(folder: Path) -> dict[str, Any] | None:

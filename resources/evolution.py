@@ -10,7 +10,7 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, ArtifactStore, Caches, Inputs, Part, version_of
 from resources.audit.record import EvolutionRecord
 from resources.backbones import backbone
-from resources.caches import earlier_states, fill_states, states_folder
+from resources.caches import NoRoomError, earlier_states, fill_states, states_folder
 from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
@@ -124,17 +124,27 @@ class Evolution:
     def fill_states(self, role: str) -> bool:
         """Pass the pairs of one role through the frozen layers, once for all reward models.
 
-        Without disk space for the states that is said, and the run goes on: whatever needs them computes them.
+        Where they are kept is said. Without disk space for them the run goes on: whatever needs them computes them.
         """
         folder = self.states(role)
         paths = {"encoded": self.tokens(role).path, "backbone": self.backbone().path}
-        inputs = paths | {"earlier": earlier_states(folder)}
+        inputs = paths | {"earlier": earlier_states(folder), "passes": self._passes(role)}
         job = Job.of("trunk", self._trunk(), inputs, folder, self.store.execution)
         progress = self.progress(f"states/{role}")
-        filled = fill_states(job, self.store.launcher, progress)
-        if not filled:
-            progress.warn(f"no disk space for {job.out}: the states are not kept, and the run takes longer.")
-        return filled
+        try:
+            self._log(f"states/{role}: kept {fill_states(job, self.store.launcher, progress)}")
+            return True
+        except NoRoomError as error:
+            progress.warn(f"{error}: the states are not kept, and the run takes longer.")
+            return False
+
+    def _passes(self, role: str) -> float:
+        """How often the states of a role's pairs are read in all loops, if half of the pool is trained on."""
+        settings = self.settings
+        loops, training = settings.loops, settings.reward_model
+        trained = training.seed_epochs + loops * settings.student_epochs
+        passes = {"seed": trained, "pool": loops * (1 + settings.student_epochs / 2)}.get(role, loops + 1)
+        return float(settings.method.teachers * passes)
 
     def _trunk(self) -> TrunkSpec:
         return TrunkSpec(arithmetic=self.arithmetic, top=self.settings.reward_model.lora.top)

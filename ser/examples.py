@@ -5,7 +5,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from ser.method.labels import Label
-from ser.models.states import PairStates, StatesCache
+from ser.models.states.pairs import PairStates, open_states
 from ser.specs import Arithmetic
 from ser.training import Example
 
@@ -15,7 +15,7 @@ def encoded_parts(
 ) -> list[PairStates]:
     """Some tables of tokens, each with its cache of states after so many layers if there is one."""
     pairs = zip_longest(encoded, caches)
-    return [PairStates(path, StatesCache.open(cache, path, trunk, arithmetic)) for path, cache in pairs]
+    return [PairStates(path, open_states(cache, path, trunk, arithmetic)) for path, cache in pairs]
 
 
 def gather(labels: Mapping[str, Label], parts: Iterable[PairStates]) -> list[Example]:

@@ -165,7 +165,7 @@ def _train(
     model: TextRewardModel, labels: Mapping[Pair, Label], training: Training, epochs: int, random_seed: int
 ) -> TextRewardModel:
     """Train the reward model in place; what the training keeps on disk goes when it ends."""
-    from ser.models.states import EncodedStates
+    from ser.models.states.pairs import EncodedStates
     from ser.training import Example, train
 
     examples = [

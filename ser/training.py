@@ -17,7 +17,7 @@ from ser.data.batches import TOKENS, plan
 from ser.losses import pairwise_loss
 from ser.models.adapters import fill_adapter, read_weights
 from ser.models.reward_model import RewardModel
-from ser.models.states import EncodedStates, collate
+from ser.models.states.pairs import EncodedStates, collate
 from ser.models.token_budget import TokenBudget
 from ser.planning.memory import ENOUGH_TOKENS
 from ser.progress import Progress

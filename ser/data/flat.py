@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ser.data.encoding import EncodedPair
+from ser.data.transfer import to_device
 
 Device = torch.device | str
 Row = tuple[Sequence[int], Sequence[Sequence[int]]]
@@ -45,9 +46,9 @@ class Spans:
 
     def to(self, device: Device) -> "Spans":
         """The same on a device."""
-        queries = None if self.queries is None else _put(self.queries, device)
-        query_ends, key_ends = _put(self.query_ends, device), _put(self.key_ends, device)
-        return Spans(queries, _put(self.keys, device), query_ends, key_ends, self.query_sizes, self.key_sizes)
+        queries = None if self.queries is None else to_device(self.queries, device)
+        query_ends, key_ends = to_device(self.query_ends, device), to_device(self.key_ends, device)
+        return Spans(queries, to_device(self.keys, device), query_ends, key_ends, self.query_sizes, self.key_sizes)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class FlatBatch:
 
     def to(self, device: Device) -> "FlatBatch":
         """The same batch on `device`."""
-        ids, positions = _put(self.input_ids, device), _put(self.position_ids, device)
+        ids, positions = to_device(self.input_ids, device), to_device(self.position_ids, device)
         return FlatBatch(ids, positions, self.spans.to(device), self.ends.to(device), self.sizes)
 
     def split(self, hidden: torch.Tensor) -> Sequence[torch.Tensor]:
@@ -120,12 +121,6 @@ def _indices(ranges: Iterable[range]) -> torch.Tensor:
 
 def _ends(sizes: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(np.cumsum([0, *sizes], dtype=np.int32))
-
-
-def _put(tensor: torch.Tensor, device: Device) -> torch.Tensor:
-    if torch.device(device).type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)  # the host goes on while it is copied
-    return tensor.to(device)
 
 
 def sequences_of(spans: Spans) -> Iterable[tuple[slice, slice]]:

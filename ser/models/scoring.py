@@ -13,7 +13,7 @@ from ser.data.batches import TOKENS
 from ser.errors import SerError
 from ser.method.scored import Scored
 from ser.models.reward_model import RewardModel
-from ser.models.states import EncodedStates, PairStates, collate, in_batches
+from ser.models.states.pairs import EncodedStates, PairStates, collate, in_batches
 from ser.models.token_budget import TokenBudget
 from ser.progress import Progress
 from ser.slices import Slices
@@ -130,7 +130,7 @@ def _scored(items: Sequence[EncodedStates], rewards: Sequence[Sequence[float]]) 
     return [Scored(item.pair.pair_id, a, b) for item, (a, b) in zip(items, rewards, strict=True)]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # states that are kept are trained on later, which inference tensors cannot be
 def _rewards(model: RewardModel, items: Sequence[EncodedStates], budget: TokenBudget) -> torch.Tensor:
     """[N, 2], where the model lies: on a GPU they may still be on their way."""
     parts = [rewards for _, rewards in in_batches(items, budget, lambda batch: model(*collate(batch, model)))]

@@ -106,12 +106,12 @@ def _score_member(
     """Score both splits with one member, which is in memory no longer than that takes."""
     from ser.models.reward_model import load_to_score
     from ser.models.scoring import score_slices
-    from ser.models.states import PairStates, StatesCache
+    from ser.models.states.pairs import PairStates, open_states
 
     encoded, caches = _encoded(inputs), {"calibration": inputs.calibration_states, "test": inputs.test_states}
     model, before = load_to_score(inputs.backbone, member, spec.arithmetic), 0
     for split in SPLITS:
-        cache = StatesCache.open(caches[split], encoded[split], model.trunk, spec.arithmetic)
+        cache = open_states(caches[split], encoded[split], model.trunk, spec.arithmetic)
         score_slices(model, PairStates(encoded[split], cache), slices=slices[split], before=before, **how)
         before += tables.count(encoded[split])
 
@@ -120,7 +120,7 @@ def _scored(inputs: HeldoutInputs, out: Path, split: str) -> list[list[Scored]]:
     """What each member says of a split."""
     from ser.models.reward_model import members_of
     from ser.models.scoring import read_scores
-    from ser.models.states import PairStates
+    from ser.models.states.pairs import PairStates
 
     numbers, encoded = range(len(members_of(inputs.reward_model))), _encoded(inputs)[split]
     return [list(read_scores(PairStates(encoded), _slices(inputs, out, split, number))) for number in numbers]

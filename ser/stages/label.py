@@ -128,10 +128,10 @@ def _score_member(spec: LabelSpec, inputs: LabelInputs, member: Path, slices: Sl
     """Score the pool with one member, which is in memory no longer than that takes."""
     from ser.models.reward_model import load_to_score
     from ser.models.scoring import score_slices
-    from ser.models.states import PairStates, StatesCache
+    from ser.models.states.pairs import PairStates, open_states
 
     model = load_to_score(inputs.backbone, member, spec.arithmetic)
-    cache = StatesCache.open(inputs.states, inputs.encoded, model.trunk, spec.arithmetic)
+    cache = open_states(inputs.states, inputs.encoded, model.trunk, spec.arithmetic)
     score_slices(model, PairStates(inputs.encoded, cache), slices, **how)
 
 
@@ -191,7 +191,7 @@ def _member_rewards(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict
     """The rewards of all members for each pair, in the order of the plan."""
     from ser.models.reward_model import members_of
     from ser.models.scoring import read_scores
-    from ser.models.states import PairStates
+    from ser.models.states.pairs import PairStates
 
     numbers = range(len(members_of(inputs.reward_model)))
     scored = (read_scores(PairStates(inputs.encoded), _slices(inputs, out, number), pool.holds) for number in numbers)

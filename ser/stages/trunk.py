@@ -1,4 +1,4 @@
-"""Stage: pass the encoded pairs of one role once through the frozen trunk, into a cache."""
+"""Stage: where the states of a role's pairs after the frozen trunk are kept; those on disk are made now."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,25 +17,47 @@ class TrunkSpec(ModelSpec):
 
 
 class TrunkInputs(Inputs):
-    """The tokens of a role (`encoded.parquet`), the model folder, and states of it that were made of other tokens."""
+    """The tokens of a role (`encoded.parquet`), the model folder, and states of it that were made of other tokens.
+
+    `passes` is how often the states will be read, roughly.
+    """
 
     encoded: Path
     backbone: Path
     earlier: Sequence[Path] = ()
+    passes: float = 1.0
 
 
 class TrunkSummary(Summary):
-    """How many pairs passed."""
+    """How many pairs there are, where their states are kept (gpu, host, disk, none), and why there."""
 
     pairs: int
+    place: str
+    why: str
 
 
 def run(
     spec: TrunkSpec, inputs: TrunkInputs, out: Path, progress: Progress, execution: Execution = HERE
 ) -> TrunkSummary:
-    """Write the states into `out`, a slice each, as far as they are missing."""
-    fill(spec, inputs, out, progress, execution)
-    return TrunkSummary(pairs=tables.count(inputs.encoded))
+    """Write the states into `out`, a slice each, as far as they are missing; or let them be kept in memory."""
+    from ser.models.states.cost import measure_seconds, room_beside, states_bytes
+    from ser.models.states.kept import keep_states
+    from ser.models.states.place import choose_place
+
+    needed = states_bytes(inputs.backbone, inputs.encoded, Lora(top=spec.top), spec.arithmetic)
+    choice = choose_place(
+        needed,
+        room_beside(inputs.backbone, out, spec.arithmetic),
+        execution.cache,
+        on_gpu=spec.arithmetic.device == "cuda",
+        passes=inputs.passes,
+        seconds=lambda: measure_seconds(_model(spec, inputs), inputs.encoded, out.parent, needed),
+    )
+    if choice.place == "disk":
+        fill(spec, inputs, out, progress, execution)
+    elif choice.place != "none":
+        keep_states(out, choice.place, needed)
+    return TrunkSummary(pairs=tables.count(inputs.encoded), place=choice.place, why=choice.why)
 
 
 def fill(
@@ -48,9 +70,13 @@ def fill(
     world: int = 1,
 ) -> None:
     """Write the slices of process `rank` of `world`."""
-    from ser.models.reward_model import RewardModel
-    from ser.models.states import write_states
+    from ser.models.states.writing import write_states
 
-    model = RewardModel.new(inputs.backbone, Lora(top=spec.top), spec.arithmetic, random_seed=0).eval()
     how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    write_states(model, inputs.encoded, out, spec.arithmetic, progress, earlier=inputs.earlier, **how)
+    write_states(_model(spec, inputs), inputs.encoded, out, spec.arithmetic, progress, earlier=inputs.earlier, **how)
+
+
+def _model(spec: TrunkSpec, inputs: TrunkInputs) -> Any:
+    from ser.models.reward_model import RewardModel
+
+    return RewardModel.new(inputs.backbone, Lora(top=spec.top), spec.arithmetic, random_seed=0).eval()

@@ -134,6 +134,7 @@ def _execute(
     register(current, evolution.snapshot)
     run_here(current, SER_RUN)
     config = run_config(evolution.settings, **told)
+    print(f"ser: {evolution.settings.compute.words}", file=sys.stderr)
     with RunScreen(*plan_run(evolution, chosen)).shown() as screen:
         result = _job(evolution.settings, watched(screen, current)).execute_in_process(
             instance=current,

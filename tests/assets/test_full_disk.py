@@ -10,7 +10,7 @@ from resources.caches import every_cache
 from resources.evolution import Evolution
 from resources.settings_file import load_settings
 from ser.data import tables
-from ser.models import states
+from ser.models.states import writing
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -43,7 +43,7 @@ def test_states_may_be_missing_and_removed(data_root: Path, tmp_path: Path, monk
 
     snapshot = chain.land(data_root, pairs)
     with monkeypatch.context() as patch:
-        patch.setattr(states, "_bytes", full)
+        patch.setattr(writing, "_bytes", full)
         work, versions = made(data_root, snapshot)
         assert len(tried) == 1  # a run gives up at the first part, and only there
         said: list[str] = []

@@ -13,7 +13,9 @@ from ser.errors import SerError
 from ser.losses import pairwise_loss
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
-from ser.models.states import PairStates, StatesCache, collate, write_states
+from ser.models.states.disk import StatesCache
+from ser.models.states.pairs import PairStates, collate
+from ser.models.states.writing import write_states
 from ser.models.token_budget import TokenBudget
 from ser.specs import Arithmetic, Lora
 from ser.training import Example, PairTrainer

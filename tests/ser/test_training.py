@@ -19,7 +19,8 @@ from transformers import TrainingArguments
 from ser.data import tables
 from ser.data.pairs import hard_target
 from ser.models.reward_model import RewardModel
-from ser.models.states import PairStates, StatesCache
+from ser.models.states.disk import StatesCache
+from ser.models.states.pairs import PairStates
 from ser.models.token_budget import TokenBudget
 from ser.progress import Progress, silent
 from ser.scratch import scratch_path

@@ -17,7 +17,9 @@ from ser.data.encoding import EncodedPair
 from ser.data.packing import pack
 from ser.models.reward_model import RewardModel
 from ser.models.scoring import score
-from ser.models.states import INDEX, PairStates, StatesCache, collate, write_states
+from ser.models.states.disk import INDEX, StatesCache
+from ser.models.states.pairs import PairStates, collate
+from ser.models.states.writing import write_states
 from ser.progress import Progress, silent
 from ser.slices import slice_tokens
 from ser.specs import Arithmetic, Lora

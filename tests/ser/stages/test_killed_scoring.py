@@ -16,7 +16,7 @@ from ser import slices
 from ser.data import tables
 from ser.data.encoded import ENCODED_NAME, count_slices, write_encoded
 from ser.models import scoring
-from ser.models.states import write_states
+from ser.models.states.writing import write_states
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Execution
 from ser.stages.heldout import HeldoutSpec

@@ -10,7 +10,7 @@ from resources.disk import clear
 from ser import slices
 from ser.data import tables
 from ser.data.encoded import ENCODED_NAME, write_encoded
-from ser.models.states import write_states
+from ser.models.states.writing import write_states
 from ser.progress import silent
 from ser.specs import Arithmetic
 from ser.stages.label import REWARDS, REWARDS_NAME, LabelSpec
