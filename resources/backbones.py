@@ -95,5 +95,7 @@ def fetch_from_hub(settings: Backbone, wanted: list[str]) -> Path:
     except (OSError, ValueError) as error:
         reason = " ".join(redact(str(error)).split())[:200]
         raise SerError(
-            f"backbone.model {settings.model!r} is neither a folder nor reachable on the hub: {reason}."
+            f"backbone.model {settings.model!r} is neither a folder nor reachable on the hub: {reason}.\n"
+            "Of a gated model accept the licence on its page and run `hf auth login`; or name its local folder "
+            "(`--set backbone.model=FOLDER`)."
         ) from redacted(error)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
@@ -76,7 +76,7 @@ class Settings(Spec):
     model_config = ConfigDict(hide_input_in_errors=True)  # an error may be recorded, with what a setting should not say
 
     recipe: str = Field("paper", description="paper, robust, or one of [recipes]: values below those of this file")
-    preset: Literal["smollm2-135m"] = "smollm2-135m"
+    preset: str = Field("smollm2-135m", description="one of resources/presets, or a file: values below ser.toml's")
     loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
     max_loops: int = Field(5, ge=1, le=20, description="loops that the graph has; the UI needs a reload after a change")
     random_seed: int = Field(0, ge=0)

@@ -1,6 +1,5 @@
-"""Where the settings come from: one file, `ser.toml`, a recipe below it, the environment and flags above it."""
+"""Where settings come from: one file, `ser.toml`, recipe and preset below it, the environment and flags above it."""
 
-import difflib
 import os
 import stat
 import tomllib
@@ -13,9 +12,10 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSourc
 from pydantic_settings.sources import DefaultSettingsSource
 
 from resources.credentials import redact
+from resources.preset_files import read_preset, unknown_name
 from resources.refused_credentials import refuse_credentials
 from resources.settings import Settings
-from resources.settings_errors import Origins, explain, is_setting, prefix
+from resources.settings_errors import Origins, explain, is_setting
 from ser.errors import SerError
 from ser.method.recipe import RECIPES
 
@@ -88,6 +88,7 @@ def load_settings(*, assignments: Sequence[str] = (), **overrides: Any) -> Setti
         _Texts(_Loaded, texts),
         InitSettingsSource(_Loaded, written),
         _Recipe(_Loaded, origins),
+        _Preset(_Loaded, origins),
         DefaultSettingsSource(_Loaded),
     )
     try:
@@ -121,20 +122,33 @@ class _Texts(EnvSettingsSource):
         return super().__call__() | strange
 
 
-class _Recipe(PydanticBaseSettingsSource):
-    """What the recipe says that the sources above name."""
+class _Named(PydanticBaseSettingsSource):
+    """What a recipe or preset says that the sources above name."""
 
     def __init__(self, settings: type[_Loaded], origins: Origins):
         super().__init__(settings)
         self._origins = origins
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """The recipe's value of a field."""
+        """The value of a field there."""
         return self().get(field_name), field_name, False
 
+
+class _Recipe(_Named):
+    """Loops, thresholds and method, as the recipe has them."""
+
     def __call__(self) -> dict[str, Any]:
-        """Loops, thresholds and method."""
+        """What the recipe says."""
         return _recipe(self.current_state, self._origins)
+
+
+class _Preset(_Named):
+    """A model, and how it is computed and trained, as the preset has it."""
+
+    def __call__(self) -> dict[str, Any]:
+        """What the preset says; nothing where its name is no text, which is refused with the types of the settings."""
+        name = self.current_state.get("preset", Settings.model_fields["preset"].default)
+        return read_preset(name, self._origins, settings_file()) if isinstance(name, str) else {}
 
 
 def _recipe(values: Mapping[str, Any], origins: Origins) -> dict[str, Any]:
@@ -153,13 +167,7 @@ def _recipe(values: Mapping[str, Any], origins: Origins) -> dict[str, Any]:
             )
         return dict(own[name])
     if name not in RECIPES:
-        known = sorted({*RECIPES, *own})
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        origin = origins.get("recipe")
-        where = f"Change {origin}." if origin else "Change it in ser.toml."
-        said = f"setting 'recipe' is impossible: there is no recipe {name!r}.{hint}"
-        raise SerError(f"{prefix(origin, 'recipe')}{said} Known: {', '.join(map(repr, known))}.\n{where}")
+        raise unknown_name("recipe", name, {*RECIPES, *own}, origins)
     values_of = RECIPES[name].model_dump()
     return {"loops": values_of.pop("loops"), "thresholds": values_of.pop("thresholds"), "method": values_of}
 

@@ -50,6 +50,13 @@ def evolutions(**_: object) -> dict[str, str]:
     return named | {one.identity: one.name or "" for one in known}
 
 
+def presets(**_: object) -> list[str]:
+    """The presets that come along."""
+    from resources.preset_files import presets
+
+    return presets()
+
+
 def named_queries(**_: object) -> dict[str, str]:
     """The named queries of the audit."""
     from resources.audit.queries import named_queries

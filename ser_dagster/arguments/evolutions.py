@@ -1,6 +1,6 @@
 """The arguments of the commands about evolutions: `run`, `demo`, `ui`, `status`, `report`, `compare`, `promote`."""
 
-from ser_dagster.arguments.completion import evolutions, offer
+from ser_dagster.arguments.completion import evolutions, offer, presets
 from ser_dagster.arguments.options import FALLS_BACK, add_dataset, add_evolution, add_json
 from ser_dagster.arguments.parser import Parser
 
@@ -10,6 +10,8 @@ def run(parser: Parser) -> None:
     add_dataset(parser)
     parser.add_argument("--loops", type=int, metavar="K", help="stop after so many loops; a later run goes on")
     parser.add_argument("--recipe", metavar="NAME", help="the method: paper, robust, or one of [recipes]")
+    about = "the model with its settings: one of those that come along, such as llama-3-8b, or a file of yours"
+    offer(parser.add_argument("--preset", metavar="NAME", help=about), presets)
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable"
     )

@@ -45,6 +45,7 @@ def run_command(parsed: argparse.Namespace) -> None:
         parsed.dataset,
         loops=parsed.loops,
         recipe=parsed.recipe,
+        preset=parsed.preset,
         policy=not parsed.no_policy,
         anyway=parsed.anyway or None,
         name=parsed.name,
@@ -61,6 +62,7 @@ def run(
     *,
     loops: int | None = None,
     recipe: str | None = None,
+    preset: str | None = None,
     policy: bool = True,
     anyway: bool | None = None,
     name: str | None = None,
@@ -78,7 +80,7 @@ def run(
         SerError: the dataset is unknown, a setting is impossible, or a stage failed.
     """
     started = time.monotonic()
-    settings = load_settings(assignments=assignments, recipe=recipe, anyway=anyway)
+    settings = load_settings(assignments=assignments, recipe=recipe, preset=preset, anyway=anyway)
     if loops is not None and not 1 <= loops <= settings.loops:
         raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
     with instance() as current:
