@@ -26,6 +26,7 @@ CONTENTS: Mapping[str, Chapter] = {
         "forget": ("delete a dataset and all that was made of it", data.forget),
     },
     "Evolutions": {
+        "plan": ("what a run would cost on some GPUs, and whether it fits", evolutions.plan),
         "run": ("run the chain on the current snapshot of a dataset", evolutions.run),
         "demo": ("the complete chain on the committed sample", evolutions.demo),
         "ui": ("the Dagster page: runs, assets, checks and automation", evolutions.ui),

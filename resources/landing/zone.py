@@ -212,6 +212,11 @@ class Landing:
         """Write a snapshot's tables as parquet into `out`, and return its number and counts of rows."""
         return write_tables(self._store(self.dataset_of(snapshot)), snapshot, out)
 
+    def pair_files(self, snapshot: str) -> list[Path]:
+        """The parquet files that the texts of a snapshot's pairs lie in."""
+        store = self._store(self.dataset_of(snapshot))
+        return store.files("pairs", store.contents(snapshot)["parts"])
+
     def find_pairs(self, dataset: str, pair_ids: Collection[str]) -> dict[str, Pair]:
         """Those of the pairs that the current snapshot has, by their identity."""
         store = self._store(dataset)

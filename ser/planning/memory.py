@@ -33,22 +33,23 @@ class Microbatch:
 
 
 def choose_microbatch(
-    shape: ModelShape, lora: Lora, itemsize: int, free_bytes: float, longest: int
+    shape: ModelShape, lora: Lora, itemsize: int, free_bytes: float, longest: int, step_tokens: float
 ) -> Microbatch | None:
     """The microbatch for so many free bytes, beside weights and optimiser; None if the longest pair does not fit.
 
-    Layers are computed again only where otherwise fewer than `ENOUGH_TOKENS`, or not even the longest pair, would fit:
-    it costs half as much time again.
+    Layers are computed again only where otherwise neither a whole step nor `ENOUGH_TOKENS`, or not even the longest
+    pair, would fit: it costs half as much time again.
 
     Args:
         itemsize: bytes of a number of the backbone's type.
         longest: tokens of the longest packed pair.
+        step_tokens: of a training step on this device, roughly; more at once would be of no use.
     """
-    fitting = 0
+    fitting, most = 0, max(longest, min(MOST_TOKENS, round(step_tokens)))
     for checkpointing in (False, True):
         fitting = int(max(0.0, free_bytes) // training_bytes_a_token(shape, lora, itemsize, checkpointing))
-        if fitting >= max(longest, ENOUGH_TOKENS):
-            return Microbatch(max(longest, min(fitting, MOST_TOKENS)), checkpointing)
+        if fitting >= min(most, max(longest, ENOUGH_TOKENS)):
+            return Microbatch(min(fitting, most), checkpointing)
     return Microbatch(fitting, True) if fitting >= longest else None
 
 

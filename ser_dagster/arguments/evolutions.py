@@ -1,8 +1,38 @@
-"""The arguments of the commands about evolutions: `run`, `demo`, `ui`, `status`, `report`, `compare`, `promote`."""
+"""The arguments of the commands about evolutions: those of the chapter of that name in `ser --help`."""
 
 from ser_dagster.arguments.completion import evolutions, offer, presets
-from ser_dagster.arguments.options import FALLS_BACK, add_dataset, add_evolution, add_json
+from ser_dagster.arguments.options import (
+    FALLS_BACK,
+    add_dataset,
+    add_evolution,
+    add_json,
+    positive,
+    positive_number,
+    share,
+)
 from ser_dagster.arguments.parser import Parser
+
+
+def plan(parser: Parser) -> None:
+    """`ser plan`."""
+    parser.usage = "%(prog)s --gpus CARDS (--pairs N | --dataset NAME) [options]"
+    parser.add_argument("--gpus", required=True, metavar="CARDS", help="such as 1xH100-80GB or 8xA100-80GB")
+    parser.add_argument("--pairs", type=positive, metavar="N", help="unlabelled pairs, which are the pool")
+    about = "labelled pairs, from which seed, calibration and test are drawn; default: a seed of 15 %% of --pairs"
+    parser.add_argument("--labelled", type=positive, metavar="N", help=about)
+    add_dataset(parser, "its pairs and their lengths, in place of --pairs and --tokens")
+    about = "mean tokens of a prompt with both its responses (default 210)"
+    parser.add_argument("--tokens", type=positive, metavar="N", help=about)
+    about = "share of its pool that a loop keeps, 0 to 1 (default 0.5 and then 0.2)"
+    parser.add_argument("--kept", type=share, metavar="S", help=about)
+    about = "of a card and hour, in US dollars (default: a list price)"
+    parser.add_argument("--price", type=positive_number, metavar="P", help=about)
+    offer(parser.add_argument("--preset", metavar="NAME", help="the model with its settings"), presets)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable"
+    )
+    add_json(parser)
+    parser.calls("ser_dagster.commands.plan:plan_command")
 
 
 def run(parser: Parser) -> None:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from resources import asset_keys as keys
 from resources.evolution import Evolution
+from resources.planning.evolution_work import KEPT, KEPT_LATER
 from resources.settings import Settings
 
 FORWARD = 0.33
@@ -18,8 +19,6 @@ JUDGED_PROMPT = 5.0
 """Training passes that an episode of PPO, and a judged prompt, are worth with responses of `RESPONSE` tokens."""
 RESPONSE = 32
 # By the rates of the stages of `python -m bench rerun` (2 cores without fast bfloat16, 2026-11-27).
-KEPT, KEPT_LATER = 0.5, 0.2
-"""Shares of the first pool, and of those after it, that are thought to be kept, before a loop has said it."""
 
 
 class RunCosts:

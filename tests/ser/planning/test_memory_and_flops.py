@@ -63,10 +63,11 @@ def test_a_whole_batch_of_long_pairs_does_not_fit_as_it_did_not() -> None:
 def test_an_8b_model_trains_on_80_gb_without_and_on_24_gb_with_checkpointing() -> None:
     weights = weight_bytes(LLAMA_8B, PARAMETERS_8B, 2, head=False)
     for card, checkpointing in (("H100-80GB", False), ("RTX4090-24GB", True)):
-        chosen = choose_microbatch(LLAMA_8B, ALL_LAYERS, 2, CARDS[card].usable_bytes - weights, longest_pair(512))
+        free = CARDS[card].usable_bytes - weights
+        chosen = choose_microbatch(LLAMA_8B, ALL_LAYERS, 2, free, longest_pair(512), step_tokens=8400)
         assert chosen is not None
         assert chosen.checkpointing is checkpointing
-        assert ENOUGH_TOKENS <= chosen.tokens <= MOST_TOKENS
+        assert ENOUGH_TOKENS <= chosen.tokens <= 8400
 
 
 def test_four_bits_leave_a_third_of_an_8b_model() -> None:
@@ -76,12 +77,18 @@ def test_four_bits_leave_a_third_of_an_8b_model() -> None:
 
 
 @given(
-    free=st.floats(0, 1e11), more=st.floats(0, 1e11), longest=st.integers(32, 8000), top=st.sampled_from([0.25, 0.5, 1])
+    free=st.floats(0, 1e11),
+    more=st.floats(0, 1e11),
+    longest=st.integers(32, 8000),
+    top=st.sampled_from([0.25, 0.5, 1]),
+    step=st.floats(0, 50_000),
 )
-def test_more_memory_never_means_a_worse_microbatch(free: float, more: float, longest: int, top: float) -> None:
+def test_more_memory_never_means_a_worse_microbatch(
+    free: float, more: float, longest: int, top: float, step: float
+) -> None:
     lora = Lora(top=top)
-    less = choose_microbatch(LLAMA_8B, lora, 2, free, longest)
-    roomier = choose_microbatch(LLAMA_8B, lora, 2, free + more, longest)
+    less = choose_microbatch(LLAMA_8B, lora, 2, free, longest, step)
+    roomier = choose_microbatch(LLAMA_8B, lora, 2, free + more, longest, step)
     if less is None:
         return
     assert roomier is not None and longest <= less.tokens
@@ -100,8 +107,12 @@ def test_longer_pairs_never_cost_less(tokens: float, more: float) -> None:
 
 
 def test_nothing_fits_into_nothing() -> None:
-    assert choose_microbatch(LLAMA_8B, ALL_LAYERS, 2, -1e9, 100) is None
-    assert choose_microbatch(LLAMA_8B, Lora(top=0.01), 2, 80e9, 100) == Microbatch(MOST_TOKENS, False)
+    assert choose_microbatch(LLAMA_8B, ALL_LAYERS, 2, -1e9, 100, 1000) is None
+
+
+def test_no_microbatch_is_larger_than_a_step_or_than_what_was_fastest() -> None:
+    for step, tokens in ((50, 100), (1000, 1000), (1e6, MOST_TOKENS)):
+        assert choose_microbatch(LLAMA_8B, Lora(top=0.01), 2, 80e9, 100, step) == Microbatch(tokens, False)
 
 
 def test_cards_are_asked_for_by_number_and_name() -> None:
