@@ -21,6 +21,7 @@ COMPLETE = [
     ["review", "export"],
     ["review", "import", "a.csv", "--annotator", "ann"],
     ["forget", "d"],
+    ["plan", "--gpus", "L4-24GB"],
     ["run"],
     ["demo"],
     ["ui"],

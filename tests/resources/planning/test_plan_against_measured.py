@@ -1,7 +1,7 @@
 """What the plan predicts is within a fifth of what was measured.
 
 Measured in 2026-11 on one H100 with Llama 3 8B (random bfloat16 weights, LoRA r = 16) and pairs of hh_harmless cut at
-512 tokens, packed without padding: docs/plan.md has the same rows. The ceiling was 780 TFLOP/s of a large matrix product.
+512 tokens, packed without padding: docs/plan.md has the same rows. The ceiling was that of a large matrix product.
 """
 
 import json
