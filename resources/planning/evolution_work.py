@@ -38,6 +38,7 @@ class EvolutionWork:
         self._counts, self._lengths, self._kept_share = counts, lengths, kept
         self._lora = settings.reward_model.lora
         self._trunk = self._lora.frozen_layers(shape.layers)
+        self._cached = self._trunk > 0 and settings.compute.cache != "none"
 
     def stages(self) -> list[Stage]:
         """The stages in their order."""
@@ -45,7 +46,7 @@ class EvolutionWork:
         stages = []
         if settings.sft:
             stages.append(Stage(keys.BACKBONE, "policy", self._fine_tune()))
-        if self._trunk:
+        if self._cached:
             stages.append(Stage(TRUNK_STATES, "scoring", self._fill_states()))
         measured = self._score(counts.heldout)
         seed = self._train(counts.seed, settings.reward_model.seed_epochs) + measured
@@ -89,41 +90,39 @@ class EvolutionWork:
         return KEPT if loop == 1 or method.pool == "whole" else KEPT_LATER
 
     def _states(self, pairs: float) -> float:
-        """Bytes of the cached states of so many pairs; 0 where there is no trunk."""
-        of_a_token = states_bytes_a_token(self._shape, self._itemsize) if self._trunk else 0
+        """Bytes of the cached states of so many pairs; 0 where none are."""
+        of_a_token = states_bytes_a_token(self._shape, self._itemsize) if self._cached else 0
         return pairs * self._lengths.tokens * of_a_token
 
     def _forward(self, pairs: float, layers: int) -> float:
         return pairs * forward_flops(self._shape, self._lengths.tokens, self._lengths.visible, layers)
 
+    def _pass_trunk(self, pairs: float) -> Work:
+        flops = self._forward(pairs, self._trunk)
+        return Work(forward_flops=flops, forward_layers=pairs * self._lengths.tokens * self._trunk)
+
+    def _states_of(self, pairs: float) -> Work:
+        """What a pass above the trunk begins with: cached states, or the trunk again."""
+        return Work(states_read=self._states(pairs)) if self._cached else self._pass_trunk(pairs)
+
     def _fill_states(self) -> Work:
         pairs = self._counts.all
-        return Work(
-            tokens=pairs * self._lengths.tokens,
-            forward_flops=self._forward(pairs, self._trunk),
-            forward_layers=pairs * self._lengths.tokens * self._trunk,
-            states_written=self._states(pairs),
-            loads=1,
-        )
+        moved = Work(tokens=pairs * self._lengths.tokens, states_written=self._states(pairs), loads=1)
+        return self._pass_trunk(pairs) + moved
 
     def _score(self, pairs: float) -> Work:
-        return Work(
-            tokens=pairs * self._lengths.tokens,
-            forward_flops=self._forward(pairs, self._shape.layers - self._trunk),
-            forward_layers=pairs * self._lengths.tokens * (self._shape.layers - self._trunk),
-            states_read=self._states(pairs),
-            loads=1,
-        )
+        layers, tokens = self._shape.layers - self._trunk, pairs * self._lengths.tokens
+        flops = self._forward(pairs, layers)
+        return self._states_of(pairs) + Work(tokens, flops, forward_layers=tokens * layers, loads=1)
 
     def _train(self, pairs: float, epochs: int) -> Work:
         passes = pairs * epochs
         sizes = (self._shape, self._lengths.tokens, self._lengths.visible, self._lora)
-        return Work(
+        return self._states_of(passes) + Work(
             tokens=passes * self._lengths.tokens,
             training_flops=passes * training_flops(*sizes),
             again_flops=passes * (training_flops(*sizes, checkpointing=True) - training_flops(*sizes)),
             trained_layers=passes * self._lengths.tokens * (self._shape.layers - self._trunk),
-            states_read=self._states(passes),
             loads=1,
         )
 

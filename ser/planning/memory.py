@@ -4,6 +4,7 @@ H is the hidden size, I the intermediate size, Q and K the widths of queries and
 backbone's type, r the rank of the adapter. `docs/plan.md` derives the formulas; a test counts what autograd saves.
 """
 
+import math
 from dataclasses import dataclass
 
 from ser.planning.shape import ModelShape
@@ -33,7 +34,7 @@ class Microbatch:
 
 
 def choose_microbatch(
-    shape: ModelShape, lora: Lora, itemsize: int, free_bytes: float, longest: int, step_tokens: float
+    shape: ModelShape, lora: Lora, itemsize: int, free_bytes: float, longest: int, step_tokens: float = math.inf
 ) -> Microbatch | None:
     """The microbatch for so many free bytes, beside weights and optimiser; None if the longest pair does not fit.
 
@@ -45,7 +46,7 @@ def choose_microbatch(
         longest: tokens of the longest packed pair.
         step_tokens: of a training step on this device, roughly; more at once would be of no use.
     """
-    fitting, most = 0, max(longest, min(MOST_TOKENS, round(step_tokens)))
+    fitting, most = 0, max(longest, round(min(MOST_TOKENS, step_tokens)))
     for checkpointing in (False, True):
         fitting = int(max(0.0, free_bytes) // training_bytes_a_token(shape, lora, itemsize, checkpointing))
         if fitting >= min(most, max(longest, ENOUGH_TOKENS)):
@@ -68,30 +69,24 @@ def training_bytes_a_token(shape: ModelShape, lora: Lora, itemsize: int, checkpo
     return saved + working_bytes_a_token(shape, itemsize)
 
 
-def saved_bytes_a_token(shape: ModelShape, lora: Lora, itemsize: int, mask_bytes: int = 1) -> float:
+def saved_bytes_a_token(shape: ModelShape, lora: Lora, itemsize: int, *, fused_norms: bool = True) -> float:
     """What autograd saves of a token in one adapted layer.
 
-        norms            8 H + 8                     both of them in float32, with their scale
-        attention        s (2 Q + 2 K) + 4 heads     queries, keys, values, result; the logarithm of the sum
-        feed-forward     3 s I                       gate, its activation, up
-        adapter          s (2 H + I) + 7 s r         the inputs of q, k, v, of gate, up and of down; x Aᵀ
-        with dropout     (4 + mask) (6 H + I) + 28 r   a float32 copy of each layer's own input, its mask, x Aᵀ
+        norms            2 s H + 8                 what goes into both, and its scale; 8 H + 8 where they are not fused
+        attention        s (2 Q + 2 K) + 4 heads   queries, keys, values, result; the logarithm of the sum
+        feed-forward     3 s I                     gate, its activation, up
+        adapter          s (2 H + I) + 7 s r       what goes into q, k and v, into gate and up, and into down; x Aᵀ
+        dropout          5 H + Q + I               of each linear layer's input, a byte for what is kept
 
-    The input of o is the result of attention (Q = H there); the last two lines exclude each other.
-
-    Args:
-        mask_bytes: of an element of a dropout mask: 1 on CUDA; on a CPU it is a float32.
+    What goes into o is the result of attention.
     """
     queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    norms = 8 * shape.hidden + 8
+    norms = (2 * itemsize if fused_norms else 8) * shape.hidden + 8
     attention = itemsize * (2 * queries + 2 * keys) + 4 * shape.heads
     feed_forward = 3 * itemsize * shape.intermediate
-    if lora.dropout:
-        inputs = sum(inputs for inputs, _ in shape.linear_sizes)
-        adapter = (4 + mask_bytes) * inputs + 4 * len(shape.linear_sizes) * lora.r
-    else:
-        adapter = itemsize * (2 * shape.hidden + shape.intermediate + len(shape.linear_sizes) * lora.r)
-    return norms + attention + feed_forward + adapter
+    adapter = itemsize * (2 * shape.hidden + shape.intermediate + len(shape.linear_sizes) * lora.r)
+    dropout = sum(inputs for inputs, _ in shape.linear_sizes) if lora.dropout else 0
+    return norms + attention + feed_forward + adapter + dropout
 
 
 def working_bytes_a_token(shape: ModelShape, itemsize: int) -> float:

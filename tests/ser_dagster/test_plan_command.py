@@ -65,7 +65,7 @@ def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_would_make_it_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--preset", "llama-3-70b", "--gpus", "1xH100-80GB", "--pairs", "1000"]) == 0
     out = capsys.readouterr().out
-    assert "Does not fit: ppo_policy needs 149.0 of the usable 73.2 GiB of each H100-80GB." in out
+    assert "Does not fit: ppo_policy needs 148.9 of the usable 73.2 GiB of each H100-80GB." in out
     assert "  yes      53.6 GiB  4 cards, weights shared out (FSDP)" in out
 
 

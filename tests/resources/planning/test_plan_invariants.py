@@ -103,6 +103,16 @@ def test_a_trunk_is_passed_once() -> None:
     assert sum(stage.flops for stage in half.stages) < 0.7 * sum(stage.flops for stage in whole.stages)
 
 
+def test_without_a_cache_the_trunk_is_passed_each_time() -> None:
+    cached, again = plan_for(), plan_for(compute={"cache": "none"})
+    assert again.states_bytes == 0 and again.stages[0].stage == "seed_rm"
+    passes = 4_500 * 3 + 4 * 2_400 + 57_000 + 3 * 4_500 + 15_000 + 18_000 + 20_400 + 2 * 2_400 + 2_400
+    shape = SHAPES["llama-3-8b"]
+    more = (passes - PAPER.all) * forward_flops(shape, HH.tokens, HH.visible, shape.layers // 2)
+    flops = [sum(stage.flops for stage in plan.stages) for plan in (cached, again)]
+    assert flops[1] - flops[0] == pytest.approx(more)
+
+
 def test_the_recipe_decides_the_work() -> None:
     robust = load_settings(recipe="robust")
     stages = {one.name: one.work for one in EvolutionWork(robust, SHAPES["smollm2-135m"], 2, PAPER, HH).stages()}
