@@ -1,5 +1,7 @@
 """What work takes on cards: seconds, from arithmetic and measured shares of what a card reaches (docs/plan.md)."""
 
+import math
+
 from resources.planning.work import Stage, Work
 from ser.planning.cards import Cards
 from ser.planning.memory import kv_bytes_a_token
@@ -33,6 +35,7 @@ def seconds_of(
     cards: Cards,
     *,
     at_once: float,
+    rows: int,
     checkpointing: bool,
     sharded: bool,
 ) -> float:
@@ -41,6 +44,7 @@ def seconds_of(
     Args:
         weights: bytes of the frozen backbone.
         at_once: tokens that pass a card at once.
+        rows: responses that are generated at once, at most.
         checkpointing: whether layers are computed again on the way back.
         sharded: whether the weights are spread over the cards.
     """
@@ -51,11 +55,11 @@ def seconds_of(
     arithmetic += max(trained / TRAINING / speed, work.trained_layers / launched * TRAINED_A_LAYER)
     moved = work.states_read / STATES_READ + work.states_written / STATES_WRITTEN
     loaded = work.loads * weights / WEIGHTS_READ
-    return arithmetic + moved + loaded + decoding_seconds(work, shape, weights, itemsize, cards, sharded)
+    return arithmetic + moved + loaded + decoding_seconds(work, shape, weights, itemsize, cards, sharded, rows)
 
 
 def decoding_seconds(
-    work: Work, shape: ModelShape, weights: float, itemsize: int, cards: Cards, sharded: bool
+    work: Work, shape: ModelShape, weights: float, itemsize: int, cards: Cards, sharded: bool, rows: int
 ) -> float:
     """Of the steps of generation: in each the weights and the keys and values so far are read once.
 
@@ -63,9 +67,10 @@ def decoding_seconds(
     """
     if not work.decoded:
         return 0.0
+    rounds = math.ceil(work.decoded_rows / rows)
     rate = (cards.card.link_gb_s if sharded else cards.card.bandwidth_gb_s) * 1e9
-    cache = work.decoded_rows * work.decoded_tokens * kv_bytes_a_token(shape, itemsize)
-    return work.decoded * (weights / rate + cache / (cards.card.bandwidth_gb_s * 1e9)) / DECODING
+    cache = work.decoded_rows / rounds * work.decoded_tokens * kv_bytes_a_token(shape, itemsize)
+    return rounds * work.decoded * (weights / rate + cache / (cards.card.bandwidth_gb_s * 1e9)) / DECODING
 
 
 def _speed_up(stage: Stage, cards: Cards, sharded: bool) -> float:

@@ -40,10 +40,15 @@ class Layout:
 
 @dataclass(frozen=True)
 class StageMemory:
-    """Bytes that a kind of stage takes on each card, and how it works in them."""
+    """Bytes that a kind of stage takes on each card, and how it works in them.
+
+    Attributes:
+        rows: responses that are generated at once.
+    """
 
     bytes: float
     microbatch: Microbatch
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -77,16 +82,17 @@ class Fitting:
 
     def plan(self, kind: Kind, layout: Layout, usable: float) -> StageMemory | None:
         """How a kind of stage works in so many bytes, and what it takes of them; None if it does not fit."""
-        free = usable - self._fixed(kind, layout)
-        chosen = self._choose(kind, layout, free)
+        fixed = self._fixed(kind, layout)
+        rows, cache = self._rows_that_fit(kind, layout, usable - fixed)
+        chosen = self._choose(kind, layout, usable - fixed - cache)
         if chosen is None:
             return None
-        return StageMemory(usable - free + chosen.tokens * self._of_token(kind, chosen.checkpointing), chosen)
+        return StageMemory(fixed + cache + chosen.tokens * self._of_token(kind, chosen.checkpointing), chosen, rows)
 
     def least(self, kind: Kind, layout: Layout, *, checkpointing: bool) -> float:
-        """The bytes without which no longest pair passes."""
-        of_token = self._of_token(kind, checkpointing)
-        return self._fixed(kind, layout) + self._longest(kind, layout) * of_token
+        """The bytes without which no longest pair passes, and no prompt is answered."""
+        cache = self._row(layout) if kind == "policy" else 0.0
+        return self._fixed(kind, layout) + cache + self._longest(kind, layout) * self._of_token(kind, checkpointing)
 
     def fits(self, kinds: Iterable[Kind], layout: Layout, usable: float) -> bool:
         """Whether all of these kinds of stages do."""
@@ -115,7 +121,7 @@ class Fitting:
         return found
 
     def _fixed(self, kind: Kind, layout: Layout) -> float:
-        """Bytes whatever the tokens: weights, adapters with what trains them, and the cache of generation."""
+        """Bytes whatever the tokens: weights, and adapters with what trains them."""
         method, ppo = self._settings.method, self._settings.ppo
         reward, own = (self._shape.adapter_parameters(one) for one in (self._settings.reward_model.lora, ppo.lora))
         weights = self.weights(kind, layout)
@@ -123,9 +129,20 @@ class Fitting:
             return weights + 4 * reward
         if kind == "training":
             return weights + TRAINED * reward
-        rows = min(ppo.batch_size, ppo.episodes)
-        cache = rows * layout.max_length * kv_bytes_a_token(self._shape, self._itemsize)
-        return weights + TRAINED * own + 4 * method.teachers * reward + cache
+        return weights + TRAINED * own + 4 * method.teachers * reward
+
+    def _rows_that_fit(self, kind: Kind, layout: Layout, free: float) -> tuple[int, float]:
+        """Responses generated at once, and the bytes of their keys and values: half of the free ones at most."""
+        if kind != "policy":
+            return 0, 0.0
+        update = self._longest(kind, layout) * self._of_token(kind, checkpointing=True)
+        wanted = min(self._settings.ppo.batch_size, self._settings.ppo.episodes)
+        rows = max(1, min(wanted, int(min(free / 2, free - update) // self._row(layout))))
+        return rows, rows * self._row(layout)
+
+    def _row(self, layout: Layout) -> float:
+        """Bytes of the keys and values of the longest prompt with its response."""
+        return layout.max_length * kv_bytes_a_token(self._shape, self._itemsize)
 
     def _of_token(self, kind: Kind, checkpointing: bool) -> float:
         """Bytes of a token that passes."""

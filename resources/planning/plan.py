@@ -131,7 +131,7 @@ def make_plan(
         states_bytes=states,
         fits=fits,
         sharded=layout.shards > 1,
-        remedies=[] if fits else fitting.remedies(kinds, Layout(settings.encoding.max_length), cards),
+        remedies=[] if fits else fitting.remedies(kinds, layout, cards),
     )
 
 
@@ -155,6 +155,7 @@ def _cost(
         fitting.weights(stage.kind, Layout(layout.max_length)),
         BYTES[DTYPE],
         cards,
+        rows=planned.rows if planned and planned.rows else 1,
         at_once=min(at_once, step_tokens) if stage.kind == "training" else at_once,
         checkpointing=checkpointing,
         sharded=layout.shards > 1,

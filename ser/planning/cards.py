@@ -48,12 +48,13 @@ class Card:
         return self.memory_gib * GIB * USABLE
 
 
-_INDEX, _BLOG, _LIST = "aimultiple.com/gpu-index, 2026-05", "mercatus-ai.com, 2026-05", "RunPod's list, 2026-03"
+_INDEX, _BLOG = "aimultiple.com/gpu-index, 2026-05", "mercatus-ai.com, 2026-05"
+_LIST = "RunPod's, deploybase.ai, 2026-03"
 CARDS = {
     card.name: card
     for card in (
         Card("L4-24GB", 22.5, 121, 300, 32, 0.78, _LIST),
-        Card("A10G-24GB", 22.5, 70, 600, 32, 1.00, "AWS g5.xlarge, 2026-03"),
+        Card("A10G-24GB", 22.5, 70, 600, 32, 1.00, "AWS's, khaderz.com, 2026"),
         Card("RTX4090-24GB", 24.0, 165, 1008, 32, 0.60, _LIST),
         Card("A100-40GB", 40.0, 312, 1555, 300, 1.10, f"the least for 80 GB, {_BLOG}"),
         Card("L40S-48GB", 45.0, 362, 864, 32, 1.40, _LIST),

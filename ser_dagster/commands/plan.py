@@ -8,8 +8,10 @@ from resources.planning.pairs import DatasetFacts, count_pairs, read_dataset
 from resources.planning.plan import Plan, make_plan
 from resources.settings import Settings
 from resources.settings_file import data_root, load_settings
+from ser.errors import SerError
 from ser.planning.cards import Cards
 from ser.planning.flops import HH_TOKENS, PairLengths
+from ser.planning.memory import longest_pair
 from ser.planning.model_size import count_parameters
 from ser.planning.shape import ModelShape
 from ser_dagster.commands.plan_words import assumptions, print_plan
@@ -22,12 +24,13 @@ def plan_command(parsed: argparse.Namespace) -> None:
     if parsed.labelled is not None and parsed.pairs is None:
         parsed.wrong_use("--labelled goes with --pairs: of a dataset it is known.")
     cards = Cards.parse(parsed.gpus, parsed.price)
-    settings = load_settings(preset=parsed.preset, assignments=parsed.set)
+    # The cards are those of another machine: whether this one has any is not asked.
+    settings = load_settings(preset=parsed.preset, assignments=[*parsed.set, "compute.device=cpu"])
     config = read_configuration(settings.backbone)
     shape = ModelShape.from_config(config)
     facts = read_dataset(data_root(), settings, parsed.dataset) if parsed.dataset else None
     counts = facts.counts if facts else count_pairs(settings.roles, parsed.pairs, parsed.labelled)
-    lengths, measured = _lengths(parsed.tokens, facts)
+    lengths, measured = _lengths(parsed.tokens, facts, settings.encoding.max_length)
     plan = make_plan(settings, shape, count_parameters(config), cards, counts, lengths, parsed.kept)
     said = assumptions(plan, settings, measured, parsed.kept)
     if parsed.json:
@@ -36,9 +39,18 @@ def plan_command(parsed: argparse.Namespace) -> None:
         print_plan(plan, _heading(settings, plan), said)
 
 
-def _lengths(tokens: int | None, facts: DatasetFacts | None) -> tuple[PairLengths, str]:
-    """How long pairs are, and where that is from."""
+def _lengths(tokens: int | None, facts: DatasetFacts | None, max_length: int) -> tuple[PairLengths, str]:
+    """How long pairs are, and where that is from.
+
+    Raises:
+        SerError: no pair can be as long as was said.
+    """
     if tokens is not None:
+        if tokens > longest_pair(max_length):
+            raise SerError(
+                f"--tokens {tokens:,} is impossible: with encoding.max_length = {max_length:,} a pair has at most "
+                f"{longest_pair(max_length):,}.\nSay fewer, or --set encoding.max_length=N."
+            )
         return PairLengths.like_hh(tokens), "--tokens"
     if facts is not None:
         return facts.lengths, facts.measured

@@ -56,9 +56,9 @@ def _table(plan: Plan) -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD)
     unit, seconds = ("hours", 3600) if plan.seconds > _LONG else ("minutes", 60)
-    headings = ("stage", "million tokens", "PFLOP", "memory, GiB", unit, "US $")
+    headings = ("stage", "M tokens", "PFLOP", "memory, GiB", unit, "US $")
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if number == 0 else "right")
+        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
     for stage in plan.stages:
         table.add_row(stage.stage, *_cells([stage], seconds))
     if plan.policy_stages:
@@ -80,8 +80,8 @@ def _cells(stages: list[StageCost], unit: int) -> tuple[str, ...]:
 
 
 def _digits(number: float) -> str:
-    """With three digits, or all before the point."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    """With all digits before the point, or three."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number >= 10 else f"{number:.2f}"
 
 
 def _verdict(plan: Plan) -> Iterator[str]:

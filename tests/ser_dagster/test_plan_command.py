@@ -54,7 +54,7 @@ def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == (
         "meta-llama/Meta-Llama-3-8B-Instruct, 8,030,261,248 parameters, on 1xH100-80GB; recipe paper, 3 loops"
     )
-    assert lines[2].split() == ["stage", "million", "tokens", "PFLOP", "memory,", "GiB", "minutes", "US", "$"]
+    assert lines[2].split() == ["stage", "M", "tokens", "PFLOP", "memory,", "GiB", "minutes", "US", "$"]
     (total,) = [line.split() for line in lines if line.startswith("  all  ")]
     (about,) = [line for line in lines if line.startswith("It takes ")]
     assert about == f"It takes about {round(float(total[4]))} minutes and ${total[5]}."
@@ -65,8 +65,8 @@ def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_would_make_it_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--preset", "llama-3-70b", "--gpus", "1xH100-80GB", "--pairs", "1000"]) == 0
     out = capsys.readouterr().out
-    assert "Does not fit: ppo_policy needs 148.9 of the usable 73.2 GiB of each H100-80GB." in out
-    assert "  yes      53.6 GiB  4 cards, weights shared out (FSDP)" in out
+    assert "Does not fit: ppo_policy needs 139.1 of the usable 73.2 GiB of each H100-80GB." in out
+    assert "  yes      43.7 GiB  4 cards, weights shared out (FSDP)" in out
 
 
 def test_settings_and_arguments_reach_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,6 +99,7 @@ def test_the_sizes_of_a_local_folder(capsys: pytest.CaptureFixture[str], tiny_ba
             1,
             "ser: backbone.model 'some/model': its sizes are not known here.",
         ),
+        (["--gpus", "L4-24GB", "--pairs", "9", "--tokens", "1017"], 1, "a pair has at most 1,016."),
         (["--gpus", "L4-24GB", "--dataset", "nope"], 1, "unknown dataset 'nope'"),
         (["--gpus", "L4-24GB"], 2, "say how many pairs: either --pairs N or --dataset NAME."),
         (["--gpus", "L4-24GB", "--pairs", "9", "--dataset", "d"], 2, "say how many pairs"),

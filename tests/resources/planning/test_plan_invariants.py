@@ -153,6 +153,16 @@ def test_what_would_make_70b_fit() -> None:
     assert sizes[1] < 60 and sizes[3] < 70 < 130 < sizes[0]
 
 
+def test_where_memory_is_short_fewer_responses_are_generated_at_once() -> None:
+    """64 responses of 512 tokens of Llama 3 8B have 4 GiB of keys and values."""
+    told = Settings.model_validate({"ppo": {"episodes": 640, "batch_size": 64, "minibatch_size": 8}})
+    counted = fitting.Fitting(told, SHAPES["llama-3-8b"], PARAMETERS["llama-3-8b"], 2, 3360)
+    for card, fewest, most in (("L4-24GB", 1, 63), ("H100-80GB", 64, 64)):
+        planned = counted.plan("policy", fitting.Layout(512), CARDS[card].usable_bytes)
+        assert planned is not None and fewest <= planned.rows <= most
+        assert planned.bytes <= CARDS[card].usable_bytes
+
+
 def test_weights_are_spread_over_cards_only_where_one_does_not_hold_them() -> None:
     assert not plan_for(gpus="8xH100-80GB").sharded
     spread = plan_for(model="llama-3-70b", gpus="8xH100-80GB")
