@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from resources import asset_keys as keys
 from resources.planning.work import Counts, Stage, Work
 from resources.settings import Settings
+from ser.method.recipe import Method
 from ser.planning.flops import PairLengths, forward_flops, training_flops
 from ser.planning.memory import states_bytes_a_token
 from ser.planning.shape import ModelShape
@@ -16,13 +17,21 @@ KEPT, KEPT_LATER = 0.5, 0.2
 TRUNK_STATES = "states of the trunk"
 
 
+def kept_shares(method: Method, asked: float | None = None) -> tuple[float, float]:
+    """The shares of their pools that loop 1 and each later loop are thought to keep, unless one is asked for."""
+    if asked is not None:
+        return asked, asked
+    if method.select == "all":
+        return 1.0, 1.0
+    return KEPT, KEPT if method.pool == "whole" else KEPT_LATER
+
+
 class EvolutionWork:
     """The work of an evolution under some settings.
 
     Args:
         itemsize: bytes of a number of the backbone's type.
-        kept: share of its pool that every loop keeps; by default `KEPT` and then `KEPT_LATER`, or all if the recipe
-            selects all.
+        kept: share of its pool that every loop keeps; by default as `kept_shares` has it.
     """
 
     def __init__(
@@ -35,7 +44,8 @@ class EvolutionWork:
         kept: float | None = None,
     ):
         self._settings, self._shape, self._itemsize = settings, shape, itemsize
-        self._counts, self._lengths, self._kept_share = counts, lengths, kept
+        self._counts, self._lengths = counts, lengths
+        self._kept_shares = kept_shares(settings.method, kept)
         self._lora = settings.reward_model.lora
         self._trunk = self._lora.frozen_layers(shape.layers)
         self._cached = self._trunk > 0 and settings.compute.cache != "none"
@@ -77,17 +87,9 @@ class EvolutionWork:
             pool = self._counts.pool - (sum(kept) if method.pool == "shrinks" else 0.0)
             if pool < 1:
                 return
-            kept.append(self._share_kept(loop) * pool)
+            kept.append(self._kept_shares[loop > 1] * pool)
             replayed = min(self._counts.pool, sum(kept)) if method.replay == "all" else kept[-1]
             yield loop, pool, self._counts.seed + seen * replayed
-
-    def _share_kept(self, loop: int) -> float:
-        if self._kept_share is not None:
-            return self._kept_share
-        method = self._settings.method
-        if method.select == "all":
-            return 1.0
-        return KEPT if loop == 1 or method.pool == "whole" else KEPT_LATER
 
     def _states(self, pairs: float) -> float:
         """Bytes of the cached states of so many pairs; 0 where none are."""

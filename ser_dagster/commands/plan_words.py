@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from resources.planning.evolution_work import KEPT, KEPT_LATER
+from resources.planning.costs import SHARDED, SHARED
+from resources.planning.evolution_work import kept_shares
 from resources.planning.plan import DTYPE, Plan, StageCost
 from resources.settings import Settings
 from ser.planning.memory import GIB
@@ -37,14 +38,18 @@ def assumptions(plan: Plan, settings: Settings, measured: str, kept: float | Non
         f"LoRA r = {lora.r} on the top {lora.top:.0%} of the layers, {settings.reward_model.seed_epochs} epochs for "
         f"the seed and {settings.student_epochs} a loop, {settings.ppo.episodes:,} episodes of PPO (the preset, --set)",
     ]
-    if settings.method.select != "all" or kept is not None:
-        shares = f"{kept:.0%}" if kept is not None else f"{KEPT:.0%} in loop 1 and {KEPT_LATER:.0%} later"
-        said.append(f"a loop keeps of its pool: {shares} (--kept)")
+    first, later = kept_shares(settings.method, kept)
+    shares = f"{first:.0%}" if first == later else f"{first:.0%} in loop 1 and {later:.0%} later"
     said += [
+        f"a loop keeps of its pool: {shares} (--kept)",
         f"{DTYPE}; a card reaches {card.flops / 1e12:,.0f} TFLOP/s; shares of it measured for Llama 3 8B on one H100 "
         "(docs/plan.md)",
         f"${card.price:.2f} for a card and hour ({card.price_from}; --price)",
     ]
+    if plan.sharded:
+        said.append(f"{plan.cards.count} cards with the weights shared out work at {SHARDED:.0%} of their speed")
+    elif plan.cards.count > 1:
+        said.append(f"{plan.cards.count} cards share out the pairs at {SHARED:.0%} of their speed; a policy has one")
     if plan.states_bytes:
         said.append(f"{_digits(plan.states_bytes / 1e9)} GB of disk for the cached states of the trunk")
     return said
