@@ -168,14 +168,15 @@ def train(
     """
     folder = scratch_path(out, CHECKPOINTS)
     steps = -(-len(examples) // settings.batch_size) * epochs
-    longest = max(len(example.encoded.pair) for example in examples)
+    lengths = [len(example.encoded.pair) for example in examples]
+    step_tokens = settings.batch_size * sum(lengths) / len(lengths)
     if settings.lora.dropout == 0:
         _switch_dropout_off(model)
     trainer = PairTrainer(
         model,
         examples,
         centering=settings.center_rewards_coefficient,
-        budget=TokenBudget.for_training(model, settings.lora, batch_tokens, longest),
+        budget=TokenBudget.for_training(model, settings.lora, batch_tokens, max(lengths), step_tokens),
         args=_arguments(settings, epochs, steps, random_seed, folder, model.device),
         callbacks=[StepProgress(progress, steps, len(examples) * epochs)],
     )

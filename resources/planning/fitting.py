@@ -22,8 +22,6 @@ from ser.planning.memory import (
 from ser.planning.shape import ModelShape
 from ser.specs import Lora
 
-UPDATE_TOKENS = 1024
-"""Tokens of a rollout that pass through the network at once (`ser.ppo.rollout`)."""
 SHORTEST = 64
 """Tokens of a prompt and its longer response below which no `max_length` is proposed."""
 
@@ -156,16 +154,20 @@ class Fitting:
         if kind == "training":
             sizes = (self._shape, self._lora(kind), self._itemsize)
             return choose_microbatch(*sizes, free, longest, self._step_tokens)
-        wanted = MOST_TOKENS if kind == "scoring" else longest
+        wanted = MOST_TOKENS if kind == "scoring" else self._minibatch_tokens(layout)
         for checkpointing in (False,) if kind == "scoring" else (False, True):
             fitting = int(max(0.0, free) // self._of_token(kind, checkpointing))
             if fitting >= longest:
                 return Microbatch(min(fitting, max(wanted, longest)), checkpointing)
         return None
 
+    def _minibatch_tokens(self, layout: Layout) -> int:
+        """Of a minibatch of PPO, which passes at once where it fits."""
+        return min(MOST_TOKENS, self._settings.ppo.minibatch_size * layout.max_length)
+
     def _longest(self, kind: Kind, layout: Layout) -> int:
-        """Tokens that have to pass at once: of a policy a prompt and its response, and at least a part of a rollout."""
-        return max(layout.max_length, UPDATE_TOKENS) if kind == "policy" else longest_pair(layout.max_length)
+        """Tokens that have to pass at once: of a policy a prompt and its response."""
+        return layout.max_length if kind == "policy" else longest_pair(layout.max_length)
 
     def _lora(self, kind: Kind) -> Lora:
         return self._settings.ppo.lora if kind == "policy" else self._settings.reward_model.lora

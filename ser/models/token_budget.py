@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -11,7 +11,14 @@ from ser.errors import SerError
 from ser.models.device_memory import free_bytes
 from ser.models.model_config import PACKABLE
 from ser.models.reward_model import RewardModel
-from ser.planning.memory import MOST_TOKENS, Microbatch, choose_microbatch, working_bytes_a_token
+from ser.planning.memory import (
+    MOST_TOKENS,
+    Microbatch,
+    choose_microbatch,
+    logit_bytes_a_token,
+    training_bytes_a_token,
+    working_bytes_a_token,
+)
 from ser.planning.shape import ModelShape
 from ser.specs import Lora
 
@@ -31,26 +38,50 @@ class TokenBudget:
     @classmethod
     def for_scoring(cls, model: RewardModel, asked: int | None) -> "TokenBudget":
         """As many as were asked for; otherwise, on a GPU, as many as its memory allows."""
-        if asked is not None or model.device.type != "cuda" or model.classifier.config.model_type not in PACKABLE:
+        if asked is not None or not _is_planned(model.device, model.classifier):
             return cls(asked or TOKENS)
-        shape = ModelShape.from_config(model.classifier.config.to_dict())
-        a_token = working_bytes_a_token(shape, model.classifier.dtype.itemsize)
+        a_token = working_bytes_a_token(*_sizes(model.classifier))
         return cls(max(_FEWEST, min(MOST_TOKENS, int(_USED * free_bytes(model.device) / a_token))))
 
     @classmethod
-    def for_training(cls, model: RewardModel, lora: Lora, asked: int | None, longest: int) -> "TokenBudget":
+    def for_training(
+        cls, model: RewardModel, lora: Lora, asked: int | None, longest: int, step_tokens: float
+    ) -> "TokenBudget":
         """The same where there is a way back; layers are computed again on it where `model` would not fit otherwise.
 
         Args:
             longest: tokens of the longest pair.
+            step_tokens: of the pairs of a step, roughly.
         """
-        if asked is not None or model.device.type != "cuda" or model.classifier.config.model_type not in PACKABLE:
+        if asked is not None or not _is_planned(model.device, model.classifier):
             return cls(asked or TOKENS)
-        shape, itemsize = ModelShape.from_config(model.classifier.config.to_dict()), model.classifier.dtype.itemsize
+        shape, itemsize = _sizes(model.classifier)
         free = _USED * free_bytes(model.device)
-        chosen = choose_microbatch(shape, lora, itemsize, free, longest) or Microbatch(longest, True)
+        chosen = choose_microbatch(shape, lora, itemsize, free, longest, step_tokens) or Microbatch(longest, True)
         model.checkpointing = chosen.checkpointing
         return cls(max(_FEWEST, chosen.tokens))
+
+    @classmethod
+    def for_policy(cls, policy: Any, lora: Lora, asked: int | None, longest: int, on_cpu: int) -> "TokenBudget":
+        """The same of a policy (`ser.ppo.policy`), whose tokens' logits are kept too; `on_cpu` on a processor.
+
+        Args:
+            longest: tokens of the longest prompt with its response.
+        """
+        model = policy.language_model
+        if not _is_planned(policy.device, model):
+            return cls(on_cpu)
+        if asked is not None:
+            return cls(asked)
+        shape, itemsize = _sizes(model)
+        fitting = 0
+        for policy.checkpointing in (False, True):
+            a_token = training_bytes_a_token(shape, lora, itemsize, policy.checkpointing)
+            a_token += logit_bytes_a_token(shape, itemsize)
+            fitting = int(_USED * free_bytes(policy.device) / a_token)
+            if fitting >= longest:
+                break
+        return cls(max(longest, min(MOST_TOKENS, fitting)))
 
     def run(self, work: Callable[[int], Result], give_way: Callable[[], bool] = lambda: False) -> Result:
         """The result of `work` with so many tokens at once; whenever the GPU is out of memory, with half as many.
@@ -77,3 +108,13 @@ class TokenBudget:
             )
         self.tokens //= 2
         warnings.warn(f"the GPU is out of memory: on with {self.tokens:,} tokens a batch", stacklevel=3)
+
+
+def _is_planned(device: torch.device, model: Any) -> bool:
+    """Whether it is a GPU's memory that decides, and how much a token takes of it is known."""
+    return device.type == "cuda" and model.config.model_type in PACKABLE
+
+
+def _sizes(model: Any) -> tuple[ModelShape, int]:
+    """The shape of a model of transformers, and the bytes of one of its numbers."""
+    return ModelShape.from_config(model.config.to_dict()), model.dtype.itemsize

@@ -62,7 +62,10 @@ class Policy(nn.Module):
 
     Attributes:
         trunk: how many layers at the bottom have no policy adapter.
+        checkpointing: whether a backward pass computes each layer again, for less memory.
     """
+
+    checkpointing = False
 
     def __init__(
         self, model: PeftModel, reward_heads: Sequence[torch.Tensor], scales: Sequence[Scale], temperature: float
@@ -213,7 +216,8 @@ class Policy(nn.Module):
     def _states(self, layout: Layout, places: Places, hidden: torch.Tensor | None, first: int) -> torch.Tensor:
         """The last states at `places`, from those before layer `first` if they are known, else from the tokens."""
         start = 0 if hidden is None else first
-        return states_at(self.language_model.model, layout.batch, start, places, hidden)
+        how = {"checkpointing": self.checkpointing}
+        return states_at(self.language_model.model, layout.batch, start, places, hidden, **how)
 
     def _logits(self, states: torch.Tensor) -> torch.Tensor:
         return self.language_model.lm_head(states).float() / self.temperature

@@ -7,13 +7,14 @@ from itertools import chain
 import torch
 
 from ser.models.generation import stream
+from ser.models.token_budget import TokenBudget
 from ser.ppo.objective import gae, token_kl, whiten
-from ser.ppo.policy import Policy
+from ser.ppo.policy import Policy, Survey
 from ser.ppo.sequences import Sequences
 from ser.specs import Ppo
 
 UPDATE_TOKENS = 1024
-"""Padded tokens that pass through the network at once: less padding and memory, and the same gradient."""
+"""Padded tokens that pass through a processor at once: less padding and memory, and the same gradient."""
 
 Score = Callable[[Sequences, torch.Tensor], torch.Tensor]
 """Turns responses and their raw rewards [B] into the scores [B] that the policy is to raise."""
@@ -80,13 +81,16 @@ class Episode:
         return torch.rand(response_tokens, generator=generator, dtype=torch.float64)
 
 
-def minibatches(
-    sequences: Sequences, size: int, *, random_seed: int, step: int, epoch: int
-) -> list[list[torch.Tensor]]:
-    """The rows of the minibatches of an epoch of rollout `step`, each in the parts that pass through at once."""
+def minibatches(sequences: Sequences, size: int, *, random_seed: int, step: int, epoch: int) -> Sequence[torch.Tensor]:
+    """The rows of the minibatches of an epoch of rollout `step`."""
     generator = stream(random_seed, "minibatch", step, epoch)
     order = torch.randperm(len(sequences), generator=generator).to(sequences.input_ids.device)
-    return [[index[rows] for rows in sequences.rows(index).parts(UPDATE_TOKENS)] for index in order.split(size)]
+    return order.split(size)
+
+
+def parts_of(sequences: Sequences, index: torch.Tensor, tokens: int) -> list[torch.Tensor]:
+    """Some rows in the parts that pass through the network at once."""
+    return [index[rows] for rows in sequences.rows(index).parts(tokens)]
 
 
 def collect(
@@ -99,6 +103,7 @@ def collect(
     end_token: int,
     random_seed: int,
     score: Score,
+    budget: TokenBudget,
 ) -> Rollout:
     """Sample a response for each episode, score it, and estimate advantages.
 
@@ -113,7 +118,11 @@ def collect(
     generated = policy.generate(prompts, settings.response_tokens, end_token, draws)
     sequences = Sequences.join(prompts, generated.responses, end_token, policy.device)
     first_epoch = minibatches(sequences, settings.minibatch_size, random_seed=random_seed, step=step, epoch=0)
-    survey = policy.survey(sequences, chain.from_iterable(first_epoch))
+
+    def survey_all(tokens: int) -> Survey:
+        return policy.survey(sequences, chain.from_iterable(parts_of(sequences, one, tokens) for one in first_epoch))
+
+    survey = budget.run(survey_all)
     mask = sequences.mask
     kl = token_kl(survey.logprobs, survey.reference)
     scores = score(sequences, survey.rewards)

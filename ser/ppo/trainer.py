@@ -12,9 +12,10 @@ from torch import nn
 from ser.errors import SerError, shortened
 from ser.models.completeness import non_finite
 from ser.models.folder_files import some_of
+from ser.models.token_budget import TokenBudget
 from ser.ppo.objective import AdaptiveKl, clipped, policy_loss, ratio_error, value_loss
 from ser.ppo.policy import Policy
-from ser.ppo.rollout import Episode, Rollout, Score, collect, minibatches
+from ser.ppo.rollout import UPDATE_TOKENS, Episode, Rollout, Score, collect, minibatches, parts_of
 from ser.progress import Progress
 from ser.scratch import put_in_place, scratch_path
 from ser.specs import Ppo
@@ -42,8 +43,17 @@ class Trainer:
         samples: the first responses of each rollout: `episode`, `response` (tokens), `reward`, `step`.
     """
 
-    def __init__(self, policy: Policy, settings: Ppo, *, end_token: int, random_seed: int, score: Score):
-        self.policy, self.settings, self.score = policy, settings, score
+    def __init__(
+        self,
+        policy: Policy,
+        settings: Ppo,
+        *,
+        end_token: int,
+        random_seed: int,
+        score: Score,
+        batch_tokens: int | None = None,
+    ):
+        self.policy, self.settings, self.score, self._batch_tokens = policy, settings, score, batch_tokens
         self.end_token, self.random_seed = end_token, random_seed
         self.kl = AdaptiveKl(settings.initial_kl, settings.target_kl, settings.horizon)
         self.optimizer = torch.optim.AdamW(policy.trainable().values(), lr=settings.learning_rate, weight_decay=0.0)
@@ -53,6 +63,9 @@ class Trainer:
     def run(self, episodes: Sequence[Episode], folder: Path, progress: Progress) -> None:
         """Train on all `episodes`; a checkpoint in `folder` is continued from, and replaced after each rollout."""
         size, total = self.settings.batch_size, len(episodes)
+        longest = max(len(episode.prompt) for episode in episodes) + self.settings.response_tokens + 1
+        sizes = (self.settings.lora, self._batch_tokens, longest)
+        self._budget = TokenBudget.for_policy(self.policy, *sizes, on_cpu=UPDATE_TOKENS)
         saved = load_checkpoint(folder, self.policy.trainable())
         if saved is not None:
             self._restore(saved, folder, -(-total // size))
@@ -76,6 +89,7 @@ class Trainer:
             end_token=self.end_token,
             random_seed=self.random_seed,
             score=self.score,
+            budget=self._budget,
         )
         terms = self._update(rollout, step, tell)
         row = {"step": step, "episodes": batch[-1].number + 1, "kl_weight": self.kl.weight}
@@ -94,20 +108,26 @@ class Trainer:
         for epoch in range(settings.epochs):
             tell(f"epoch {epoch + 1} of {settings.epochs}")
             plan = {"random_seed": self.random_seed, "step": step, "epoch": epoch}
-            for parts in minibatches(rollout.sequences, settings.minibatch_size, **plan):
-                tokens = sum(int(rollout.sequences.responses[rows].sum()) for rows in parts)
-                for rows in parts:
-                    terms = loss_terms(self.policy, rollout.rows(rows), settings)
-                    loss = (terms[0] + settings.value_coefficient * terms[1]) / tokens
-                    loss.backward()
-                    sums += terms.detach().double().cpu()
+            for index in minibatches(rollout.sequences, settings.minibatch_size, **plan):
+                tokens = int(rollout.sequences.responses[index].sum())
+                sums += self._budget.run(partial(self._go_back, rollout, index))
                 nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
                 self.optimizer.step()
-                self.optimizer.zero_grad()
                 count += tokens
                 at_first = sums / count if at_first is None else at_first
         assert at_first is not None
         return _named(sums / count) | {"ratio_error": _named(at_first)["ratio_error"]}
+
+    def _go_back(self, rollout: Rollout, index: torch.Tensor, tokens: int) -> torch.Tensor:
+        """Add the gradients of a minibatch, at most so many tokens at once; returns the sums of its `TERMS`."""
+        self.optimizer.zero_grad()  # a try that ran out of memory may have left a part
+        actions, sums = int(rollout.sequences.responses[index].sum()), torch.zeros(len(TERMS), dtype=torch.float64)
+        for rows in parts_of(rollout.sequences, index, tokens):
+            terms = loss_terms(self.policy, rollout.rows(rows), self.settings)
+            loss = (terms[0] + self.settings.value_coefficient * terms[1]) / actions
+            loss.backward()
+            sums += terms.detach().double().cpu()
+        return sums
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -109,6 +109,7 @@ def run(spec: PpoSpec, inputs: PpoInputs, out: Path, progress: Progress, executi
         end_token=tokenizer.eos_token_id,
         random_seed=spec.random_seed,
         score=sigmoid_score(spec.reward_offset),
+        batch_tokens=execution.batch_tokens,
     )
     encoded = _encoded(spec, tokenizer, chosen)
     episodes = [Episode(number, one.pair_id, encoded[one.pair_id][0]) for number, one in enumerate(chosen)]

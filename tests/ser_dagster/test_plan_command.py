@@ -65,8 +65,8 @@ def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_would_make_it_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--preset", "llama-3-70b", "--gpus", "1xH100-80GB", "--pairs", "1000"]) == 0
     out = capsys.readouterr().out
-    assert "Does not fit: ppo_policy needs 139.1 of the usable 73.2 GiB of each H100-80GB." in out
-    assert "  yes      43.7 GiB  4 cards, weights shared out (FSDP)" in out
+    assert "Does not fit: ppo_policy needs 137.1 of the usable 73.2 GiB of each H100-80GB." in out
+    assert "  yes      41.7 GiB  4 cards, weights shared out (FSDP)" in out
 
 
 def test_what_was_assumed_is_said_with_what_changes_it(capsys: pytest.CaptureFixture[str]) -> None:

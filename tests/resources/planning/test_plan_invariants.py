@@ -19,7 +19,6 @@ from ser.planning.cards import CARDS, Cards
 from ser.planning.flops import PairLengths, forward_flops
 from ser.planning.memory import GIB
 from ser.planning.shape import ModelShape
-from ser.ppo import rollout
 from ser.specs import Roles
 
 PARAMETERS = {"llama-3-8b": 8_030_261_248, "llama-3-70b": 70_553_706_496, "smollm2-135m": 134_515_008}
@@ -145,12 +144,12 @@ def test_what_would_make_70b_fit() -> None:
         ("gradient checkpointing", False),
         ("4-bit weights", True),
         ("encoding.max_length = 64", False),
-        ("4 cards", True),
+        ("2 cards", True),
         ("H200-141GB", False),
     ]
     sizes = [remedy.bytes / GIB for remedy in plan.remedies]
     assert sizes[0] == pytest.approx(plan.needed_bytes / GIB)
-    assert sizes[1] < 60 and sizes[3] < 70 < 130 < sizes[0]
+    assert sizes[1] < 60 and sizes[3] < 73 < 130 < sizes[0]
 
 
 def test_where_memory_is_short_fewer_responses_are_generated_at_once() -> None:
@@ -184,7 +183,3 @@ def test_roles_share_out_the_labelled_pairs() -> None:
     # Hardly anything is unlabelled: the labels of most training pairs go to the vault.
     simulated = count_pairs(Roles(), 10, 10_000)
     assert simulated == Counts(pool=10 + 6500 - 975, seed=975, calibration=1000, test=2500)
-
-
-def test_a_rollout_passes_in_parts_as_large_as_the_trainer_s() -> None:
-    assert fitting.UPDATE_TOKENS == rollout.UPDATE_TOKENS

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ser.errors import SerError
+from ser.models.token_budget import TokenBudget
 from ser.ppo.policy import Policy
 from ser.ppo.prompts import Prompt, encode, schedule
 from ser.ppo.rollout import Episode, collect, sigmoid_score
@@ -67,7 +68,15 @@ def test_rollout_rewards_are_a_kl_penalty_and_a_score_at_the_end(tiny_backbone: 
     policy = fresh(tiny_backbone, reward_model).policy
     torch.nn.init.normal_(next(p for name, p in policy.trainable().items() if "lora_B" in name), std=0.2)
     rollout = collect(
-        policy, episodes(4), settings, step=0, kl_weight=0.5, end_token=END, random_seed=0, score=sigmoid_score(0.3)
+        policy,
+        episodes(4),
+        settings,
+        step=0,
+        kl_weight=0.5,
+        end_token=END,
+        random_seed=0,
+        score=sigmoid_score(0.3),
+        budget=TokenBudget(),
     )
     # With lambda and gamma 1 and values of 0 the first return is the sum of a response's rewards.
     expected = torch.sigmoid(rollout.rewards - 0.3) - 0.5 * rollout.kl
@@ -83,13 +92,46 @@ def test_rollout_rewards_are_a_kl_penalty_and_a_score_at_the_end(tiny_backbone: 
 def test_parts_of_a_minibatch_add_up_to_the_whole(tiny_backbone: Path, reward_model: Path) -> None:
     policy = fresh(tiny_backbone, reward_model).policy
     rollout = collect(
-        policy, episodes(4), SETTINGS, step=0, kl_weight=0.1, end_token=END, random_seed=0, score=sigmoid_score(0)
+        policy,
+        episodes(4),
+        SETTINGS,
+        step=0,
+        kl_weight=0.1,
+        end_token=END,
+        random_seed=0,
+        score=sigmoid_score(0),
+        budget=TokenBudget(),
     )
     whole = loss_terms(policy, rollout, SETTINGS)
     parts = [rollout.rows(rows) for rows in rollout.sequences.parts(20)]
     assert len(parts) > 1 and sum(len(part.sequences) for part in parts) == 4
     total = torch.stack([loss_terms(policy, part, SETTINGS) for part in parts]).sum(0)
     torch.testing.assert_close(total, whole, atol=1e-4, rtol=1e-4)
+
+
+def test_without_memory_for_a_minibatch_it_goes_back_in_smaller_parts(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole, parts = (fresh(tiny_backbone, reward_model) for _ in range(2))
+    whole.run(episodes(8), tmp_path / "whole", silent)
+    sizes: list[int] = []
+    evaluate = parts.policy.evaluate
+
+    def limited(sequences: Sequences, trunk: Any) -> Any:
+        sizes.append(sequences.input_ids.numel())
+        if len(sequences) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return evaluate(sequences, trunk)
+
+    monkeypatch.setattr(parts.policy, "evaluate", limited)
+    with pytest.warns(UserWarning, match="out of memory"), monkeypatch.context() as patch:
+        patch.setattr("ser.models.token_budget._FEWEST", 4)
+        parts.run(episodes(8), tmp_path / "parts", silent)
+    assert len(sizes) > 20
+    for one, other in zip(whole.metrics, parts.metrics, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
