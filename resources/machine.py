@@ -66,7 +66,7 @@ class Compute(Spec):
             unused = f"; {_count(len(gpus))} not used: compute.device is cpu" if gpus else ""
             return f"computes on {processor_name()} in {arithmetic.dtype}{unused}"
         how = "pairs one after another" if arithmetic.attention == "varlen" else f"pairs padded: {_why_padded(self)}"
-        others = f", the first of {len(gpus)} GPUs" if len(gpus) > 1 else ""
+        others = f" (the first of {len(gpus)} GPUs)" if len(gpus) > 1 else ""
         return f"computes on {gpus[0].name}{others} in {arithmetic.dtype}, {how}"
 
     def resolved(self) -> "Compute":
