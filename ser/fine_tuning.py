@@ -115,7 +115,7 @@ def encode_example(
     if not fits(len(response), max_length):
         return None
     whole = encode_prompt(tokenizer, row["prompt"])
-    prompt = truncate_prompt(whole, len(response), max_length)
+    prompt = truncate_prompt(tokenizer, whole, len(response), max_length)
     example = {
         "input_ids": prompt + response,
         "completion_mask": [0] * len(prompt) + [1] * len(response),

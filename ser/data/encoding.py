@@ -1,29 +1,18 @@
-"""Texts to tokens: the chat template, the end of a response, and truncation that keeps responses whole."""
+"""Texts to tokens: prompts, the end of a response, and truncation that keeps responses whole."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from ser.data.pairs import Pair, prompt_messages
+from ser.data.chat import render_prompt
+from ser.data.pairs import Pair
 from ser.errors import SerError, is_failure, shortened
 from ser.specs import MIN_PROMPT_TOKENS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-_LONGEST_FRAME = 2**18
-"""Characters that a chat template may put around a conversation: the longest published system prompts have 2**14."""
-
-_SECONDS = 20
-"""Of a processor for one conversation; what people publish takes a thousandth of one."""
-
-_REMEDY = "Mend chat_template in the backbone's folder, or use another backbone."
 
 
 @dataclass(frozen=True)
@@ -54,78 +43,18 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
         SerError: the chat template cannot express the conversation.
     """
     text = render_prompt(tokenizer, prompt)
-    return _tokens(tokenizer, text, special=tokenizer.chat_template is None)
-
-
-def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """A canonical prompt in the chat template; in turns that alternate if the template refuses it as it is.
-
-    Raises:
-        SerError: the chat template cannot express the conversation.
-    """
-    messages = prompt_messages(prompt)
-    if tokenizer.chat_template is None:
-        return "".join(f"{message['content']}\n\n" for message in messages)
-
-    for turns in (messages, _alternating(messages)):
-        try:
-            with _in_time():
-                text = str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
-        except Exception as error:  # noqa: BLE001 - any mistake that the author of a template may make
-            refusal = error
-            continue
-        if len(text) > _LONGEST_FRAME + 4 * len(prompt):
-            raise SerError(
-                f"the backbone's chat template makes {len(text):,} characters of a conversation of {len(prompt):,}; it "
-                f"begins {str(messages[0])[:80]!r}.\n{_REMEDY}"
-            )
-        return text
-    raise SerError(
-        f"the backbone's chat template refuses a conversation ({shortened(refusal)}); it begins "
-        f"{str(messages[0])[:80]!r}.\n{_REMEDY}"
-    ) from refusal
-
-
-@contextmanager
-def _in_time() -> Iterator[None]:
-    """Stop a template that does not end, which the trial of a model cannot find for every conversation.
-
-    Raises:
-        TimeoutError: it took too long. Only the main thread can be stopped, in which stages run.
-    """
-
-    def stop(*_: object) -> NoReturn:
-        raise TimeoutError(f"it did not end within {_SECONDS} seconds")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
-def _alternating(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The conversation as user and assistant in turn, the user first: what every chat template can express.
-
-    What the system says opens the user's next message, and messages of one role in a row become one.
-    """
-    turns: list[dict[str, str]] = [{"role": "user", "content": ""}]
-    for message in messages:
-        role = "user" if message["role"] == "system" else message["role"]
-        if role == turns[-1]["role"]:
-            turns[-1]["content"] = f"{turns[-1]['content']}\n\n{message['content']}".strip()
-        else:
-            turns.append({"role": role, "content": message["content"]})
-    return turns
+    if tokenizer.chat_template is not None:
+        return _tokens(tokenizer, text, special=False)  # a template writes what begins a conversation itself
+    tokens = _tokens(tokenizer, text, special=True)
+    # Some tokenizers (`add_eos_token`) end every text, and here the assistant's answer is still to come.
+    return tokens[:-1] if tokens[-1:] == [tokenizer.eos_token_id] else tokens
 
 
 def encode_response(tokenizer: PreTrainedTokenizerBase, response: str) -> list[int]:
-    """Tokens of a response, closed by the end token."""
+    """Tokens of a response, closed by the end token.
+
+    A tokenizer of SentencePiece begins them with a space, as those who trained Llama 2 and Mistral did.
+    """
     return [*_tokens(tokenizer, response, special=False), tokenizer.eos_token_id]
 
 
@@ -143,9 +72,24 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> lis
     return tokens
 
 
-def truncate_prompt(prompt: Sequence[int], longest_response: int, max_length: int) -> list[int]:
-    """The last tokens of `prompt` that fit beside `longest_response` tokens into `max_length`."""
-    return list(prompt[max(0, len(prompt) - (max_length - longest_response)) :])
+def truncate_prompt(
+    tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int], longest_response: int, max_length: int
+) -> list[int]:
+    """The last tokens of `prompt` that fit beside `longest_response` tokens into `max_length`.
+
+    A token with which the tokenizer begins every text stays where it is: Llama and Mistral never saw a text without.
+    """
+    over = len(prompt) + longest_response - max_length
+    if over <= 0:
+        return list(prompt)
+    begin = [tokenizer.bos_token_id] if begins_every_text(tokenizer) else []
+    kept = begin if list(prompt[:1]) == begin else []
+    return [*kept, *prompt[over + len(kept) :]]
+
+
+def begins_every_text(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer puts its first token before whatever it is given."""
+    return tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def fits(longest_response: int, max_length: int) -> bool:
@@ -168,7 +112,7 @@ def encode_pair(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int)
             f"Set encoding.max_length to at least {longest + MIN_PROMPT_TOKENS}."
         )
     whole = encode_prompt(tokenizer, pair.prompt)
-    prompt = truncate_prompt(whole, longest, max_length)
+    prompt = truncate_prompt(tokenizer, whole, longest, max_length)
     return EncodedPair(pair.pair_id, prompt, a, b, cut=len(whole) - len(prompt))
 
 

@@ -64,6 +64,9 @@ def write_policy(backbone: Path, adapter: Path, dtype: str, base: Base, out: Pat
     model: Any = load_adapter(plain, adapter, "CAUSAL_LM").merge_and_unload()
     model.config.use_cache = True
     model.generation_config.pad_token_id = tokenizer.pad_token_id
+    known = model.generation_config.eos_token_id
+    if tokenizer.eos_token_id not in (known if isinstance(known, list) else [known]):
+        model.generation_config.eos_token_id = tokenizer.eos_token_id
     _write_merged(model, tokenizer, dtype, out / MERGED)
     _write_adapter(adapter, tokenizer, base, out / ADAPTER)
     if base.revision is None:

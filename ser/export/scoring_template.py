@@ -2,6 +2,10 @@
 
 from transformers import PreTrainedTokenizerBase
 
+from ser.data.chat import dated, render_prompt
+from ser.data.encoding import begins_every_text, encode_prompt, encode_response
+from ser.data.pairs import canonical_prompt
+
 _OPENING = """\
 {%- if messages[-1]['role'] == 'assistant' and not add_generation_prompt %}
 {% set scored_reply = messages[-1]['content'] %}
@@ -9,7 +13,10 @@ _OPENING = """\
 {% set add_generation_prompt = true %}
 {% endif %}
 """
-_CLOSING = "{{ '' }}{% if scored_reply is defined %}{{ scored_reply + eos_token }}{% endif %}"
+_CLOSING = "{{ '' }}{% if scored_reply is defined %}{{ LEAD + scored_reply + eos_token }}{% endif %}"
+_LEADS = {"''": ("", ""), "' '": (" ", " "), "('' if scored_reply[:1] == ' ' else ' ')": (" ", "")}
+"""What may have to stand between a prompt and a response, and what that is before a letter and before a space."""
+
 _PLAIN = "{% for message in messages %}{{ message['content'] + '\\n\\n' }}{% endfor %}"
 
 
@@ -21,9 +28,27 @@ def scoring_template(tokenizer: PreTrainedTokenizerBase) -> str:
     line break, and a sequence classifier would read the reward there.
     """
     if tokenizer.chat_template is None:
-        starts = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
-        template = ("{{ bos_token }}" if starts else "") + _PLAIN
+        template = ("{{ bos_token }}" if begins_every_text(tokenizer) else "") + _PLAIN
     else:
-        template = tokenizer.get_chat_template()
+        template = dated(tokenizer.get_chat_template())
     # Jinja drops one line break at the end of a template, which is no longer its end.
-    return _OPENING + template.removesuffix("\n") + _CLOSING
+    return _OPENING + template.removesuffix("\n") + _CLOSING.replace("LEAD", _lead(tokenizer))
+
+
+def _lead(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The first of `_LEADS` with which a whole conversation has the tokens of its prompt and of its response.
+
+    A tokenizer of SentencePiece begins each text with a space, and a response in the middle of a text with none.
+    """
+    prompt = canonical_prompt("What somebody asks.")
+    before, tokens = render_prompt(tokenizer, prompt), encode_prompt(tokenizer, prompt)
+    if tokenizer.chat_template is None and begins_every_text(tokenizer):
+        before = f"{tokenizer.bos_token}{before}"
+
+    def fits(lead: str, reply: str) -> bool:
+        whole = tokenizer(f"{before}{lead}{reply}{tokenizer.eos_token}", add_special_tokens=False)["input_ids"]
+        return whole == [*tokens, *encode_response(tokenizer, reply)]
+
+    replies = ("Somebody says this.", " Somebody says this.")
+    fitting = (text for text, leads in _LEADS.items() if all(map(fits, leads, replies)))
+    return next(fitting, "''")

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ser.data.encoding import encode_prompt, encode_response, render_prompt
+from ser.data.chat import render_prompt
+from ser.data.encoding import encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
 from ser.errors import SerError, shortened
 from ser.models.model_config import PACKABLE, read_config
@@ -65,15 +66,16 @@ def _steps(folder: Path, seconds: int, memory: int) -> Iterator[str]:
     """Name each step, and do it."""
     yield "starting a process for it"
     packable = _without_torch(folder)
-    from ser.models.tokenizer import embedding_rows, load_tokenizer
+    from ser.models.tokenizer import choose_tokens, embedding_rows, read_tokenizer
 
     _limit(seconds, memory if packable else _WITH_TORCH * memory)
     yield "reading its tokenizer"
-    tokenizer = load_tokenizer(folder)
+    tokenizer = read_tokenizer(folder)
     if not packable:
         yield "reading its configuration"
         _outline(folder)
     yield "filling its chat template"
+    choose_tokens(folder, tokenizer)
     if QUESTION not in render_prompt(tokenizer, _conversation("u", QUESTION)):
         raise SerError("its chat template leaves out what the user says. Mend chat_template, or use another backbone.")
     for prompt in _conversations():

@@ -7,6 +7,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from ser.data.chat import end_of_turn
 from ser.errors import SerError, shortened
 from ser.models.folder_files import loading, read_json, unreadable
 from ser.models.model_config import PACKABLE, read_config
@@ -23,12 +24,23 @@ logging.disable_progress_bar()
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model folder, with an end token.
+    """The tokenizer of a model folder; its end token is the one with which the model ends what it says.
 
     Its padding token is a special one that is not the end token, or None where there is no such token.
 
     Raises:
         SerError: the folder is not a model, is damaged, holds code, or has no end token.
+    """
+    tokenizer = read_tokenizer(folder)
+    choose_tokens(folder, tokenizer)
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder as it is there.
+
+    Raises:
+        SerError: the folder is not a model, is damaged or holds code.
     """
     read_config(folder)
     _refuse_other_files(folder)
@@ -39,6 +51,18 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise TypeError(f"{type(tokenizer).__name__} is no tokenizer of one model")
+    return tokenizer
+
+
+def choose_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give a tokenizer that was read from a folder the end token and the padding token of `load_tokenizer`.
+
+    Raises:
+        SerError: it has no end token, and its chat template writes none.
+    """
+    end = end_of_turn(tokenizer)
+    if end is not None and end != tokenizer.eos_token:
+        tokenizer.eos_token = end
     if tokenizer.eos_token_id is None:
         raise SerError(f"{folder}: the tokenizer has no end-of-sequence token. Use an instruct model's folder.")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
@@ -46,8 +70,14 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         # token would become a special one, which texts lose, wherever the tokenizer is saved and loaded again.
         special = [token.content for _, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special]
         tokens = [token for token in (tokenizer.unk_token, *special) if token not in (None, tokenizer.eos_token)]
-        tokenizer.pad_token = tokens[0] if tokens else None
-    return tokenizer
+        tokenizer.pad_token = next((token for token in tokens if _is_never_written(tokenizer, token)), None) or next(
+            iter(tokens), None
+        )
+
+
+def _is_never_written(tokenizer: PreTrainedTokenizerBase, token: str) -> bool:
+    """Whether no conversation has a token in it: Llama 3 has none for what is unknown, and begins with its first."""
+    return token == tokenizer.unk_token or "pad" in token or "reserved" in token
 
 
 def _refuse_other_files(folder: Path) -> None:

@@ -78,7 +78,7 @@ def encode(
             f"Set encoding.max_length to at least {needed + MIN_PROMPT_TOKENS}, or lower ppo.response_tokens."
         )
     whole = encode_prompt(tokenizer, prompt)
-    kept = truncate_prompt(whole, needed, max_length)
+    kept = truncate_prompt(tokenizer, whole, needed, max_length)
     return kept, len(whole) - len(kept)
 
 

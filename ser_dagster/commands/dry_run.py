@@ -50,7 +50,8 @@ def _reader(settings: Settings) -> Callable[[Pair], tuple[str, Texts]]:
     Where there is no tokenizer at hand, that is said, and a pair is shown as it is written.
     """
     from resources.tokenizer import load_tokenizer_only
-    from ser.data.encoding import TooLongError, encode_pair, render_prompt
+    from ser.data.chat import render_prompt
+    from ser.data.encoding import TooLongError, encode_pair
 
     try:
         tokenizer = load_tokenizer_only(data_root(), settings.backbone)

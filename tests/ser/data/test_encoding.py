@@ -10,7 +10,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from ser.data import encoding
+from ser.data import chat
 from ser.data.encoding import EncodedPair, check_tokens, encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt
 from ser.errors import SerError
@@ -56,7 +56,7 @@ def test_a_template_that_refuses_everything_names_the_conversation(tiny_backbone
 def test_a_template_that_does_not_end_for_one_conversation_names_it(
     tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "_SECONDS", 0.2)
+    monkeypatch.setattr(chat, "_SECONDS", 0.2)
     loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     tokenizer = load_tokenizer(tiny_backbone)
     tokenizer.chat_template = "{% if 'rice' in messages[0].content %}" + loops + "{% endif %}{{ messages[0].content }}"
@@ -65,7 +65,7 @@ def test_a_template_that_does_not_end_for_one_conversation_names_it(
         encode_prompt(tokenizer, canonical_prompt("cook rice"))
     assert signal.getsignal(signal.SIGVTALRM) == signal.SIG_DFL
     assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
-    monkeypatch.setattr(encoding, "_SECONDS", 0.01)
+    monkeypatch.setattr(chat, "_SECONDS", 0.01)
     with ThreadPoolExecutor(1) as threads:  # where no signal arrives
         assert threads.submit(encode_prompt, tokenizer, canonical_prompt("cook beans")).result()
 
