@@ -1,0 +1,87 @@
+"""`--preset NAME` and a model's folder is all that the complete chain needs, for each published configuration."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.loop_rows import loop_rows
+from resources.preset_files import presets
+from ser.data import tables
+from ser.data.encoding import begins_every_text
+from ser.models.tokenizer import load_tokenizer
+from ser_dagster.cli import main
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+from tests.published import write_published
+
+FAST = "llama-3-8b"
+SHORT = """
+loops = 1
+max_loops = 1
+anyway = true
+[thresholds]
+n_min = 5
+[method]
+select = "all"
+[ppo]
+episodes = 8
+batch_size = 8
+minibatch_size = 8
+epochs = 1
+response_tokens = 4
+[judging]
+prompts = 8
+"""
+"""What a preset says takes hours, and a model of random weights is no better than a coin."""
+
+
+def encoded(path: Path) -> list[dict[str, Any]]:
+    return list(tables.read(path / "seed" / "encoded.parquet"))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[] if one == FAST else pytest.mark.slow) for one in presets()]
+)
+def test_the_chain_runs_on_the_published_configuration(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = write_published(name, tmp_path / "model")
+    (tmp_path / "ser.toml").write_text(SHORT)
+    monkeypatch.setenv("SER_BACKBONE__MODEL", str(folder))
+    monkeypatch.setenv("SER_PRESET", name)
+    monkeypatch.delenv("SER_MAX_LOOPS")
+    snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(100)))
+    result, work = chain.materialize(data_root, snapshot)
+    assert result.success
+    assert set(chain.outcomes(result).values()) == {"made"}
+
+    tokenizer = load_tokenizer(folder)
+    rows = encoded(work.heads.get("encoded_pairs").path)
+    begins = tokenizer.bos_token_id if begins_every_text(tokenizer) else None
+    for row in rows:
+        assert begins is None or (row["prompt"][0] == begins and row["prompt"].count(begins) == 1)
+        for response in (row["response_a"], row["response_b"]):
+            assert response[-1] == tokenizer.eos_token_id and response.count(tokenizer.eos_token_id) == 1
+    seed, policy = work.heads.get("seed_rm"), chain.summary(work, "ppo_policy")
+    training, trained = work.settings.reward_model, chain.summary(work, "seed_rm")
+    paper = name.startswith(("llama", "mistral"))
+    assert seed.manifest["spec"]["training"] == training.training.model_dump()
+    assert trained["steps"] == -(-trained["n_human"] // (40 if paper else 16)) * (2 if paper else 3)
+    adapter = json.loads((seed.path / "rm" / "adapter_config.json").read_text())
+    assert (adapter["r"], adapter["lora_dropout"]) == ((8, 0.1) if paper else (16, 0.0))
+    assert adapter["layers_to_transform"] == ([0, 1, 2, 3] if paper else [2, 3])
+    labels = list(tables.read(work.heads.get("loop_1/self_labels").path / "self_labels.parquet"))
+    assert labels and all(math.isfinite(row["reward_a"]) and row["reward_a"] != row["reward_b"] for row in labels)
+    assert [row["loop"] for row in loop_rows(work)] == [0, 1]
+    assert policy["episodes"] == 8 and policy["ratio_error"] < 1e-3 and 0 <= policy["mean_score"] <= 1
+    assert work.heads.get("policy_evaluation").summary["n"] == 8
+
+
+def test_the_command_names_the_preset(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(30)))
+    assert main(["run", "--preset", "llama3-8b"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "there is no preset 'llama3-8b'. Did you mean 'llama-3-8b'?" in said[0] and len(said) == 2
