@@ -78,6 +78,10 @@ def test_the_chain_runs_on_the_published_configuration(
     assert [row["loop"] for row in loop_rows(work)] == [0, 1]
     assert policy["episodes"] == 8 and policy["ratio_error"] < 1e-3 and 0 <= policy["mean_score"] <= 1
     assert work.heads.get("policy_evaluation").summary["n"] == 8
+    if name != FAST:
+        # An export is checked against the run, by the tokens that a user of transformers gives it.
+        assert main(["export", "rm", "--loop", "1", "--to", str(tmp_path / "rm")]) == 0
+        assert main(["export", "policy", "--to", str(tmp_path / "policy")]) == 0
 
 
 def test_the_command_names_the_preset(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
