@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from resources.gpus import has_varlen_attention, visible_gpus
 from ser.data.batches import TOKENS
 from ser.errors import SerError
+from ser.models.nf4 import require_bitsandbytes
 from ser.specs import Arithmetic, Cache, Execution, Spec
 
 _GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -22,6 +23,9 @@ class Compute(Spec):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the frozen weights; auto: bfloat16 where the device has it"
+    )
+    weights: Literal["full", "nf4"] = Field(
+        "full", description="of the layers under the adapters; nf4: 4 bits a number, with bitsandbytes"
     )
     threads: int | None = Field(None, ge=1, description="of the processor; default: all cores; part of no version")
     batch_tokens: int | None = Field(
@@ -50,7 +54,8 @@ class Compute(Spec):
         """What the numbers depend on, on this machine."""
         device = self._device()
         dtype = self.dtype if self.dtype != "auto" else _dtype(device)
-        return Arithmetic(device=device, dtype=dtype, attention=_attention(device, dtype))
+        attention = _attention(device, dtype)
+        return Arithmetic(device=device, dtype=dtype, attention=attention, weights=self.weights)
 
     @property
     def execution(self) -> Execution:
@@ -73,8 +78,11 @@ class Compute(Spec):
         """The same without `auto`: what is recorded means the same on another machine.
 
         Raises:
-            SerError: a GPU was asked for, and there is none, or it has no such numbers.
+            SerError: a GPU was asked for, and there is none, or it has no such numbers; or 4 bits, and what they need is
+                not installed.
         """
+        if self.weights == "nf4":
+            require_bitsandbytes()
         if self.device == "cuda" and not visible_gpus():
             raise SerError(
                 "setting 'compute.device' is impossible: there is no CUDA device that this torch can use.\n"

@@ -98,9 +98,11 @@ class Settings(Spec):
     landing: dict[DatasetName, LandedColumns] = Field({}, description="dataset to what the columns of its files are")
 
     @model_validator(mode="after")
-    def _in_the_graph(self) -> "Settings":
+    def _fit_together(self) -> "Settings":
         if self.loops > self.max_loops:
             raise ValueError(f"loops ({self.loops}) is more than max_loops ({self.max_loops}): raise max_loops too")
+        if self.sft and self.compute.weights != "full":
+            raise ValueError(f"sft writes full weights, and compute.weights is {self.compute.weights}: leave one out")
         return self
 
     @property
@@ -112,7 +114,9 @@ class Settings(Spec):
     def digest(self) -> str:
         """12 hex characters that name these settings, as far as they decide what a run makes."""
         decisive = self.model_dump(exclude=_INDECISIVE)
-        decisive["arithmetic"] = self.compute.arithmetic.model_dump()
+        arithmetic = self.compute.arithmetic
+        # An evolution over full weights keeps the name that it had before there were others.
+        decisive["arithmetic"] = arithmetic.model_dump(exclude={"weights"} if arithmetic.weights == "full" else None)
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
     def recorded(self) -> dict[str, Any]:

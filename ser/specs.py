@@ -107,6 +107,8 @@ class Arithmetic(Spec):
     """Of the frozen weights; adapters and heads are float32."""
     attention: Literal["grouped", "sdpa", "varlen"] = "grouped"
     """By plain products or PyTorch's own kernels over padded rows, or of rows of any length without padding."""
+    weights: Literal["full", "nf4"] = "full"
+    """Of the layers under the adapters; nf4 has 4 bits a number (`ser.models.nf4`)."""
 
 
 class ModelSpec(Spec):

@@ -13,6 +13,7 @@ from ser.models.attention import GROUPED, VARLEN
 from ser.models.completeness import check_sizes, refuse_incomplete, refuse_non_finite, refuse_untied, refuse_unusable
 from ser.models.folder_files import loading
 from ser.models.model_config import PACKABLE, read_config
+from ser.models.nf4 import keep_as_loaded, loading_options, misshapen, stored_weights
 from ser.models.norms import use_fused_norms
 from ser.models.tokenizer import load_config
 from ser.specs import Arithmetic
@@ -35,13 +36,15 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
     auto: Any = AutoModelForCausalLM if head == "causal_lm" else AutoModelForSequenceClassification
     options: dict[str, Any] = {} if head == "causal_lm" else {"num_labels": 1}
     check_sizes(folder, auto, options)
-    config = load_config(folder, options)
+    config, how = load_config(folder, options), loading_options(arithmetic)
     dropout = getattr(config, "attention_dropout", None)
     if arithmetic.attention == "varlen" and dropout:
         raise SerError(
             f"{folder}: attention_dropout is {dropout} in config.json, and variable-length attention has none.\n"
             "Set it to 0 there; reward_model.lora.dropout drops what the adapters see."
         )
+    if how:
+        refuse_non_finite(folder, stored_weights(folder))
     model, info = loading(
         folder,
         lambda: auto.from_pretrained(
@@ -55,12 +58,12 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
             local_files_only=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
             output_loading_info=True,
-            **_place(arithmetic),
+            **{**_place(arithmetic), **how},
         ),
     )
     if head == "reward" and not hasattr(model, "score"):
         raise SerError(f"{folder}: {model_type} has no head that scores sequences. Use a decoder, for instance Llama.")
-    refuse_incomplete(folder, info)
+    refuse_incomplete(folder, info | {"mismatched_keys": [*info["mismatched_keys"], *misshapen(model)]})
     if head == "causal_lm":
         refuse_untied(folder, model)
     if arithmetic.attention == "varlen":
@@ -68,6 +71,7 @@ def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedMo
     model.config.use_cache, model.config.return_dict = False, True
     model.config.output_attentions, model.config.output_hidden_states = False, False
     model = model.to(arithmetic.device).eval()
+    keep_as_loaded(model)
     refuse_non_finite(folder, model.named_parameters())
     refuse_non_finite(folder, model.named_buffers())
     refuse_unusable(folder, model)

@@ -55,8 +55,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def _refuse_requests(folder: Path, config: dict[str, Any]) -> None:
     if config.get("quantization_config") is not None:
         raise SerError(
-            f"{folder}: config.json has a quantization_config, and no setting asks for quantised weights. "
-            "Use the folder of the model as it was before."
+            f"{folder}: config.json has a quantization_config, and weights that are quantised already are not "
+            "read. Use the folder of the model as it was before, with compute.weights."
         )
     for key in _KERNELS:
         names = config.get(key)

@@ -16,6 +16,7 @@ from ser.models.backbone import load_model
 from ser.models.engines import Batch, batch_of, run_layers, states_at
 from ser.models.lora import compute_in_backbone_type
 from ser.models.model_config import PACKABLE, read_config
+from ser.models.nf4 import is_in_four_bits
 from ser.specs import Arithmetic, Lora
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -141,14 +142,15 @@ class RewardModel(nn.Module):
 def load_to_score(backbone: Path, adapter: Path, arithmetic: Arithmetic) -> RewardModel:
     """A saved reward model to score with: merged, which is faster, where that loses nothing.
 
-    A bfloat16 weight has 8 bits: of an update below half of its spacing nothing would be left.
+    A bfloat16 weight has 8 bits, and others 4: of an update below half of their spacing nothing would be left.
     """
-    return RewardModel.load(backbone, adapter, arithmetic, merged=arithmetic.dtype == "float32")
+    exact = arithmetic.dtype == "float32" and arithmetic.weights == "full"
+    return RewardModel.load(backbone, adapter, arithmetic, merged=exact)
 
 
 def fold_in(peft: Any) -> Any:
     """The model under an adapter, with the adapter folded into its weights where that loses nothing."""
-    if peft.dtype == torch.float32:
+    if peft.dtype == torch.float32 and not is_in_four_bits(peft):
         return peft.merge_and_unload()
     compute_in_backbone_type(peft)
     return peft.get_base_model()

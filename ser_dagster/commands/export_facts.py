@@ -59,7 +59,7 @@ def reward_model(work: Evolution, loop: int | None) -> tuple[Artifact, dict[str,
     return model, {
         "loop": loop,
         "rm_version": model.version,
-        "dtype": arithmetic(work, model),
+        **arithmetic(work, model),
         "max_length": work.settings.encoding.max_length,
         **{name: model.summary[name] for name in ("n_human", "n_pseudo")},
         **{name: heldout[name] for name in ("metrics", "temperature", "reward_offset")},
@@ -87,7 +87,7 @@ def policy(work: Evolution) -> tuple[Artifact, dict[str, Any]]:
     return artifact, {
         "policy_version": artifact.version,
         "rm_version": artifact.manifest["inputs"]["reward_model"]["version"],
-        "dtype": arithmetic(work, artifact),
+        **arithmetic(work, artifact),
         "response_tokens": work.settings.ppo.response_tokens,
         **{name: artifact.summary[name] for name in told},
     }
@@ -134,8 +134,8 @@ def heldout_rows(work: Evolution, key: str) -> list[tuple[Pair, float, float]]:
     ]
 
 
-def arithmetic(work: Evolution, model: Artifact) -> str:
-    """The arithmetic in which a model was trained.
+def arithmetic(work: Evolution, model: Artifact) -> dict[str, str]:
+    """The type of the numbers and of the frozen weights with which a model was trained.
 
     Raises:
         SerError: the backbone is no longer the one that it was trained on.
@@ -145,7 +145,8 @@ def arithmetic(work: Evolution, model: Artifact) -> str:
             f"the backbone {work.settings.backbone.model} is no longer the one that {model.key} was trained on. "
             f"Put it back, or run again: ser run --dataset {work.dataset}"
         )
-    return model.manifest["spec"]["arithmetic"]["dtype"]
+    said = model.manifest["spec"]["arithmetic"]
+    return {"dtype": said["dtype"], "weights": said.get("weights", "full")}
 
 
 def origin(work: Evolution) -> dict[str, Any]:
