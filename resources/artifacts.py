@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from resources.code_version import PACKAGES, code_version, git_commit
+from resources.code_version import PACKAGES, code_version, git_commit, rounding_version
 from resources.disk import clear, fsync, is_full, replace, write_text
 from resources.launchers import Launcher, device_names
 from resources.locks import only_writer
@@ -119,6 +119,7 @@ class ArtifactStore:
             "stage": module,
             "code": code_version(module),
             "spec": spec.model_dump(),
+            **rounding_version(spec),
             "inputs": {name: described(part) for name, part in inputs.items()},
             "run_id": run_id,
             "execution": self.execution.model_dump() | {"devices": device_names(spec), "caches": _present(caches)},
@@ -206,6 +207,7 @@ def version_of(stage: str, spec: Spec, inputs: Inputs) -> str:
     content = {
         "code": code_version(module_of(stage)),
         "spec": spec.model_dump(),
+        **rounding_version(spec),
         "inputs": {
             name: [one.digest for one in part] if isinstance(part, list) else part.digest
             for name, part in inputs.items()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import ser
 from resources.source_index import Reached, SourceIndex
+from ser.specs import ModelSpec, Spec
 
 PACKAGES = {
     "torch": ("numpy",),
@@ -54,6 +55,12 @@ def code_version(*modules: str) -> str:
     for package in sorted(_computing(reached.packages)):
         digest.update(f"{package}={metadata.version(package)};".encode())
     return digest.hexdigest()[:16]
+
+
+def rounding_version(spec: Spec) -> dict[str, str]:
+    """The library that rounds the weights of a stage, and its version: a part of a version where they are in 4 bits."""
+    four_bits = isinstance(spec, ModelSpec) and spec.arithmetic.weights == "nf4"
+    return {"bitsandbytes": metadata.version("bitsandbytes")} if four_bits else {}
 
 
 def reach(*modules: str) -> Reached:

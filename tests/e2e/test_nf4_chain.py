@@ -1,6 +1,7 @@
 """The complete chain over a backbone in 4 bits."""
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def test_the_chain_runs_over_four_bits(
     assert result.success and set(chain.outcomes(result).values()) == {"made"}
     seed, policy = work.heads.get("seed_rm"), chain.summary(work, "ppo_policy")
     assert seed.manifest["spec"]["arithmetic"]["weights"] == "nf4"
+    assert seed.manifest["bitsandbytes"] == metadata.version("bitsandbytes")
+    assert "bitsandbytes" not in work.heads.get("encoded_pairs").manifest
     assert chain.summary(work, "seed_rm.heldout")["metrics"]["test"]["accuracy"]["value"] > 0.8
     labels = list(tables.read(work.heads.get("loop_1/self_labels").path / "self_labels.parquet"))
     assert len({row["reward_a"] for row in labels}) == len(labels)

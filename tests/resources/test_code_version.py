@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from resources import code_version as module
+from ser.specs import Arithmetic, Encoding
+from ser.stages.encode import EncodeSpec
+from ser.stages.trunk import TrunkSpec
 
 STAGES = sorted(
     path.stem
@@ -306,3 +309,10 @@ def test_every_statement_of_what_computes_counts(copied: Path) -> None:
             assert changed >= after.keys() & stages and not changed & others
             del body[place]
         (copied / file).write_text(texts[file])
+
+
+def test_what_rounds_four_bits_is_a_part_of_versions_of_models_over_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.metadata, "version", {"bitsandbytes": "0.50.2"}.__getitem__)
+    four, full = (TrunkSpec(arithmetic=Arithmetic(weights=weights), top=0.5) for weights in ("nf4", "full"))
+    assert module.rounding_version(four) == {"bitsandbytes": "0.50.2"}
+    assert module.rounding_version(full) == module.rounding_version(EncodeSpec(encoding=Encoding())) == {}
