@@ -78,8 +78,8 @@ class Compute(Spec):
         """The same without `auto`: what is recorded means the same on another machine.
 
         Raises:
-            SerError: a GPU was asked for, and there is none, or it has no such numbers; or 4 bits, and what they need is
-                not installed.
+            SerError: a GPU was asked for, and there is none, or it has no such numbers; or 4 bits, and what they need
+                is not installed.
         """
         if self.weights == "nf4":
             require_bitsandbytes()
