@@ -55,10 +55,11 @@ def asset_of(step: str) -> str:
 
 
 def _message(error: SerializableErrorInfo | None) -> str:
-    """The message of the error at the bottom of Dagster's chain."""
+    """The message of the first error of ours in Dagster's chain, which says what to do about those below it; or of
+    the one at its bottom."""
     if error is None:
         return NO_REASON
-    while error.cause is not None:
+    while error.cause is not None and error.cls_name not in OURS:
         error = error.cause
     message = redact(error.message.strip())
     if error.cls_name not in OURS:

@@ -89,3 +89,22 @@ def test_the_command_names_the_preset(data_root: Path, tmp_path: Path, capsys: p
     assert main(["run", "--preset", "llama3-8b"]) == 1
     said = capsys.readouterr().err.splitlines()
     assert "there is no preset 'llama3-8b'. Did you mean 'llama-3-8b'?" in said[0] and len(said) == 2
+
+
+def test_a_gated_model_that_is_not_there_is_named_with_what_to_do(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        try:
+            raise RuntimeError("401 Client Error")
+        except RuntimeError as error:
+            raise OSError("Cannot access gated repo. You must be authenticated to access it") from error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    monkeypatch.delenv("SER_BACKBONE__MODEL")
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(100)))
+    assert main(["run", "--dataset", "tiny", "--preset", "llama-3-8b"]) == 1
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert first.startswith("ser: backbone failed: backbone.model 'meta-llama/Meta-Llama-3-8B-Instruct' is neither a")
+    assert "Cannot access gated repo" in first
+    assert "accept the licence" in second and "hf auth login" in second and "--set backbone.model=FOLDER" in second

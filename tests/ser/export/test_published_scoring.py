@@ -4,11 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from peft import get_peft_model
+from transformers import AutoTokenizer, GenerationConfig
 
 from ser.data.encoding import encode_prompt, encode_response
 from ser.data.pairs import canonical_prompt, prompt_messages
+from ser.export.model_folder import Base, write_policy
 from ser.export.scoring_template import scoring_template
+from ser.models.adapters import save_adapter
+from ser.models.backbone import load_model
+from ser.models.reward_model import lora_config
 from ser.models.tokenizer import load_tokenizer
+from ser.specs import Arithmetic, Lora
 from tests.published import FAMILIES, LLAMA_3, MISTRAL, Family, write_published
 
 DATED = replace(LLAMA_3, template="{{ strftime_now('%B %d, %Y') }}" + str(LLAMA_3.template))
@@ -31,3 +38,16 @@ def test_the_tokens_are_those_of_training(tmp_path: Path, case: str) -> None:
         chat = [*prompt_messages(prompt), {"role": "assistant", "content": reply}]
         text = tokenizer.apply_chat_template(chat, chat_template=scoring_template(tokenizer), tokenize=False)
         assert tokenizer(text, add_special_tokens=False)["input_ids"] == expected
+
+
+def test_an_exported_policy_ends_where_it_ended_in_training(tmp_path: Path) -> None:
+    """Llama 3 as it was first published stops at the end of a text, which a policy never writes."""
+    backbone = write_published("llama-3-8b", tmp_path / "model", FIRST)
+    base = load_model(backbone, "causal_lm", Arithmetic())
+    peft = get_peft_model(base, lora_config(Lora(r=2), base.config, task_type="CAUSAL_LM"))
+    save_adapter(peft, tmp_path / "policy")
+    write_policy(backbone, tmp_path / "policy", "float32", Base("org/model", "abc"), tmp_path / "out")
+    exported = AutoTokenizer.from_pretrained(tmp_path / "out" / "merged")
+    generation = GenerationConfig.from_pretrained(tmp_path / "out" / "merged")
+    assert exported.eos_token == "<|eot_id|>" and generation.eos_token_id == exported.eos_token_id
+    assert generation.pad_token_id == exported.convert_tokens_to_ids("<|reserved_special_token_0|>")
