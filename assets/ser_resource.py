@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from assets.launch_config import checked_before_it_is_recorded
 from assets.stale_location import refuse_stale
-from resources.caches import forget_kept_states
+from resources.caches import free_memory
 from resources.evolution import Evolution
 from resources.known_evolutions import refuse_taken
 from resources.locks import own_evolution
@@ -85,7 +85,7 @@ class SerResource(dg.ConfigurableResource):
             try:
                 yield self
             finally:
-                forget_kept_states()
+                free_memory()
 
     def evolution(self, context: Context) -> Evolution:
         """The evolution that the execution of `context` works on."""

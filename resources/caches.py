@@ -89,11 +89,11 @@ def fill_states(job: Job, launcher: Launcher, progress: Progress) -> str:
         raise NoRoomError(f"no disk space for {folder}") from error
 
 
-def forget_kept_states() -> None:
-    """Free the memory in which this process keeps states, at the end of a run."""
-    kept = sys.modules.get("ser.models.states.kept")  # where it was not imported there is nothing to free
-    if kept is not None:
-        kept.forget_states()
+def free_memory() -> None:
+    """Free the memory in which this process keeps states and a backbone, at the end of a run."""
+    for module, forget in (("ser.models.states.kept", "forget_states"), ("ser.models.resident", "forget_resident")):
+        if module in sys.modules:  # where it was not imported there is nothing to free
+            getattr(sys.modules[module], forget)()
 
 
 def _facts(folder: Path) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from trl import SFTConfig, SFTTrainer
 
 from ser.data.batches import TOKENS
 from ser.data.encoding import encode_prompt, encode_response, fits, truncate_prompt
-from ser.models.backbone import load_model
+from ser.models.backbone import read_model
 from ser.models.reward_model import lora_config
 from ser.progress import Progress
 from ser.scratch import scratch_path
@@ -42,7 +42,7 @@ def fine_tune(
     Only the tokens of the response count in the loss.
     """
     torch.manual_seed(random_seed)
-    base = load_model(backbone, "causal_lm", arithmetic)
+    base = read_model(backbone, "causal_lm", arithmetic)
     model: Any = get_peft_model(base, lora_config(training.lora, base.config, task_type="CAUSAL_LM"))
     steps = steps_of(len(rows), training, epochs)
     checkpoints = scratch_path(out, CHECKPOINTS)

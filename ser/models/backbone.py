@@ -15,6 +15,7 @@ from ser.models.folder_files import loading
 from ser.models.model_config import PACKABLE, read_config
 from ser.models.nf4 import keep_as_loaded, loading_options, misshapen, stored_weights
 from ser.models.norms import use_fused_norms
+from ser.models.resident import may_stay, over_same_weights, resident, with_reward_head
 from ser.models.tokenizer import load_config
 from ser.specs import Arithmetic
 
@@ -26,10 +27,20 @@ Head = Literal["causal_lm", "reward"]
 def load_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedModel:
     """The backbone of a model folder with a language-model head or a scalar reward head, on the arithmetic's device.
 
+    On a GPU its frozen weights may be those of an earlier load: whoever writes them loads with `read_model`.
+
     Raises:
         SerError: the folder is not a model, is damaged or incomplete, asks for code, or is of a type that can only be
             scored.
     """
+    if not may_stay(folder, arithmetic):
+        return read_model(folder, head, arithmetic)
+    whole = resident(folder, arithmetic, lambda: read_model(folder, "causal_lm", arithmetic))
+    return over_same_weights(whole) if head == "causal_lm" else with_reward_head(whole)
+
+
+def read_model(folder: Path, head: Head, arithmetic: Arithmetic) -> PreTrainedModel:
+    """The same, read now, with weights of its own."""
     model_type = read_config(folder)["model_type"]
     if model_type not in PACKABLE:
         _accept_unpacked(folder, model_type, head)
