@@ -109,7 +109,8 @@ class Fitting:
 
         usable = cards.card.usable_bytes
         found = [tried("gradient checkpointing (it is turned on where it helps)", layout)]
-        found.append(tried("4-bit weights (nf4), which this version does not offer", replace(layout, four_bit=True)))
+        if not layout.four_bit:
+            found.append(tried("compute.weights = nf4 (4 bits)", replace(layout, four_bit=True)))
         shorter = [tried(f"encoding.max_length = {one.max_length}", one) for one in _shorter(layout)]
         found += _first_that_fits(shorter)
         spread = [replace(layout, shards=count) for count in (2, 4, 8, 16) if count > cards.count]

@@ -1,6 +1,6 @@
 """A plan: what an evolution will cost on some cards, stage by stage, and whether it fits."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from resources.planning import costs
@@ -118,7 +118,7 @@ def make_plan(
     step_tokens = settings.reward_model.batch_size * lengths.tokens / cards.count
     fitting = Fitting(settings, shape, parameters, itemsize, step_tokens)
     kinds: list[Kind] = list(dict.fromkeys(stage.kind for stage in stages))
-    layout, fits = _lay_out(fitting, kinds, settings.encoding.max_length, cards)
+    layout, fits = _lay_out(fitting, kinds, settings, cards)
     costed = [_cost(stage, fitting, layout, shape, step_tokens, cards) for stage in stages]
     states = sum(stage.work.states_written for stage in stages if stage.name == TRUNK_STATES)
     return Plan(
@@ -135,9 +135,10 @@ def make_plan(
     )
 
 
-def _lay_out(fitting: Fitting, kinds: list[Kind], max_length: int, cards: Cards) -> tuple[Layout, bool]:
+def _lay_out(fitting: Fitting, kinds: list[Kind], settings: Settings, cards: Cards) -> tuple[Layout, bool]:
     """How the model lies on the cards, and whether it fits there."""
-    whole, spread = Layout(max_length), Layout(max_length, shards=cards.count)
+    whole = Layout(settings.encoding.max_length, four_bit=settings.compute.weights == "nf4")
+    spread = replace(whole, shards=cards.count)
     if fitting.fits(kinds, whole, cards.card.usable_bytes):
         return whole, True
     return spread, fitting.fits(kinds, spread, cards.card.usable_bytes)
@@ -152,7 +153,7 @@ def _cost(
     seconds = costs.seconds_of(
         stage,
         shape,
-        fitting.weights(stage.kind, Layout(layout.max_length)),
+        fitting.weights(stage.kind, replace(layout, shards=1)),
         BYTES[DTYPE],
         cards,
         rows=planned.rows if planned and planned.rows else 1,

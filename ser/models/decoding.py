@@ -140,7 +140,7 @@ class Decoder:
         for buffer, value in zip(moved, before, strict=True):
             buffer.copy_(value)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._decode(rows)
         return graph
 

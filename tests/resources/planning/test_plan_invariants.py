@@ -142,7 +142,7 @@ def test_what_would_make_70b_fit() -> None:
     found = [(remedy.what.split(",")[0].split(" (")[0], remedy.fits) for remedy in plan.remedies]
     assert found == [
         ("gradient checkpointing", False),
-        ("4-bit weights", True),
+        ("compute.weights = nf4", True),
         ("encoding.max_length = 64", False),
         ("2 cards", True),
         ("H200-141GB", False),
