@@ -81,7 +81,8 @@ class SerResource(dg.ConfigurableResource):
             if context.instance is not None:
                 context.instance.add_run_tags(run.run_id, run_tags(evolution, evolution.heads.about()["name"]))
             if context.log is not None:
-                context.log.info(self._settings.compute.words)
+                compute = self._settings.compute
+                (context.log.warning if compute.pads_on_gpu else context.log.info)(compute.words)
             try:
                 yield self
             finally:

@@ -64,6 +64,11 @@ class Compute(Spec):
         return Execution(threads=self.threads or len(os.sched_getaffinity(0)), batch_tokens=tokens, cache=self.cache)
 
     @property
+    def pads_on_gpu(self) -> bool:
+        """Whether a GPU takes padded pairs, which is slower than it could be."""
+        return self.arithmetic.device == "cuda" and self.arithmetic.attention != "varlen"
+
+    @property
     def words(self) -> str:
         """On what is computed, and how, in a line."""
         arithmetic, gpus = self.arithmetic, visible_gpus()

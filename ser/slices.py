@@ -61,13 +61,16 @@ class Slices:
         """
         return [number for number in range(rank, self.count, world) if not self.is_whole(number)]
 
-    def write(self, number: int, data: bytes) -> None:
-        """Put a slice in place, durably."""
+    def write(self, number: int, *parts: bytes | memoryview) -> None:
+        """Put a slice, what its parts hold one after the other, in place, durably."""
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{number:05}.tmp"
         with temporary.open("wb") as file:
-            file.write(data)
-            file.write(zlib.crc32(data).to_bytes(4, "little"))
+            crc = 0
+            for part in parts:
+                file.write(part)
+                crc = zlib.crc32(part, crc)
+            file.write(crc.to_bytes(4, "little"))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path(number))

@@ -129,7 +129,7 @@ def test_where_there_is_no_such_attention_pairs_are_padded_and_it_is_said_why(
     install(monkeypatch, FakeDriver(gpu), torch=torch)
     compute = Compute(dtype="auto" if gpu is T4 else dtype).resolved()
     assert (compute.arithmetic.dtype, compute.arithmetic.attention) == (dtype, "sdpa")
-    assert compute.words == f"computes on {gpu.name} in {dtype}, pairs padded: {why}"
+    assert compute.words == f"computes on {gpu.name} in {dtype}, pairs padded: {why}" and compute.pads_on_gpu
 
 
 def test_numbers_that_the_gpu_has_not_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

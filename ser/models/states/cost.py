@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ser.data import tables
+from ser.data.transfer import to_host
 from ser.models.backbone import DTYPES
 from ser.models.model_config import read_config
 from ser.models.reward_model import RewardModel, trunk_layers
@@ -48,7 +49,7 @@ def measure_seconds(model: RewardModel, encoded: Path, folder: Path, needed: int
     batch, took = model.batch_of([item.pair for item in items]), 0.0
     for _ in range(2):  # the first time the kernels are chosen
         began = time.perf_counter()
-        some = model.trunk_states(batch).cpu()
+        some = to_host(model.trunk_states(batch))
         took = time.perf_counter() - began
     return took * needed / some.nbytes, _seconds_to_write(folder) * needed / _PROBE_BYTES
 

@@ -14,6 +14,7 @@ from ser.data import tables
 from ser.data.batches import TOKENS
 from ser.data.encoded import ENCODED, count_slices
 from ser.data.known import known_rows
+from ser.data.transfer import to_host
 from ser.models.reward_model import RewardModel
 from ser.models.states.disk import FACTS, INDEX, StatesCache, facts_of
 from ser.models.states.pairs import EncodedStates, PairStates, in_batches
@@ -77,13 +78,13 @@ class _Writer:
     def __enter__(self) -> "_Writer":
         return self
 
-    def write(self, number: int, data: bytes) -> None:
+    def write(self, number: int, parts: Sequence[memoryview]) -> None:
         """Write a slice, after the one before it is whole."""
         if self._thread is None:
-            self._slices.write(number, data)
+            self._slices.write(number, *parts)
             return
         self._wait()
-        self._latest = self._thread.submit(self._slices.write, number, data)
+        self._latest = self._thread.submit(self._slices.write, number, *parts)
 
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
@@ -99,9 +100,9 @@ class _Writer:
 
 def _copied(
     items: Sequence[EncodedStates], known: Mapping[str, Mapping[str, Any]], caches: Sequence[StatesCache]
-) -> dict[str, bytes]:
+) -> dict[str, memoryview]:
     """The states of those pairs that earlier caches really have."""
-    found: dict[str, bytes] = {}
+    found: dict[str, memoryview] = {}
     for item in items:
         if row := known.get(item.pair.pair_id):
             states = caches[row["source"]].read(row["slice"], row["offset"], len(item.pair))
@@ -111,19 +112,19 @@ def _copied(
 
 
 def _states_of(
-    model: RewardModel, items: Sequence[EncodedStates], found: dict[str, bytes], budget: TokenBudget
-) -> bytes:
+    model: RewardModel, items: Sequence[EncodedStates], found: dict[str, memoryview], budget: TokenBudget
+) -> list[memoryview]:
     """The states of all pairs, one after the other: those that are not found pass the trunk now."""
     new = [item for item in items if item.pair.pair_id not in found]
     for part, rows in in_batches(new, budget, lambda part: _pass_trunk(model, part)):
         found |= {item.pair.pair_id: _bytes(row) for row, item in zip(rows, part, strict=True)}
-    return b"".join(found[item.pair.pair_id] for item in items)
+    return [found[item.pair.pair_id] for item in items]
 
 
 def _pass_trunk(model: RewardModel, items: Sequence[EncodedStates]) -> Sequence[torch.Tensor]:
     """The states of each pair, on the host: a GPU is waited for a single time."""
     batch = model.batch_of([item.pair for item in items])
-    return batch.split(model.trunk_states(batch).cpu())
+    return batch.split(to_host(model.trunk_states(batch)))
 
 
 def _write_index(encoded: Path, folder: Path) -> None:
@@ -138,6 +139,7 @@ def _storage(model: RewardModel) -> str:
     return "int16" if model.classifier.dtype == torch.bfloat16 else "float32"
 
 
-def _bytes(states: torch.Tensor) -> bytes:
+def _bytes(states: torch.Tensor) -> memoryview:
     states = states.contiguous()
-    return (states.view(torch.int16) if states.dtype == torch.bfloat16 else states).numpy().tobytes()
+    numbers = (states.view(torch.int16) if states.dtype == torch.bfloat16 else states).numpy()
+    return numbers.data.cast("B")
