@@ -44,6 +44,13 @@ class Decoder:
         a_token = 2 * len(self.model.model.layers) * self._heads * self._width * self._dtype.itemsize
         return min(_MOST_TOKENS, free_bytes(self.device) // 2 // a_token)
 
+    def free(self) -> bool:
+        """Give up the buffers, for smaller ones to take their place; False, for that alone is no help."""
+        self._graphs.clear()
+        self._keys, self._values = [], []
+        self._rows = self._slots = self._steps = 0
+        return False
+
     def begin(
         self, prompts: Sequence[Sequence[int]], draws: torch.Tensor | None, steps: int, temperature: float
     ) -> None:

@@ -8,6 +8,7 @@ import torch
 from ser.data.batches import plan
 from ser.data.pairs import keyed_hash
 from ser.models.decoding import Decoder
+from ser.models.token_budget import TokenBudget
 
 _LOOK_EVERY = {"cpu": 1, "cuda": 8}
 """Steps after which it is looked who has ended: a GPU stands still while the host looks."""
@@ -46,13 +47,17 @@ def generate(
     `draws` [B, response_tokens] in [0, 1) choose the tokens (the inverse of the cumulative distribution), so a
     response does not depend on what else is in its batch. Without draws the likeliest token is taken.
     """
-    whole = Generated([[] for _ in prompts], [False] * len(prompts))
-    for rows in batches(prompts, response_tokens, decoder.capacity):
-        chosen = None if draws is None else draws[rows].to(decoder.device)
-        decoder.begin([prompts[row] for row in rows], chosen, response_tokens, temperature)
-        for row, response in zip(rows, _finish(decoder, len(rows), response_tokens, end_token), strict=True):
-            whole.responses[row], whole.finished[row] = response, response[-1] == end_token
-    return whole
+
+    def generate_all(tokens: int) -> Generated:
+        whole = Generated([[] for _ in prompts], [False] * len(prompts))
+        for rows in batches(prompts, response_tokens, tokens):
+            chosen = None if draws is None else draws[rows].to(decoder.device)
+            decoder.begin([prompts[row] for row in rows], chosen, response_tokens, temperature)
+            for row, response in zip(rows, _finish(decoder, len(rows), response_tokens, end_token), strict=True):
+                whole.responses[row], whole.finished[row] = response, response[-1] == end_token
+        return whole
+
+    return TokenBudget(decoder.capacity).run(generate_all, decoder.free)
 
 
 def batches(prompts: Sequence[Sequence[int]], response_tokens: int, tokens: int) -> list[list[int]]:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -75,6 +76,26 @@ def test_rows_beyond_the_prompts_and_rare_looks_change_nothing(
     monkeypatch.setitem(generation._LOOK_EVERY, "cpu", 4)
     assert generate(Decoder(model), prompts, 20, end, draws=chances) == wanted
     assert kept and all(rows in (1, 2, 4, 8) for rows in kept)
+
+
+def test_without_memory_for_all_fewer_are_continued_at_once(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts, chances = [[5 + row] * (3 + row) for row in range(40)], draws(*range(40))
+    wanted = generate(Decoder(model), prompts, 12, 2, draws=chances)
+    begun: list[int] = []
+    begin = Decoder.begin
+
+    def limited(decoder: Decoder, some: list[list[int]], *more: Any) -> None:
+        begun.append(len(some))
+        if len(some) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        begin(decoder, some, *more)
+
+    monkeypatch.setattr(Decoder, "begin", limited)
+    with pytest.warns(UserWarning, match="on with 1,024 tokens"):
+        assert generate(Decoder(model), prompts, 12, 2, draws=chances) == wanted
+    assert max(begun) > 20 >= max(begun[-3:])
 
 
 def test_batches_of_similar_length_change_nothing(model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
