@@ -140,6 +140,7 @@ def test_a_graph_draws_what_the_processor_draws(tiny_backbone: Path) -> None:
     assert sum(one[0] == other[0] for one, other in zip(*greedy, strict=True)) > 16
 
 
+@pytest.mark.slow
 def test_ppo_raises_a_known_score(tiny_backbone: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     reward_model(tiny_backbone, Arithmetic()).save(tmp_path / "rm")
