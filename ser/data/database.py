@@ -1,8 +1,12 @@
 """DuckDB over parquet files, with a bound on its memory: sorting and joining more rows than memory holds."""
 
-from pathlib import Path
+from __future__ import annotations
 
-import duckdb
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
 
 MEMORY = "256MB"
 """What DuckDB may hold in memory; beyond it, it writes into its spill folder."""
@@ -10,6 +14,8 @@ MEMORY = "256MB"
 
 def open_database(spill: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that spills into the folder `spill`."""
+    import duckdb  # whoever only reads and writes tables, as models do, needs none
+
     return duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(spill)})
 
 

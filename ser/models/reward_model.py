@@ -60,8 +60,12 @@ class RewardModel(nn.Module):
 
         What is random is drawn on the processor, so that it begins alike on every device.
         """
-        model = load_model(backbone, "reward", arithmetic)
-        torch.manual_seed(random_seed)  # after loading, which draws a head of its own
+        return cls.over(load_model(backbone, "reward", arithmetic), lora, random_seed)
+
+    @classmethod
+    def over(cls, model: Any, lora: Lora, random_seed: int) -> "RewardModel":
+        """The same over a backbone with a reward head that is loaded already, which becomes a part of it."""
+        torch.manual_seed(random_seed)
         config = lora_config(lora, model.config, modules_to_save=["score"], task_type="SEQ_CLS")
         peft = get_peft_model(model, config)
         _to_float32(peft)
