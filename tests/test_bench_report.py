@@ -1,6 +1,7 @@
 """Every section of the benchmarks has its place in the report, or it would stop after having measured."""
 
-from bench.__main__ import REPORT, SECTIONS
+from bench.marks import REPORT
+from bench.report import SECTIONS
 
 
 def test_every_section_has_its_marks() -> None:
