@@ -19,6 +19,8 @@ from ser.progress import Progress
 from ser.slices import Slices
 
 _REWARDS = np.dtype("<f4")
+_BATCHES = 4
+"""Batches of a group, at least: the last one is what the others leave, which may be little."""
 Wanted = Callable[[str], bool]
 
 
@@ -80,7 +82,7 @@ def score_slices(
 
     on_gpu = model.device.type == "cuda"
     scored: deque[tuple[list[_Slice], torch.Tensor]] = deque()
-    for group in _groups(wanted_slices(), budget.tokens if on_gpu else 0):
+    for group in _groups(wanted_slices(), _BATCHES * budget.tokens if on_gpu else 0):
         scored.append((group, _rewards(model, [item for one in group for item in one.new], budget)))
         if len(scored) > on_gpu:  # a GPU works on the next ones meanwhile
             write(*scored.popleft())
