@@ -201,6 +201,21 @@ def test_it_needs_few_packages() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 
+def test_the_table_is_written_between_its_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, page = Journal(tmp_path), tmp_path / "page.md"
+    journal.begin("a card", "torch 1", 7.8e14)
+    journal.add(
+        Row("score", "score", "transformers", ours=190.0, theirs=88.0, must=1.9, aim=2.2, largest=0.02, mean=0.01)
+    )
+    page.write_text("before\n<!-- gpu -->\nnothing yet\n<!-- end of gpu -->\nafter\n")
+    monkeypatch.setattr("bench.marks.REPORT", page)
+    command.main(["--table", str(tmp_path)])
+    first, _, about, _, _, _, row, *rest = page.read_text().splitlines()
+    assert (first, rest) == ("before", ["<!-- end of gpu -->", "after"])
+    assert about.startswith("a card; torch 1; ") and about.endswith("1 call; a large matrix product: 780 TFLOP/s.")
+    assert row.startswith("| score | transformers | **2.16** | 1.9 | 2.2 | must | 190 pairs/s | 88 pairs/s |")
+
+
 def test_the_rows_are_json(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.add(Row("s", "w", ours=1.234567))

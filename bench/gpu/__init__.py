@@ -14,17 +14,11 @@ Without a GPU, the same code in under a minute:
 
     python -W ignore -m bench gpu --tiny --out FOLDER
 
-Every row is in FOLDER/rows.jsonl as soon as it is measured. A section that has ended is not run again, whatever became
-of it; what fails, runs out of memory or exceeds its time is a row that says so. Where the GPU refuses everything
-afterwards, the process ends with status 3, and the same command goes on with the next section.
+Every row is in FOLDER/rows.jsonl as soon as it is measured. What fails, runs out of memory or exceeds its time is a row
+that says so. A section that has ended is not run again, whatever became of it, but in another folder. Where the GPU
+refuses everything afterwards, the process ends with status 3, and the same command goes on with the next section.
 
 It needs a GPU with 80 GB, torch 2.11 with CUDA, and transformers, peft, trl, datasets, accelerate, safetensors, numpy,
 pyarrow and pydantic as pyproject.toml has them. Section `real` needs all of the project's packages and the embedded
 model; without them it is a row that says what is missing.
 """
-
-import os
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a benchmark downloads nothing
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
