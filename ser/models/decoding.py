@@ -34,15 +34,17 @@ class Decoder:
         self._graphs: dict[tuple[int, bool, float], torch.cuda.CUDAGraph] = {}
 
     @cached_property
-    def capacity(self) -> int:
-        """How many tokens, those to come included, are worth decoding at once: every step reads all weights.
-
-        On a GPU as many as half of the memory that is left when it is first asked has room for.
-        """
+    def room(self) -> int:
+        """For how many tokens there is memory: on a GPU, half of what is left when it is first asked."""
         if self.device.type != "cuda":
             return _TOKENS
         a_token = 2 * len(self.model.model.layers) * self._heads * self._width * self._dtype.itemsize
-        return min(_MOST_TOKENS, free_bytes(self.device) // 2 // a_token)
+        return free_bytes(self.device) // 2 // a_token
+
+    @cached_property
+    def capacity(self) -> int:
+        """How many tokens, those to come included, are worth decoding at once: every step reads all weights."""
+        return min(_MOST_TOKENS, self.room)
 
     def free(self) -> bool:
         """Give up the buffers, for smaller ones to take their place; False, for that alone is no help."""

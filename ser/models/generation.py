@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -50,7 +51,8 @@ def generate(
 
     def generate_all(tokens: int) -> Generated:
         whole = Generated([[] for _ in prompts], [False] * len(prompts))
-        for rows in batches(prompts, response_tokens, tokens):
+        planned = batches(prompts, response_tokens, tokens)
+        for rows in chain.from_iterable(_fitting(decoder, rows, prompts, response_tokens) for rows in planned):
             chosen = None if draws is None else draws[rows].to(decoder.device)
             decoder.begin([prompts[row] for row in rows], chosen, response_tokens, temperature)
             for row, response in zip(rows, _finish(decoder, len(rows), response_tokens, end_token), strict=True):
@@ -63,6 +65,17 @@ def generate(
 def batches(prompts: Sequence[Sequence[int]], response_tokens: int, tokens: int) -> list[list[int]]:
     """Numbers of the prompts that are continued together: at most so many tokens, those to come included."""
     return plan([(len(prompt) + response_tokens, f"{row:09}") for row, prompt in enumerate(prompts)], tokens)
+
+
+def _fitting(
+    decoder: Decoder, rows: list[int], prompts: Sequence[Sequence[int]], response_tokens: int
+) -> list[list[int]]:
+    """The same rows, in two parts where those of a graph, which may be nearly twice as many, have no room."""
+    most = decoder.rows_for(len(rows))
+    longest = max(len(prompts[row]) for row in rows) + response_tokens
+    if len(rows) == 1 or most * longest <= decoder.room:
+        return [rows]
+    return [rows[: most // 2], rows[most // 2 :]]
 
 
 def _finish(decoder: Decoder, prompts: int, response_tokens: int, end_token: int) -> list[list[int]]:

@@ -98,6 +98,16 @@ def test_without_memory_for_all_fewer_are_continued_at_once(
     assert max(begun) > 20 >= max(begun[-3:])
 
 
+def test_rows_beyond_the_prompts_fit_into_the_room_too(model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Decoder, "rows_for", lambda decoder, sequences: 1 << (sequences - 1).bit_length())
+    prompts, chances = [[3 + row, *[7] * 99] for row in range(9)], draws(*range(9), steps=20)
+    wanted = generate(Decoder(model), prompts, 20, -1, draws=chances)
+    decoder = Decoder(model)
+    decoder.room = decoder.capacity = 10 * 120  # for the nine, and not for the sixteen rows of a graph
+    assert generate(decoder, prompts, 20, -1, draws=chances) == wanted
+    assert decoder._rows == 8
+
+
 def test_batches_of_similar_length_change_nothing(model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     together = generate(Decoder(model), PROMPTS, 12, 2, draws=draws(1, 2, 3))
     monkeypatch.setattr("ser.models.generation.plan", lambda lengths, tokens: [[2, 1], [0]])
