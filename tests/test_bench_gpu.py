@@ -46,7 +46,7 @@ ROWS = {
         "profile: train, LoRA on all layers",
         "profile: train, LoRA on all layers, the dearest kernels",
     },
-    "real": {"train the small model, one epoch", "score by the small model, pairs one after another"},
+    "real": {"train the small model, two epochs", "score by the small model, pairs one after another"},
 }
 
 

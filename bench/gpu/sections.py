@@ -15,5 +15,5 @@ SECTIONS = {
     "states": Section(states, 60),
     "profile-score": Section(profile_scoring, 30),
     "profile-train": Section(profile_training, 30),
-    "real": Section(real, 60),
+    "real": Section(real, 90),
 }
