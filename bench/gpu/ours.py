@@ -68,7 +68,8 @@ def trainer_of(model: RewardModel, pairs: Sequence[Example], clock: Clock, lora:
 
     `tokens` of a microbatch; None leaves them to the memory of the GPU.
     """
-    longest, watch = max(len(one.encoded.pair) for one in pairs), Stopwatch(clock)
+    lengths, watch = [len(one.encoded.pair) for one in pairs], Stopwatch(clock)
+    step_tokens = SETTINGS.batch_size * sum(lengths) / len(lengths)
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(
             output_dir=folder,
@@ -87,7 +88,7 @@ def trainer_of(model: RewardModel, pairs: Sequence[Example], clock: Clock, lora:
             model,
             pairs,
             centering=0.0,  # as TRL has it by default, so that the losses are the same
-            budget=TokenBudget.for_training(model, lora, tokens, longest),
+            budget=TokenBudget.for_training(model, lora, tokens, max(lengths), step_tokens),
             args=args,
             callbacks=[watch],
         )
