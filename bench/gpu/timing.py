@@ -47,7 +47,7 @@ class Clock:
         gc.collect()
         if self.on_gpu:
             torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+        self._count_anew()
 
     def peak_gb(self) -> float | None:
         """The most that was allocated."""
@@ -56,8 +56,9 @@ class Clock:
     def measure(self, jobs: Mapping[str, Callable[[], Any]], rounds: int, patience: float) -> dict[str, Measured]:
         """Each job once to warm up, then `rounds` times in turns, and fewer once `patience` seconds are over."""
         begun, peaks, results = time.perf_counter(), {}, {}
+        self.forget_peak()
         for name, job in jobs.items():
-            self.forget_peak()
+            self._count_anew()  # and free nothing: what a job has allocated is there when it is timed
             results[name] = job()
             self.synchronize()
             peaks[name] = self.peak_gb()
@@ -70,6 +71,10 @@ class Clock:
                 results[name] = job()
                 seconds[name].append(self.now() - before)
         return {name: Measured(median(seconds[name]), results[name], peaks[name]) for name in jobs}
+
+    def _count_anew(self) -> None:
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats()
 
     def ceiling(self, dtype: torch.dtype) -> float:
         """FLOP/s of a large matrix product."""
