@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from ser.checkpoints import last_checkpoint, save_every
 from ser.data.batches import TOKENS
 from ser.data.encoding import encode_prompt, encode_response, fits, truncate_prompt
 from ser.models.backbone import read_model
@@ -18,7 +19,7 @@ from ser.models.reward_model import lora_config
 from ser.progress import Progress
 from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Training
-from ser.training import CHECKPOINTS, StepProgress, last_checkpoint, save_every, use_one_device
+from ser.training import CHECKPOINTS, StepProgress, use_one_device
 
 _GPU_TOKENS = 4096
 """Padded tokens at once on a GPU, where nothing else is asked for."""

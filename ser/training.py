@@ -1,7 +1,6 @@
 """Training a reward model on packed pairs: a subclass of `transformers.Trainer`."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from ser.checkpoints import SaveInTime, last_checkpoint, save_every
 from ser.data.batches import TOKENS, plan
 from ser.losses import pairwise_loss
 from ser.models.adapters import fill_adapter, read_weights
@@ -23,9 +23,6 @@ from ser.planning.memory import ENOUGH_TOKENS
 from ser.progress import Progress
 from ser.scratch import scratch_path, write_text
 from ser.specs import Training
-
-_SAVE_EVERY = 20
-"""Steps between checkpoints, at most."""
 
 CHECKPOINTS = "checkpoints"
 FINISHED = "training.json"
@@ -178,7 +175,7 @@ def train(
         centering=settings.center_rewards_coefficient,
         budget=TokenBudget.for_training(model, settings.lora, batch_tokens, max(lengths), step_tokens),
         args=_arguments(settings, epochs, steps, random_seed, folder, model.device),
-        callbacks=[StepProgress(progress, steps, len(examples) * epochs)],
+        callbacks=[StepProgress(progress, steps, len(examples) * epochs), *_savers(model.device, steps)],
     )
     trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to the caller
     with trainer.accelerator.main_process_first():
@@ -205,6 +202,7 @@ def _arguments(
         seed=random_seed,
         data_seed=random_seed,
         logging_steps=1,
+        save_strategy="steps" if device.type == "cpu" else "no",  # else `SaveInTime` decides
         save_steps=save_every(steps),
         save_total_limit=1,
         report_to="none",
@@ -215,6 +213,10 @@ def _arguments(
     )
     use_one_device(args)
     return args
+
+
+def _savers(device: torch.device, steps: int) -> list[TrainerCallback]:
+    return [] if device.type == "cpu" else [SaveInTime(save_every(steps))]
 
 
 def use_one_device(args: TrainingArguments) -> None:
@@ -234,26 +236,6 @@ def _switch_dropout_off(model: torch.nn.Module) -> None:
 def is_trained(out: Path) -> bool:
     """Whether a killed run finished the training in `out`."""
     return (out / FINISHED).exists()
-
-
-def save_every(steps: int) -> int:
-    """Steps between the checkpoints of a training: what a kill costs, with the step in hand, is less than a tenth.
-
-    Up to 20 steps, of which two are a tenth, it is the step in hand and the one before.
-    """
-    return max(1, min(_SAVE_EVERY, (steps - 1) // 10 - 1))
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest complete checkpoint: its state file is written last, so a kill while saving leaves it out."""
-    for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text())
-        except (OSError, ValueError):
-            shutil.rmtree(checkpoint)
-            continue
-        return str(checkpoint)
-    return None
 
 
 class StepProgress(TrainerCallback):

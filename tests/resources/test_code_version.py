@@ -266,7 +266,7 @@ def test_a_reward_model_is_trained_again_only_for_what_trains_it(copied: Path) -
     assert module.code_version(TRAINING) == before
     for file, old, new in (
         ("losses.py", "-target * logsigmoid(a - b)", "-target * logsigmoid(b - a)"),
-        ("training.py", "_SAVE_EVERY = 20", "_SAVE_EVERY = 21"),
+        ("checkpoints.py", "_SAVE_EVERY = 20", "_SAVE_EVERY = 21"),
         ("training.py", "weight: float = 1.0", "weight: float = 2.0"),
         ("data/batches.py", "TOKENS = ", "TOKENS = 1 + "),
         ("models/attention.py", "GROUPED, VARLEN = ", "GROUPED, VARLEN = 'x' + "),

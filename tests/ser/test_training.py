@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import TrainingArguments
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from ser.checkpoints import SaveInTime, save_every
 from ser.data import tables
 from ser.data.pairs import hard_target
 from ser.models.reward_model import RewardModel
@@ -27,7 +28,7 @@ from ser.scratch import scratch_path
 from ser.specs import Arithmetic, Lora, Training
 from ser.stages.heldout import HeldoutSpec
 from ser.stages.train_reward_model import TrainRewardModelSpec
-from ser.training import Example, PairTrainer, is_trained, microbatches, save_every, train
+from ser.training import Example, PairTrainer, is_trained, microbatches, train
 from tests.models import labelled_pairs, pass_trunk, run_stage
 
 LORA = Lora(r=4, alpha=8, top=0.5)
@@ -280,3 +281,20 @@ def test_a_training_that_was_finished_is_not_begun_again(parts: dict[str, Any], 
     assert not is_trained(tmp_path)
     train_once(parts, tmp_path)
     assert is_trained(tmp_path)
+
+
+@pytest.mark.parametrize(("save", "wanted"), [(0.0, 20), (0.5, 20), (30.0, 2), (300.0, 1)])
+def test_on_a_gpu_saving_takes_a_small_share_of_the_time(save: float, wanted: int) -> None:
+    """A hundred steps of ten seconds: they are saved every five, or so rarely that it takes a twentieth of them."""
+    now = 0.0
+    callback, saved = SaveInTime(5, lambda: now), []
+    for step in range(1, 101):
+        now += 10
+        state, control = TrainerState(global_step=step), TrainerControl()
+        callback.on_step_end(None, state, control)
+        if control.should_save:
+            saved.append(step)
+            now += save
+            callback.on_save(None, state, control)
+    assert len(saved) == wanted and saved[0] == 5
+    assert len(saved) * save <= 0.05 * now + save
