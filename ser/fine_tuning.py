@@ -15,6 +15,7 @@ from ser.checkpoints import last_checkpoint, save_every
 from ser.data.batches import TOKENS
 from ser.data.encoding import encode_prompt, encode_response, fits, truncate_prompt
 from ser.models.backbone import read_model
+from ser.models.device_memory import collect_garbage
 from ser.models.reward_model import lora_config
 from ser.progress import Progress
 from ser.scratch import scratch_path
@@ -61,7 +62,10 @@ def fine_tune(
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     model.merge_and_unload().save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    del trainer, model, base
+    collect_garbage()  # TRL's trainer would keep the whole backbone
+    return losses
 
 
 def _arguments(

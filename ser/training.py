@@ -14,6 +14,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from ser.checkpoints import SaveInTime, last_checkpoint, save_every
 from ser.data.batches import TOKENS, plan
+from ser.data.transfer import to_device
 from ser.losses import pairwise_loss
 from ser.models.adapters import fill_adapter, read_weights
 from ser.models.reward_model import RewardModel
@@ -107,10 +108,10 @@ class PairTrainer(Trainer):
 
     def _go_back(self, model: torch.nn.Module, microbatch: Sequence[Example], scale: float) -> torch.Tensor:
         """Add the gradients of a microbatch; returns its part of the loss."""
-        device = self.accelerator.device
+        device = self.accelerator.device  # before the layers, for a GPU would be waited for after them
+        target = to_device(torch.tensor([example.target for example in microbatch]), device)
+        weight = to_device(torch.tensor([example.weight for example in microbatch]), device)
         rewards = model(*collate([example.encoded for example in microbatch], self._reward_model))
-        target = torch.tensor([example.target for example in microbatch], device=device)
-        weight = torch.tensor([example.weight for example in microbatch], device=device)
         loss = pairwise_loss(rewards, target, weight, scale, self._centering)
         self.accelerator.backward(loss)
         return loss.detach()
@@ -160,8 +161,8 @@ def train(
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
     Checkpoints are kept in `out` (see `ser.scratch`): a killed run continues from the last one and ends with the same
-    bytes. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [per step]}`. Every process of a
-    distributed training calls it, and the first one writes.
+    bytes, on a GPU up to rounding. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [a step]}`.
+    Every process of a distributed training calls it, and the first one writes.
     """
     folder = scratch_path(out, CHECKPOINTS)
     steps = -(-len(examples) // settings.batch_size) * epochs

@@ -15,6 +15,8 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 from ser.data.flat import Spans, sequences_of
 
 GROUPED, VARLEN = "ser_grouped", "ser_varlen"
+_WIDTHS = 8
+"""The kernel takes heads of a multiple of so many numbers."""
 
 
 def grouped_attention(
@@ -73,11 +75,14 @@ def _flash(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, spans: Spans, scal
     """[Q, H, D] by flash attention (arXiv 2307.08691); a sequence's last query sees all of its keys."""
     from torch.nn.attention.varlen import varlen_attn  # not in every torch that trains on a processor
 
+    width = q.shape[2]
+    if width % _WIDTHS:  # numbers of 0 add nothing to a product
+        q, k, v = (functional.pad(one, (0, -width % _WIDTHS)) for one in (q, k, v))
     ends = (spans.query_ends, spans.key_ends, max(spans.query_sizes), max(spans.key_sizes))
     grouped = q.shape[1] != k.shape[1]
     mixed = varlen_attn(q, k, v, *ends, scale=scaling, window_size=(-1, 0), enable_gqa=grouped)
     assert isinstance(mixed, torch.Tensor)
-    return mixed
+    return mixed[..., :width]
 
 
 def _one_after_another(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, spans: Spans, scaling: float) -> torch.Tensor:

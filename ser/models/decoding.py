@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import Any
 
 import torch
 
-from ser.data.flat import FlatBatch
-from ser.data.packing import pad
-from ser.models.device_memory import free_bytes
-from ser.models.engines import is_flat, run_layers
+from ser.models.prompts import read_prompts
+from ser.models.states.kept import room_on_gpu
+from ser.models.token_budget import TokenBudget
+from ser.planning.memory import MOST_TOKENS
 
 _TOKENS, _MOST_TOKENS = 2048, 65_536
 _SLOTS = 64
@@ -28,6 +29,8 @@ class Decoder:
         self.device: torch.device = model.device
         self._heads, self._width = model.config.num_key_value_heads, model.model.layers[0].self_attn.head_dim
         self._dtype = model.model.embed_tokens.weight.dtype
+        rope = getattr(model.config, "rope_parameters", None) or {}
+        self._rotary_grows = rope.get("rope_type") == "dynamic"  # it asks the host at every step, as no graph can
         self._rows = self._slots = self._steps = 0
         self._keys: list[torch.Tensor] = []
         self._values: list[torch.Tensor] = []
@@ -39,19 +42,25 @@ class Decoder:
         if self.device.type != "cuda":
             return _TOKENS
         a_token = 2 * len(self.model.model.layers) * self._heads * self._width * self._dtype.itemsize
-        return free_bytes(self.device) // 2 // a_token
+        return max(0, room_on_gpu(self.device)) // 2 // a_token
 
     @cached_property
     def capacity(self) -> int:
         """How many tokens, those to come included, are worth decoding at once: every step reads all weights."""
         return min(_MOST_TOKENS, self.room)
 
+    @cached_property
+    def budget(self) -> TokenBudget:
+        """How many tokens are decoded at once: what there was room for in the end."""
+        return TokenBudget(self.capacity)
+
     def free(self) -> bool:
-        """Give up the buffers, for smaller ones to take their place; False, for that alone is no help."""
+        """Give up the buffers until the next prompts; whether there were any."""
+        had = self._rows > 0
         self._graphs.clear()
         self._keys, self._values = [], []
         self._rows = self._slots = self._steps = 0
-        return False
+        return had
 
     def begin(
         self, prompts: Sequence[Sequence[int]], draws: torch.Tensor | None, steps: int, temperature: float
@@ -116,21 +125,16 @@ class Decoder:
         self._columns = torch.arange(self._slots, **place)
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """The last states [B, H] of the prompts, whose keys and values are kept."""
-        decoder = self.model.model
-        if is_flat(self.model):
-            flat = FlatBatch.of(((), (prompt,)) for prompt in prompts).to(self.device)
-            cache: _Prompts = _FlatPrompts(self, flat)
-            hidden = run_layers(decoder, flat, 0, len(decoder.layers), cache=cache)[0, flat.ends.queries]
-        else:
-            batch = pad(prompts).to(self.device)
-            cache = _Prompts(self)
-            whole = run_layers(decoder, batch, 0, len(decoder.layers), cache=cache)
-            hidden = whole[torch.arange(len(prompts), device=self.device), batch.ends[:, 0]]
-        return decoder.norm(hidden)
+        """The last states [B, H] of the prompts, whose keys and values are kept, at most so many tokens at once."""
+        last, first = [], 0
+        while first < len(prompts):
+            count = max(1, _fitting_prompts(prompts[first:], MOST_TOKENS))
+            last.append(read_prompts(self.model, prompts[first : first + count], self._keys, self._values, first))
+            first += count
+        return torch.cat(last)
 
     def _stepper(self, rows: int) -> Callable[[], None]:
-        if self.device.type != "cuda":
+        if self.device.type != "cuda" or self._rotary_grows:
             return partial(self._decode, rows)
         name = (rows, self._sampled, self._temperature)
         if name not in self._graphs:
@@ -149,7 +153,9 @@ class Decoder:
         for buffer, value in zip(moved, before, strict=True):
             buffer.copy_(value)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        # One pool serves all of them: they are replayed one after another, and what is read later lies in the buffers.
+        pool = next(iter(self._graphs.values())).pool() if self._graphs else None
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             self._decode(rows)
         return graph
 
@@ -177,34 +183,9 @@ class Decoder:
         self._step += 1
 
 
-class _Prompts:
-    """Takes in the keys and values of prompts that are padded on the right: their columns are their positions."""
-
-    def __init__(self, decoder: Decoder):
-        self._decoder = decoder
-
-    def update(self, key: torch.Tensor, value: torch.Tensor, layer_idx: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keep [B, G, L, D], and attend to nothing else."""
-        rows, length = len(key), key.shape[2]
-        self._decoder._keys[layer_idx][:rows, :, :length] = key
-        self._decoder._values[layer_idx][:rows, :, :length] = value
-        return key, value
-
-
-class _FlatPrompts(_Prompts):
-    """The same of prompts one after another."""
-
-    def __init__(self, decoder: Decoder, batch: FlatBatch):
-        super().__init__(decoder)
-        sizes = torch.tensor(batch.sizes)
-        self._rows = torch.arange(len(sizes)).repeat_interleave(sizes).to(decoder.device)
-        self._positions = batch.position_ids[0]
-
-    def update(self, key: torch.Tensor, value: torch.Tensor, layer_idx: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keep [1, G, T, D], and attend to nothing else."""
-        self._decoder._keys[layer_idx][self._rows, :, self._positions] = key[0].transpose(0, 1)
-        self._decoder._values[layer_idx][self._rows, :, self._positions] = value[0].transpose(0, 1)
-        return key, value
+def _fitting_prompts(prompts: Sequence[Sequence[int]], tokens: int) -> int:
+    """How many of the first prompts have at most so many tokens together."""
+    return sum(1 for total in accumulate(map(len, prompts)) if total <= tokens)
 
 
 def draw(logprobs: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,6 @@ import torch
 from ser.data.batches import plan
 from ser.data.pairs import keyed_hash
 from ser.models.decoding import Decoder
-from ser.models.token_budget import TokenBudget
 
 _LOOK_EVERY = {"cpu": 1, "cuda": 8}
 """Steps after which it is looked who has ended: a GPU stands still while the host looks."""
@@ -59,7 +58,7 @@ def generate(
                 whole.responses[row], whole.finished[row] = response, response[-1] == end_token
         return whole
 
-    return TokenBudget(decoder.capacity).run(generate_all, decoder.free)
+    return decoder.budget.run(generate_all, lambda: decoder.free() and False)  # smaller ones have to take their place
 
 
 def batches(prompts: Sequence[Sequence[int]], response_tokens: int, tokens: int) -> list[list[int]]:

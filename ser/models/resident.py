@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from ser.models.device_memory import collect_garbage
 from ser.models.model_config import PACKABLE, read_config
 from ser.specs import Arithmetic
 
@@ -36,6 +37,7 @@ def resident(folder: Path, arithmetic: Arithmetic, load: Callable[[], PreTrained
     stamp = _stamp(folder, arithmetic)
     if stamp not in _RESIDENT:
         _RESIDENT.clear()  # two of them may not fit
+        collect_garbage()
         _RESIDENT[stamp] = load().requires_grad_(False)
     return _RESIDENT[stamp]
 
@@ -57,6 +59,11 @@ def with_reward_head(model: PreTrainedModel) -> PreTrainedModel:
     classifier.score = nn.Linear(model.config.hidden_size, 1, bias=False, **place)
     classifier.config = language_model.config
     return classifier.eval()
+
+
+def is_resident(folder: Path, arithmetic: Arithmetic) -> bool:
+    """Whether a backbone is in memory."""
+    return _stamp(folder, arithmetic) in _RESIDENT
 
 
 def forget_resident() -> None:

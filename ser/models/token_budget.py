@@ -8,9 +8,10 @@ import torch
 
 from ser.data.batches import TOKENS
 from ser.errors import SerError
-from ser.models.device_memory import free_bytes
+from ser.models.device_memory import collect_garbage
 from ser.models.model_config import PACKABLE
 from ser.models.reward_model import RewardModel
+from ser.models.states.kept import room_on_gpu
 from ser.planning.memory import (
     MOST_TOKENS,
     Microbatch,
@@ -42,7 +43,7 @@ class TokenBudget:
         if asked is not None or not _is_planned(model.device, model.classifier):
             return cls(asked or TOKENS)
         a_token = working_bytes_a_token(*_sizes(model.classifier))
-        return cls(max(_FEWEST, min(MOST_TOKENS, int(_USED * free_bytes(model.device) / a_token))))
+        return cls(max(_FEWEST, min(MOST_TOKENS, int(_USED * room_on_gpu(model.device) / a_token))))
 
     @classmethod
     def for_training(
@@ -57,7 +58,7 @@ class TokenBudget:
         if asked is not None or not _is_planned(model.device, model.classifier):
             return cls(asked or TOKENS)
         shape, itemsize = _sizes(model.classifier)
-        free = _USED * free_bytes(model.device)
+        free = _USED * room_on_gpu(model.device)
         chosen = choose_microbatch(shape, lora, itemsize, free, longest, step_tokens) or Microbatch(longest, True)
         model.checkpointing = chosen.checkpointing
         return cls(max(_FEWEST, chosen.tokens))
@@ -79,7 +80,7 @@ class TokenBudget:
         for policy.checkpointing in (False, True):
             a_token = training_bytes_a_token(shape, lora, itemsize, policy.checkpointing)
             a_token += logit_bytes_a_token(shape, itemsize)
-            fitting = int(_USED * free_bytes(policy.device) / a_token)
+            fitting = int(_USED * room_on_gpu(policy.device) / a_token)
             if fitting >= longest:
                 break
         return cls(max(longest, min(MOST_TOKENS, fitting)))
@@ -97,7 +98,7 @@ class TokenBudget:
                 return work(self.tokens)
             except torch.OutOfMemoryError:
                 pass  # and out of this block: until its traceback is gone, nothing of what it held is free
-            torch.cuda.empty_cache()
+            collect_garbage()
             if not give_way():
                 self._halve()
 

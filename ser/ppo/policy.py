@@ -133,6 +133,10 @@ class Policy(nn.Module):
         """Sampled responses. How likely they were is not asked of these kernels, but of those that train: `survey`."""
         return generate(self._decoder, prompts, response_tokens, end_token, self.temperature, draws)
 
+    def give_way(self) -> bool:
+        """Free what the last generation left behind; whether that was anything."""
+        return self._decoder.free()
+
     def evaluate(self, sequences: Sequences, trunk: Sequence[torch.Tensor] | None = None) -> Evaluation:
         """Run the policy over responses, with gradients. `trunk` are the states of a `Survey` of these rows."""
         layout = self._layout(sequences)

@@ -122,7 +122,7 @@ def collect(
     def survey_all(tokens: int) -> Survey:
         return policy.survey(sequences, chain.from_iterable(parts_of(sequences, one, tokens) for one in first_epoch))
 
-    survey = budget.run(survey_all)
+    survey = budget.run(survey_all, policy.give_way)
     mask = sequences.mask
     kl = token_kl(survey.logprobs, survey.reference)
     scores = score(sequences, survey.rewards)

@@ -110,7 +110,7 @@ class Trainer:
             plan = {"random_seed": self.random_seed, "step": step, "epoch": epoch}
             for index in minibatches(rollout.sequences, settings.minibatch_size, **plan):
                 tokens = int(rollout.sequences.responses[index].sum())
-                sums += self._budget.run(partial(self._go_back, rollout, index))
+                sums += self._budget.run(partial(self._go_back, rollout, index), self.policy.give_way)
                 nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
                 self.optimizer.step()
                 count += tokens
@@ -121,13 +121,14 @@ class Trainer:
     def _go_back(self, rollout: Rollout, index: torch.Tensor, tokens: int) -> torch.Tensor:
         """Add the gradients of a minibatch, at most so many tokens at once; returns the sums of its `TERMS`."""
         self.optimizer.zero_grad()  # a try that ran out of memory may have left a part
-        actions, sums = int(rollout.sequences.responses[index].sum()), torch.zeros(len(TERMS), dtype=torch.float64)
+        actions = int(rollout.sequences.responses[index].sum())
+        sums = torch.zeros(len(TERMS), dtype=torch.float64, device=self.policy.device)
         for rows in parts_of(rollout.sequences, index, tokens):
             terms = loss_terms(self.policy, rollout.rows(rows), self.settings)
             loss = (terms[0] + self.settings.value_coefficient * terms[1]) / actions
             loss.backward()
-            sums += terms.detach().double().cpu()
-        return sums
+            sums += terms.detach().double()
+        return sums.cpu()
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -34,6 +34,8 @@ from tests.models import encoded_pairs
 
 DEVICE: Any = "cuda" if torch.cuda.is_available() else "cpu"
 ARITHMETIC = Arithmetic(device=DEVICE, dtype="bfloat16", attention="varlen")
+FLOAT32 = Arithmetic(device=DEVICE, attention="sdpa")
+"""Of a GPU without bfloat16."""
 LORA = Lora(r=4, alpha=8, top=0.5)
 
 
@@ -64,7 +66,7 @@ def random_pairs(count: int, longest: int = 60) -> list[EncodedPair]:
 
 
 @pytest.mark.parametrize("heads", [(4, 4), (8, 2), (32, 8)])
-@pytest.mark.parametrize("width", [32, 64, 128])
+@pytest.mark.parametrize("width", [32, 64, 100, 128])
 def test_the_kernel_of_variable_length_attends_as_plain_products_do(heads: tuple[int, int], width: int) -> None:
     batch = FlatBatch.of_pairs(random_pairs(12)).to(DEVICE)
     for spans in (batch.spans, batch.ends):
@@ -93,6 +95,7 @@ def test_rewards_are_those_of_the_processor(tiny_backbone: Path) -> None:
     exact = reward_model(tiny_backbone, Arithmetic()).score(pairs)
     there = reward_model(tiny_backbone, ARITHMETIC).score(pairs).cpu()
     rounded = reward_model(tiny_backbone, Arithmetic(dtype="bfloat16", attention="sdpa")).score(pairs)
+    assert (reward_model(tiny_backbone, FLOAT32).score(pairs).cpu() - exact).abs().max() < 1e-4
     assert (there - exact).abs().mean() < 1.5 * (rounded - exact).abs().mean()
     assert (there - exact).abs().max() < 0.15 * exact.std()
 
@@ -126,11 +129,12 @@ def test_training_goes_as_on_the_processor(tiny_backbone: Path, tmp_path: Path) 
     assert (losses[1] - losses[0]).abs().max() < 0.05
 
 
-def test_a_graph_draws_what_the_processor_draws(tiny_backbone: Path) -> None:
+@pytest.mark.parametrize("arithmetic", [ARITHMETIC, FLOAT32], ids=["bfloat16", "float32"])
+def test_a_graph_draws_what_the_processor_draws(tiny_backbone: Path, arithmetic: Arithmetic) -> None:
     """Up to where two tokens are so close that rounding decides: most responses are the same to the end."""
     prompts = [[3 + row, 40 + row, *range(7, 7 + row % 9)] for row in range(21)]
     chances = torch.stack([torch.rand(24, generator=stream(0, row), dtype=torch.float64) for row in range(21)])
-    models = [load_model(tiny_backbone, "causal_lm", one) for one in (Arithmetic(), ARITHMETIC)]
+    models = [load_model(tiny_backbone, "causal_lm", one) for one in (Arithmetic(), arithmetic)]
     decoders = [Decoder(model) for model in models]
     for _ in range(3):  # captured the first time, then replayed
         wanted, found = (generate(decoder, prompts, 24, 2, 0.3, chances) for decoder in decoders)

@@ -11,10 +11,12 @@ from ser.data import tables
 from ser.data.transfer import to_host
 from ser.models.backbone import DTYPES
 from ser.models.model_config import read_config
+from ser.models.resident import is_resident
 from ser.models.reward_model import RewardModel, trunk_layers
 from ser.models.states.kept import promised_bytes, room_on_gpu
 from ser.models.states.pairs import PairStates
 from ser.models.states.place import Room, free_disk_bytes, free_host_bytes
+from ser.models.weight_files import weight_files
 from ser.specs import Arithmetic, Lora
 
 _PROBE_BYTES = 2**26
@@ -38,7 +40,11 @@ def room_beside(backbone: Path, folder: Path, arithmetic: Arithmetic) -> Room:
     """What is free beside a model, and where `folder` lies."""
     gpu = 0
     if arithmetic.device == "cuda":
-        weights = sum(path.stat().st_size for path in backbone.glob("*.safetensors"))
+        weights = sum(path.stat().st_size for path in weight_files(backbone))
+        if is_resident(backbone, arithmetic):
+            weights = 0
+        if arithmetic.weights == "nf4":
+            weights //= 3  # a quarter, and the embedding as it was
         gpu = max(0, room_on_gpu(torch.device(arithmetic.device)) - weights)
     return Room(gpu, free_host_bytes() - promised_bytes("host"), free_disk_bytes(folder))
 

@@ -37,7 +37,7 @@ class KeptStates:
         if (number, first) in self._states or self.used + states.nbytes > self.room:
             return
         self.used += states.nbytes
-        self._states[number, first] = states if self.memory == "gpu" else self._copied(states)
+        self._states[number, first] = states.clone() if self.memory == "gpu" else self._copied(states)
 
     def _copied(self, states: torch.Tensor) -> torch.Tensor:
         """A copy in the memory of the host; it may still be on its way, in the order of what the GPU does."""

@@ -102,12 +102,13 @@ def _first(
 def collate(items: Sequence[EncodedStates], model: RewardModel) -> tuple[Batch, torch.Tensor | None]:
     """A batch of pairs for `model`, and its states after the trunk as far as something is known or kept of them."""
     batch = model.batch_of([item.pair for item in items])
-    known = [states for item in items if (states := item.states()) is not None]
-    if len(known) == len(items):
-        return batch, batch.join([to_device(states, model.device) for states in known])
-    if not model.trunk or not any(item.keeps for item in items):
+    known = {item.pair.pair_id: states for item in items if (states := item.states()) is not None}
+    new = [item for item in items if item.pair.pair_id not in known]
+    if new and not (model.trunk and all(item.keeps for item in new)):
         return batch, None
-    hidden = model.trunk_states(batch)
-    for item, states in zip(items, batch.split(hidden), strict=True):
-        item.keep(states)
-    return batch, hidden
+    if new:
+        part = model.batch_of([item.pair for item in new])
+        for item, states in zip(new, part.split(model.trunk_states(part)), strict=True):
+            item.keep(states)
+            known[item.pair.pair_id] = states
+    return batch, batch.join([to_device(known[item.pair.pair_id], model.device) for item in items])

@@ -67,9 +67,13 @@ def free_host_bytes() -> int:
     free: int = psutil.virtual_memory().available
     try:
         limit, used = ((_GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        facts = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
     except OSError:  # no such group, or no Linux
         return free
-    return min(free, int(limit) - int(used)) if limit.isdigit() else free
+    if not limit.isdigit():
+        return free
+    files = int(facts.get("inactive_file", 0))  # pages of files that were read, which give way
+    return min(free, int(limit) - int(used) + files)
 
 
 def free_disk_bytes(folder: Path) -> int:

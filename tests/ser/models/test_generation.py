@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from ser.models import generation
+from ser.models import decoding, generation
 from ser.models.backbone import load_model
 from ser.models.decoding import Decoder, draw
 from ser.models.generation import generate, stream
@@ -76,6 +76,17 @@ def test_rows_beyond_the_prompts_and_rare_looks_change_nothing(
     monkeypatch.setitem(generation._LOOK_EVERY, "cpu", 4)
     assert generate(Decoder(model), prompts, 20, end, draws=chances) == wanted
     assert kept and all(rows in (1, 2, 4, 8) for rows in kept)
+
+
+def test_prompts_may_pass_in_parts(model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts, chances = [[5 + row] * (3 + row) for row in range(12)], draws(*range(12))
+    wanted = generate(Decoder(model), prompts, 12, 2, draws=chances)
+    sizes: list[int] = []
+    real = decoding.read_prompts
+    monkeypatch.setattr(decoding, "read_prompts", lambda *args: sizes.append(len(args[1])) or real(*args))
+    monkeypatch.setattr(decoding, "MOST_TOKENS", 13)
+    assert generate(Decoder(model), prompts, 12, 2, draws=chances) == wanted
+    assert sizes == [3, 2, *[1] * 7]
 
 
 def test_without_memory_for_all_fewer_are_continued_at_once(

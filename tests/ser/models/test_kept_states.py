@@ -75,6 +75,23 @@ def test_what_has_no_room_is_computed_each_time(tiny_backbone: Path, encoded: Pa
         assert (one.reward_a, one.reward_b) == pytest.approx((other.reward_a, other.reward_b), abs=1e-5)
 
 
+def test_beside_known_pairs_only_the_new_ones_pass_and_hold_no_more_than_they_count(
+    tiny_backbone: Path, encoded: Path, tmp_path: Path
+) -> None:
+    model, folder = random_model(tiny_backbone), tmp_path / "states"
+    keep_states(folder, "gpu", 10**9)
+    states = PairStates(encoded, open_states(folder, encoded, model.trunk, Arithmetic()))
+    wanted = {one.pair_id: one.reward_a for one in score(model, PairStates(encoded))}
+    some = set(sorted(wanted)[::3])
+    list(score(model, states, lambda pair_id: pair_id in some))
+    passed = counted(model)
+    for one in score(model, states):
+        assert one.reward_a == pytest.approx(wanted[one.pair_id], abs=1e-5)
+    assert sum(passed) == sum(len(item.pair) for item in states.pairs() if item.pair.pair_id not in some)
+    kept = kept_states(folder)
+    assert kept is not None and kept.used == sum(one.untyped_storage().nbytes() for one in kept._states.values())
+
+
 @pytest.mark.parametrize(("cache", "files"), [("auto", True), ("disk", True), ("host", False), ("none", False)])
 def test_the_trunk_stage_does_as_the_settings_say(
     tiny_backbone: Path, encoded: Path, tmp_path: Path, cache, files: bool

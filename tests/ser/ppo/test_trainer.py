@@ -134,6 +134,29 @@ def test_without_memory_for_a_minibatch_it_goes_back_in_smaller_parts(
         assert one == pytest.approx(other, abs=1e-4)
 
 
+def test_what_a_generation_left_behind_gives_way_first(
+    tiny_backbone: Path, reward_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "tight").mkdir()
+    whole, tight = (fresh(tiny_backbone, reward_model) for _ in range(2))
+    whole.run(episodes(8), tmp_path / "whole", silent)
+    survey, evaluate = tight.policy.survey, tight.policy.evaluate
+
+    def unless_held(work: Callable[..., Any]) -> Callable[..., Any]:
+        def limited(*args: Any) -> Any:
+            if tight.policy._decoder._rows:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return work(*args)
+
+        return limited
+
+    monkeypatch.setattr(tight.policy, "survey", unless_held(survey))
+    monkeypatch.setattr(tight.policy, "evaluate", unless_held(evaluate))
+    tight.run(episodes(8), tmp_path / "tight", silent)
+    assert tight.metrics == whole.metrics and tight._budget.tokens == 1024
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_at_first_the_policy_is_the_sampler(
     tiny_backbone: Path, reward_model: Path, tmp_path: Path, dtype: str

@@ -1,12 +1,15 @@
 """Supervised fine-tuning: a killed stage continues, at any moment, to the same bytes."""
 
+import gc
 import hashlib
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers import TrainingArguments
 
+from ser import fine_tuning
 from ser.data import tables
 from ser.errors import SerError
 from ser.fine_tuning import rows_at_once
@@ -69,6 +72,27 @@ def test_a_process_that_sees_several_gpus_trains_on_one_device(
 
     monkeypatch.setattr(TrainingArguments, "__post_init__", see_two)
     assert made(inputs, tmp_path) == whole
+
+
+def test_nothing_of_the_model_stays_in_memory(
+    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU the next stage needs its place, and nobody else collects garbage in time."""
+    weights: list[weakref.ref[Any]] = []
+    real = fine_tuning.read_model
+
+    def read(*args: Any) -> Any:
+        model = real(*args)
+        weights.append(weakref.ref(model.model.layers[0].mlp.up_proj.weight))
+        return model
+
+    monkeypatch.setattr(fine_tuning, "read_model", read)
+    gc.disable()
+    try:
+        made(inputs, tmp_path)
+    finally:
+        gc.enable()
+    assert [one() for one in weights] == [None]
 
 
 def test_a_small_batch_in_memory_makes_the_same_steps(
