@@ -132,7 +132,11 @@ class Evolution:
         job = Job.of("trunk", self._trunk(), inputs, folder, self.store.execution)
         progress = self.progress(f"states/{role}")
         try:
-            self._log(f"states/{role}: kept {fill_states(job, self.store.launcher, progress)}")
+            kept = fill_states(job, self.store.launcher, progress)
+            if self.arithmetic.device == "cpu":
+                self._log(f"states/{role}: kept {kept}")
+            else:
+                progress.say(f"kept {kept}")
             return True
         except NoRoomError as error:
             progress.warn(f"{error}: the states are not kept, and the run takes longer.")

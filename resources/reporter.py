@@ -107,6 +107,13 @@ class Reporter:
         if self._screen is not None:
             self._screen.show(work, due)
 
+    def say(self, text: str) -> None:
+        """Say something that stays on the screen."""
+        line = f"{self._label}: {text}"
+        self._log(line)
+        if self._screen is not None:
+            self._screen.say(line)
+
     def warn(self, text: str) -> None:
         """Say that something went otherwise than it was meant to."""
         line = f"{self._label}: {text}"
