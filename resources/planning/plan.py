@@ -119,6 +119,8 @@ def make_plan(
     fitting = Fitting(settings, shape, parameters, itemsize, step_tokens)
     kinds: list[Kind] = list(dict.fromkeys(stage.kind for stage in stages))
     layout, fits = _lay_out(fitting, kinds, settings, cards)
+    if layout.shards == cards.count == 1 and not layout.four_bit:
+        stages = [_with_loads(stage, number == 0) for number, stage in enumerate(stages)]
     costed = [_cost(stage, fitting, layout, shape, step_tokens, cards) for stage in stages]
     states = sum(stage.work.states_written for stage in stages if stage.name == TRUNK_STATES)
     return Plan(
@@ -133,6 +135,11 @@ def make_plan(
         sharded=layout.shards > 1,
         remedies=[] if fits else fitting.remedies(kinds, layout, cards),
     )
+
+
+def _with_loads(stage: Stage, loads: bool) -> Stage:
+    """A stage of a run whose backbone stays on the card (`ser.models.resident`): the first one reads it."""
+    return replace(stage, work=replace(stage.work, loads=float(loads)))
 
 
 def _lay_out(fitting: Fitting, kinds: list[Kind], settings: Settings, cards: Cards) -> tuple[Layout, bool]:
