@@ -73,7 +73,7 @@ class Decoder:
         self._make_room(rows, max(map(len, prompts)) + steps, steps)
         self._sampled, self._temperature = draws is not None, temperature
         if draws is not None:
-            self._draws[: len(prompts), :steps] = draws
+            self._draws[: len(prompts), :steps] = draws[:, :steps]
         self._step.zero_()
         self._positions.zero_()
         self._positions[: len(prompts)] = torch.tensor([len(one) - 1 for one in prompts], device=self.device)

@@ -58,6 +58,9 @@ def test_one_decoder_serves_batches_of_any_size_and_kind(model: PreTrainedModel)
         for chances in (None, draws(*range(len(prompts)), steps=steps)):
             again = generate(decoder, prompts, steps, 2, 0.9, chances)
             assert again == generate(Decoder(model), prompts, steps, 2, 0.9, chances)
+    assert generate(decoder, PROMPTS, 3, 2, draws=draws(1, 2, 3)) == generate(
+        decoder, PROMPTS, 3, 2, draws=draws(1, 2, 3, steps=3)
+    )
 
 
 def test_rows_beyond_the_prompts_and_rare_looks_change_nothing(
