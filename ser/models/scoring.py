@@ -21,6 +21,8 @@ from ser.slices import Slices
 _REWARDS = np.dtype("<f4")
 _BATCHES = 4
 """Batches of a group, at least: the last one is what the others leave, which may be little."""
+_MOST_SLICES = 64
+"""Slices of a group, at most: where nearly all is known already, memory must not grow with the pool."""
 Wanted = Callable[[str], bool]
 
 
@@ -114,7 +116,7 @@ def _groups(slices: Iterable[_Slice], tokens: int) -> Iterator[list[_Slice]]:
     for one in slices:
         group.append(one)
         held += sum(len(item.pair) for item in one.new)
-        if held >= tokens:
+        if held >= tokens or len(group) == _MOST_SLICES:
             yield group
             group, held = [], 0
     if group:
