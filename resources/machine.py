@@ -94,6 +94,11 @@ class Compute(Spec):
                 'Set it to "cpu" or "auto", or install torch for CUDA and look at what nvidia-smi says.'
             )
         arithmetic, threads = self.arithmetic, self.execution.threads
+        if arithmetic.device == "cpu" and self.cache == "gpu":
+            raise SerError(
+                "setting 'compute.cache' is impossible: a run on a processor has no memory of a GPU.\n"
+                'Set it to "auto", "host", "disk" or "none".'
+            )
         if arithmetic.device == "cuda" and arithmetic.dtype == "bfloat16" and not visible_gpus()[0].has_bfloat16:
             raise SerError(
                 f"setting 'compute.dtype' is impossible: {visible_gpus()[0].name} does not multiply bfloat16.\n"

@@ -42,12 +42,13 @@ def run(
     """Write the states into `out`, a slice each, as far as they are missing; or let them be kept in memory."""
     from ser.models.states.cost import measure_seconds, room_beside, states_bytes
     from ser.models.states.kept import keep_states
-    from ser.models.states.place import choose_place
+    from ser.models.states.place import choose_place, room_for
 
     needed = states_bytes(inputs.backbone, inputs.encoded, Lora(top=spec.top), spec.arithmetic)
+    room = room_beside(inputs.backbone, out, spec.arithmetic)
     choice = choose_place(
         needed,
-        room_beside(inputs.backbone, out, spec.arithmetic),
+        room,
         execution.cache,
         on_gpu=spec.arithmetic.device == "cuda",
         passes=inputs.passes,
@@ -56,7 +57,7 @@ def run(
     if choice.place == "disk":
         fill(spec, inputs, out, progress, execution)
     elif choice.place != "none":
-        keep_states(out, choice.place, needed)
+        keep_states(out, choice.place, min(needed, room_for(choice.place, room)))
     return TrunkSummary(pairs=tables.count(inputs.encoded), place=choice.place, why=choice.why)
 
 

@@ -153,3 +153,9 @@ def test_what_a_recorded_evolution_was_computed_on_stays(monkeypatch: pytest.Mon
     install(monkeypatch, None)
     again = type(recorded).model_validate(recorded.recorded())
     assert again.compute.arithmetic == recorded.compute.arithmetic and again.digest == digest
+
+
+def test_a_processor_has_no_memory_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, None)
+    with pytest.raises(SerError, match=r"'compute.cache' is impossible.*\nSet it to \"auto\""):
+        Compute(cache="gpu").resolved()

@@ -50,9 +50,9 @@ def choose_place(
         return Choice(asked, "as compute.cache says")
     if not on_gpu:
         return Choice("disk", "a processor reads them faster than it computes them")
-    if needed <= _OF_GPU * room.gpu:
+    if needed <= room_for("gpu", room):
         return Choice("gpu", f"{needed / GB:.1f} GB of {room.gpu / GB:.1f} GB that are free")
-    if needed <= _OF_HOST * room.host:
+    if needed <= room_for("host", room):
         return Choice("host", f"{needed / GB:.1f} GB of {room.host / GB:.1f} GB that are free")
     if needed > _OF_DISK * room.disk:
         return Choice("none", f"{needed / GB:.0f} GB, and {room.disk / GB:.0f} GB of the disk are free")
@@ -60,6 +60,11 @@ def choose_place(
     on_disk = max(computing, writing) + passes * writing  # they are written while the next ones are computed
     why = f"{on_disk:,.0f} s to write once and read {passes:.0f} times, {passes * computing:,.0f} s to compute as often"
     return Choice("disk" if on_disk < passes * computing else "none", why)
+
+
+def room_for(memory: Literal["gpu", "host"], room: Room) -> int:
+    """Bytes that states may take in a memory, also where it was asked for: what is beyond is computed each time."""
+    return max(0, int(_OF_GPU * room.gpu if memory == "gpu" else _OF_HOST * room.host))
 
 
 def free_host_bytes() -> int:
