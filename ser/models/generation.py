@@ -58,7 +58,11 @@ def generate(
                 whole.responses[row], whole.finished[row] = response, response[-1] == end_token
         return whole
 
-    return decoder.budget.run(generate_all, lambda: decoder.free() and False)  # smaller ones have to take their place
+    def give_way() -> bool:
+        decoder.free()
+        return False  # the same buffers would not fit again
+
+    return decoder.budget.run(generate_all, give_way)
 
 
 def batches(prompts: Sequence[Sequence[int]], response_tokens: int, tokens: int) -> list[list[int]]:

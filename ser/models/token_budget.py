@@ -76,14 +76,14 @@ class TokenBudget:
         if asked is not None:
             return cls(asked)
         shape, itemsize = _sizes(model)
-        fitting = 0
-        for policy.checkpointing in (False, True):
-            a_token = training_bytes_a_token(shape, lora, itemsize, policy.checkpointing)
-            a_token += logit_bytes_a_token(shape, itemsize)
-            fitting = int(_USED * room_on_gpu(policy.device) / a_token)
-            if fitting >= longest:
-                break
-        return cls(max(longest, min(MOST_TOKENS, fitting)))
+        free = _USED * room_on_gpu(policy.device)
+
+        def fitting(checkpointing: bool) -> int:
+            saved = training_bytes_a_token(shape, lora, itemsize, checkpointing)
+            return int(free / (saved + logit_bytes_a_token(shape, itemsize)))
+
+        policy.checkpointing = fitting(False) < longest
+        return cls(max(longest, min(MOST_TOKENS, fitting(policy.checkpointing))))
 
     def run(self, work: Callable[[int], Result], give_way: Callable[[], bool] = lambda: False) -> Result:
         """The result of `work` with so many tokens at once; whenever the GPU is out of memory, with half as many.
