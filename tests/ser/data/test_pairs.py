@@ -19,7 +19,9 @@ from ser.data.pairs import (
     unit_interval,
 )
 
-TEXTS = st.text(min_size=1, max_size=20).filter(lambda text: text.strip() and text.isprintable())
+TEXTS = st.text(min_size=1, max_size=20).filter(
+    lambda text: text.isprintable() and not is_empty(text) and transcript(text) is None
+)
 
 
 @given(TEXTS, TEXTS, TEXTS)
@@ -53,6 +55,12 @@ def test_draws_are_uniform_and_repeatable():
     assert draws == [unit_interval("role", str(i)) for i in range(4000)]
     assert all(0 <= draw < 1 for draw in draws)
     assert 0.48 < sum(draws) / len(draws) < 0.52
+
+
+@pytest.mark.parametrize("text", ["Human:", "Human: \n\nAssistant:", "\u2800", "\u200b\n"])
+def test_a_prompt_that_asks_nothing_is_empty(text: str):
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        canonical_prompt(text)
 
 
 def test_a_string_is_one_user_message():
