@@ -10,7 +10,7 @@ from assets.results import examples, materialized, measured, picture
 from assets.reward_models import train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
-from resources.artifacts import Artifact, Inputs, Part
+from resources.artifacts import Artifact, Part
 from resources.evolution import Evolution
 from resources.reuse import earlier_rewards
 from ser.stages.filter_pairs import FilterPairsSpec
@@ -89,6 +89,8 @@ def _status_report(k: int) -> dg.AssetsDefinition:
             n_min=thresholds.sufficient(first_pool),
             select=method.select,
             min_precision=method.min_precision,
+            keep_share=method.keep_share,
+            strata=method.strata,
         )
         made = work.heads.get(keys.self_labels(k))
         inputs: dict[str, Part | list[Part]] = {
@@ -97,6 +99,8 @@ def _status_report(k: int) -> dg.AssetsDefinition:
         }
         if method.select == "calibrated":
             inputs |= _calibration_inputs(work, k)
+        if method.strata != "none":
+            inputs["pool"] = work.pairs("pool")
         artifact = work.make(keys.status_report(k), "report_status", spec, inputs)
         return materialized(work, artifact, artifact.summary["thresholds"])
 
@@ -126,11 +130,14 @@ def _filtered_pairs(k: int) -> dg.AssetsDefinition:
             context.log.info(f"loop {k} has converged, no retraining: {status.summary['why']}")
             return
         made = work.heads.get(keys.self_labels(k))
-        inputs: Inputs = {
+        method = work.settings.method
+        inputs: dict[str, Part | list[Part]] = {
             "self_labels": made.part("self_labels.parquet"),
             "status": status.part("status.json"),
         }
-        spec = FilterPairsSpec(target=work.settings.method.target)
+        if method.strata != "none":
+            inputs["pool"] = work.pairs("pool")
+        spec = FilterPairsSpec(target=method.target)
         artifact = work.make(keys.filtered_pairs(k), "filter_pairs", spec, inputs)
         yield materialized(work, artifact, examples(work.heads.get(keys.ENCODED_PAIRS), made, artifact))
 

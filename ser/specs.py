@@ -37,8 +37,9 @@ class Thresholds(Spec):
         return self.n_min if self.n_min is not None else max(20, round(0.02 * first_pool))
 
 
-Select = Literal["status", "calibrated", "all"]
+Select = Literal["status", "calibrated", "share", "all"]
 Target = Literal["hard", "soft"]
+Strata = Literal["none", "length"]
 
 
 class Scale(Spec):
@@ -63,6 +64,9 @@ class Roles(Spec):
     )
     fold: str | None = Field(
         None, pattern=r"^\d+/\d+$", description="i/n: the test sets of the folds 0/n to (n-1)/n share out the labels"
+    )
+    seed_per_group: int | None = Field(
+        None, ge=1, description="seed pairs of a group, at most; its others are unused (default: all are seed)"
     )
     max_pairs: int | None = Field(None, ge=100, description="use at most so many pairs of a snapshot (whole groups)")
     heldout_max: int | None = Field(None, ge=16, description="at most so many test, and so many calibration pairs")
@@ -158,6 +162,9 @@ class Training(Spec):
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(16, ge=1, description="pairs a step")
     center_rewards_coefficient: float = Field(0.01, ge=0, description="pull of the mean reward to zero")
+    average_last: float = Field(
+        0.0, ge=0, lt=1, description="share of the steps, from the end, whose weights are averaged"
+    )
 
 
 class RewardTraining(Training):

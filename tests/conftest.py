@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from tests.tiny import write_backbone
 
-# A slow machine is no failure, and the same code passes or fails alike; `searching` is for finding what nobody has seen.
+# A slow machine is no failure, and the same code passes or fails alike; `searching` finds what nobody has seen.
 settings.register_profile("quick", deadline=None, max_examples=40, derandomize=True)
 settings.register_profile("thorough", deadline=None, derandomize=True)
 settings.register_profile("searching", deadline=None, max_examples=500, print_blob=True)

@@ -105,8 +105,10 @@ CREATE TEMP TABLE assigned AS SELECT pair_id, CASE
   CASE WHEN sign(CASE review WHEN 0 THEN landed ELSE review END) = 0 THEN NULL
     WHEN CASE review WHEN 0 THEN landed ELSE review END > 0 THEN 'a' ELSE 'b' END AS preferred,
   substr(sha256(root), 1, 16) AS unit
-FROM (SELECT *, row_number() OVER (PARTITION BY role ORDER BY sha256('heldout:' || root), pair_id) AS place
-  FROM decided)
+FROM (SELECT * REPLACE (CASE WHEN role = 'seed' AND review = 0 AND of_root > {seed_per_group} THEN 'unused' ELSE role
+      END AS role), row_number() OVER (PARTITION BY role ORDER BY sha256('heldout:' || root), pair_id) AS place
+  FROM (SELECT *, row_number() OVER (PARTITION BY role, root ORDER BY sha256('seed:' || pair_id)) AS of_root
+    FROM decided))
 UNION ALL SELECT pair_id, 'unused', NULL, NULL FROM rooted ANTI JOIN used USING (root);
 """
 
@@ -116,10 +118,12 @@ SELECT coalesce(map_from_entries(list((role, n))), map()), (SELECT count(*) FROM
 FROM (SELECT role, count(*) AS n FROM assigned GROUP BY role)
 """
 
+_ODD = ("disputed", "undecided", "contradictions", "beyond_max_pairs", "beyond_heldout_max", "beyond_seed_per_group")
 _ODDITIES = """
 SELECT count(*) FILTER (disputed), count(*) FILTER (disputed AND CASE review WHEN 0 THEN landed ELSE review END = 0),
   count(*) FILTER (d.role = 'unused' AND asked <> 'unused' AND review = 0),
-  (SELECT count(*) FROM rooted ANTI JOIN used USING (root)), count(*) FILTER (a.role <> d.role)
+  (SELECT count(*) FROM rooted ANTI JOIN used USING (root)), count(*) FILTER (a.role <> d.role AND d.role <> 'seed'),
+  count(*) FILTER (a.role <> d.role AND d.role = 'seed')
 FROM decided d JOIN assigned a USING (pair_id)
 """
 
@@ -132,7 +136,7 @@ class Assignment:
         counts: pairs of each role, and `vault`: pool pairs whose label is known.
         disputed: pairs whose raters disagree; undecided: those of them without a majority, which have no label.
         contradictions: pairs that ask for a role that what they are tied to rules out; they are unused.
-        beyond_max_pairs, beyond_heldout_max: pairs that these settings leave out.
+        beyond_max_pairs, beyond_heldout_max, beyond_seed_per_group: pairs that these settings leave out.
         largest_unit: pairs of the largest group of tied units.
     """
 
@@ -144,6 +148,7 @@ class Assignment:
     contradictions: int
     beyond_max_pairs: int
     beyond_heldout_max: int
+    beyond_seed_per_group: int
     largest_unit: int
 
     def oddities(self) -> list[str]:
@@ -159,6 +164,7 @@ class Assignment:
             ),
             f"{_pairs(self.beyond_max_pairs)} beyond roles.max_pairs: unused.": self.beyond_max_pairs,
             f"{_pairs(self.beyond_heldout_max)} beyond roles.heldout_max: unused.": self.beyond_heldout_max,
+            f"{_pairs(self.beyond_seed_per_group)} beyond roles.seed_per_group: unused.": self.beyond_seed_per_group,
             f"{_pairs(self.labelled.asked_test)} asked to be tested with, and others are drawn beside them; "
             "roles.test_fraction = 0 leaves a published test set alone.": (
                 self.labelled.asked_test and self.counts["test"] > self.labelled.asked_test
@@ -189,7 +195,8 @@ def assign_roles(con: duckdb.DuckDBPyConnection, roles: Roles) -> Assignment:
             **{name: repr(getattr(fractions, name)) for name in ("test", "calibration", "seed")},
         )
     )
-    con.execute(_ROLES.format(heldout_max=roles.heldout_max or unlimited))
+    limits = {"heldout_max": roles.heldout_max or unlimited, "seed_per_group": roles.seed_per_group or unlimited}
+    con.execute(_ROLES.format(**limits))
     return _assignment(con, fractions, labelled)
 
 
@@ -228,9 +235,9 @@ def _choose_used(con: duckdb.DuckDBPyConnection, max_pairs: int | None) -> None:
 
 def _assignment(con: duckdb.DuckDBPyConnection, fractions: Fractions, labelled: Labelled) -> Assignment:
     counts, vault = con.execute(_COUNTS).fetchall()[0]
-    disputed, undecided, contradictions, outside, beyond = con.execute(_ODDITIES).fetchall()[0]
+    oddities = con.execute(_ODDITIES).fetchall()[0]
     largest = con.execute("SELECT coalesce(max(n), 0) FROM purpose").fetchall()[0][0]
     every = {role: counts.get(role, 0) for role in ("seed", "calibration", "test", "pool", "unused")}
     return Assignment(
-        fractions, labelled, every | {"vault": vault}, disputed, undecided, contradictions, outside, beyond, largest
+        fractions, labelled, every | {"vault": vault}, **dict(zip(_ODD, oddities, strict=True)), largest_unit=largest
     )

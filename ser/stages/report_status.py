@@ -10,8 +10,9 @@ from ser.data import tables
 from ser.method.calibration import confidence
 from ser.method.precision import Cut, calibrated_cut, promised_precision
 from ser.method.selection import PairRule, count_statuses, learning_status
+from ser.method.strata import cuts_of, length_strata, rank_within
 from ser.progress import Progress
-from ser.specs import HERE, Execution, Select, Spec, Thresholds
+from ser.specs import HERE, Execution, Select, Spec, Strata, Thresholds
 from ser.stages.job import Inputs, Summary
 
 
@@ -23,6 +24,8 @@ class ReportStatusSpec(Spec):
     n_min: int
     select: Select
     min_precision: float | Literal["relative"] | None = None
+    keep_share: float | None = None
+    strata: Strata = "none"
 
 
 class ReportStatusInputs(Inputs):
@@ -37,6 +40,7 @@ class ReportStatusInputs(Inputs):
     calibration: Path | None = None
     alike: Path | None = None
     seed: Path | None = None
+    pool: Path | None = None
 
 
 class ReportStatusSummary(Summary):
@@ -65,8 +69,11 @@ def run(
     n_status_1, n_status_2 = count_statuses(((row["p_a"], row["p_b"]) for row in rows), spec.thresholds)
     status = learning_status(n_status_1, n_status_2, spec.n_min)
     labelled = json.loads(inputs.summary.read_text())
-    cut = _cut(spec, inputs, labelled["temperature"]) if spec.select == "calibrated" else None
-    rule = PairRule.of_loop(spec.select, status, spec.thresholds, cut.confidence if cut else None)
+    cut: Cut | None = None
+    cuts: dict[str, float] = {}
+    if spec.select in ("calibrated", "share"):
+        cut, cuts = _cut(spec, inputs, labelled["temperature"])
+    rule = PairRule.of_loop(spec.select, status, spec.thresholds, cut.confidence if cut else None, cuts)
     report = ReportStatusSummary(
         loop=spec.loop,
         status=status,
@@ -92,7 +99,32 @@ def _why(select: Select, status: str, n_pool: int) -> str:
     return f"status {status}" if select == "status" else "every pair is kept"
 
 
-def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float) -> Cut:
+def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float) -> tuple[Cut, dict[str, float]]:
+    """The cut of the pool, and those of its strata, if there are any."""
+    pool = np.fromiter((row["confidence"] for row in tables.read(inputs.self_labels, ["confidence"])), dtype=float)
+    strata = [] if inputs.pool is None else list(length_strata(inputs.self_labels, inputs.pool))
+    ranks = rank_within(pool, strata) if strata else None
+    if spec.keep_share is None:
+        cut = _promised_cut(spec, inputs, temperature, pool, ranks)
+    else:
+        cut = _share_cut(pool, ranks, round(spec.keep_share * len(pool)), spec.n_min)
+    if ranks is None or cut.confidence is None:
+        return cut, {}
+    return cut, cuts_of(pool, strata, ranks <= np.sort(ranks)[cut.n - 1])
+
+
+def _share_cut(pool: np.ndarray, ranks: np.ndarray | None, n: int, n_min: int) -> Cut:
+    """The cut that the surest `n` pairs exceed, whatever their precision."""
+    if n < n_min:
+        return Cut(None, 0, 0.0, 0.0, 0.0, f"converged: {n:,} pairs are left, {n_min:,} are needed")
+    order = np.argsort(-pool if ranks is None else ranks, kind="stable")[:n]
+    cut = float(np.nextafter(pool[order].min(), 0))
+    return Cut(cut, n, 0.0, 0.0, 0.0, f"the surest {n:,} of {len(pool):,} pairs are kept")
+
+
+def _promised_cut(
+    spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float, pool: np.ndarray, ranks: np.ndarray | None
+) -> Cut:
     """The cut of confidence that keeps the promise; the calibration pairs are as sure as at the pool's `temperature`.
 
     The model that labelled has a temperature of its own, which under `temperature = seed` is another one.
@@ -103,7 +135,6 @@ def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float)
     tied = tables.groups(inputs.calibration)
     seed = tables.margins(inputs.seed, "calibration").values()
     promised = promised_precision(spec.min_precision, float(np.mean([margin > 0 for margin in seed])))
-    pool = np.fromiter((row["confidence"] for row in tables.read(inputs.self_labels, ["confidence"])), dtype=float)
     return calibrated_cut(
         np.array([confidence(margin, temperature) for margin in scored.values()]),
         np.array([margin > 0 for margin in scored.values()]),
@@ -111,4 +142,5 @@ def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float)
         pool,
         promised,
         spec.n_min,
+        ranks,
     )

@@ -51,6 +51,7 @@ class SplitSummary(Summary):
     contradictions: int
     beyond_max_pairs: int
     beyond_heldout_max: int
+    beyond_seed_per_group: int
     largest_unit: int
     notes: list[str]
 
@@ -117,7 +118,15 @@ def in_vault(row: Mapping[str, Any]) -> bool:
 def _summary(assignment: Assignment) -> dict[str, Any]:
     fractions = asdict(assignment.fractions)
     simulated = fractions.pop("simulated")
-    oddities = ("disputed", "undecided", "contradictions", "beyond_max_pairs", "beyond_heldout_max", "largest_unit")
+    oddities = (
+        "disputed",
+        "undecided",
+        "contradictions",
+        "beyond_max_pairs",
+        "beyond_heldout_max",
+        "beyond_seed_per_group",
+        "largest_unit",
+    )
     return {
         **assignment.counts,
         "labelled": assignment.labelled.labelled,
