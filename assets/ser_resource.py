@@ -23,7 +23,7 @@ SNAPSHOTS_NAME = "snapshot"
 SHOWN = ("recipe", "loops", "random_seed", "anyway")
 """The settings that have a place of their own in the Launchpad."""
 PARTITION_TAG = "dagster/partition"
-EVOLUTION_TAG, NAME_TAG, RECIPE_TAG = "ser/evolution", "ser/name", "ser/recipe"
+EVOLUTION_TAG, NAME_TAG, RECIPE_TAG, STUDY_TAG = "ser/evolution", "ser/name", "ser/recipe", "ser/study"
 SNAPSHOTS = dg.DynamicPartitionsDefinition(name=SNAPSHOTS_NAME)
 HEAVY_POOL = "training"
 """Dagster's concurrency pool of what trains, scores or generates: a deployment limits how many such runs there are."""
@@ -130,10 +130,10 @@ def _given(run: dg.DagsterRun | None) -> Mapping[str, Any]:
     return given
 
 
-def run_tags(evolution: Evolution, name: str | None) -> dict[str, str]:
-    """How a run says in the UI which evolution it works on."""
+def run_tags(evolution: Evolution, name: str | None, study: str | None = None) -> dict[str, str]:
+    """How a run says in the UI which evolution it works on, and for which study."""
     tags = {EVOLUTION_TAG: evolution.identity, RECIPE_TAG: evolution.settings.recipe}
-    return tags | ({NAME_TAG: name} if name else {})
+    return tags | ({NAME_TAG: name} if name else {}) | ({STUDY_TAG: study} if study else {})
 
 
 def run_config(settings: Settings, **told: object) -> dict[str, object]:

@@ -19,10 +19,10 @@ import pandas as pd
 
 from bench.measure import table
 from bench.ours import with_states
-from bench.stamp import machine, versions
 from bench.workload import MAX_LENGTH, Workload, fitting, model_folder
 from resources.landing.comparison import Row
 from resources.settings_file import ROOT
+from resources.stamp import machine, versions
 from ser.data.encoded import ENCODED_NAME, write_encoded
 from ser.data.encoding import EncodedPair, encode_pair
 from ser.data.pairs import hard_target, unit_interval

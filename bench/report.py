@@ -19,11 +19,11 @@ from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
 from bench.promotion import promotion
 from bench.rerun import rerun
-from bench.stamp import machine, versions
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
 from bench.workload import Workload
 from resources.machine import Compute
+from resources.stamp import machine, versions
 
 ROUNDS = 5
 EPISODES = 8

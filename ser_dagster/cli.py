@@ -37,6 +37,7 @@ CONTENTS: Mapping[str, Chapter] = {
     },
     "Evidence": {
         "audit": ("ask the audit database, with a named query or SQL", evidence.audit),
+        "study": ("run many evolutions that differ in one thing, and compare them", evidence.study),
     },
     "What leaves and what goes": {
         "export": ("write a reward model, a policy or labels for other tools", leaving.export),

@@ -14,7 +14,7 @@ from bench.gpu.sections import SECTIONS
 from bench.gpu.table import missing, report
 from bench.gpu.timing import Clock
 from bench.marks import put_between_marks
-from bench.stamp import machine, versions
+from resources.stamp import machine, versions
 
 BROKEN = 3
 """Exit status of a run after which the same command goes on with the next section."""

@@ -1,6 +1,6 @@
 """Write the simulated preference pairs of `data/sample`: deterministic from a seed, standard library only.
 
-    python data/sample/generate.py [--pairs N] [--seed S] [--out DIR]
+    python data/sample/generate.py [--pairs N] [--seed S] [--out DIR] [--wide]
 
 Every response is composed from a scenario's own steps and from wordings in `content/`; it has a substance
 (what it says), a tone and a close. The annotator prefers the response of higher utility and errs at random
@@ -90,10 +90,10 @@ class Pair:
 class Sample:
     """The content tables and what can be composed from them."""
 
-    def __init__(self, content: Path = HERE / "content") -> None:
+    def __init__(self, wide: bool = False) -> None:
+        content = HERE / "content"
         self.phrases: dict[str, Any] = tomllib.loads((content / "phrases.toml").read_text(encoding="utf-8"))
-        kinds = sorted(content.glob("*/*.csv"), key=lambda path: path.stem)
-        self.scenarios = [scenario for path in kinds for scenario in read_kind(path)]
+        self.scenarios = [*read_scenarios(content), *(read_scenarios(HERE / "more", "-more") if wide else ())]
 
     def pairs(self, count: int, seed: int) -> Iterator[Pair]:
         """Yield distinct pairs, one per scenario and round; a longer run begins with a shorter one."""
@@ -146,12 +146,18 @@ class Sample:
         return fill(template, scenario)
 
 
-def read_kind(path: Path) -> list[Scenario]:
+def read_scenarios(content: Path, mark: str = "") -> list[Scenario]:
+    """Read the scenarios of all kinds; `mark` stands in the names of their groups."""
+    kinds = sorted(content.glob("*/*.csv"), key=lambda path: path.stem)
+    return [scenario for path in kinds for scenario in read_kind(path, mark)]
+
+
+def read_kind(path: Path, mark: str) -> list[Scenario]:
     """Read the scenarios of one kind: the file's name is the kind, its folder the form of the request."""
     kind, form = path.stem, path.parent.name
     with path.open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file, delimiter="|", quoting=csv.QUOTE_NONE))
-    return [Scenario(f"{kind}-{number:03d}", kind, form, **row) for number, row in enumerate(table, 1)]
+    return [Scenario(f"{kind}{mark}-{number:03d}", kind, form, **row) for number, row in enumerate(table, 1)]
 
 
 def fill(template: str, scenario: Scenario) -> str:
@@ -176,14 +182,14 @@ def rows(pair: Pair) -> tuple[dict[str, str], dict[str, str]]:
     return texts | {"preferred": pair.preferred} | origin, texts | judge
 
 
-def write(out: Path, count: int = PAIRS, seed: int = SEED) -> None:
-    """Write `pairs.jsonl` and `judge_labels.jsonl` into the folder `out`."""
+def write(out: Path, count: int = PAIRS, seed: int = SEED, wide: bool = False) -> None:
+    """Write `pairs.jsonl` and `judge_labels.jsonl` into the folder `out`; `wide`: of all scenarios that there are."""
     out.mkdir(parents=True, exist_ok=True)
     with (
         (out / "pairs.jsonl").open("w", encoding="utf-8", newline="\n") as pairs,
         (out / "judge_labels.jsonl").open("w", encoding="utf-8", newline="\n") as judge,
     ):
-        for pair in Sample().pairs(count, seed):
+        for pair in Sample(wide).pairs(count, seed):
             for file, row in zip((pairs, judge), rows(pair), strict=True):
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
@@ -194,8 +200,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"how many pairs (default {PAIRS})")
     parser.add_argument("--seed", type=int, default=SEED, help=f"random seed (default {SEED})")
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to (default: this one)")
+    parser.add_argument("--wide", action="store_true", help="of the scenarios in more/ too: twice as many requests")
     arguments = parser.parse_args()
-    write(arguments.out, arguments.pairs, arguments.seed)
+    write(arguments.out, arguments.pairs, arguments.seed, arguments.wide)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,24 @@ def loops_chart(points: Sequence[Point], baselines: Mapping[str, float] | None =
         axes.margins(y=0.12)
 
     return _svg(draw, title, (5.4, 2.9))
+
+
+def intervals(rows: Sequence[tuple[str, float, float, float]], title: str, xlabel: str) -> str:
+    """Named values with their intervals (name, value, low, high), one below another, beside a line at zero."""
+
+    def draw(axes: "Axes") -> None:
+        ys = list(range(len(rows)))[::-1]
+        axes.axvline(0, color=LEFT, linewidth=1, linestyle="--", zorder=0)
+        for y, (_, value, low, high) in zip(ys, rows, strict=True):
+            colour = PROMOTED if low > 0 or high < 0 else KEPT
+            if math.isfinite(low):
+                axes.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+            axes.plot([value], [y], "o", color=colour, markersize=6)
+        axes.set_yticks(ys, [name for name, *_ in rows])
+        axes.set_xlabel(xlabel)
+        axes.margins(y=0.05)
+
+    return _svg(draw, title, (7.5, 1 + 0.26 * max(4, len(rows))))
 
 
 def as_markdown(svg: str, alt: str = "chart") -> str:

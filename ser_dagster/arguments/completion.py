@@ -57,6 +57,13 @@ def presets(**_: object) -> list[str]:
     return presets()
 
 
+def studies(prefix: str, **_: object) -> Iterable[str]:
+    """The studies that come along, and files."""
+    from resources.studies.plan import known_studies
+
+    return [*known_studies(), *files(prefix)]
+
+
 def named_queries(**_: object) -> dict[str, str]:
     """The named queries of the audit."""
     from resources.audit.queries import named_queries

@@ -1,7 +1,7 @@
-"""The arguments of the command about evidence: `audit`."""
+"""The arguments of the commands about evidence: `audit` and `study`."""
 
-from ser_dagster.arguments.completion import named_queries, offer
-from ser_dagster.arguments.options import add_dataset, add_evolution
+from ser_dagster.arguments.completion import datasets, named_queries, offer, studies
+from ser_dagster.arguments.options import add_dataset, add_evolution, add_json
 from ser_dagster.arguments.parser import Parser
 
 
@@ -20,3 +20,15 @@ def audit(parser: Parser) -> None:
     parser.add_argument("--format", choices=["table", "csv", "json"], help="of the answer (default table)")
     parser.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
     parser.calls("ser_dagster.commands.audit:audit_command")
+
+
+def study(parser: Parser) -> None:
+    """`ser study`."""
+    about = "one of those that come along (controls, seed-size, …), or a TOML file of yours"
+    offer(parser.add_argument("study", metavar="STUDY", help=about), studies)
+    about = "what is studied; repeatable; in place of the datasets that the study names"
+    offer(parser.add_argument("--dataset", action="append", metavar="NAME", help=about), datasets)
+    parser.add_argument("--out", metavar="FOLDER", help="where its outcomes and its page are (default docs/results)")
+    parser.add_argument("--page-only", action="store_true", help="run nothing: write the page of what is known")
+    add_json(parser)
+    parser.calls("ser_dagster.commands.study:study_command")

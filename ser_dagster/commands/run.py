@@ -67,6 +67,7 @@ def run(
     anyway: bool | None = None,
     name: str | None = None,
     assignments: Sequence[str] = (),
+    study: str | None = None,
 ) -> dict[str, Any]:
     """Execute the evolution of a dataset's current snapshot under the settings, and return what `--json` prints.
 
@@ -75,6 +76,7 @@ def run(
         anyway: whether to go on in spite of a closed gate; None for what the settings say.
         name: what a person calls the evolution.
         assignments: `KEY=VALUE`, each overrides a setting.
+        study: what the evolution belongs to, for the run's tags.
 
     Raises:
         SerError: the dataset is unknown, a setting is impossible, or a stage failed.
@@ -87,7 +89,7 @@ def run(
         evolution = Evolution(data_root(), settings, _snapshot(settings, dataset), until=loops, screen=SCREEN)
         if name is not None:
             refuse_taken(data_root(), name, evolution.identity)
-        result = _execute(current, evolution, run_keys(settings, policy), {"stop_after": loops, "name": name})
+        result = _execute(current, evolution, run_keys(settings, policy), {"stop_after": loops, "name": name}, study)
     seconds = round(time.monotonic() - started, 1)
     return (
         {
@@ -129,7 +131,11 @@ def _land_waiting(zone: Landing, dataset: str) -> None:
 
 
 def _execute(
-    current: dg.DagsterInstance, evolution: Evolution, chosen: Sequence[dg.AssetKey], told: Mapping[str, Any]
+    current: dg.DagsterInstance,
+    evolution: Evolution,
+    chosen: Sequence[dg.AssetKey],
+    told: Mapping[str, Any],
+    study: str | None,
 ) -> dg.ExecuteInProcessResult:
     refuse_owned(evolution.root, evolution.identity)
     fail_ownerless_runs(current, evolution.snapshot)
@@ -143,7 +149,7 @@ def _execute(
             partition_key=evolution.snapshot,
             asset_selection=chosen,
             # Whoever started it sees it fail, and starts it again.
-            tags={MAX_RETRIES: "0", STARTED_BY: "ser run", **run_tags(evolution, told["name"])},
+            tags={MAX_RETRIES: "0", STARTED_BY: "ser run", **run_tags(evolution, told["name"], study)},
             run_config=config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )

@@ -1,0 +1,143 @@
+"""A study's outcomes as rows: each setting against its own seed and controls, and an axis's options against one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from resources.studies.outcome import LAST, SEED, LoopOutcome, Outcome, Tests
+from resources.studies.plan import StudyPlan
+from ser.method.clustered import ClusteredMean, clustered_mean
+
+FULL = "full_label_rm"
+
+
+class Row(NamedTuple):
+    """The evolutions of one data set under one combination of options, a draw each."""
+
+    dataset: str
+    options: Mapping[str, str]
+    outcomes: Sequence[Outcome]
+
+
+class Difference(NamedTuple):
+    """What the last loop of `row` gains over another model of the same draws, in share of test pairs."""
+
+    row: Row
+    over: str
+    gain: ClusteredMean
+
+
+def rows(plan: StudyPlan, outcomes: Sequence[Outcome]) -> list[Row]:
+    """The outcomes by data set and options, in the order of the plan; a combination without any has no row."""
+    found = []
+    for cell in plan.model_copy(update={"draws": plan.draws[:1]}).cells():
+        here = [one for one in outcomes if (one.dataset, one.options) == (cell.dataset, cell.options)]
+        if here:
+            found.append(Row(cell.dataset, cell.options, here))
+    return found
+
+
+def last_model(outcome: Outcome) -> str:
+    """The name of the last trained loop's model; of the seed's where no loop trained one."""
+    loops = [name for name in outcome.answers if name.startswith("loop_")]
+    return max(loops, key=lambda name: int(name[5:]), default=SEED)
+
+
+def models(row: Row) -> list[str]:
+    """The models that every evolution of the row has, the last loop's as `last`."""
+    common = set.intersection(*(set(one.answers) for one in row.outcomes))
+    return [SEED, *sorted(name for name in common if name.endswith("_rm")), LAST]
+
+
+def accuracy(row: Row, model: str, tests: Mapping[str, Tests]) -> float:
+    """The share of test pairs that a model ranks right, over all draws."""
+    return fmean(right for one in row.outcomes for right in _right(one, model, tests))
+
+
+def gains(row: Row, tests: Mapping[str, Tests]) -> list[Difference]:
+    """The last loop over the seed, and over each control."""
+    return [Difference(row, name, _gain(row, name, tests)) for name in models(row) if name != LAST]
+
+
+def loop_gains(row: Row, tests: Mapping[str, Tests]) -> list[tuple[int, int, ClusteredMean]]:
+    """Each loop over the seed: its number, in how many evolutions it trained a model, and its gain in those."""
+    found = []
+    for loop in sorted({int(name[5:]) for one in row.outcomes for name in one.answers if name.startswith("loop_")}):
+        trained = [one for one in row.outcomes if f"loop_{loop}" in one.answers]
+        pairs = [(one, f"loop_{loop}", one, SEED) for one in trained]
+        found.append((loop, len(trained), _difference(pairs, tests)))
+    return found
+
+
+def recovered(row: Row, tests: Mapping[str, Tests]) -> float | None:
+    """The share of the gap between seed and full labels that the last loop closes; None without a gap."""
+    if FULL not in models(row):
+        return None
+    seed, full, last = (accuracy(row, name, tests) for name in (SEED, FULL, LAST))
+    return (last - seed) / (full - seed) if full > seed else None
+
+
+def axis_gains(plan: StudyPlan, table: Sequence[Row], tests: Mapping[str, Tests]) -> Iterator[tuple[str, Difference]]:
+    """For each axis with a baseline: the last loop of every option over that of the baseline, in the same draws."""
+    for axis, base in plan.baseline.items():
+        for row in table:
+            if row.options[axis] == base:
+                continue
+            wanted = {**row.options, axis: base}
+            other = next((one for one in table if one.dataset == row.dataset and one.options == wanted), None)
+            before = {one.draw: one for one in other.outcomes} if other else {}
+            pairs = [(one, LAST, before[one.draw], LAST) for one in row.outcomes if one.draw in before]
+            if pairs and all(one.tests == two.tests for one, _, two, _ in pairs):
+                yield axis, Difference(row, base, _difference(pairs, tests))
+
+
+class Promises(NamedTuple):
+    """How the loops of a row that kept pairs kept their promise of precision."""
+
+    loops: int
+    broken: int
+    nothing: int
+    precision: float | None
+    promised: float | None
+
+
+def promises(row: Row) -> Promises:
+    """Loops that kept pairs, those whose precision is below the promise by more than its error, and those with none."""
+    every = [loop for one in row.outcomes for loop in one.loops]
+    kept = [loop for loop in every if loop.n_kept and loop.precision is not None and loop.precision["n"]]
+    asked = [loop for loop in kept if loop.promised is not None]
+    return Promises(
+        loops=len(kept),
+        broken=sum(_high(loop) < (loop.promised or 0.0) for loop in asked),
+        nothing=sum(not loop.n_kept for loop in every),
+        precision=_mean(kept, lambda loop: loop.precision["value"] if loop.precision else 0.0),
+        promised=_mean(asked, lambda loop: loop.promised or 0.0),
+    )
+
+
+def _high(loop: LoopOutcome) -> float:
+    return float(loop.precision["ci_high"]) if loop.precision else 1.0
+
+
+def _mean(loops: Sequence[LoopOutcome], value: Callable[[LoopOutcome], Any]) -> float | None:
+    return fmean(map(value, loops)) if loops else None
+
+
+def _gain(row: Row, over: str, tests: Mapping[str, Tests]) -> ClusteredMean:
+    return _difference([(one, LAST, one, over) for one in row.outcomes], tests)
+
+
+def _difference(pairs: Sequence[tuple[Outcome, str, Outcome, str]], tests: Mapping[str, Tests]) -> ClusteredMean:
+    """The mean difference of right answers between two models of a draw each, over the same test pairs."""
+    values, groups, draws = [], [], []
+    for after, model, before, other in pairs:
+        both = zip(_right(after, model, tests), _right(before, other, tests), strict=True)
+        changes = [float(a) - float(b) for a, b in both]
+        values += changes
+        groups += tests[after.tests].of_pairs()
+        draws += [after.draw] * len(changes)
+    return clustered_mean(values, groups, draws)
+
+
+def _right(outcome: Outcome, model: str, tests: Mapping[str, Tests]) -> list[bool]:
+    return outcome.right(last_model(outcome) if model == LAST else model, tests[outcome.tests])

@@ -1,0 +1,56 @@
+"""The file of a study's outcomes: a JSON line each, written whole, so that a study goes on where it was stopped."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from resources.disk import write_text
+from resources.studies.outcome import Outcome, Tests
+from resources.studies.plan import Cell
+from ser.errors import SerError
+
+
+class Ledger:
+    """The outcomes of a study, and what ties the test pairs that they are of.
+
+    Raises:
+        SerError: the file holds something else.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.outcomes: list[Outcome] = []
+        self.tests: dict[str, Tests] = {}
+        for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
+            try:
+                self._take(json.loads(line))
+            except (ValueError, ValidationError) as error:
+                raise SerError(
+                    f"{path}, line {number}: no outcome of a study.\nDelete the line; it is run again."
+                ) from error
+
+    def _take(self, said: dict[str, object]) -> None:
+        if "units" in said:
+            tests = Tests.model_validate(said)
+            self.tests[tests.digest] = tests
+        else:
+            self.outcomes.append(Outcome.model_validate(said))
+
+    def add(self, outcome: Outcome, tests: Tests) -> None:
+        """Write an outcome down."""
+        self.tests[tests.digest] = tests
+        self.outcomes.append(outcome)
+        lines = [one.model_dump_json() for one in (*self.tests.values(), *self.outcomes)]
+        write_text(self.path, "".join(f"{line}\n" for line in lines))
+
+    def find(self, cell: Cell, snapshot: str) -> Outcome | None:
+        """The outcome of an evolution of the study, whatever its options were called then."""
+        same = (one for one in self.outcomes if one.assignments == cell.assignments and one.snapshot == snapshot)
+        found = next(same, None)
+        return None if found is None else found.model_copy(update={"options": cell.options, "dataset": cell.dataset})
+
+    def of(self, cells: Sequence[tuple[Cell, str]]) -> list[Outcome]:
+        """The outcomes of these evolutions (each with its snapshot), as far as there are any."""
+        return [found for cell, snapshot in cells if (found := self.find(cell, snapshot)) is not None]

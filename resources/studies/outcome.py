@@ -1,0 +1,153 @@
+"""What an evolution of a study came to: a few figures, and for every test pair whether each model ranks it right."""
+
+import hashlib
+import json
+from typing import Any
+
+from resources import asset_keys as keys
+from resources.artifacts import Artifact
+from resources.evolution import Evolution
+from resources.studies.plan import Cell
+from ser.data import tables
+from ser.method.stats import share
+from ser.specs import Spec
+
+SEED = "seed"
+LAST = "last"
+
+
+class Tests(Spec):
+    """Test pairs in the order of answers: what ties them, and how many of each there are."""
+
+    digest: str
+    units: list[str]
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, units: list[str]) -> "Tests":
+        """Of the unit of each pair, equal ones next to each other."""
+        names = list(dict.fromkeys(units))
+        sizes = [units.count(name) for name in names]
+        digest = hashlib.sha256(json.dumps([names, sizes]).encode()).hexdigest()[:12]
+        return cls(digest=digest, units=names, sizes=sizes)
+
+    def of_pairs(self) -> list[str]:
+        """The unit of each pair."""
+        return [unit for unit, size in zip(self.units, self.sizes, strict=True) for _ in range(size)]
+
+
+class LoopOutcome(Spec):
+    """A loop: its status, what it kept, and how often its labels are right where the vault knows."""
+
+    loop: int
+    status: str
+    n_pool: int
+    n_kept: int
+    why: str
+    promised: float | None
+    precision: dict[str, Any] | None
+    """Of the kept labels, as `ser.method.stats.share`."""
+    label_accuracy: float | None
+    """Of all labels of the pool."""
+
+
+class Outcome(Spec):
+    """An evolution of a study. `answers`: a model to its right answers, a bit a test pair, as a hexadecimal number."""
+
+    dataset: str
+    options: dict[str, str]
+    draw: int
+    assignments: tuple[str, ...]
+    snapshot: str
+    evolution: str
+    pairs: dict[str, int]
+    gate_shown: bool
+    verdict: str
+    promoted_loop: int
+    loops: list[LoopOutcome]
+    tests: str
+    answers: dict[str, str]
+    seconds: dict[str, float]
+    about: dict[str, str]
+
+    def right(self, model: str, tests: Tests) -> list[bool]:
+        """Whether a model ranks each test pair as people do."""
+        return [bit == "1" for bit in f"{int(self.answers[model], 16):0{sum(tests.sizes)}b}"]
+
+
+def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple[Outcome, Tests]:
+    """What the artifacts of a finished evolution say."""
+    heads = evolution.heads
+    loops = evolution.trained_loops()
+    promotion = heads.get(keys.EVOLVED_RM).summary
+    models = {SEED: keys.SEED_RM, **{f"loop_{loop}": keys.model_of(loop) for loop in loops[1:]}}
+    models |= {key.rpartition("/")[2]: key for key in heads.made() if _is_control(key)}
+    units = {row["pair_id"]: row["unit"] for row in tables.read(evolution.pairs("test").path, ["pair_id", "unit"])}
+    order = sorted(units, key=lambda pair_id: (units[pair_id], pair_id))
+    tests = Tests.of([units[pair_id] for pair_id in order])
+    answers = {name: _bits(heads.get(keys.heldout_of(key)), order) for name, key in models.items()}
+    ended = [evolution.converged_in()] if not evolution.gate_is_closed() and evolution.converged_in() else []
+    encoded = heads.get(keys.ENCODED_PAIRS).summary
+    return Outcome(
+        dataset=cell.dataset,
+        options=cell.options,
+        draw=cell.draw,
+        assignments=cell.assignments,
+        snapshot=evolution.snapshot,
+        evolution=evolution.identity,
+        pairs={role: encoded[role] for role in ("seed", "calibration", "test", "pool")},
+        gate_shown=promotion["gate"]["shown"],
+        verdict=promotion["verdict"],
+        promoted_loop=promotion["promoted_loop"],
+        loops=[_loop(evolution, loop) for loop in (*loops[1:], *ended) if loop],
+        tests=tests.digest,
+        answers=answers,
+        seconds=_seconds(evolution),
+        about=about,
+    ), tests
+
+
+def _is_control(key: str) -> bool:
+    return (
+        key.startswith("controls/") and keys.is_reward_model(key) and key != keys.JUDGE_RM and not keys.ensemble_of(key)
+    )
+
+
+def _bits(heldout: Artifact, order: list[str]) -> str:
+    right = tables.right(heldout.path / "heldout.parquet", "test")
+    return f"{int(''.join('1' if right[pair_id] else '0' for pair_id in order), 2):x}"
+
+
+def _loop(evolution: Evolution, loop: int) -> LoopOutcome:
+    status = evolution.heads.get(keys.status_report(loop)).summary
+    kept = None if status["ends"] else evolution.heads.get(keys.filtered_pairs(loop))
+    vault, splits = evolution.find(keys.VAULT), evolution.heads.get(keys.SPLITS)
+    precision, accuracy = None, None
+    if vault is not None and vault.summary["vault"]:
+        known = {"vault": vault.path / "vault.parquet", "units": splits.path / "units.parquet"}
+        query = (
+            "SELECT l.preferred = v.preferred, unit FROM label l JOIN vault v USING (pair_id) "
+            "JOIN units USING (pair_id)"
+        )
+        if kept is not None:
+            rows = tables.ask(query, label=kept.path / "kept.parquet", **known)
+            precision = share([float(right) for right, _ in rows], [unit for _, unit in rows])
+        labels = evolution.heads.get(keys.self_labels(loop)).path / "self_labels.parquet"
+        every = tables.ask(f"SELECT avg(CAST(r AS DOUBLE)) FROM ({query}) AS t(r, unit)", label=labels, **known)
+        accuracy = every[0][0]
+    return LoopOutcome(
+        loop=loop,
+        status=status["status"],
+        n_pool=status["n_pool"],
+        n_kept=kept.summary["n_kept"] if kept else 0,
+        why=status["why"],
+        promised=status["precision"]["promised"] if status["precision"] else None,
+        precision=precision,
+        label_accuracy=accuracy,
+    )
+
+
+def _seconds(evolution: Evolution) -> dict[str, float]:
+    """What each artifact took when it was made, by asset key: the cost of the evolution if nothing had been there."""
+    made = ((key, evolution.find(key, look=True)) for key in evolution.heads.made())
+    return {key: found.manifest["seconds"] for key, found in made if found is not None}

@@ -1,0 +1,137 @@
+"""What a study runs: the product of data sets, of named settings along some axes, and of draws."""
+
+import difflib
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from resources.landing.folders import DATASET_NAME
+from resources.settings import Controls
+from resources.settings_errors import is_setting
+from ser.errors import SerError
+from ser.specs import Spec
+
+KNOWN = Path(__file__).parent
+"""The folder of the studies that come along."""
+
+
+class Cell(Spec):
+    """One evolution of a study: its data set, the option of every axis, and the draw, with what `--set` would say."""
+
+    dataset: str
+    options: dict[str, str]
+    draw: int
+    assignments: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """What a person calls it."""
+        return ", ".join([self.dataset, *self.options.values(), f"draw {self.draw}"])
+
+
+class StudyPlan(Spec):
+    """A study file. The options of an axis are settings as in `ser.toml`; `draws` are random seeds and role draws."""
+
+    question: str = Field(min_length=1, description="what the study is to answer")
+    datasets: list[str] = Field([], description="what is landed; `--dataset` takes its place")
+    draws: list[int] = Field([0, 1, 2], min_length=1, description="each is both `random_seed` and `roles.draw`")
+    controls: list[str] = Field([], description="controls that every evolution trains")
+    settings: dict[str, Any] = Field({}, description="settings of all evolutions")
+    axes: dict[str, dict[str, dict[str, Any]]] = Field({}, description="axis to option to settings")
+    baseline: dict[str, str] = Field({}, description="axis to the option that its others are compared with")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "StudyPlan":
+        if len(set(self.draws)) < len(self.draws):
+            raise ValueError(f"draws {self.draws} names one twice")
+        if strange := set(self.controls) - set(Controls.model_fields):
+            raise ValueError(f"controls: {', '.join(sorted(strange))} is none of {', '.join(Controls.model_fields)}")
+        for axis, options in self.axes.items():
+            if not options:
+                raise ValueError(f"axes.{axis} has no option")
+        for axis, option in self.baseline.items():
+            if option not in self.axes.get(axis, {}):
+                raise ValueError(f"baseline.{axis}: {option} is no option of axes.{axis}")
+        for path in self._settings():
+            if not is_setting(path.split(".")):
+                raise ValueError(f"{path} is no setting (docs/settings.md lists them)")
+        return self
+
+    def _settings(self) -> Iterator[str]:
+        for settings in (self.settings, *(one for options in self.axes.values() for one in options.values())):
+            yield from flat(settings)
+
+    def cells(self) -> Iterator[Cell]:
+        """Every evolution: all options of a draw before those of the next, so that a part is a smaller study."""
+        for draw, dataset in itertools.product(self.draws, self.datasets):
+            for chosen in itertools.product(*(options.items() for options in self.axes.values())):
+                values = flat(self.settings) | {f"controls.{name}": "true" for name in self.controls}
+                for _, settings in chosen:
+                    values |= flat(settings)
+                values |= {"random_seed": str(draw), "roles.draw": str(draw)}
+                options = dict(zip(self.axes, (name for name, _ in chosen), strict=True))
+                assignments = tuple(f"{key}={value}" for key, value in sorted(values.items()))
+                yield Cell(dataset=dataset, options=options, draw=draw, assignments=assignments)
+
+
+def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Settings by dotted name, each as `--set` takes it."""
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{above}{name}.")
+        else:
+            found[f"{above}{name}"] = value if isinstance(value, str) else json.dumps(value)
+    return found
+
+
+def read_plan(wanted: str) -> tuple[str, StudyPlan]:
+    """The name and the plan of a study: a file of one's own, or one of those that come along.
+
+    Raises:
+        SerError: there is none, or it says something impossible.
+    """
+    path = Path(wanted) if wanted.endswith(".toml") else KNOWN / f"{wanted}.toml"
+    if not path.is_file():
+        raise SerError(_unknown(wanted))
+    try:
+        return path.stem, StudyPlan.model_validate(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SerError(f"{path} cannot be read: {error}.") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        words = problem["msg"].removeprefix("Value error, ")
+        allowed = f"\nA study has {', '.join(StudyPlan.model_fields)}." if problem["type"] == "extra_forbidden" else ""
+        raise SerError(f"{path}: {f'{place}: ' if place else ''}{words}.{allowed}") from error
+
+
+def known_studies() -> list[str]:
+    """The names of the studies that come along."""
+    return sorted(path.stem for path in KNOWN.glob("*.toml"))
+
+
+def with_datasets(name: str, plan: StudyPlan, datasets: list[str]) -> StudyPlan:
+    """The plan on these data sets, where any are given.
+
+    Raises:
+        SerError: neither the plan nor the caller names one.
+    """
+    chosen = datasets or plan.datasets
+    if not chosen:
+        raise SerError(f"study {name} names no data set.\nSay which: ser study {name} --dataset NAME")
+    if strange := [one for one in chosen if not DATASET_NAME.fullmatch(one)]:
+        raise SerError(f"{strange[0]!r} cannot be the name of a dataset.")
+    return plan.model_copy(update={"datasets": chosen})
+
+
+def _unknown(wanted: str) -> str:
+    near = difflib.get_close_matches(wanted, known_studies(), n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    known = f"There are: {', '.join(known_studies())}; or" if known_studies() else "Name"
+    return f"there is no study {wanted!r}.{hint}\n{known} a TOML file of your own (its name ends in .toml)."

@@ -1,0 +1,67 @@
+"""A mean over answers that are tied in two ways: by what ties test pairs, and by the draw that trained the models."""
+
+from collections.abc import Hashable, Sequence
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ClusteredMean(NamedTuple):
+    """A mean with the ends of its 95 % interval, and the smallest true value that would be shown with 80 % power."""
+
+    value: float
+    low: float
+    high: float
+    detectable: float
+
+
+def clustered_mean(
+    values: Sequence[float] | np.ndarray, groups: Sequence[Hashable], draws: Sequence[Hashable]
+) -> ClusteredMean:
+    """The mean of `values` with an interval that holds over new test pairs and over new draws.
+
+    Values of one group are tied (a prompt that is tested in several draws is right or wrong alike), and so are those
+    of one draw, whose models they are of. The variance is V_group + V_draw - V_both, each the cluster-robust variance
+    of a mean with the factor C / (C - 1) (Cameron, Gelbach and Miller, 2011, equation 2.11), the larger of the first
+    two where that is not positive, and the interval Student's with min(groups, draws) - 1 degrees of freedom. With one
+    draw nothing is known of others, and the interval is over test pairs alone; with one group, over nothing.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    from scipy.stats import t as student  # half a second, which loading the definitions need not wait for
+
+    array = np.asarray(values, dtype=float)
+    if not len(array):
+        raise ValueError("a mean needs values")
+    mean = float(array.mean())
+    group, draw = _numbers(groups), _numbers(draws)
+    counts = [int(codes.max()) + 1 for codes in (group, draw)]
+    if counts[0] < 2:
+        return ClusteredMean(mean, -float("inf"), float("inf"), float("inf"))
+    by_group = _variance(array - mean, group)
+    variance, free = by_group, counts[0] - 1
+    if counts[1] > 1:
+        by_draw = _variance(array - mean, draw)
+        both = (
+            by_group
+            + by_draw
+            - _variance(array - mean, _numbers(list(zip(group.tolist(), draw.tolist(), strict=True))))
+        )
+        variance, free = both if both > 0 else max(by_group, by_draw), min(counts) - 1
+    reach, power = student.ppf(0.975, free), student.ppf(0.8, free)
+    error = sqrt(variance)
+    return ClusteredMean(mean, mean - reach * error, mean + reach * error, (reach + power) * error)
+
+
+def _numbers(names: Sequence[Hashable]) -> np.ndarray:
+    """Names as numbers from 0."""
+    known: dict[Hashable, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names])
+
+
+def _variance(residuals: np.ndarray, clusters: np.ndarray) -> float:
+    sums = np.bincount(clusters, weights=residuals)
+    count = len(sums)
+    return 0.0 if count < 2 else float(count / (count - 1) * (sums**2).sum() / len(residuals) ** 2)
