@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from resources import asset_keys as keys
@@ -9,8 +10,10 @@ from resources.artifacts import Artifact
 from resources.evolution import Evolution
 from resources.studies.plan import Cell
 from ser.data import tables
+from ser.method.promotion import promote
 from ser.method.stats import share
 from ser.specs import Spec
+from ser.stages.promote import PromoteInputs, PromoteSpec, read_candidates
 
 SEED = "seed"
 LAST = "last"
@@ -63,6 +66,8 @@ class Outcome(Spec):
     pairs: dict[str, int]
     gate_shown: bool
     verdict: str
+    verdicts: dict[str, str]
+    """By either statistic of `promotion.statistic`."""
     promoted_loop: int
     loops: list[LoopOutcome]
     tests: str
@@ -98,6 +103,7 @@ def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple
         pairs={role: encoded[role] for role in ("seed", "calibration", "test", "pool")},
         gate_shown=promotion["gate"]["shown"],
         verdict=promotion["verdict"],
+        verdicts=_verdicts(evolution, loops),
         promoted_loop=promotion["promoted_loop"],
         loops=[_loop(evolution, loop) for loop in (*loops[1:], *ended) if loop],
         tests=tests.digest,
@@ -105,6 +111,26 @@ def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple
         seconds=_seconds(evolution),
         about=about,
     ), tests
+
+
+def _verdicts(evolution: Evolution, loops: Sequence[int]) -> dict[str, str]:
+    """The verdict that either statistic comes to."""
+    models = [keys.model_of(loop) for loop in loops]
+    settings = evolution.settings
+    inputs = PromoteInputs(
+        heldout=[evolution.heads.get(keys.heldout_of(key)).path / "heldout.parquet" for key in models],
+        calibration=evolution.pairs("calibration").path,
+    )
+    versions = [evolution.heads.get(key).version for key in models]
+    gate = evolution.gate()
+    found: dict[str, str] = {}
+    for statistic in ("accuracy", "log_loss"):
+        rule = settings.promotion.model_copy(update={"statistic": statistic})
+        told = {"seed": evolution.seed_data(), "anyway": settings.anyway}
+        spec = PromoteSpec(loops=loops, rm_versions=versions, rule=rule, **told)
+        candidates, groups = read_candidates(spec, inputs)
+        found[statistic] = str(promote(candidates, groups, gate, rule, anyway=settings.anyway)["verdict"])
+    return found
 
 
 def _is_control(key: str) -> bool:

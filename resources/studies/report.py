@@ -22,11 +22,13 @@ from resources.studies.ledger import Ledger
 from resources.studies.outcome import LAST, SEED, Outcome
 from resources.studies.plan import StudyPlan
 from ser.method.clustered import ClusteredMean
+from ser.method.promotion import SHOWN, WORSE
 
 _READING = """Gains are differences of the share of test pairs ranked as people do, in points, between two models on the
 same pairs, averaged over draws; a draw is a training seed and a draw of roles. The 95 % intervals (in brackets) hold
 over new test pairs, tied by their groups, and over new draws (`ser/method/clustered.py`); "shows" is the smallest true
-gain that such a comparison would have shown with 80 % power."""
+gain that such a comparison would have shown with 80 % power. "Shown better" and "shown worse" count the evolutions of
+which calibration pairs show it, by accuracy and by log loss."""
 
 
 def study_page(
@@ -72,13 +74,17 @@ def _circumstances(outcomes: Sequence[Outcome]) -> str:
 
 def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
     controls = sorted({name for row in table for name in models(row) if name.endswith("_rm")})
-    headings = ["data set", *plan.axes, "draws", "seed", "pool", "test", "seed RM", "last loop", "gain over the seed",
-                "shows", *(f"over {_said(name)}" for name in controls), "of the gap", "verdicts"]  # fmt: skip
+    headings = [
+        *("data set", *plan.axes, "draws", "seed", "pool", "test", "seed RM", "last loop", "gain over the seed"),
+        *("shows", *(f"over {_said(name)}" for name in controls), "of the gap", "shown better", "shown worse"),
+    ]
     lines = []
     for row in table:
         by_name = {one.over: one for one in gains(row, ledger.tests)}
         closed = recovered(row, ledger.tests)
-        verdicts = [one.verdict for one in row.outcomes]
+        by_accuracy, by_log_loss = (
+            [one.verdicts[statistic] for one in row.outcomes] for statistic in ("accuracy", "log_loss")
+        )
         lines.append(
             [
                 *_place(plan, row),
@@ -89,7 +95,8 @@ def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
                 _shows(by_name[SEED].gain),
                 *(_interval(by_name[name].gain) if name in by_name else DASH for name in controls),
                 percent(closed, 0),
-                ", ".join(f"{verdicts.count(one)} {one}" for one in sorted(set(verdicts))),
+                f"{by_accuracy.count(SHOWN)}, {by_log_loss.count(SHOWN)}",
+                f"{by_accuracy.count(WORSE)}, {by_log_loss.count(WORSE)}",
             ]
         )
     return markdown_table(headings, lines)

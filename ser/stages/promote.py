@@ -60,6 +60,22 @@ def run(
     spec: PromoteSpec, inputs: PromoteInputs, out: Path, progress: Progress, execution: Execution = HERE
 ) -> PromoteSummary:
     """Write `promotion.json`: what the summary says."""
+    candidates, groups = read_candidates(spec, inputs)
+    gate = describe_gate(share([float(right) for right in candidates[0]["correct"]], groups), spec.seed)
+    decided = promote(candidates, groups, gate, spec.rule, anyway=spec.anyway)
+    if spec.by_hand:
+        decided = overrule(decided, spec.by_hand, spec.rule)
+    summary = PromoteSummary(
+        **decided,
+        gate=gate,
+        candidates=[_measured(one, groups) for one in candidates],
+    )
+    (out / "promotion.json").write_text(json.dumps(summary.model_dump(exclude_unset=True), sort_keys=True) + "\n")
+    return summary
+
+
+def read_candidates(spec: PromoteSpec, inputs: PromoteInputs) -> tuple[list[dict[str, Any]], list[str]]:
+    """What `ser.method.promotion.promote` chooses from, and what ties each calibration pair to others."""
     from ser.method.calibration import cross_fitted_log_loss
 
     scored = [tables.margins(path, "calibration") for path in inputs.heldout]
@@ -74,17 +90,7 @@ def run(
         }
         for loop, version, margins in zip(spec.loops, spec.rm_versions, scored, strict=True)
     ]
-    gate = describe_gate(share([float(margin > 0) for margin in scored[0].values()], groups), spec.seed)
-    decided = promote(candidates, groups, gate, spec.rule, anyway=spec.anyway)
-    if spec.by_hand:
-        decided = overrule(decided, spec.by_hand, spec.rule)
-    summary = PromoteSummary(
-        **decided,
-        gate=gate,
-        candidates=[_measured(one, groups) for one in candidates],
-    )
-    (out / "promotion.json").write_text(json.dumps(summary.model_dump(exclude_unset=True), sort_keys=True) + "\n")
-    return summary
+    return candidates, groups
 
 
 def _measured(candidate: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
