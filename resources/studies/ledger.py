@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from resources.disk import write_text
-from resources.studies.outcome import Outcome, Tests
+from resources.studies.outcome import AnsweredPairs, Outcome
 from resources.studies.plan import Cell
 from ser.errors import SerError
 
@@ -22,7 +22,7 @@ class Ledger:
     def __init__(self, path: Path):
         self.path = path
         self.outcomes: list[Outcome] = []
-        self.tests: dict[str, Tests] = {}
+        self.tests: dict[str, AnsweredPairs] = {}
         for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
             try:
                 self._take(json.loads(line))
@@ -33,12 +33,12 @@ class Ledger:
 
     def _take(self, said: dict[str, object]) -> None:
         if "units" in said:
-            tests = Tests.model_validate(said)
+            tests = AnsweredPairs.model_validate(said)
             self.tests[tests.digest] = tests
         else:
             self.outcomes.append(Outcome.model_validate(said))
 
-    def add(self, outcome: Outcome, tests: Tests) -> None:
+    def add(self, outcome: Outcome, tests: AnsweredPairs) -> None:
         """Write an outcome down."""
         self.tests[tests.digest] = tests
         self.outcomes.append(outcome)

@@ -19,7 +19,7 @@ SEED = "seed"
 LAST = "last"
 
 
-class Tests(Spec):
+class AnsweredPairs(Spec):
     """Test pairs in the order of answers: what ties them, and how many of each there are."""
 
     digest: str
@@ -27,7 +27,7 @@ class Tests(Spec):
     sizes: list[int]
 
     @classmethod
-    def of(cls, units: list[str]) -> "Tests":
+    def of(cls, units: list[str]) -> "AnsweredPairs":
         """Of the unit of each pair, equal ones next to each other."""
         names = list(dict.fromkeys(units))
         sizes = [units.count(name) for name in names]
@@ -75,12 +75,12 @@ class Outcome(Spec):
     seconds: dict[str, float]
     about: dict[str, str]
 
-    def right(self, model: str, tests: Tests) -> list[bool]:
+    def right(self, model: str, tests: AnsweredPairs) -> list[bool]:
         """Whether a model ranks each test pair as people do."""
         return [bit == "1" for bit in f"{int(self.answers[model], 16):0{sum(tests.sizes)}b}"]
 
 
-def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple[Outcome, Tests]:
+def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple[Outcome, AnsweredPairs]:
     """What the artifacts of a finished evolution say."""
     heads = evolution.heads
     loops = evolution.trained_loops()
@@ -89,7 +89,7 @@ def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple
     models |= {key.rpartition("/")[2]: key for key in heads.made() if _is_control(key)}
     units = {row["pair_id"]: row["unit"] for row in tables.read(evolution.pairs("test").path, ["pair_id", "unit"])}
     order = sorted(units, key=lambda pair_id: (units[pair_id], pair_id))
-    tests = Tests.of([units[pair_id] for pair_id in order])
+    tests = AnsweredPairs.of([units[pair_id] for pair_id in order])
     answers = {name: _bits(heads.get(keys.heldout_of(key)), order) for name, key in models.items()}
     ended = [evolution.converged_in()] if not evolution.gate_is_closed() and evolution.converged_in() else []
     encoded = heads.get(keys.ENCODED_PAIRS).summary

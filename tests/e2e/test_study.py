@@ -1,0 +1,64 @@
+"""`ser study`: many small evolutions, one page, and nothing is run twice."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ser_dagster.cli import main
+from tests import chain
+from tests.pairs import labelled_rows, write_jsonl
+
+STUDY = """
+question = "Does it matter how sure a label has to be?"
+draws = [0, 1]
+[settings]
+loops = 1
+anyway = true
+thresholds.n_min = 5
+[axes.threshold.low]
+thresholds.tau_delta = 0.1
+[axes.threshold.high]
+thresholds.tau_delta = 0.9
+[baseline]
+threshold = "low"
+"""
+
+
+def test_a_study_runs_what_is_missing_and_writes_its_page(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    (tmp_path / "mine.toml").write_text(STUDY.replace("draws = [0, 1]", "draws = [0]"))
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+    command = ["study", str(tmp_path / "mine.toml"), "--dataset", "tiny", "--out", str(tmp_path / "out"), "--json"]
+    assert main(command) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert [one["options"]["threshold"] for one in first["outcomes"]] == ["low", "high"]
+    assert first["failed"] == {}
+    page = Path(first["page"]).read_text()
+    assert "2 of 2 evolutions" in page
+    assert (tmp_path / "out" / "mine.svg").exists()
+    (tmp_path / "mine.toml").write_text(STUDY)
+    assert main([*command, "--page-only"]) == 0
+    assert "2 of 4 evolutions" in Path(first["page"]).read_text()
+    capsys.readouterr()
+    assert main(command) == 0
+    ended = capsys.readouterr()
+    assert "4 evolutions, 2 of them known" in ended.err
+    assert len(json.loads(ended.out)["outcomes"]) == 4
+
+
+def test_what_fails_is_said_and_the_rest_goes_on(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    impossible = STUDY.replace("draws = [0, 1]", "draws = [0]").replace(
+        "thresholds.tau_delta = 0.9", "roles.seed_fraction = 0.01"
+    )
+    (tmp_path / "mine.toml").write_text(impossible)
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+    assert main(["study", str(tmp_path / "mine.toml"), "--dataset", "tiny", "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "tiny, high, draw 0 failed: " in said.err
+    assert "too few human labels to train the seed RM" in said.err
+    assert "1 of 2 evolutions failed" in said.err
+    assert "1 of 2 evolutions." in (tmp_path / "out" / "mine.md").read_text()

@@ -1,0 +1,146 @@
+"""A study's file, the file of its outcomes, and the table that they come to."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.studies.comparison import axis_gains, gains, promises, recovered, rows
+from resources.studies.ledger import Ledger
+from resources.studies.outcome import AnsweredPairs, LoopOutcome, Outcome
+from resources.studies.plan import Cell, known_studies, read_plan, with_datasets
+from resources.studies.report import study_page, study_plot
+from ser.errors import SerError
+
+PLAN = """
+question = "Is one better?"
+datasets = ["tiny"]
+draws = [0, 1]
+controls = ["full_label"]
+[settings]
+loops = 1
+method.human_share = 0.3
+[axes.recipe.paper]
+recipe = "paper"
+[axes.recipe.robust]
+recipe = "robust"
+[axes.labels."20 %"]
+roles.seed_fraction = 0.2
+[axes.labels."40 %"]
+roles.seed_fraction = 0.4
+[baseline]
+recipe = "paper"
+"""
+
+
+def plan_of(folder: Path, text: str = PLAN) -> Any:
+    (folder / "mine.toml").write_text(text)
+    return read_plan(str(folder / "mine.toml"))[1]
+
+
+def test_a_plan_is_the_product_of_its_axes_draw_by_draw(tmp_path: Path):
+    cells = list(plan_of(tmp_path).cells())
+    assert [(cell.draw, *cell.options.values()) for cell in cells[:5]] == [
+        (0, "paper", "20 %"), (0, "paper", "40 %"), (0, "robust", "20 %"), (0, "robust", "40 %"), (1, "paper", "20 %"),
+    ]  # fmt: skip
+    assert cells[2].assignments == (
+        "controls.full_label=true", "loops=1", "method.human_share=0.3", "random_seed=0", "recipe=robust",
+        "roles.draw=0", "roles.seed_fraction=0.2",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (("recipe.paper]\nrecipe", "recipe.paper]\nrecipes_"), "recipes_ is no setting"),
+        (("draws = [0, 1]", "draws = [1, 1]"), "names one twice"),
+        (('recipe = "paper"\n[axes.recipe.robust', "x = 1\n[axes.recipe.robust"), "x is no setting"),
+        (('[baseline]\nrecipe = "paper"', '[baseline]\nrecipe = "best"'), "best is no option of axes.recipe"),
+        (('["full_label"]', '["full_labels"]'), "full_labels is none of full_label"),
+        (("question =", "name = 1\nquestion ="), "A study has question, datasets"),
+        (("draws", "draws ="), "cannot be read"),
+    ],
+)
+def test_what_a_plan_cannot_say_is_named(tmp_path: Path, changed: tuple[str, str], words: str):
+    with pytest.raises(SerError, match=words):
+        plan_of(tmp_path, PLAN.replace(*changed, 1))
+
+
+def test_an_unknown_study_names_those_that_there_are():
+    with pytest.raises(SerError, match=r"there is no study 'control'"):
+        read_plan("control")
+    for name in known_studies():
+        assert list(with_datasets(name, read_plan(name)[1], ["sample"]).cells())
+
+
+def test_a_study_without_a_data_set_asks_for_one(tmp_path: Path):
+    plan = plan_of(tmp_path, PLAN.replace('datasets = ["tiny"]', ""))
+    with pytest.raises(SerError, match="--dataset NAME"):
+        with_datasets("mine", plan, [])
+
+
+TESTS = AnsweredPairs.of(["u1", "u1", "u2", "u3"])
+
+
+def outcome(cell: Cell, seed: str, last: str, full: str = "1111", loops: list[LoopOutcome] | None = None) -> Outcome:
+    answers = {"seed": seed, "loop_1": last, "full_label_rm": full}
+    return Outcome(
+        dataset=cell.dataset, options=cell.options, draw=cell.draw, assignments=cell.assignments, snapshot="tiny-1",
+        evolution="tiny-1/x", pairs={"seed": 4, "calibration": 4, "test": 4, "pool": 8}, gate_shown=True,
+        verdict="shown", verdicts={"accuracy": "shown", "log_loss": "not_shown"}, promoted_loop=1,
+        loops=loops or [], tests=TESTS.digest, answers={name: f"{int(bits, 2):x}" for name, bits in answers.items()},
+        seconds={}, about={"date": "2026-01-01"},
+    )  # fmt: skip
+
+
+def test_outcomes_are_kept_and_found_by_what_was_run(tmp_path: Path):
+    cell = next(plan_of(tmp_path).cells())
+    ledger = Ledger(tmp_path / "mine.jsonl")
+    made = outcome(cell, "0011", "0111")
+    ledger.add(made, TESTS)
+    again = Ledger(tmp_path / "mine.jsonl")
+    renamed = cell.model_copy(update={"options": {"recipe": "other name", "labels": "20 %"}})
+    found = again.find(renamed, "tiny-1")
+    assert found is not None
+    assert found.options["recipe"] == "other name"
+    assert found.right("seed", again.tests[found.tests]) == [False, False, True, True]
+    assert again.find(cell, "tiny-2") is None
+    assert again.find(cell.model_copy(update={"assignments": ("loops=2",)}), "tiny-1") is None
+
+
+def test_a_damaged_line_is_named(tmp_path: Path):
+    (tmp_path / "mine.jsonl").write_text('{"dataset": "tiny"}\n')
+    with pytest.raises(SerError, match="line 1: no outcome of a study"):
+        Ledger(tmp_path / "mine.jsonl")
+
+
+def _loop(kept: int, right: float, high: float) -> LoopOutcome:
+    precision = {"value": right, "ci_low": 0.0, "ci_high": high, "n": kept, "n_effective": kept} if kept else None
+    return LoopOutcome(
+        loop=1, status="1", n_pool=8, n_kept=kept, why="", promised=0.9, precision=precision, label_accuracy=0.7
+    )
+
+
+def test_the_table_has_the_gains_that_the_answers_have(tmp_path: Path):
+    plan = plan_of(tmp_path)
+    ledger = Ledger(tmp_path / "mine.jsonl")
+    for cell in plan.cells():
+        if cell.options["labels"] == "40 %":
+            continue
+        robust = cell.options["recipe"] == "robust"
+        loops = [_loop(4, 0.5, 0.8)] if robust else [_loop(0, 0.0, 1.0)]
+        ledger.add(outcome(cell, "0011", "0111" if robust else "0010", loops=loops), TESTS)
+    table = rows(plan, ledger.outcomes)
+    assert [row.options["recipe"] for row in table] == ["paper", "robust"]
+    over = {one.over: one.gain.value for one in gains(table[1], ledger.tests)}
+    assert over == {"seed": pytest.approx(0.25), "full_label_rm": pytest.approx(-0.25)}
+    assert recovered(table[1], ledger.tests) == pytest.approx(0.5)
+    ((axis, against),) = axis_gains(plan, table, ledger.tests)
+    assert (axis, against.over, against.gain.value) == ("recipe", "paper", pytest.approx(0.5))
+    kept = promises(table[1])
+    assert (kept.loops, kept.broken, kept.nothing, kept.precision) == (2, 2, 0, 0.5)
+    assert promises(table[0]).nothing == 2
+    page = study_page("mine", plan, ledger.outcomes, ledger, "ser study mine", 8)
+    assert "4 of 8 evolutions" in page
+    assert "| tiny | robust | 20 % | 2 | 4 | 8 | 4 | 50.0 % | 75.0 % | +25.0" in page
+    assert "<svg" in study_plot(plan, ledger.outcomes, ledger)
