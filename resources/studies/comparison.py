@@ -9,6 +9,8 @@ from resources.studies.plan import StudyPlan
 from ser.method.clustered import ClusteredMean, clustered_mean
 
 FULL = "full_label_rm"
+Answered = Mapping[str, AnsweredPairs]
+"""The digest of some test pairs to what ties them."""
 
 
 class Row(NamedTuple):
@@ -49,17 +51,17 @@ def models(row: Row) -> list[str]:
     return [SEED, *sorted(name for name in common if name.endswith("_rm")), LAST]
 
 
-def accuracy(row: Row, model: str, tests: Mapping[str, AnsweredPairs]) -> float:
+def accuracy(row: Row, model: str, tests: Answered) -> float:
     """The share of test pairs that a model ranks right, over all draws."""
     return fmean(right for one in row.outcomes for right in _right(one, model, tests))
 
 
-def gains(row: Row, tests: Mapping[str, AnsweredPairs]) -> list[Difference]:
+def gains(row: Row, tests: Answered) -> list[Difference]:
     """The last loop over the seed, and over each control."""
     return [Difference(row, name, _gain(row, name, tests)) for name in models(row) if name != LAST]
 
 
-def loop_gains(row: Row, tests: Mapping[str, AnsweredPairs]) -> list[tuple[int, int, ClusteredMean]]:
+def loop_gains(row: Row, tests: Answered) -> list[tuple[int, int, ClusteredMean]]:
     """Each loop over the seed: its number, in how many evolutions it trained a model, and its gain in those."""
     found = []
     for loop in sorted({int(name[5:]) for one in row.outcomes for name in one.answers if name.startswith("loop_")}):
@@ -69,7 +71,7 @@ def loop_gains(row: Row, tests: Mapping[str, AnsweredPairs]) -> list[tuple[int, 
     return found
 
 
-def recovered(row: Row, tests: Mapping[str, AnsweredPairs]) -> float | None:
+def recovered(row: Row, tests: Answered) -> float | None:
     """The share of the gap between seed and full labels that the last loop closes; None without a gap."""
     if FULL not in models(row):
         return None
@@ -77,9 +79,7 @@ def recovered(row: Row, tests: Mapping[str, AnsweredPairs]) -> float | None:
     return (last - seed) / (full - seed) if full > seed else None
 
 
-def axis_gains(
-    plan: StudyPlan, table: Sequence[Row], tests: Mapping[str, AnsweredPairs]
-) -> Iterator[tuple[str, Difference]]:
+def axis_gains(plan: StudyPlan, table: Sequence[Row], tests: Answered) -> Iterator[tuple[str, Difference]]:
     """For each axis with a baseline: the last loop of every option over that of the baseline, in the same draws."""
     for axis, base in plan.baseline.items():
         for row in table:
@@ -125,13 +125,11 @@ def _mean(loops: Sequence[LoopOutcome], value: Callable[[LoopOutcome], Any]) -> 
     return fmean(map(value, loops)) if loops else None
 
 
-def _gain(row: Row, over: str, tests: Mapping[str, AnsweredPairs]) -> ClusteredMean:
+def _gain(row: Row, over: str, tests: Answered) -> ClusteredMean:
     return _difference([(one, LAST, one, over) for one in row.outcomes], tests)
 
 
-def _difference(
-    pairs: Sequence[tuple[Outcome, str, Outcome, str]], tests: Mapping[str, AnsweredPairs]
-) -> ClusteredMean:
+def _difference(pairs: Sequence[tuple[Outcome, str, Outcome, str]], tests: Answered) -> ClusteredMean:
     """The mean difference of right answers between two models of a draw each, over the same test pairs."""
     values, groups, draws = [], [], []
     for after, model, before, other in pairs:
@@ -143,5 +141,5 @@ def _difference(
     return clustered_mean(values, groups, draws)
 
 
-def _right(outcome: Outcome, model: str, tests: Mapping[str, AnsweredPairs]) -> list[bool]:
+def _right(outcome: Outcome, model: str, tests: Answered) -> list[bool]:
     return outcome.right(last_model(outcome) if model == LAST else model, tests[outcome.tests])
