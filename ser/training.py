@@ -157,15 +157,18 @@ def train(
     out: Path,
     progress: Progress,
     batch_tokens: int | None = TOKENS,
+    steps: int | None = None,
 ) -> dict[str, Any]:
     """Train `model` in place on `examples` (in an order fixed by `random_seed`) and save it as `out/rm`.
 
+    It takes `epochs`, or `steps` of the optimiser where these are given, over which the learning rate falls to zero.
     Checkpoints are kept in `out` (see `ser.scratch`): a killed run continues from the last one and ends with the same
     bytes, on a GPU up to rounding. Returns what it writes last, as `out/training.json`: `{"steps", "loss": [a step]}`.
     Every process of a distributed training calls it, and the first one writes.
     """
     folder = scratch_path(out, CHECKPOINTS)
-    steps = -(-len(examples) // settings.batch_size) * epochs
+    in_an_epoch = -(-len(examples) // settings.batch_size)
+    steps = in_an_epoch * epochs if steps is None else steps
     lengths = [len(example.encoded.pair) for example in examples]
     step_tokens = settings.batch_size * sum(lengths) / len(lengths)
     if settings.lora.dropout == 0:
@@ -175,8 +178,8 @@ def train(
         examples,
         centering=settings.center_rewards_coefficient,
         budget=TokenBudget.for_training(model, settings.lora, batch_tokens, max(lengths), step_tokens),
-        args=_arguments(settings, epochs, steps, random_seed, folder, model.device),
-        callbacks=[StepProgress(progress, steps, len(examples) * epochs), *_savers(model.device, steps)],
+        args=_arguments(settings, steps, random_seed, folder, model.device),
+        callbacks=[StepProgress(progress, steps, len(examples) * steps // in_an_epoch), *_savers(model.device, steps)],
     )
     average = LastWeights(model, steps, settings.average_last)
     if settings.average_last:
@@ -197,12 +200,12 @@ def train(
 
 
 def _arguments(
-    settings: Training, epochs: int, steps: int, random_seed: int, folder: Path, device: torch.device
+    settings: Training, steps: int, random_seed: int, folder: Path, device: torch.device
 ) -> TrainingArguments:
     args = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
-        num_train_epochs=epochs,
+        max_steps=steps,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
         seed=random_seed,

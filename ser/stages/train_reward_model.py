@@ -18,7 +18,8 @@ class TrainRewardModelSpec(ModelSpec):
     """What a reward model depends on besides its data.
 
     `human_share` is the least share of the loss's weight on human pairs. With `folds`, the pseudo-labels of the pairs
-    in fold `left_fold` are passed over: this model is to label them.
+    in fold `left_fold` are passed over: this model is to label them. With `steps`, the optimiser takes so
+    many, whatever the epochs.
     """
 
     training: Training
@@ -27,6 +28,7 @@ class TrainRewardModelSpec(ModelSpec):
     human_share: float | None = None
     folds: int | None = None
     left_fold: int = 0
+    steps: int | None = None
 
 
 class TrainRewardModelInputs(Inputs):
@@ -138,4 +140,5 @@ def _train(
         out=out,
         progress=progress,
         batch_tokens=batch_tokens,
+        steps=spec.steps,
     )
