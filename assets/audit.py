@@ -1,5 +1,6 @@
 """The audit database and the report: the same numbers for people and for SQL."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from resources.reporting.index import index_path, render_index, report_path
 from resources.reporting.report import render_report
 from resources.reporting.report_data import UnknownEvolution
 
-AUDITED = (keys.VAULT, keys.SEED_RM, keys.EVOLVED_RM, keys.POLICY_EVALUATION)
-"""What the audit waits for: it runs when any of these was made."""
+AUDITED = (keys.VAULT, keys.SEED_RM, keys.EVOLVED_RM, keys.POLICY_EVALUATION, *keys.CONTROLS)
+"""What the audit waits for, of all that a run may make: it runs when any of these was made."""
 
 LEFT = "left_to_the_next_run"
 """What a result says, and why, when somebody else has the database open."""
@@ -62,16 +63,32 @@ def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     yield dg.Output(None, metadata=rows | {"path": str(audit_path(work.root))})
 
 
-@dg.graph_asset(
-    ins={key: dg.AssetIn(dagster_type=dg.Nothing) for key in AUDITED},
-    group_name="audit",
-    partitions_def=SNAPSHOTS,
-    kinds={"duckdb"},
-)
-def audit_sync(vault, seed_rm, evolved_rm, policy_evaluation):
-    """Everything this run made, as tables in audit.duckdb."""
-    # A fan-in, as `assets.evolved.evolved_rm`: a plain dependency on a policy that is skipped would be skipped with it.
-    return copy_run([vault, seed_rm, evolved_rm, policy_evaluation])
+def _audit_sync() -> dg.AssetsDefinition:
+    """The asset `audit_sync`: a fan-in, as `assets.evolved.evolved_rm`.
+
+    A plain dependency on a policy or a control that is skipped would be skipped with it.
+    """
+    made = {key.replace("/", "_"): dg.AssetKey(key.split("/")) for key in AUDITED}
+
+    def compose(**made):
+        return copy_run(list(made.values()))
+
+    # Dagster reads the inputs of a graph from the signature.
+    compose.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in made]
+    )
+    return dg.graph_asset(  # type: ignore[call-overload]
+        compose,
+        name=keys.AUDIT_SYNC,
+        description="Everything this run made, as tables in audit.duckdb.",
+        ins={name: dg.AssetIn(key=key, dagster_type=dg.Nothing) for name, key in made.items()},
+        group_name="audit",
+        partitions_def=SNAPSHOTS,
+        kinds={"duckdb"},
+    )
+
+
+audit_sync = _audit_sync()
 
 
 @dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=["audit_sync"], kinds={"html"})

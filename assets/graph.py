@@ -24,6 +24,10 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
         *(asset for k in loops for asset in loop_assets(k)),
         evolved_rm(settings.max_loops),
         controls.full_label_rm,
+        controls.more_steps_rm,
+        controls.naive_self_training_rm,
+        controls.true_label_rm,
+        controls.seed_ensemble_rm,
         controls.judge_rm,
         policies.ppo_policy,
         policies.policy_evaluation,
@@ -44,11 +48,14 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
 def run_keys(settings: Settings, policy: bool) -> list[dg.AssetKey]:
     """What one execution makes, in its order: the chain; controls that are asked for; the policy with its judge."""
     chosen = [keys.LANDED_PAIRS, keys.SPLITS, keys.BACKBONE, keys.VAULT, keys.ENCODED_PAIRS, keys.SEED_RM]
-    if settings.controls.full_label:
+    asked, before_the_end = settings.controls.asked, (keys.FULL_LABEL_RM, keys.NAIVE_RM)
+    if keys.FULL_LABEL_RM in asked:
         chosen.append(keys.FULL_LABEL_RM)
     for k in range(1, settings.max_loops + 1):
         chosen += [keys.self_labels(k), keys.status_report(k), keys.filtered_pairs(k), keys.model_of(k)]
-    chosen.append(keys.EVOLVED_RM)
+        if k == 1 and keys.NAIVE_RM in asked:
+            chosen.append(keys.NAIVE_RM)
+    chosen += [keys.EVOLVED_RM, *(key for key in asked if key not in before_the_end)]
     if policy:
         chosen += [keys.JUDGE_RM, keys.PPO_POLICY, keys.POLICY_EVALUATION]
     chosen += [keys.AUDIT_SYNC, keys.REPORT]

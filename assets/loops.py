@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.policies import train_policy
 from assets.results import examples, materialized, measured, picture
-from assets.reward_models import train_and_measure
+from assets.reward_models import TrainingSet, train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Part
@@ -21,6 +21,23 @@ from ser.stages.report_status import ReportStatusSpec
 def kept_before(work: Evolution, loop: int) -> list[Part]:
     """The tables of pairs that the loops before `loop` kept."""
     return [work.heads.get(keys.filtered_pairs(k)).part("kept.parquet") for k in range(1, loop)]
+
+
+def training_set(work: Evolution, pseudo: list[Part]) -> TrainingSet:
+    """What a student learns from: the seed, and these tables of selected pairs."""
+    return TrainingSet([work.pairs("seed")], ["seed", "pool"], work.settings.student_epochs, pseudo)
+
+
+def learnt_in(work: Evolution, loop: int) -> list[Part]:
+    """The tables of selected pairs that the student of `loop` learns from."""
+    kept = kept_before(work, loop + 1)
+    return kept if work.settings.method.replay == "all" else kept[-1:]
+
+
+def starts_of(work: Evolution, loop: int) -> list[Part]:
+    """The models that the students of `loop` are trained on from; none where they start from the backbone."""
+    goes_on = work.settings.method.student == "continue"
+    return work.members(work.heads.get(keys.model_of(loop - 1))) if goes_on else []
 
 
 def loop_assets(k: int) -> list[dg.AssetsDefinition]:
@@ -151,16 +168,8 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
     def retrained_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The reward model, trained with the seed and what was kept, on from the loop before or afresh."""
         work = ser.evolution(context)
-        method, before, kept = work.settings.method, keys.model_of(k - 1), kept_before(work, k + 1)
-        model, heldout = train_and_measure(
-            work,
-            keys.model_of(k),
-            human=[work.pairs("seed")],
-            pseudo=kept if method.replay == "all" else kept[-1:],
-            roles=["seed", "pool"],
-            epochs=work.settings.student_epochs,
-            starts=work.members(work.heads.get(before)) if method.student == "continue" else (),
-        )
+        taught = training_set(work, learnt_in(work, k))
+        model, heldout = train_and_measure(work, keys.model_of(k), taught, starts_of(work, k))
         return materialized(work, model, measured(heldout))
 
     return retrained_rm

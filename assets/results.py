@@ -6,11 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from resources import asset_keys as keys
 from resources.artifacts import Artifact, Part
 from resources.evolution import Evolution
 from resources.reporting.charts import as_markdown, histogram
 from ser.data import tables
 from ser.data.pairs import readable_prompt
+from ser.method.stats import gain
 from ser.terminal import printable
 
 _EXAMPLE_PAIRS = """
@@ -66,6 +68,16 @@ def measured(heldout: Artifact) -> dict[str, Any]:
                 f"{measure['n']} pairs)"
             )
     return metadata
+
+
+def gained_over_seed(evolution: Evolution, heldout: Artifact) -> dict[str, Any]:
+    """What a reward model gains over the seed on the test pairs, as a plottable number and as a sentence."""
+    seed = evolution.heads.get(keys.heldout_of(keys.SEED_RM))
+    before, after = (tables.right(one.path / "heldout.parquet", "test") for one in (seed, heldout))
+    tied = tables.groups(evolution.pairs("test").path)
+    found = gain([before[pair] for pair in after], list(after.values()), [tied[pair] for pair in after])
+    words = f"{found.value:+.1%} (95 % interval {found.low:+.1%} to {found.high:+.1%}, {len(after)} test pairs)"
+    return {"gain_over_seed": found.value, "gain_over_seed_interval": words}
 
 
 def picture(

@@ -1,6 +1,7 @@
 """Reward models: the seed RM, and how any of them is trained and measured."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -15,59 +16,93 @@ from ser.stages.sft import SftSpec
 from ser.stages.train_reward_model import TrainRewardModelSpec
 
 
+@dataclass(frozen=True)
+class TrainingSet:
+    """What the members of a reward model learn from, and for how long.
+
+    Attributes:
+        human: tables of labelled pairs, which all count as human labels.
+        roles: whose tokens hold all these pairs.
+        pseudo: tables of selected pairs with targets and weights; of a pair in several the last one counts.
+        left_out: tables of pairs whose human label is passed over.
+    """
+
+    human: Sequence[Part]
+    roles: Sequence[str]
+    epochs: int
+    pseudo: Sequence[Part] = ()
+    left_out: Sequence[Part] = ()
+
+
 def train_and_measure(
-    work: Evolution,
-    key: str,
-    *,
-    human: list[Part],
-    pseudo: list[Part],
-    roles: list[str],
-    epochs: int,
-    starts: Sequence[Part] = (),
-    left_out: Sequence[Part] = (),
+    work: Evolution, key: str, taught: TrainingSet, starts: Sequence[Part] = (), steps: Sequence[int] = ()
 ) -> tuple[Artifact, Artifact]:
     """The reward model of an asset, with as many members as the recipe has teachers, and its held-out measurement.
 
-    `starts` are the models that the members are trained on from; without them they start from the backbone.
+    `starts` are the models that the members are trained on from; without them they start from the backbone. `steps` are
+    those of the optimiser for each member, where the epochs are not to decide.
     """
-    method, members = work.settings.method, []
-    caches: Caches = {"states": [work.states(role) for role in roles]}
-    unseen = bool(pseudo) and method.label_with == "unseen"
-    for member in range(method.teachers):
-        spec = TrainRewardModelSpec(
-            training=work.settings.reward_model.training,
-            arithmetic=work.arithmetic,
-            epochs=epochs,
-            random_seed=member_seed(work.settings.random_seed, member),
-            human_share=method.human_share,
-            folds=method.teachers if unseen else None,
-            left_fold=member if unseen else 0,
-        )
-        inputs: dict[str, Part | list[Part]] = {
-            "backbone": work.backbone(),
-            "human": human,
-            "pseudo": pseudo,
-            "encoded": [work.tokens(role) for role in roles],
-            "left_out": list(left_out),
-        }
-        if starts:
-            inputs["start"] = starts[member]
-        if unseen:
-            inputs["units"] = work.heads.get(keys.SPLITS).part("units.parquet")
-        # The first member is what the model would be without others, and is stored as that.
-        stored_as = key if member == 0 else keys.member_of(key, member)
-        stands_for = None if method.teachers == 1 else keys.member_of(key, member)
-        members.append(work.make(stored_as, "train_reward_model", spec, inputs, caches, stands_for))
-    model = members[0] if method.teachers == 1 else _put_together(work, key, members)
+    teachers, members = work.settings.method.teachers, []
+    for member in range(teachers):
+        start, many = starts[member] if starts else None, steps[member] if steps else None
+        stands_for = None if teachers == 1 else keys.member_of(key, member)
+        members.append(train_member(work, key, member, taught, start=start, steps=many, stands_for=stands_for))
+    model = members[0] if teachers == 1 else put_together(work, key, members)
     return model, work.heldout(model)
 
 
-def _put_together(work: Evolution, key: str, members: Sequence[Artifact]) -> Artifact:
+def train_member(
+    work: Evolution,
+    key: str,
+    member: int,
+    taught: TrainingSet,
+    *,
+    start: Part | None = None,
+    steps: int | None = None,
+    stands_for: str | None = None,
+) -> Artifact:
+    """A member of the reward model `key`, which its own key or `stands_for` is to stand for."""
+    method = work.settings.method
+    unseen = bool(taught.pseudo) and method.label_with == "unseen"
+    spec = TrainRewardModelSpec(
+        training=work.settings.reward_model.training,
+        arithmetic=work.arithmetic,
+        epochs=taught.epochs,
+        random_seed=member_seed(work.settings.random_seed, member),
+        human_share=method.human_share,
+        folds=method.teachers if unseen else None,
+        left_fold=member if unseen else 0,
+        steps=steps,
+    )
+    inputs: dict[str, Part | list[Part]] = {
+        "backbone": work.backbone(),
+        "human": list(taught.human),
+        "pseudo": list(taught.pseudo),
+        "encoded": [work.tokens(role) for role in taught.roles],
+        "left_out": list(taught.left_out),
+    }
+    if start is not None:
+        inputs["start"] = start
+    if unseen:
+        inputs["units"] = work.heads.get(keys.SPLITS).part("units.parquet")
+    caches: Caches = {"states": [work.states(role) for role in taught.roles]}
+    # The first member is what the model would be without others, and is stored as that.
+    stored_as = key if member == 0 else keys.member_of(key, member)
+    return work.make(stored_as, "train_reward_model", spec, inputs, caches, stands_for)
+
+
+def put_together(work: Evolution, key: str, members: Sequence[Artifact]) -> Artifact:
+    """The ensemble `key` of these members."""
     inputs: Inputs = {
         "members": [member.part("rm") for member in members],
         "summaries": [member.part("summary.json") for member in members],
     }
     return work.make(key, "ensemble", EnsembleSpec(), inputs)
+
+
+def seed_training(work: Evolution) -> TrainingSet:
+    """What the seed RM learns from."""
+    return TrainingSet([work.pairs("seed")], ["seed"], work.settings.reward_model.seed_epochs)
 
 
 def member_seed(random_seed: int, member: int) -> int:
@@ -108,12 +143,5 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
 def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The reward model trained on the human labels of the seed."""
     work = ser.evolution(context)
-    model, heldout = train_and_measure(
-        work,
-        keys.SEED_RM,
-        human=[work.pairs("seed")],
-        pseudo=[],
-        roles=["seed"],
-        epochs=work.settings.reward_model.seed_epochs,
-    )
+    model, heldout = train_and_measure(work, keys.SEED_RM, seed_training(work))
     return materialized(work, model, measured(heldout))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from resources import asset_keys as keys
 from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from resources.machine import Compute
@@ -32,9 +33,19 @@ class Backbone(Spec):
 
 
 class Controls(Spec):
-    """Extra evidence, each at the price of a training."""
+    """Extra evidence, each at the price of a training or more."""
 
     full_label: bool = Field(False, description="train controls/full_label_rm in every run")
+    more_steps: bool = Field(False, description="train controls/more_steps_rm in every run")
+    naive_self_training: bool = Field(False, description="train controls/naive_self_training_rm in every run")
+    true_label: bool = Field(False, description="train controls/true_label_rm in every run")
+    seed_ensemble: bool = Field(False, description="train controls/seed_ensemble_rm in every run")
+
+    @property
+    def asked(self) -> list[str]:
+        """The keys of the controls that every run trains."""
+        chosen = self.model_dump()
+        return [key for key in keys.CONTROLS if chosen[key.removeprefix("controls/").removesuffix("_rm")]]
 
 
 class Automation(Spec):

@@ -8,7 +8,7 @@ import pytest
 
 from assets.graph import graph, run_keys
 from assets.ser_resource import SNAPSHOTS
-from resources.settings import Settings
+from resources.settings import Controls, Settings
 from resources.settings_file import load_settings
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -17,6 +17,10 @@ EXPECTED = """
 backbone: splits
 controls/full_label_rm: seed_rm vault
 controls/judge_rm: evolved_rm
+controls/more_steps_rm: evolved_rm
+controls/naive_self_training_rm: loop_1/self_labels
+controls/seed_ensemble_rm: evolved_rm
+controls/true_label_rm: evolved_rm vault
 encoded_pairs: backbone
 evolved_rm: loop_1/retrained_rm loop_2/retrained_rm seed_rm
 landed_pairs:
@@ -33,12 +37,15 @@ loop_2/status_report: loop_2/self_labels
 policy_evaluation: controls/judge_rm ppo_policy
 ppo_policy: evolved_rm
 report: audit_sync
-audit_sync: evolved_rm policy_evaluation seed_rm vault
+audit_sync: CONTROLS evolved_rm policy_evaluation seed_rm vault
 vault: splits
 seed_rm: encoded_pairs
 splits: landed_pairs
 """
 
+CONTROLS = [
+    f"controls/{name}_rm" for name in ("full_label", "more_steps", "naive_self_training", "seed_ensemble", "true_label")
+]
 CHECKS = {
     "splits:no_pair_in_two_roles",
     "seed_rm:shown_better_than_a_coin",
@@ -67,7 +74,8 @@ def test_the_graph_is_the_figure_of_the_design() -> None:
         key.to_user_string(): " ".join(sorted(parent.to_user_string() for parent in nodes.get(key).parent_keys))
         for key in nodes.get_all_asset_keys()
     }
-    expected = dict(line.split(":") for line in EXPECTED.strip().splitlines())
+    lines = EXPECTED.replace("CONTROLS", " ".join(CONTROLS)).strip().splitlines()
+    expected = dict(line.split(":") for line in lines)
     assert found == {key: parents.strip() for key, parents in expected.items()}
     assert {f"{key.asset_key.to_user_string()}:{key.name}" for key in nodes.asset_check_keys} == CHECKS
 
@@ -78,8 +86,21 @@ def test_what_is_made_on_demand_stands_apart_from_what_a_run_makes() -> None:
     made = {key.to_user_string() for key in run_keys(settings, policy=True)}
     groups = {key.to_user_string(): group for asset in assets for key, group in asset.group_names_by_key.items()}
     on_demand = {key for key, group in groups.items() if group.startswith("on_demand_")}
-    assert on_demand == {"controls/full_label_rm", "loop_1/ppo_policy", "loop_2/ppo_policy"}
+    assert on_demand == {*CONTROLS, "loop_1/ppo_policy", "loop_2/ppo_policy"}
     assert made | on_demand == set(groups) and not made & on_demand
+
+
+def test_controls_that_are_asked_for_are_made_after_what_they_need() -> None:
+    asked = dict.fromkeys(Controls.model_fields, True)
+    settings = Settings(loops=2, max_loops=2, controls=Controls(**asked))
+    made = [key.to_user_string() for key in run_keys(settings, policy=True)]
+    assert set(made) - {key.to_user_string() for key in run_keys(Settings(max_loops=3), policy=True)} == set(CONTROLS)
+    place = made.index
+    assert place("seed_rm") < place("controls/full_label_rm") < place("loop_1/self_labels")
+    assert place("loop_1/self_labels") < place("controls/naive_self_training_rm") < place("loop_2/self_labels")
+    for late in ("more_steps", "true_label", "seed_ensemble"):
+        assert place("evolved_rm") < place(f"controls/{late}_rm") < place("controls/judge_rm")
+    assert settings.digest == Settings(loops=2, max_loops=2).digest
 
 
 def test_one_datasets_check_says_nothing_of_anothers() -> None:

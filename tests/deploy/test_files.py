@@ -13,6 +13,7 @@ from dagster._core.instance.config import dagster_instance_config
 
 from assets.graph import graph
 from assets.ser_resource import HEAVY_POOL
+from resources.asset_keys import CONTROLS
 from resources.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +103,6 @@ def test_heavy_assets_are_in_the_pool_and_light_ones_are_not() -> None:
     heavy = {key for key, pool in pools.items() if pool == HEAVY_POOL}
     assert heavy == {
         "backbone", "encoded_pairs", "seed_rm", "loop_1/self_labels", "loop_1/retrained_rm", "loop_1/ppo_policy",
-        "ppo_policy", "policy_evaluation", "controls/judge_rm", "controls/full_label_rm",
+        "ppo_policy", "policy_evaluation", "controls/judge_rm", *CONTROLS,
     }  # fmt: skip
     assert set(pools.values()) == {HEAVY_POOL, None}
