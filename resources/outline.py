@@ -42,8 +42,22 @@ def _in_order(record: EvolutionRecord, policy: bool) -> Iterator[str]:
     yield keys.EVOLVED_RM
     if is_open and policy:
         yield from (keys.JUDGE_RM, keys.PPO_POLICY, keys.POLICY_EVALUATION)
-    if settings.controls.full_label and artifacts[keys.VAULT].summary["vault"]:
-        yield keys.FULL_LABEL_RM
+    for control in settings.controls.asked:
+        if _is_possible(record, control, is_open):
+            yield from (control, keys.heldout_of(control))
+
+
+def _is_possible(record: EvolutionRecord, control: str, is_open: bool) -> bool:
+    """Whether there can be a control, for the reasons that `assets.controls` has."""
+    artifacts, a_loop = record.artifacts, is_open and keys.model_of(1) in record.artifacts
+    if control in (keys.FULL_LABEL_RM, keys.TRUE_LABEL_RM) and not artifacts[keys.VAULT].summary["vault"]:
+        return False
+    if control == keys.FULL_LABEL_RM:
+        return True
+    if control == keys.NAIVE_RM:
+        return is_open and record.settings.method.select != "all"
+    labels = artifacts.get(keys.TRUE_LABELS) if control == keys.TRUE_LABEL_RM else None
+    return a_loop and (labels is None or labels.summary["n_labelled"] > 0)
 
 
 def _loops(record: EvolutionRecord) -> Iterator[str]:

@@ -19,7 +19,7 @@ GROUP BY l.evolution, l.snapshot, l.recipe, l.pair_id;
 -- Held-out pairs of each reward model, with whether it ranked them as people did (a tie is wrong).
 CREATE OR REPLACE VIEW heldout_answers AS
 SELECT s.evolution, s.rm_version, s.split, s.pair_id, s.confidence,
-       s.reward_a <> s.reward_b AND (s.reward_a > s.reward_b) = (s.preferred = 'a') AS correct, t.tied
+       is_right(s.reward_a, s.reward_b, s.preferred) AS correct, t.tied
 FROM heldout_scores s LEFT JOIN tied_pairs t USING (pair_id);
 
 -- Self-labels and held-out pairs counted by what the views below tell apart. n_vault: of which the vault knows the label.
@@ -164,3 +164,65 @@ LEFT JOIN measured b ON b.evolution = l.evolution AND b.rm_version = l.rm_versio
     AND b.metric = 'longer_wins'
 LEFT JOIN measured c ON c.evolution = l.evolution AND c.rm_version = l.rm_version AND c.split = 'calibration'
     AND c.metric = 'accuracy';
+
+-- The controls that there can be, with the question that each answers, as the asset's description says it.
+CREATE OR REPLACE VIEW control_kinds AS
+SELECT * FROM (VALUES
+    (1, 'controls/full_label_rm', true, 'how good is a model of all human labels (the ceiling)?'),
+    (2, 'controls/more_steps_rm', false, 'is it only longer training?'),
+    (3, 'controls/naive_self_training_rm', false, 'does selection matter?'),
+    (4, 'controls/true_label_rm', true, 'what would right labels have given?'),
+    (5, 'controls/seed_ensemble_rm', false, 'is it only ensembling?')
+) AS k(number, control, needs_vault, question);
+
+-- What the seed (loop 0) and the last loop gain over each control that is made, on the same test pairs.
+CREATE OR REPLACE VIEW control_gains AS
+WITH scored AS (
+    SELECT evolution, regexp_replace(asset, '\.heldout$', '') AS model, loop, version FROM current_artifacts
+    WHERE asset LIKE '%.heldout'
+),
+compared AS (
+    SELECT evolution, c.model AS control, o.loop, c.version AS before, o.version AS after
+    FROM scored c JOIN scored o USING (evolution)
+    WHERE c.model IN (SELECT control FROM control_kinds) AND o.loop IS NOT NULL
+    QUALIFY o.loop = 0 OR o.loop = max(o.loop) OVER (PARTITION BY evolution)
+),
+changes AS (
+    SELECT m.evolution, m.control, m.loop, t.tied, is_right(a.reward_a, a.reward_b, a.preferred) AS after,
+           is_right(b.reward_a, b.reward_b, b.preferred) AS before
+    FROM compared m JOIN heldout_facts b ON b.version = m.before AND b.split = 'test'
+    JOIN heldout_facts a ON a.version = m.after AND a.split = 'test' AND a.pair_id = b.pair_id
+    LEFT JOIN tied_pairs t ON t.pair_id = b.pair_id
+),
+grouped AS (
+    SELECT evolution, control, loop, tied, count(*) AS n, count(*) FILTER (after AND NOT before) AS up,
+           count(*) FILTER (before AND NOT after) AS down
+    FROM changes GROUP BY evolution, control, loop, tied
+),
+measured AS (
+    SELECT evolution, control, loop, CAST(sum(n) AS BIGINT) AS n, CAST(sum(up) AS BIGINT) AS up,
+           CAST(sum(down) AS BIGINT) AS down, tied_mean_effect(tied, up - down, up + down, n) AS effect
+    FROM grouped GROUP BY evolution, control, loop
+)
+SELECT evolution, control, loop, n, (up - down) / n AS gain, gain_low(up, down, n, effect) AS gain_low,
+       gain_high(up, down, n, effect) AS gain_high
+FROM measured;
+
+-- A row for each control that there can be, made or not. seed_gain: of the control over the seed; loop_gain: of the last
+-- loop over the control; both on the test pairs.
+CREATE OR REPLACE VIEW controls AS
+SELECT e.evolution, e.snapshot, e.recipe, k.number, k.control, k.question,
+       CASE WHEN m.version IS NOT NULL THEN 'made'
+            WHEN k.needs_vault AND d.version IS NOT NULL AND v.evolution IS NULL THEN 'no human label of the pool is known'
+            ELSE 'not made' END AS state,
+       m.version AS rm_version, a.value AS accuracy, a.ci_low, a.ci_high, a.n, 0 - s.gain AS seed_gain,
+       0 - s.gain_high AS seed_gain_low, 0 - s.gain_low AS seed_gain_high, l.loop, l.gain AS loop_gain,
+       l.gain_low AS loop_gain_low, l.gain_high AS loop_gain_high
+FROM evolutions e CROSS JOIN control_kinds k
+LEFT JOIN current_artifacts m ON m.evolution = e.evolution AND m.asset = k.control
+LEFT JOIN current_artifacts h ON h.evolution = e.evolution AND h.asset = k.control || '.heldout'
+LEFT JOIN evaluation_facts a ON a.version = h.version AND a.split = 'test' AND a.metric = 'accuracy'
+LEFT JOIN control_gains s ON s.evolution = e.evolution AND s.control = k.control AND s.loop = 0
+LEFT JOIN control_gains l ON l.evolution = e.evolution AND l.control = k.control AND l.loop > 0
+LEFT JOIN current_artifacts d ON d.evolution = e.evolution AND d.asset = 'splits'
+LEFT JOIN (SELECT DISTINCT evolution FROM roles WHERE in_vault) v ON v.evolution = e.evolution;

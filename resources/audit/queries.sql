@@ -57,3 +57,9 @@ LEFT JOIN current_artifacts judged ON judged.evolution = p.evolution AND judged.
 LEFT JOIN evaluations w ON w.evolution = judged.evolution AND w.metric = 'win_rate'
 LEFT JOIN evaluations j ON j.evolution = judged.evolution AND j.metric = 'judge_accuracy'
 WHERE p.evolution = $evolution ORDER BY p.loop, p.asset;
+
+-- name: controls
+-- Each control with its question, its gain over the seed, and what the last loop gains over it, on the test pairs
+SELECT control, state, question, accuracy, ci_low, ci_high, seed_gain, seed_gain_low, seed_gain_high, loop, loop_gain,
+       loop_gain_low, loop_gain_high, n, rm_version
+FROM controls WHERE evolution = $evolution ORDER BY number;

@@ -62,8 +62,7 @@ class EvolutionRecord:
             stale |= {keys.PPO_POLICY, keys.POLICY_EVALUATION}
         current = {key: one for key, one in self.artifacts.items() if key not in stale}
         if replace(self, artifacts=current).gate_is_closed():
-            behind = (keys.PPO_POLICY, keys.POLICY_EVALUATION, keys.JUDGE_RM)
-            current = {key: one for key, one in current.items() if not (keys.loop_of(key) or key in behind)}
+            current = {key: one for key, one in current.items() if not (keys.loop_of(key) or _is_behind_gate(key))}
         ends = [
             loop
             for key, artifact in current.items()
@@ -125,9 +124,16 @@ class EvolutionRecord:
         """The members of an ensemble, by its asset key; none of a model that is alone."""
         return [artifact for key, artifact in self.artifacts.items() if keys.ensemble_of(key) == model]
 
-    def reward_models(self) -> list[AuditArtifact]:
-        """The seed RM, the RM of every loop, and the controls."""
-        return [artifact for key, artifact in self.artifacts.items() if keys.is_reward_model(key)]
+    def reward_models(self) -> dict[str, AuditArtifact]:
+        """The seed RM, the RM of every loop, and the controls, with their members, by what stands for them."""
+        return {key: artifact for key, artifact in self.artifacts.items() if keys.is_reward_model(key)}
+
+
+def _is_behind_gate(key: str) -> bool:
+    """Whether something that is no loop's needs a gate that is open: policy, judge, and the controls of the loops."""
+    if key in (keys.PPO_POLICY, keys.POLICY_EVALUATION):
+        return True
+    return key.startswith("controls/") and not key.startswith(keys.FULL_LABEL_RM)
 
 
 def made_from(artifact: AuditArtifact, name: str, part: Part) -> bool:

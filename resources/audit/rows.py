@@ -58,8 +58,8 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
     for key, artifact in record.artifacts.items():
         if keys.measured_model(key) is not None:
             yield _heldout(artifact)
-    for model in record.reward_models():
-        yield _facts("reward_model_facts", model, [reward_model_row(model, record.members_of(model.key))])
+    for key, model in record.reward_models().items():
+        yield _facts("reward_model_facts", model, [reward_model_row(model, record.members_of(key))])
     for artifact, rows in measurements(record):
         yield _facts("evaluation_facts", artifact, rows)
     if (promotion := record.artifacts.get(keys.EVOLVED_RM)) is not None:

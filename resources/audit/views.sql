@@ -31,10 +31,12 @@ FROM labellings l JOIN self_label_facts f USING (labels, decision, earlier)
 LEFT JOIN current_artifacts m ON m.evolution = l.evolution AND m.asset = model_of(l.loop - 1);
 
 CREATE OR REPLACE VIEW heldout_scores AS
-SELECT h.evolution, h.snapshot, h.recipe, m.loop, m.version AS rm_version, f.* EXCLUDE (version)
-FROM current_artifacts h
-JOIN current_artifacts m ON m.evolution = h.evolution AND h.asset = m.asset || '.heldout'
-JOIN heldout_facts f ON f.version = h.version;
+WITH measured AS (  -- a control may be the very model of a loop
+    SELECT h.evolution, h.snapshot, h.recipe, min(m.loop) AS loop, m.version AS rm_version, h.version
+    FROM current_artifacts h JOIN current_artifacts m ON m.evolution = h.evolution AND h.asset = m.asset || '.heldout'
+    GROUP BY h.evolution, h.snapshot, h.recipe, m.version, h.version
+)
+SELECT m.* EXCLUDE (version), f.* EXCLUDE (version) FROM measured m JOIN heldout_facts f USING (version);
 
 -- status: 1, 2, converged; gate_not_shown, in loop 1: the seed was not shown to be better than a coin, and none was run.
 -- ends: the loop keeps nothing and is the last; under select = status that is a loop whose status is converged.
@@ -50,7 +52,8 @@ SELECT evolution, snapshot, recipe, 1, verdict, true, NULL, NULL, NULL, NULL, 0,
 FROM evolutions WHERE verdict = 'gate_not_shown';
 
 -- A row for each version, under the first of the assets that it is: the seed and the loops before controls.
--- An ensemble has a row, and each of its members one that names it in member_of.
+-- An ensemble has a row, and each of its members one that names it in member_of. path: where it is stored, which is with
+-- the seed RM for a member of the ensemble of seed RMs.
 CREATE OR REPLACE VIEW reward_models AS
 SELECT m.version AS rm_version, m.evolution, m.snapshot, m.recipe, m.asset, m.loop,
        CASE WHEN m.loop = 0 THEN 'seed' WHEN m.loop > 0 THEN 'loop' WHEN m.asset = 'controls/judge_rm' THEN 'judge'
@@ -58,7 +61,8 @@ SELECT m.version AS rm_version, m.evolution, m.snapshot, m.recipe, m.asset, m.lo
        w.version AS member_of, f.* EXCLUDE (version),
        w.version IS NULL AND m.loop IS NOT NULL AND m.version IS NOT DISTINCT FROM e.promoted_rm AS promoted,
        CASE WHEN w.version IS NULL AND m.loop IS NOT NULL AND m.version = e.promoted_rm THEN e.why END AS why,
-       format('artifacts/{}/{}', regexp_replace(m.asset, '/member_0$', ''), m.version) AS path
+       format('artifacts/{}/{}', regexp_replace(
+           regexp_replace(m.asset, '^controls/seed_ensemble_rm/', 'seed_rm/'), '/member_0$', ''), m.version) AS path
 FROM current_artifacts m JOIN evolutions e USING (evolution) JOIN reward_model_facts f ON f.version = m.version
 LEFT JOIN current_artifacts w ON w.evolution = m.evolution AND m.asset LIKE w.asset || '/member\_%' ESCAPE '\'
 WHERE regexp_full_match(m.asset, '(seed_rm|loop_\d+/retrained_rm|controls/\w+_rm)(/member_\d+)?')

@@ -1,6 +1,6 @@
 """The passes of an evolution over its pairs, stage by stage, and their arithmetic, whatever the machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from resources import asset_keys as keys
 from resources.planning.work import Counts, Stage, Work
@@ -59,16 +59,31 @@ class EvolutionWork:
         if self._cached:
             stages.append(Stage(TRUNK_STATES, "scoring", self._fill_states()))
         measured = self._score(counts.heldout)
-        seed = self._train(counts.seed, settings.reward_model.seed_epochs) + measured
-        stages.append(Stage(keys.SEED_RM, "training", seed * teachers))
+        trained = [self._train(counts.seed, settings.reward_model.seed_epochs)]
+        stages.append(Stage(keys.SEED_RM, "training", (trained[0] + measured) * teachers))
         for loop, pool, trained_on in self._loops():
             stages.append(Stage(keys.self_labels(loop), "scoring", self._score(pool) * teachers))
-            student = self._train(trained_on, settings.student_epochs) + measured
-            stages.append(Stage(keys.model_of(loop), "training", student * teachers))
-        if settings.controls.full_label:
-            full = self._train(counts.seed + counts.pool, settings.reward_model.seed_epochs) + measured
-            stages.append(Stage(keys.FULL_LABEL_RM, "training", full * teachers))
-        return stages
+            trained.append(self._train(trained_on, settings.student_epochs))
+            stages.append(Stage(keys.model_of(loop), "training", (trained[-1] + measured) * teachers))
+        controls = {key: self._of_control(key, trained, measured) for key in settings.controls.asked}
+        return stages + [Stage(key, "training", work * teachers) for key, work in controls.items()]
+
+    def _of_control(self, key: str, trained: Sequence[Work], measured: Work) -> Work:
+        """A member of a control, by what a member of the seed and of each loop `trained`."""
+        seed, *loops = trained
+        counts, settings = self._counts, self._settings
+        match key:
+            case keys.FULL_LABEL_RM:
+                return self._train(counts.seed + counts.pool, settings.reward_model.seed_epochs) + measured
+            case keys.NAIVE_RM:
+                everything = counts.seed + self._learnt_share * counts.pool
+                return self._train(everything, settings.student_epochs) + measured
+            case keys.SEED_ENSEMBLE_RM:
+                return seed * len(loops) + measured * len(trained)
+            case keys.MORE_STEPS_RM if settings.method.student == "continue":
+                return sum(loops, seed) + measured
+            case _:
+                return trained[-1] + measured
 
     def policy_stages(self) -> list[Stage]:
         """The stages that `ser run --no-policy` leaves out."""
@@ -82,14 +97,19 @@ class EvolutionWork:
     def _loops(self) -> Iterator[tuple[int, float, float]]:
         """Of each loop its pool, and the pairs that each of its members trains on."""
         method, kept = self._settings.method, [0.0]
-        seen = (method.teachers - 1) / method.teachers if method.label_with == "unseen" else 1.0
         for loop in range(1, self._settings.loops + 1):
             pool = self._counts.pool - (sum(kept) if method.pool == "shrinks" else 0.0)
             if pool < 1:
                 return
             kept.append(self._kept_shares[loop > 1] * pool)
             replayed = min(self._counts.pool, sum(kept)) if method.replay == "all" else kept[-1]
-            yield loop, pool, self._counts.seed + seen * replayed
+            yield loop, pool, self._counts.seed + self._learnt_share * replayed
+
+    @property
+    def _learnt_share(self) -> float:
+        """Of the labels that are trained on, the share that each member learns from."""
+        method = self._settings.method
+        return (method.teachers - 1) / method.teachers if method.label_with == "unseen" else 1.0
 
     def _states(self, pairs: float) -> float:
         """Bytes of the cached states of so many pairs; 0 where none are."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.reporting.charts import KEPT, LEFT, Point, bars, loops_chart
-from resources.reporting.numbers import DASH, number, percent
+from resources.reporting.numbers import DASH, difference, number, percent
 from resources.reporting.page import environment
 from resources.reporting.report_data import BINS, ReportData, Row, gather
 from resources.reporting.words import name_of_loop, policy_words, rule_words, selection_words, suspicion_words, verdict
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HEADINGS = ("reward model", "test accuracy", "95 % interval", "label precision", "pairs kept", "seconds")
+CONTROL_HEADINGS = ("control", "its question", "test accuracy", "95 % interval", "over the seed", "last loop over it")
 LONGER = "longer wins"
 """The name of the baseline: of two responses the one with more characters is taken for the better."""
 
@@ -33,6 +34,8 @@ def render_report(path: Path, evolution: str) -> str:
             data=data,
             headings=HEADINGS,
             table=summary_rows(data),
+            control_headings=CONTROL_HEADINGS,
+            controls=control_rows(data),
             verdict=verdict(data),
             selection=selection_words(data.method),
             policy_words=policy_words(data),
@@ -55,6 +58,21 @@ def summary_rows(data: ReportData) -> list[list[str]]:
     if promoted:
         rows.append(_summary_row(promoted, f"promoted: {name_of_loop(promoted['loop'])}"))
     return rows
+
+
+def control_rows(data: ReportData) -> list[list[str]]:
+    """The controls that are made, as text (see `CONTROL_HEADINGS`)."""
+    return [
+        [
+            row["control"],
+            row["question"],
+            percent(row["accuracy"]),
+            _interval(row),
+            difference(row["seed_gain"], row["seed_gain_low"], row["seed_gain_high"]),
+            difference(row["loop_gain"], row["loop_gain_low"], row["loop_gain_high"]),
+        ]
+        for row in data.made_controls
+    ]
 
 
 def summary_table(path: Path, evolution: str) -> "Table":
@@ -123,7 +141,7 @@ def _accuracy_chart(data: ReportData) -> str | None:
         for row in data.loops
         if row["test_accuracy"] is not None
     ]
-    baselines = {control["asset"].removeprefix("controls/"): control["value"] for control in data.controls}
+    baselines = {row["control"].removeprefix("controls/"): row["accuracy"] for row in data.made_controls}
     if data.baseline:
         baselines[LONGER] = data.baseline["value"]
     return loops_chart(points, baselines) if points else None

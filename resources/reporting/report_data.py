@@ -20,10 +20,7 @@ _PRECISION = """
 SELECT * FROM label_precision WHERE evolution = $e
 ORDER BY loop, labels DESC, confidence_from"""
 _ROLES = "SELECT role, count(*) AS n FROM roles WHERE evolution = $e GROUP BY role ORDER BY role"
-_CONTROLS = """
-SELECT m.asset, v.value, v.ci_low, v.ci_high, v.n
-FROM reward_models m JOIN evaluations v ON v.evolution = m.evolution AND v.asset = m.asset || '.heldout'
-WHERE m.evolution = $e AND m.loop IS NULL AND v.metric = 'accuracy' AND v.split = 'test' ORDER BY m.asset"""
+_CONTROLS = "SELECT * FROM controls WHERE evolution = $e ORDER BY number"
 _POLICY = """
 SELECT p.*, v.metric, v.value, v.ci_low, v.ci_high, v.n
 FROM current_artifacts a JOIN policies p ON p.evolution = a.evolution AND p.policy_version = a.version
@@ -65,6 +62,7 @@ class ReportData:
     statuses: list[Row]
     precision: list[Row]
     controls: list[Row]
+    """Those that there can be, whether or not they are made."""
     models: list[Row]
     roles: dict[str, int]
     bias: list[Row]
@@ -103,6 +101,11 @@ class ReportData:
     def trained_loops(self) -> list[int]:
         """The loops that have a reward model."""
         return [row["loop"] for row in self.loops if row["loop"] and row["rm_version"]]
+
+    @property
+    def made_controls(self) -> list[Row]:
+        """The controls that are made and measured."""
+        return [row for row in self.controls if row["accuracy"] is not None]
 
     @property
     def seed(self) -> Row | None:

@@ -41,14 +41,15 @@ class RunCosts:
         """What the step that makes an asset costs; 0 where that is next to nothing."""
         settings, loop = self._settings, keys.loop_of(key)
         heldout = self._heldout("calibration") + self._heldout("test")
-        teachers = settings.method.teachers
+        teachers, measured = settings.method.teachers, self._score(heldout)
         if key == keys.ENCODED_PAIRS:
             return (heldout + self._roles["seed"] + self._roles["pool"]) * self.of_unit("states")
-        if key in (keys.SEED_RM, keys.FULL_LABEL_RM):
-            pairs = self._roles["seed"] + (self._roles["pool"] if key == keys.FULL_LABEL_RM else 0)
-            return teachers * (self._training(pairs, settings.reward_model.seed_epochs) + self._score(heldout))
+        if key == keys.SEED_RM:
+            return teachers * (self._training_of_seed() + measured)
+        if key in keys.CONTROLS:
+            return teachers * self._of_control(key, measured)
         if key == keys.JUDGE_RM:
-            return self._training(heldout, settings.judging.epochs) + self._score(heldout)
+            return self._training(heldout, settings.judging.epochs) + measured
         if key == keys.PPO_POLICY:
             return settings.ppo.episodes * self.of_unit("episodes")
         if key == keys.POLICY_EVALUATION:
@@ -56,10 +57,28 @@ class RunCosts:
         if loop and key == keys.self_labels(loop):
             return teachers * self._score(self._pool(loop))
         if loop and key == keys.model_of(loop):
-            earlier = range(1 if settings.method.replay == "all" else loop, loop + 1)
-            trained_on = self._roles["seed"] + sum(map(self._kept_in, earlier))
-            return teachers * (self._training(trained_on, settings.student_epochs) + self._score(heldout))
+            return teachers * (self._training_of_loop(loop) + measured)
         return 0.0
+
+    def _of_control(self, key: str, measured: float) -> float:
+        """What a member of a control costs, if all loops of the settings train a model; `measured`: its scoring."""
+        settings, roles, last = self._settings, self._roles, self._settings.loops
+        if key == keys.FULL_LABEL_RM:
+            return self._training(roles["seed"] + roles["pool"], settings.reward_model.seed_epochs) + measured
+        if key == keys.NAIVE_RM:
+            return self._training(roles["seed"] + roles["pool"], settings.student_epochs) + measured
+        if key == keys.SEED_ENSEMBLE_RM:
+            return last * self._training_of_seed() + (1 + last) * measured
+        if key == keys.MORE_STEPS_RM and settings.method.student == "continue":
+            return self._training_of_seed() + sum(map(self._training_of_loop, range(1, last + 1))) + measured
+        return self._training_of_loop(last) + measured
+
+    def _training_of_seed(self) -> float:
+        return self._training(self._roles["seed"], self._settings.reward_model.seed_epochs)
+
+    def _training_of_loop(self, loop: int) -> float:
+        earlier = range(1 if self._settings.method.replay == "all" else loop, loop + 1)
+        return self._training(self._roles["seed"] + sum(map(self._kept_in, earlier)), self._settings.student_epochs)
 
     def of_unit(self, kind: str) -> float:
         """What one unit of some work costs: `training`, `scoring`, `states`, `episodes` or `responses`."""

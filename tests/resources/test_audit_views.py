@@ -15,7 +15,7 @@ from resources.audit import database as database_module
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
 from resources.audit.sync import sync
-from ser.method.stats import share, wilson
+from ser.method.stats import gain, share, wilson
 
 macros = duckdb.connect()
 macros.execute((Path(database_module.__file__).parent / "macros.sql").read_text())
@@ -192,3 +192,24 @@ def test_the_views_allow_for_groups(tmp_path: Path) -> None:
     travel = share([1.0, 1.0, 0.0, 0.0], ["one", "one", "p5", "p7"])
     bias = "SELECT n, n_effective, ci_low, ci_high FROM selection_bias WHERE loop = 1 AND value = 'travel'"
     assert view(tmp_path, bias)[0] == pytest.approx((4, travel["n_effective"], travel["ci_low"], travel["ci_high"]))
+
+
+CHANGED = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 9)), min_size=1, max_size=40)
+
+
+@given(CHANGED)
+def test_the_sql_gain_is_the_python_gain(answers: list[tuple[bool, bool, int]]) -> None:
+    sizes = Counter(group for *_, group in answers)
+    rows = [(before, after, group if sizes[group] > 1 else None) for before, after, group in answers]
+    wanted = gain(*([row[k] for row in answers] for k in (0, 1)), [str(group) for *_, group in answers])
+    with macros.cursor() as connection:
+        connection.execute("CREATE OR REPLACE TEMP TABLE answers (before BOOLEAN, after BOOLEAN, tied UBIGINT)")
+        connection.executemany("INSERT INTO answers VALUES (?, ?, ?)", rows)
+        found = connection.execute(
+            "WITH grouped AS (SELECT tied, count(*) AS n, count(*) FILTER (after AND NOT before) AS up, "
+            "count(*) FILTER (before AND NOT after) AS down FROM answers GROUP BY tied), "
+            "one AS (SELECT sum(n) AS n, sum(up) AS up, sum(down) AS down, "
+            "tied_mean_effect(tied, up - down, up + down, n) AS effect FROM grouped) "
+            "SELECT (up - down) / n, gain_low(up, down, n, effect), gain_high(up, down, n, effect) FROM one"
+        ).fetchall()[0]
+    assert found == pytest.approx(tuple(wanted))
