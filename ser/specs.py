@@ -170,7 +170,7 @@ class Training(Spec):
 class RewardTraining(Training):
     """How the reward models of a run are trained."""
 
-    seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM and of the controls")
+    seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM, and of controls that are trained as it is")
 
     @property
     def training(self) -> Training:

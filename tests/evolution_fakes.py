@@ -27,7 +27,7 @@ RULE = PairRule.of_loop("status", "2", Thresholds())
 RIGHT = 50
 """Of the 60 calibration pairs that the seed RM ranks as people do, by default."""
 
-_FILES = {"self_labels": "self_labels.parquet", "ppo_policy": "policy/model"}
+_FILES = {"self_labels": "self_labels.parquet", "filtered_pairs": "kept.parquet", "ppo_policy": "policy/model"}
 
 
 def loop(number: int) -> list[str]:
@@ -90,6 +90,11 @@ def _inputs(work: Evolution, key: str) -> dict[str, Any]:
     if stage in ("status_report", "filtered_pairs"):
         labels = _part(work, key.replace(stage, "self_labels"), "self_labels.parquet")
         return {"self_labels": _described(labels)}
+    if key == keys.NAIVE_PAIRS:
+        return {"self_labels": _described(_part(work, keys.self_labels(1), "self_labels.parquet"))}
+    if key == keys.TRUE_LABELS:
+        kept = [keys.filtered_pairs(k) for k in range(1, 9) if work.heads.find(keys.filtered_pairs(k))]
+        return {"kept": [_described(_part(work, one, "kept.parquet")) for one in kept]}
     if key == keys.EVOLVED_RM:
         made = [keys.heldout_of(keys.model_of(k)) for k in range(9) if work.heads.find(keys.model_of(k))]
         return {"heldout": [_described(_part(work, one, "heldout.parquet")) for one in made]}

@@ -1,6 +1,6 @@
 """What a sync needs to know of an evolution: its artifacts, as the artifact store hands them over."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ class EvolutionRecord:
         """This record without what only heads of an earlier execution point at.
 
         That is what was made from a model or from labels that are replaced by now, what stands behind a closed gate,
-        and the loops after the one that converged.
+        the loops after the one that converged, and controls of other loops than there are now.
         """
         stale = {key for key, one in self.artifacts.items() if self._is_stale(key, one)}
         if self._is_decided_before(stale):
@@ -69,14 +69,46 @@ class EvolutionRecord:
             if key.endswith("/status_report") and artifact.summary["ends"] and (loop := keys.loop_of(key))
         ]
         if not ends:
-            return replace(self, artifacts=current)
+            return replace(self, artifacts=current)._without_outdated_controls()
         last, after = min(ends), ("filtered_pairs", "retrained_rm", "retrained_rm.heldout", "ppo_policy")
         kept = {
             key: artifact
             for key, artifact in current.items()
             if (keys.loop_of(key) or 0) < last or (keys.loop_of(key) == last and key.split("/")[1] not in after)
         }
+        return replace(self, artifacts=kept)._without_outdated_controls()
+
+    def _without_outdated_controls(self) -> "EvolutionRecord":
+        outdated = tuple(key for key in keys.CONTROLS if key in self.artifacts and not self._is_control_of_now(key))
+        kept = {key: one for key, one in self.artifacts.items() if not (outdated and key.startswith(outdated))}
         return replace(self, artifacts=kept)
+
+    def _is_control_of_now(self, key: str) -> bool:
+        """Whether a control has its one change against the loops that there are now (`assets.controls`)."""
+        if key == keys.FULL_LABEL_RM:
+            return True
+        if key == keys.NAIVE_RM:
+            return self._selected_from(keys.NAIVE_PAIRS, "self_labels", "self_labels.parquet", [keys.self_labels(1)])
+        method, summary = self.settings.method, self.artifacts[key].summary
+        loops = [loop for loop in self.loops() if keys.model_of(loop) in self.artifacts]
+        if not loops or keys.SEED_RM not in self.artifacts:
+            return False
+        if key == keys.TRUE_LABEL_RM:
+            learnt = [keys.filtered_pairs(loop) for loop in (loops if method.replay == "all" else loops[-1:])]
+            return self._selected_from(keys.TRUE_LABELS, "kept", "kept.parquet", learnt)
+        if key == keys.SEED_ENSEMBLE_RM:
+            return bool(summary["members"] == method.teachers * (1 + len(loops)))
+        counted = [0, *loops] if method.student == "continue" else loops[-1:]
+        return bool(summary["steps"] == sum(self.artifacts[keys.model_of(loop)].summary["steps"] for loop in counted))
+
+    def _selected_from(self, key: str, name: str, part: str, tables: Sequence[str]) -> bool:
+        """Whether the input `name` of what a control is trained on are these tables as they are now."""
+        chosen = self.artifacts.get(key)
+        if chosen is None or any(table not in self.artifacts for table in tables):
+            return False
+        made_of = chosen.manifest["inputs"][name]
+        found = [one["sha256"] for one in (made_of if isinstance(made_of, list) else [made_of])]
+        return found == [self.artifacts[table].part(part).digest for table in tables]
 
     def _is_stale(self, key: str, artifact: AuditArtifact) -> bool:
         """Whether an asset that describes another one was made from an earlier one of that."""

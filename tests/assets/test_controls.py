@@ -14,6 +14,7 @@ from resources.audit.database import query
 from resources.audit.schema import apply_schema, connect
 from resources.evolution import Evolution
 from resources.outline import next_to_make, outline
+from resources.prune import prune
 from resources.settings_file import load_settings
 from ser.data import tables
 from ser.errors import SerError
@@ -169,6 +170,7 @@ def test_the_audit_has_every_control_and_the_page_its_question(
         assert found[key] == ("made", n, pytest.approx(shown[key]["gain_over_seed"].value))
         scored = f"SELECT count(*) FROM heldout_scores WHERE rm_version = '{work.heads.get(key).version}'"
         assert query(audit, f"{scored} AND split = 'test'")[1] == [(n,)]
+    assert not [one.path for one in prune(work.root, 1, remove=False).removed if one.what == "artifact"]
     page = next((work.root / "reports").glob("tiny-*.html")).read_text()
     assert page.count("is it only longer training?") == 1 and "controls/seed_ensemble_rm" in page
     assert next_to_make(outline(work), policy=False) is None

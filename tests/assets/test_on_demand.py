@@ -8,8 +8,10 @@ import pytest
 from assets.graph import graph
 from assets.ser_resource import SerResource
 from resources.artifacts import Artifact
+from resources.audit.database import query
 from resources.evolution import Evolution
 from resources.heads import Heads
+from resources.outline import next_to_make, outline
 from resources.settings_file import load_settings
 from tests import chain
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
@@ -92,15 +94,36 @@ def test_with_sft_everything_stands_on_the_fine_tuned_backbone(
     assert work.heads.get("loop_1/self_labels").manifest["inputs"]["backbone"]["version"] == tuned.version
 
 
-def test_without_a_vault_the_full_label_control_is_left_out_and_the_run_succeeds(
+def test_without_a_vault_the_controls_that_need_one_are_left_out_with_the_reason(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "ser.toml").write_text(
-        "loops = 1\n[controls]\nfull_label = true\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
-    )
+    asked = "[controls]\nfull_label = true\ntrue_label = true\nmore_steps = true\n"
+    (tmp_path / "ser.toml").write_text(f"loops = 1\n{asked}[thresholds]\nn_min = 5\n{chain.SETTINGS}")
     rows = [*labelled_rows(200), *unlabelled(labelled_rows(400, seed=1))]
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", rows))
+    chain.inject(monkeypatch, lambda loop, number, pair_id: (0.8, 0.2) if number < 30 else (0.5, 0.5))
+    warned: list[str] = []
+    monkeypatch.setattr(dg.DagsterLogManager, "warning", lambda log, words, *_, **__: warned.append(words))
     result, work = chain.materialize(data_root, snapshot, policy=False)
     assert result.success
     assert chain.summary(work, "vault")["vault"] == 0
-    assert work.heads.find("controls/full_label_rm") is None
+    unknown = f"is not trained: no human label of the pool of {snapshot} is known."
+    said = [words for words in warned if "is not trained" in words]
+    assert said == [f"controls/full_label_rm {unknown}", f"controls/true_label_rm {unknown}"]
+    made = {key for key in work.heads.made() if key.startswith("controls/")}
+    assert made == {"controls/more_steps_rm", "controls/more_steps_rm.heldout"}
+    states = dict(query(data_root / "audit.duckdb", "SELECT control, state FROM controls")[1])
+    assert states["controls/true_label_rm"] == "no human label of the pool is known"
+    assert states["controls/more_steps_rm"] == "made" and states["controls/seed_ensemble_rm"] == "not made"
+    assert next_to_make(outline(work), policy=False) is None
+
+
+def test_where_all_is_kept_naive_self_training_is_loop_1_itself(
+    data_root: Path, landed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SER_METHOD__SELECT", "all")
+    monkeypatch.setenv("SER_CONTROLS__NAIVE_SELF_TRAINING", "true")
+    result, work = chain.materialize(data_root, landed, policy=False)
+    assert result.success and chain.outcomes(result)["audit_sync"] == "made"
+    assert not [key for key in work.heads.made() if key.startswith("controls/")]
+    assert next_to_make(outline(work), policy=False) is None

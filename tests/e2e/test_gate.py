@@ -29,7 +29,8 @@ class Closed(NamedTuple):
 def closed(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Iterator[Closed]:
     """A run on labels that a coin gave; the environment is that of the commands."""
     folder = tmp_path_factory.mktemp("project")
-    settings = "loops = 1\n[thresholds]\nn_min = 5\ntau_high = 0.501\ntau_low = 0.499\n" + chain.SETTINGS
+    wanted = "[controls]\nmore_steps = true\nnaive_self_training = true\ntrue_label = true\nseed_ensemble = true\n"
+    settings = f"loops = 1\n{wanted}[thresholds]\nn_min = 5\ntau_high = 0.501\ntau_low = 0.499\n" + chain.SETTINGS
     with chain.project(folder, settings, tiny_backbone) as (root, _):
         rows = labelled_rows(300, noise=0.5)
         snapshot = chain.land(root, write_jsonl(folder / "pairs.jsonl", rows))
@@ -57,6 +58,7 @@ def test_nothing_fails_and_what_stands_behind_the_gate_is_skipped(closed: Closed
     skipped = ["loop_1/status_report", "loop_1/filtered_pairs", "loop_1/retrained_rm", "policy_evaluation"]
     assert [found[key] for key in skipped] == ["skipped"] * 4
     assert not (closed.work.root / "artifacts" / "controls").exists()
+    assert found["controls/naive_self_training_rm"] == "skipped"
     passed = chain.checks(result)
     assert not passed["seed_rm:shown_better_than_a_coin"]
     assert passed["audit_sync:audit_equals_parquet"]

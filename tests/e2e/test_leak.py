@@ -11,8 +11,11 @@ from resources import evolution
 from resources.evolution import Evolution
 from resources.launchers import in_process
 from resources.manifests import file_digests
+from resources.settings import Settings
+from resources.settings_file import load_settings
 from ser.data import tables
 from ser.data.pairs import canonical_prompt, pair_id
+from ser.errors import SerError
 from ser.progress import Progress
 from ser.stages.job import Job
 from tests import chain
@@ -142,3 +145,34 @@ def test_with_drawn_roles_the_vault_may_be_flipped_or_deleted_during_the_loops(
 
 def identity_of(row: dict[str, Any]) -> str:
     return pair_id(canonical_prompt(row["prompt"]), row["chosen"], row["rejected"])
+
+
+def names(values: Any, above: str = "") -> list[str]:
+    """The dotted names of all settings."""
+    if not isinstance(values, dict) or not values:
+        return [above.removesuffix(".")]
+    return [name for key, value in values.items() for name in names(value, f"{above}{key}.")]
+
+
+@pytest.mark.usefixtures("data_root")
+def test_no_recipe_and_no_setting_can_name_the_vault() -> None:
+    """None takes it for its value, but three that say where a model or an inbox is, and none is called so."""
+    known = names(Settings().model_dump())
+    assert len(known) > 80
+
+    def is_refused(name: str, value: str) -> bool:
+        try:
+            load_settings(assignments=[f"{name}={value}"], recipe="mine" if name.startswith("recipes.mine") else None)
+        except SerError:
+            return True
+        return False
+
+    method = [name for name in known if name.startswith(("method.", "thresholds.")) or name == "loops"]
+    told = [*known, *(f"recipes.mine.{name}" for name in method), "landing.mine.role", "landing.mine.map"]
+    for value in ("vault", "vault/vault.parquet", "controls/true_label_rm", '["vault"]', '{"human": "vault"}'):
+        taken = {name for name in told if not is_refused(name, value)}
+        assert taken <= {"backbone.model", "backbone.revision", "automation.inbox"}, value
+    sections = {name.rpartition(".")[0] for name in told if "." in name}
+    for section in sorted(sections - {"landing", "recipes", "landing.mine"}):
+        for name in ("vault", "human", "labels", "pseudo", "train_on"):
+            assert is_refused(f"{section}.{name}", "vault"), (section, name)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import duckdb
 import pytest
-from audit_fakes import EVOLUTION, Fake, artifact, heldout, record, with_artifacts
+from audit_fakes import EVOLUTION, Fake, artifact, behind_a_closed_gate, heldout, made_of, record, with_artifacts
 
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
@@ -18,6 +18,11 @@ from ser.method.stats import gain
 CONTROL, ENSEMBLE = "controls/true_label_rm", "controls/seed_ensemble_rm"
 
 
+def selected(version: str) -> dict[str, str]:
+    """The pairs that a loop kept, as a manifest names them."""
+    return made_of(version, "kept")["inputs"]["kept"]
+
+
 def again(run: EvolutionRecord, key: str, other: str) -> Fake:
     """The same artifact under another key."""
     return replace(cast(Fake, run.artifacts[key]), key=other)
@@ -25,7 +30,7 @@ def again(run: EvolutionRecord, key: str, other: str) -> Fake:
 
 def with_control(root: Path, wrong: set[str], **changes: Any) -> EvolutionRecord:
     """The fake run with a control that gets these pairs wrong; the seed gets t1 and t4 wrong, loop 1 t4."""
-    model = artifact(root, "controls/more_steps_rm", "v-control", {"n_human": 2, "random_seed": 7, "steps": 9})
+    model = artifact(root, "controls/more_steps_rm", "v-control", {"n_human": 2, "random_seed": 7, "steps": 6})
     scores = heldout(root, "controls/more_steps_rm", "v-held-control", "v-control", wrong)
     return with_artifacts(record(root, **changes), model, scores)
 
@@ -68,8 +73,9 @@ def test_controls_that_need_the_vault_are_not_offered_without_one(tmp_path: Path
 def test_a_control_that_is_the_very_model_of_a_loop_has_its_scores_once(tmp_path: Path) -> None:
     run = record(tmp_path)
     same = [again(run, f"loop_1/retrained_rm{part}", f"{CONTROL}{part}") for part in ("", ".heldout")]
+    labels = artifact(tmp_path, f"{CONTROL}.true_labels", "v-true", inputs={"kept": [selected("v-filtered-1")]})
     database = AuditDatabase(tmp_path / "audit.duckdb")
-    sync(database, with_artifacts(run, *same))
+    sync(database, with_artifacts(run, *same, labels))
     scored = "SELECT loop, count(*) FROM heldout_scores WHERE rm_version = 'v-rm-1' GROUP BY loop"
     assert query(database.path, scored)[1] == [(1, 6)]
     gained = "SELECT loop_gain, seed_gain FROM controls WHERE state = 'made'"
@@ -96,6 +102,29 @@ def test_members_of_the_ensemble_of_seeds_are_stored_with_the_seed(tmp_path: Pat
         ("v-rm-0", "seed", None, 20.0, "artifacts/seed_rm/v-rm-0"),
         ("v-second", "control", "v-both", 7.0, "artifacts/seed_rm/member_1/v-second"),
     ]
+
+
+def test_a_control_of_other_loops_than_there_are_now_is_left_out(tmp_path: Path) -> None:
+    """Of loop 1 alone: it was trained for 3 steps after the seed's 3."""
+
+    def left(run: EvolutionRecord) -> set[str]:
+        return {key for key in run.without_leftovers().artifacts if key.startswith("controls/") and "judge" not in key}
+
+    model = {"n_human": 2, "random_seed": 7}
+    for n, steps, kept in ((2, 6, "v-filtered-1"), (3, 9, "v-filtered-0")):
+        run = with_artifacts(
+            record(tmp_path),
+            artifact(tmp_path, "controls/more_steps_rm", f"v-steps-{n}", model | {"steps": steps}),
+            artifact(tmp_path, ENSEMBLE, f"v-both-{n}", model | {"members": n}),
+            artifact(tmp_path, f"{ENSEMBLE}/member_1", "v-second", model),
+            artifact(tmp_path, CONTROL, f"v-true-rm-{n}", model),
+            artifact(tmp_path, f"{CONTROL}.true_labels", f"v-true-{n}", inputs={"kept": [selected(kept)]}),
+            artifact(tmp_path, "controls/full_label_rm", "v-full", model),
+        )
+        now = {"controls/more_steps_rm", ENSEMBLE, f"{ENSEMBLE}/member_1", CONTROL, f"{CONTROL}.true_labels"}
+        assert left(run) == {"controls/full_label_rm"} | (now if n == 2 else set())
+    closed = behind_a_closed_gate(tmp_path)
+    assert left(replace(closed, artifacts={**run.artifacts, **closed.artifacts})) == {"controls/full_label_rm"}
 
 
 def test_the_page_has_the_controls_that_are_made_and_says_why_others_are_not(tmp_path: Path) -> None:

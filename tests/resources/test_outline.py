@@ -7,7 +7,7 @@ import pytest
 from assets.graph import run_keys
 from resources import asset_keys as keys
 from resources.outline import next_to_make, outline
-from resources.settings import Settings
+from resources.settings import Controls, Settings
 from tests.evolution_fakes import DATA, POLICY, SEED, evolution, loop, make
 
 CHAIN = [*SEED, *loop(1), *loop(2), keys.EVOLVED_RM]
@@ -76,3 +76,32 @@ def test_only_manifest_and_summary_are_read(tmp_path: Path) -> None:
     (summary,) = tmp_path.glob("artifacts/evolved_rm/*/summary.json")
     summary.write_text("{}")
     assert missing(work) == keys.EVOLVED_RM
+
+
+def test_controls_that_are_asked_for_are_missed_where_they_are_possible(tmp_path: Path) -> None:
+    asked = Controls(**dict.fromkeys(Controls.model_fields, True))
+    work = evolution(tmp_path, controls=asked)
+    steps = {"retrained_rm": {"steps": 2}, "seed_rm": {"steps": 3}, "more_steps_rm": {"steps": 7}}
+    make(work, CHAIN, **steps)  # there is no vault
+    for key in (keys.MORE_STEPS_RM, keys.NAIVE_RM, keys.SEED_ENSEMBLE_RM):
+        assert missing(work) == key
+        make(work, [keys.NAIVE_PAIRS, key, keys.heldout_of(key)], seed_ensemble_rm={"members": 3}, **steps)
+    assert missing(work) is None
+    make(work, [keys.VAULT], again="with labels", vault={"vault": 7})
+    for key in (keys.FULL_LABEL_RM, keys.TRUE_LABEL_RM):
+        assert missing(work) == key
+        make(work, [keys.TRUE_LABELS], true_label_rm_true_labels={"n_labelled": 3})
+        make(work, [key, keys.heldout_of(key)])
+    assert missing(work) is None
+
+
+def test_a_control_of_loops_is_not_missed_where_none_was_trained(tmp_path: Path) -> None:
+    asked = Controls(**dict.fromkeys(Controls.model_fields, True))
+    closed = evolution(tmp_path / "closed", controls=asked)
+    make(closed, [*SEED, keys.EVOLVED_RM], **BAD_SEED)
+    assert missing(closed) is None
+    converged = evolution(tmp_path / "converged", controls=asked)
+    make(converged, [*SEED, keys.self_labels(1)])
+    make(converged, [keys.status_report(1)], status_report={"ends": True})
+    make(converged, [keys.EVOLVED_RM])
+    assert missing(converged) == keys.NAIVE_RM

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
+from resources import asset_keys as keys
 from resources.reporter import Work
 from resources.settings import Settings
+from ser.method.recipe import Method
 from ser_dagster.commands import run_screen
 from ser_dagster.commands.run_costs import EPISODE, FORWARD, RunCosts, kind_of
 from ser_dagster.commands.run_screen import RunScreen, about
@@ -34,6 +36,21 @@ def test_what_the_steps_cost() -> None:
         "loop_1/retrained_rm": 100 + 200 + heldout,  # half of the pool is thought to be kept
         "ppo_policy": 64 * EPISODE,
     }
+
+
+def test_what_the_controls_cost() -> None:
+    found = {key: costs().of_step(key) for key in keys.CONTROLS}
+    loops = [costs().of_step(keys.model_of(loop)) - 100 * FORWARD for loop in (1, 2, 3)]
+    measured = 100 * FORWARD
+    assert found == {
+        keys.FULL_LABEL_RM: pytest.approx(3 * 500 + measured),
+        keys.MORE_STEPS_RM: pytest.approx(3 * 100 + sum(loops) + measured),
+        keys.NAIVE_RM: pytest.approx(500 + measured),
+        keys.TRUE_LABEL_RM: pytest.approx(loops[-1] + measured),
+        keys.SEED_ENSEMBLE_RM: pytest.approx(3 * 3 * 100 + 4 * measured),  # the seed itself is there already
+    }
+    fresh = RunCosts(Settings(method=Method(student="fresh", teachers=2)), ROLES)
+    assert fresh.of_step(keys.MORE_STEPS_RM) == pytest.approx(fresh.of_step(keys.model_of(3)))
 
 
 def test_what_a_loop_really_kept_counts_for_it_and_for_the_later_ones() -> None:

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources import asset_keys as keys
 from resources.planning import fitting
 from resources.planning.evolution_work import EvolutionWork
 from resources.planning.pairs import count_pairs
 from resources.planning.plan import Plan, make_plan
 from resources.planning.work import Counts
 from resources.preset_files import FOLDER
-from resources.settings import Settings
+from resources.settings import Controls, Settings
 from resources.settings_file import load_settings
 from ser.method.recipe import RECIPES
 from ser.planning.cards import CARDS, Cards
@@ -183,3 +184,17 @@ def test_roles_share_out_the_labelled_pairs() -> None:
     # Hardly anything is unlabelled: the labels of most training pairs go to the vault.
     simulated = count_pairs(Roles(), 10, 10_000)
     assert simulated == Counts(pool=10 + 6500 - 975, seed=975, calibration=1000, test=2500)
+
+
+def test_controls_are_planned_where_they_are_asked_for() -> None:
+    asked = dict.fromkeys(Controls.model_fields, True)
+    told, shape = Settings(controls=Controls(**asked)), SHAPES["smollm2-135m"]
+    stages = {one.name: one.work for one in EvolutionWork(told, shape, 2, PAPER, HH).stages()}
+    plain = {one.name for one in EvolutionWork(Settings(), shape, 2, PAPER, HH).stages()}
+    assert stages.keys() - plain == set(keys.CONTROLS)
+    pairs = {name: work.tokens / HH.tokens for name, work in stages.items()}
+    seed, loops = pairs["seed_rm"] - PAPER.heldout, [pairs[keys.model_of(k)] - PAPER.heldout for k in (1, 2, 3)]
+    assert pairs[keys.MORE_STEPS_RM] == pytest.approx(seed + sum(loops) + PAPER.heldout)
+    assert pairs[keys.TRUE_LABEL_RM] == pytest.approx(pairs[keys.model_of(3)])
+    assert pairs[keys.NAIVE_RM] == pytest.approx(PAPER.seed + PAPER.pool + PAPER.heldout)
+    assert pairs[keys.SEED_ENSEMBLE_RM] == pytest.approx(3 * seed + 4 * PAPER.heldout)
