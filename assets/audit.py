@@ -10,6 +10,7 @@ from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import sync
+from resources.audit.watch import read_watch
 from resources.audit.writing import AuditBusy
 from resources.disk import write_text
 from resources.evolution import Evolution
@@ -22,6 +23,14 @@ AUDITED = (keys.VAULT, keys.SEED_RM, keys.EVOLVED_RM, keys.POLICY_EVALUATION, *k
 
 LEFT = "left_to_the_next_run"
 """What a result says, and why, when somebody else has the database open."""
+
+
+PLOTTED = (
+    *("ece_calibration", "ece_test", "flip_rate", "seed_agreement", "heldout_agreement", "kept_longer"),
+    *("labelled_longer", "margin_spread", "reward_shift", "trained_precision", "untrained_precision"),
+    *("base_vocabulary", "policy_vocabulary", "base_distinct_2", "policy_distinct_2"),
+)
+"""The columns of the view `loop_watch` that the page plots, of loop k as `loop_k_NAME` (the seed is loop 0)."""
 
 
 def audit_path(root: Path) -> Path:
@@ -47,20 +56,35 @@ def write_report(work: Evolution) -> Path:
     return path
 
 
+def plotted_watch(work: Evolution) -> dict[str, float]:
+    """What is watched over the loops, under names that stay the same, so that they become plots."""
+    loops = read_watch(audit_path(work.root), work.identity).loops
+    return {f"loop_{row['loop']}_{name}": row[name] for row in loops for name in PLOTTED if row[name] is not None}
+
+
+def why_left(context: dg.AssetCheckExecutionContext) -> str | None:
+    """Why this run's sync was left to the next run; None if it was not, or is not part of this run."""
+    last = context.instance.get_latest_materialization_event(dg.AssetKey(keys.AUDIT_SYNC))
+    if last is None or last.run_id != context.run.run_id or last.asset_materialization is None:
+        return None
+    left = last.asset_materialization.metadata.get(LEFT)
+    return None if left is None else str(left.value)
+
+
 @dg.op(ins={"made": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     """Bring everything that this run made into the audit database."""
     work = ser.evolution(context)
     try:
-        counts = sync_run(work)
+        counts, watched = sync_run(work), plotted_watch(work)
     except AuditBusy as error:
         # A reader that holds the file must never fail a run: the next sync brings these rows too.
         context.log.warning(str(error))
         yield dg.Output(None, metadata={"evolution": work.identity, LEFT: str(error)})
         return
-    rows: dict[str, int | str] = {"evolution": work.identity}
+    rows: dict[str, float | str] = {"evolution": work.identity}
     rows |= {f"rows_{table}": count for table, count in counts.items()}
-    yield dg.Output(None, metadata=rows | {"path": str(audit_path(work.root))})
+    yield dg.Output(None, metadata=rows | watched | {"path": str(audit_path(work.root))})
 
 
 def _audit_sync() -> dg.AssetsDefinition:

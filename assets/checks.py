@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.audit import LEFT, audit_path
+from assets.audit import LEFT, audit_path, why_left
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.audit.database import AuditDatabase
@@ -123,11 +123,8 @@ def label_precision(context: dg.AssetCheckExecutionContext, ser: SerResource) ->
 def audit_equals_parquet(context: dg.AssetCheckExecutionContext, ser: SerResource) -> dg.AssetCheckResult:
     """The rows of the audit database are those of the parquet artifacts."""
     work = ser.evolution(context)
-    last = context.instance.get_latest_materialization_event(dg.AssetKey(keys.AUDIT_SYNC))
-    if last is not None and last.run_id == context.run.run_id and last.asset_materialization is not None:
-        left = last.asset_materialization.metadata.get(LEFT)
-        if left is not None:
-            return _left(str(left.value))
+    if (why := why_left(context)) is not None:
+        return _left(why)
     try:
         differences = matches_parquet(AuditDatabase(audit_path(work.root)), work.record())
     except AuditBusy as error:

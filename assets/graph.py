@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from assets import audit, checks, controls, landed, policies, reward_models
+from assets import audit, checks, controls, landed, policies, reward_models, watch
 from assets.evolved import evolved_rm
 from assets.loops import loop_assets
 from resources import asset_keys as keys
@@ -41,6 +41,7 @@ def graph(settings: Settings) -> tuple[Sequence[dg.AssetsDefinition], Sequence[d
         checks.shortcut_check(keys.SEED_RM),
         checks.label_precision,
         checks.audit_equals_parquet,
+        watch.watch_checks(),
         *every_loop,
     ]
 

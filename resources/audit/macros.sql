@@ -56,3 +56,10 @@ CREATE OR REPLACE MACRO is_right(reward_a, reward_b, preferred) AS
 
 -- Confidence in tenths, 5 to 9: the bin [0.7, 0.8) is 7, and 1.0 belongs to 9.
 CREATE OR REPLACE MACRO confidence_bin(c) AS least(9, greatest(5, CAST(floor(c * 10) AS INTEGER)));
+
+-- Which fold of a cross-fitted temperature a pair is in: that of its group.
+CREATE OR REPLACE MACRO temperature_fold(tied, pair_id) AS CAST(coalesce(tied, md5_number_lower(pair_id)) % 5 AS INTEGER);
+
+-- The words of a text; where a script puts no blanks between words, its characters.
+CREATE OR REPLACE MACRO words_of(text) AS regexp_extract_all(
+    lower(coalesce(text, '')), '[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[\p{L}\p{M}\p{N}]+');

@@ -63,3 +63,20 @@ WHERE p.evolution = $evolution ORDER BY p.loop, p.asset;
 SELECT control, state, question, accuracy, ci_low, ci_high, seed_gain, seed_gain_low, seed_gain_high, loop, loop_gain,
        loop_gain_low, loop_gain_high, n, rm_version
 FROM controls WHERE evolution = $evolution ORDER BY number;
+
+-- name: watch
+-- Whether self-training drifts, per loop: calibration out of sample, turned labels, length, rewards, own labels, answers
+SELECT loop, ece_calibration, ece_test, flip_rate, seed_agreement, heldout_agreement, kept_longer, labelled_longer,
+       seed_longer, source_differs, length_differs, margin_spread, reward_shift, trained_precision, trained_confidence,
+       untrained_precision, untrained_confidence, base_vocabulary, policy_vocabulary, base_distinct_2, policy_distinct_2
+FROM loop_watch WHERE evolution = $evolution ORDER BY loop;
+
+-- name: shift
+-- Whether the human-labelled pairs are like the pool: AUC of a classifier (0.5: alike), lengths, sources, margins
+SELECT 'AUC of a classifier' AS measure, auc AS value, ci_low, ci_high, NULL AS human, NULL AS pool, n_human, n_pool
+FROM pool_shift WHERE evolution = $evolution
+UNION ALL
+SELECT * FROM (
+    SELECT measure, NULL, NULL, NULL, human, pool, n_human, n_pool FROM pool_comparison
+    WHERE evolution = $evolution ORDER BY measure
+);

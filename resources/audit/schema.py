@@ -15,7 +15,7 @@ from ser.errors import SerError
 
 _SQL = Path(__file__).parent
 _MARK = "schema_version"
-_DEFINED = ("macros.sql", "views.sql", "analysis.sql")
+_DEFINED = ("macros.sql", "views.sql", "analysis.sql", "watch.sql", "shift.sql")
 # Names in full, and no function but these: the file may have functions that are called like DuckDB's.
 _TABLES = "SELECT table_name, sql FROM system.main.duckdb_tables()"
 _FUNCTIONS = "SELECT function_name, parameters, macro_definition FROM system.main.duckdb_functions() WHERE NOT internal"
@@ -47,7 +47,11 @@ def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
         SerError: the file's tables are of another version of this package.
     """
     if connection.execute(_TABLES).fetchall():
-        check_tables(connection)
+        functions = _functions(connection)
+        _check_tables(connection, functions)
+        # Views over views are bound anew each time that they are defined: most of what a small sync would take.
+        if not _changed(connection, functions):
+            return
     else:
         connection.execute((_SQL / "schema.sql").read_text())
         connection.execute(f"CREATE TABLE {_MARK} AS SELECT '{_schema_digest()}' AS digest")
@@ -63,8 +67,7 @@ def check_schema(connection: duckdb.DuckDBPyConnection) -> None:
     """
     functions = _functions(connection)
     _check_tables(connection, functions)
-    found, ours = _definitions(connection, functions), _our_definitions()
-    if changed := sorted(name for name in ours if found.get(name) != ours[name]):
+    if changed := _changed(connection, functions):
         raise SerError(
             f"The audit database's {', '.join(changed[:3])} are of another version of ser-dagster, or were changed.\n"
             "Do not trust them: `ser audit --rebuild` makes it anew from the artifacts."
@@ -93,6 +96,12 @@ def _check_tables(connection: duckdb.DuckDBPyConnection, functions: Iterable[str
             f"The audit database changes what SQL means (its functions {', '.join(shadows[:3])}).\n"
             "Do not trust it: `ser audit --rebuild` makes it anew from the artifacts."
         )
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, functions: Mapping[str, Any]) -> list[str]:
+    """The tables, views and functions that are not as this version defines them."""
+    found, ours = _definitions(connection, functions), _our_definitions()
+    return sorted(name for name in ours if found.get(name) != ours[name])
 
 
 def _functions(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -102,3 +102,14 @@ CREATE TABLE policy_sample_facts (
     policy_response VARCHAR, base_reward DOUBLE, policy_reward DOUBLE, judge_base DOUBLE, judge_policy DOUBLE,
     outcome VARCHAR
 );
+
+-- Derived from the facts above (resources.audit.derived), and so no copy of an artifact. The temperature of held-out
+-- scores that fits the calibration pairs of all folds but this one.
+CREATE TABLE temperature_facts (version VARCHAR NOT NULL, fold INTEGER NOT NULL, temperature DOUBLE NOT NULL);
+
+-- How well a classifier tells the human-labelled pairs from the pool, of at most so many of each; auc: NULL where there
+-- are too few.
+CREATE TABLE shift_facts (
+    splits VARCHAR NOT NULL, encoded VARCHAR NOT NULL, n_human BIGINT NOT NULL, n_pool BIGINT NOT NULL, auc DOUBLE,
+    ci_low DOUBLE, ci_high DOUBLE
+);

@@ -21,6 +21,8 @@ FACTS = {
     "promotion_facts": ("version",),
     "policy_facts": ("version",),
     "policy_sample_facts": ("version",),
+    "temperature_facts": ("version",),
+    "shift_facts": ("splits", "encoded"),
 }
 """The tables of facts, each with the columns that name its artifacts."""
 

@@ -10,6 +10,7 @@ from duckdb.func import PythonUDFType
 
 from resources import asset_keys as keys
 from resources.audit.database import AuditDatabase, literal
+from resources.audit.derived import derive_facts
 from resources.audit.evolutions import describe_artifacts, describe_evolution, link
 from resources.audit.record import AuditArtifact, EvolutionRecord
 from resources.audit.rows import AuditRows, audit_rows
@@ -108,6 +109,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> Non
         elif not connection.execute(f"SELECT 1 FROM {rows.table} WHERE {rows.scope} LIMIT 1").fetchall():
             connection.execute(f"INSERT INTO {rows.table} BY NAME {rows.rows}")
     link(connection, record)
+    derive_facts(connection, record)
     _drop_undecided(connection, record)
 
 

@@ -70,6 +70,15 @@ def cross_fitted_log_loss(correct_margins: Sequence[float], groups: Sequence[str
     return [float(loss) for loss in losses]
 
 
+def cross_fitted_temperatures(correct_margins: Sequence[float], folds: Sequence[int]) -> dict[int, float]:
+    """Fold -> the T that fits the margins of all other folds; of a fold without others there is none.
+
+    A confidence at such a T is out of sample: the pair had no part in it.
+    """
+    margins, own = np.asarray(correct_margins, dtype=float), np.asarray(folds)
+    return {fold: fit_temperature(margins[own != fold]) for fold in sorted(set(folds)) if (own != fold).any()}
+
+
 def expected_calibration_error(correct_margins: Sequence[float], temperature: float, bins: int = 10) -> float:
     """ECE: mean distance of accuracy from confidence over equal bins of confidence in [0.5, 1], weighted by size."""
     margins = np.asarray(correct_margins, dtype=float)

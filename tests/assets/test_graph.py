@@ -10,6 +10,7 @@ from assets.graph import graph, run_keys
 from assets.ser_resource import SNAPSHOTS
 from resources.settings import Controls, Settings
 from resources.settings_file import load_settings
+from ser.method.watch import SIGNS
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -52,6 +53,8 @@ CHECKS = {
     "seed_rm:no_sign_of_a_shortcut",
     "audit_sync:audit_equals_parquet",
     "audit_sync:label_precision",
+    *(f"audit_sync:{sign.name}" for sign in SIGNS),
+    "audit_sync:human_pairs_are_like_the_pool",
     "loop_1/retrained_rm:not_worse_than_before",
     "loop_1/retrained_rm:no_sign_of_a_shortcut",
     "loop_2/retrained_rm:not_worse_than_before",

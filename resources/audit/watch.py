@@ -1,0 +1,49 @@
+"""What the audit database says about drift over the loops of an evolution."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from resources.audit.database import AuditDatabase
+
+_LOOPS = "SELECT * FROM loop_watch WHERE evolution = $evolution ORDER BY loop"
+_SHIFT = "SELECT * FROM pool_shift WHERE evolution = $evolution"
+_COMPARISON = "SELECT * FROM pool_comparison WHERE evolution = $evolution ORDER BY measure"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is watched in an evolution."""
+
+    loops: list[Row]
+    """Rows of `loop_watch`; none where the audit has nothing of the evolution yet."""
+    shift: Row | None
+    """How well the human-labelled pairs are told from the pool (`pool_shift`)."""
+    comparison: list[Row]
+    """In what the two differ (`pool_comparison`)."""
+
+
+def read_watch(path: Path, evolution: str) -> Watch:
+    """What is watched in an evolution.
+
+    Raises:
+        SerError: there is no database (`NothingAudited`), it is damaged, or (`AuditBusy`) being written.
+    """
+    with AuditDatabase(path).reading(sandbox=True) as connection:
+        return watch_in(connection, evolution)
+
+
+def watch_in(connection: duckdb.DuckDBPyConnection, evolution: str) -> Watch:
+    """The same, of a database that is open."""
+    loops, shift, comparison = (_rows(connection, sql, evolution) for sql in (_LOOPS, _SHIFT, _COMPARISON))
+    return Watch(loops, shift[0] if shift else None, comparison)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, evolution: str) -> list[Row]:
+    result = connection.execute(sql, {"evolution": evolution})
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -1,0 +1,200 @@
+"""Signs that self-training drifts: what is looked for in the numbers of a loop, its limit, and what to look at then.
+
+A sign is a warning and no proof: some of them are what a loop that learns something shows too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import hypot
+from typing import Any
+
+Numbers = Mapping[str, Any]
+"""A row of the audit's view `loop_watch`."""
+
+MISCALIBRATED = 0.05
+"""ECE beyond what chance alone gives: with 150 pairs about two standard deviations, and half a tenth of confidence."""
+FLIPS = 0.25
+"""Share of labels that turn round from one loop to the next: a coin on half of the pool."""
+AGREEMENT = 0.75
+"""Agreement with the seed RM on the pool: under it a quarter of all labels is another than the people's model gave."""
+LONGER = 0.1
+"""By how much more often the longer response is preferred among kept pairs than among the human seed labels."""
+KEPT_RATIO = 2.0
+"""How many times more often one source or length is kept than another: less is common, as some are easier."""
+DIFFERS = 2.326
+"""Standard score of the test that kept rates differ, one-sided at 1 %: several are made in every loop."""
+SPREAD = 3.0
+"""How many times wider or narrower margins are than the seed's: p then saturates, or no threshold is reached."""
+SHIFT = 3.0
+"""How far the mean reward moves, in standard deviations of the seed's margins."""
+NARROWER = 0.5
+"""Effective vocabulary of the policy's answers over that of its base model's."""
+LEAST_WORDS = 200
+"""Compared words below which nothing is said about a vocabulary."""
+LEAST_PAIRS = 20
+"""Pairs below which nothing is said about a share: an interval reaches 20 points to either side."""
+UNLIKE = 0.6
+"""AUC of telling human-labelled pairs from the pool whose interval must reach down to it, or else they differ."""
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something that is looked for in every loop.
+
+    Args:
+        name: of the check.
+        about: what holds where there is no such sign.
+        look_at: what to look at where there is one.
+        tell: the sign in words with its numbers, or None.
+    """
+
+    name: str
+    about: str
+    look_at: str
+    tell: Callable[[Numbers], str | None]
+
+
+def signs_of(rows: Iterable[Numbers]) -> dict[str, list[str]]:
+    """The name of every sign -> where it is seen, a sentence each."""
+    found: dict[str, list[str]] = {sign.name: [] for sign in SIGNS}
+    for row in rows:
+        where = "seed" if row["loop"] == 0 else f"loop {row['loop']}"
+        for sign in SIGNS:
+            if (told := sign.tell(row)) is not None:
+                found[sign.name].append(f"{where}: {told}")
+    return found
+
+
+def unlike(low: float | None) -> bool:
+    """Whether human-labelled pairs and the pool are shown to differ, by the lower end of the AUC's interval."""
+    return low is not None and low > UNLIKE
+
+
+def unlike_words(auc: float) -> str:
+    """What it means for the promises that the human-labelled pairs are unlike the pool."""
+    return (
+        f"The human-labelled pairs are unlike the pool: a classifier of their texts tells them apart (AUC {auc:.2f}, "
+        "0.5 is a coin). Calibrated precision, the gate and gains were measured on pairs like the human-labelled ones, "
+        "and promise less for pairs like the pool's."
+    )
+
+
+def _miscalibrated(row: Numbers) -> str | None:
+    found = []
+    for split in ("calibration", "test"):
+        ece, chance = row[f"ece_{split}"], row[f"ece_{split}_by_chance"]
+        if ece is not None and row[f"ece_{split}_n"] >= LEAST_PAIRS and ece - chance > MISCALIBRATED:
+            how = ", temperature cross-fitted" if split == "calibration" else ""
+            found.append(f"ECE {ece:.3f} on {split} pairs (by chance {chance:.3f}{how})")
+    return "; ".join(found) or None
+
+
+def _unstable(row: Numbers) -> str | None:
+    found = []
+    if _enough(row, "flip_rate") and row["flip_rate_low"] > FLIPS:
+        found.append(f"{row['flip_rate']:.0%} of the labels turned round since the loop before")
+    if _enough(row, "seed_agreement") and row["seed_agreement_high"] < AGREEMENT:
+        found.append(f"the labels agree with the seed RM on {row['seed_agreement']:.0%} of the pairs")
+    return "; ".join(found) or None
+
+
+def _longer(row: Numbers) -> str | None:
+    if not (_enough(row, "kept_longer") and _enough(row, "seed_longer")):
+        return None
+    more = row["kept_longer"] - row["seed_longer"]
+    # Newcombe's interval of a difference of two independent shares, from their Wilson intervals.
+    below, above = row["kept_longer"] - row["kept_longer_low"], row["seed_longer_high"] - row["seed_longer"]
+    if more <= LONGER or more <= hypot(below, above):
+        return None
+    return (
+        f"of the kept pairs the longer response is preferred in {row['kept_longer']:.0%}, of the human seed labels in "
+        f"{row['seed_longer']:.0%}"
+    )
+
+
+def _uneven(row: Numbers) -> str | None:
+    found = []
+    for dimension in ("source", "length"):
+        score, low, high = (row[f"{dimension}_{name}"] for name in ("differs", "kept_least", "kept_most"))
+        if score is not None and score > DIFFERS and high > KEPT_RATIO * low:
+            found.append(f"by {dimension} between {low:.0%} and {high:.0%} are kept")
+    return "; ".join(found) or None
+
+
+def _drifted(row: Numbers) -> str | None:
+    found, spread, shift = [], row["margin_spread"], row["reward_shift"]
+    if spread is not None and not 1 / SPREAD <= spread <= SPREAD:
+        found.append(f"margins spread {spread:.2g} times as wide as the seed's")
+    if shift is not None and abs(shift) > SHIFT:
+        found.append(f"the mean reward moved by {shift:+.1f} standard deviations of the seed's margins")
+    return "; ".join(found) or None
+
+
+def _overconfident(row: Numbers) -> str | None:
+    sure, high = row["trained_confidence"], row["trained_precision_high"]
+    if not _enough(row, "trained_precision") or sure <= high:
+        return None
+    others = row["untrained_precision"]
+    beside = f", of the others {others:.0%}" if _enough(row, "untrained_precision") else ""
+    return (
+        f"of the pairs whose label was trained on in the loop before {row['trained_precision']:.0%} are right "
+        f"(confidence says {sure:.0%}){beside}"
+    )
+
+
+def _narrow(row: Numbers) -> str | None:
+    base, policy = row["base_vocabulary"], row["policy_vocabulary"]
+    if base is None or policy is None or row["compared_words"] < LEAST_WORDS or policy >= NARROWER * base:
+        return None
+    return f"the policy's answers use {policy:.0f} words effectively, its base model's {base:.0f}"
+
+
+def _enough(row: Numbers, name: str) -> bool:
+    return row[name] is not None and row[f"{name}_n"] >= LEAST_PAIRS
+
+
+SIGNS = (
+    Sign(
+        "confidence_is_calibrated",
+        "Held-out pairs are ranked right as often as the loop's model is sure, out of sample.",
+        "the reliability of each tenth (the view reliability): labels and cuts of confidence mean less than they say",
+        _miscalibrated,
+    ),
+    Sign(
+        "labels_are_stable",
+        "Labels do not turn round from loop to loop, nor away from those of the seed RM.",
+        "ser audit flips: whether turned labels are mended or broken, and whether test accuracy rose with them",
+        _unstable,
+    ),
+    Sign(
+        "longer_is_not_preferred",
+        "The longer response is not preferred more often among kept pairs than among the human seed labels.",
+        "ser audit bias and the accuracy beside longer_wins: the model may learn length instead of quality",
+        _longer,
+    ),
+    Sign(
+        "selection_is_even",
+        "Pairs of each source and of each length difference are kept about equally often.",
+        "ser audit bias: what is hardly ever kept is not learned from, and n_min or the thresholds may be why",
+        _uneven,
+    ),
+    Sign(
+        "rewards_do_not_drift",
+        "The mean and the spread of rewards on calibration pairs stay near the seed's.",
+        "reward_offset and the histogram of margins: fixed thresholds (tau) mean something else in every loop",
+        _drifted,
+    ),
+    Sign(
+        "own_labels_are_honest",
+        "Labels that models were trained on in the loop before are right as often as confidence says (needs a vault).",
+        "ser audit confident-mistakes: models confirm their own mistakes; label_with = unseen, or fewer loops, help",
+        _overconfident,
+    ),
+    Sign(
+        "answers_stay_diverse",
+        "The effective vocabulary of the policy's answers is at least half of its base model's.",
+        "the policy's answers in the report: one phrase everywhere is a hacked reward; a larger KL weight helps",
+        _narrow,
+    ),
+)
+"""What is looked for in every loop, in the order of the tables."""
