@@ -122,6 +122,12 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {f"{one.asset_key.to_user_string()}:{one.check_name}": one.passed for one in evaluations}
 
 
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    """The metadata of an asset's materialisation."""
+    [made] = [one for one in result.get_asset_materialization_events() if one.asset_key == dg.AssetKey(asset)]
+    return {name: value.value for name, value in made.materialization.metadata.items()}
+
+
 def summary(work: Evolution, key: str) -> dict[str, Any]:
     """The summary of an asset's artifact."""
     return json.loads((work.heads.get(key).path / "summary.json").read_text())

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from resources.audit.database import AuditDatabase
+from resources.audit.schema import prepare_for_bulk
 
 _LOOPS = "SELECT * FROM loop_watch WHERE evolution = $evolution ORDER BY loop"
 _SHIFT = "SELECT * FROM pool_shift WHERE evolution = $evolution"
@@ -28,18 +29,14 @@ class Watch:
 
 
 def read_watch(path: Path, evolution: str) -> Watch:
-    """What is watched in an evolution.
+    """What is watched in an evolution; no SQL but ours is asked, so that it may spill to the disk.
 
     Raises:
         SerError: there is no database (`NothingAudited`), it is damaged, or (`AuditBusy`) being written.
     """
-    with AuditDatabase(path).reading(sandbox=True) as connection:
-        return watch_in(connection, evolution)
-
-
-def watch_in(connection: duckdb.DuckDBPyConnection, evolution: str) -> Watch:
-    """The same, of a database that is open."""
-    loops, shift, comparison = (_rows(connection, sql, evolution) for sql in (_LOOPS, _SHIFT, _COMPARISON))
+    with AuditDatabase(path).reading() as connection:
+        prepare_for_bulk(connection)  # labels of the loops are joined, and a pool may have any size
+        loops, shift, comparison = (_rows(connection, sql, evolution) for sql in (_LOOPS, _SHIFT, _COMPARISON))
     return Watch(loops, shift[0] if shift else None, comparison)
 
 

@@ -7,7 +7,16 @@ from resources.reporting.charts import KEPT, LEFT, Point, bars, loops_chart
 from resources.reporting.numbers import DASH, difference, number, percent
 from resources.reporting.page import environment
 from resources.reporting.report_data import BINS, ReportData, Row, gather
-from resources.reporting.words import name_of_loop, policy_words, rule_words, selection_words, suspicion_words, verdict
+from resources.reporting.watch import watch_section
+from resources.reporting.words import (
+    name_of_loop,
+    policy_words,
+    promise_words,
+    rule_words,
+    selection_words,
+    suspicion_words,
+    verdict,
+)
 from ser.method.promotion import GATE_NOT_SHOWN
 
 if TYPE_CHECKING:
@@ -26,7 +35,8 @@ def render_report(path: Path, evolution: str) -> str:
         SerError: there is no audit database at `path`, or it does not know the evolution (`UnknownEvolution`).
     """
     data = gather(path, evolution)
-    accuracy, loops = _accuracy_chart(data), [_loop(data, status) for status in data.statuses]
+    accuracy, watch = _accuracy_chart(data), watch_section(data)
+    loops = [_loop(data, status) for status in data.statuses]
     return (
         environment()
         .get_template("report.html.j2")
@@ -42,7 +52,8 @@ def render_report(path: Path, evolution: str) -> str:
             suspicions=suspicion_words(data),
             accuracy_chart=accuracy,
             loops=loops,
-            charts=[*filter(None, [accuracy]), *(loop["chart"] for loop in loops)],
+            watch=watch,
+            charts=[*filter(None, [accuracy, watch["chart"]]), *(loop["chart"] for loop in loops)],
             measured_on=sorted({row["measured_on"] for row in data.precision}),
         )
     )
@@ -162,7 +173,7 @@ def _loop(data: ReportData, status: Row) -> Row:
         "status": status,
         "thresholds": thresholds,
         "chart": chart,
-        "rule": rule_words(status, data.method),
+        "rule": f"{rule_words(status, data.method)} {promise_words(data)}".strip(),
         "kept": [row for row in data.examples[status["loop"]] if row["kept"]],
         "left": [row for row in data.examples[status["loop"]] if not row["kept"]],
         "precision": [row for row in data.precision if row["loop"] == status["loop"]],

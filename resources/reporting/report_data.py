@@ -8,8 +8,10 @@ from typing import Any
 import duckdb
 
 from resources.audit.database import AuditDatabase
+from resources.audit.watch import Watch, read_watch
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
+from ser.method.watch import unlike
 
 Row = dict[str, Any]
 
@@ -66,6 +68,7 @@ class ReportData:
     models: list[Row]
     roles: dict[str, int]
     bias: list[Row]
+    watch: Watch
     policy: Row | None = None
     samples: list[Row] = field(default_factory=list)
     gaps: dict[int, tuple[float, list[Row]]] = field(default_factory=dict)
@@ -116,6 +119,12 @@ class ReportData:
         return next((row for row in self.loops if row["promoted"]), None)
 
     @property
+    def unlike_pool(self) -> float | None:
+        """The AUC that shows the human-labelled pairs to be unlike the pool; None if they are not shown to be."""
+        shift = self.watch.shift
+        return shift["auc"] if shift is not None and unlike(shift["ci_low"]) else None
+
+    @property
     def gate_is_closed(self) -> bool:
         """Whether no loop was run, because the seed was not shown to be better than a coin."""
         return any(row["status"] == GATE_NOT_SHOWN for row in self.loops)
@@ -137,6 +146,7 @@ def gather(path: Path, evolution: str) -> ReportData:
         UnknownEvolution: the database has no rows of it.
         SerError: there is no database, it is damaged, or (`AuditBusy`) being written.
     """
+    watch = read_watch(path, evolution)
     with AuditDatabase(path).reading(sandbox=True) as connection:
         known = {"e": evolution}
         found = _rows(connection, "SELECT * FROM evolutions WHERE evolution = $e", known)
@@ -151,6 +161,7 @@ def gather(path: Path, evolution: str) -> ReportData:
             models=_rows(connection, _MODELS, known),
             roles={row["role"]: row["n"] for row in _rows(connection, _ROLES, known)},
             bias=_rows(connection, _BIAS, known),
+            watch=watch,
         )
         _add_policy(connection, data, known)
         for status in data.statuses:

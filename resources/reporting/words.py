@@ -4,6 +4,7 @@ from resources.reporting.numbers import difference, magnitude, number, percent
 from resources.reporting.report_data import ReportData, Row
 from ser.method.promotion import GATE_NOT_SHOWN, NOT_SHOWN, SHOWN, WORSE
 from ser.method.suspicion import suspicions
+from ser.method.watch import unlike_words
 
 VERDICTS = {
     SHOWN: "shown to be better",
@@ -20,7 +21,12 @@ def name_of_loop(loop: int) -> str:
 
 
 def verdict(data: ReportData) -> list[str]:
-    """What the evolution shows about its loops."""
+    """What the evolution shows about its loops, and where it was measured on other pairs than the pool's."""
+    weakened = [] if data.unlike_pool is None else [unlike_words(data.unlike_pool)]
+    return [*_verdict(data), *weakened]
+
+
+def _verdict(data: ReportData) -> list[str]:
     promoted, about = data.promoted, data.evolution
     if promoted is None:
         return ["No reward model was promoted: the evolution did not come that far."]
@@ -143,6 +149,13 @@ def rule_words(status: Row, method: Row) -> str:
             return f"{_cut_words(status, method)} {_beside(status)}"
         case _:
             return f"Every pair is kept, whatever its confidence. {_beside(status)}"
+
+
+def promise_words(data: ReportData) -> str:
+    """What a promised precision is worth where the pool is unlike the pairs that it was measured on; else empty."""
+    if data.unlike_pool is None or data.method["select"] != "calibrated":
+        return ""
+    return "That promise holds for pairs like the calibration pairs, which the pool's are not."
 
 
 _LAST = "The loops end here."

@@ -92,9 +92,9 @@ def _miscalibrated(row: Numbers) -> str | None:
 def _unstable(row: Numbers) -> str | None:
     found = []
     if _enough(row, "flip_rate") and row["flip_rate_low"] > FLIPS:
-        found.append(f"{row['flip_rate']:.0%} of the labels turned round since the loop before")
+        found.append(f"{_percent(row['flip_rate'])} of the labels turned round since the loop before")
     if _enough(row, "seed_agreement") and row["seed_agreement_high"] < AGREEMENT:
-        found.append(f"the labels agree with the seed RM on {row['seed_agreement']:.0%} of the pairs")
+        found.append(f"the labels agree with the seed RM on {_percent(row['seed_agreement'])} of the pairs")
     return "; ".join(found) or None
 
 
@@ -107,8 +107,8 @@ def _longer(row: Numbers) -> str | None:
     if more <= LONGER or more <= hypot(below, above):
         return None
     return (
-        f"of the kept pairs the longer response is preferred in {row['kept_longer']:.0%}, of the human seed labels in "
-        f"{row['seed_longer']:.0%}"
+        f"of the kept pairs the longer response is preferred in {_percent(row['kept_longer'])}, of the human seed "
+        f"labels in {_percent(row['seed_longer'])}"
     )
 
 
@@ -117,7 +117,7 @@ def _uneven(row: Numbers) -> str | None:
     for dimension in ("source", "length"):
         score, low, high = (row[f"{dimension}_{name}"] for name in ("differs", "kept_least", "kept_most"))
         if score is not None and score > DIFFERS and high > KEPT_RATIO * low:
-            found.append(f"by {dimension} between {low:.0%} and {high:.0%} are kept")
+            found.append(f"by {dimension} between {_percent(low)} and {_percent(high)} are kept")
     return "; ".join(found) or None
 
 
@@ -135,10 +135,10 @@ def _overconfident(row: Numbers) -> str | None:
     if not _enough(row, "trained_precision") or sure <= high:
         return None
     others = row["untrained_precision"]
-    beside = f", of the others {others:.0%}" if _enough(row, "untrained_precision") else ""
+    beside = f", of the others {_percent(others)}" if _enough(row, "untrained_precision") else ""
     return (
-        f"of the pairs whose label was trained on in the loop before {row['trained_precision']:.0%} are right "
-        f"(confidence says {sure:.0%}){beside}"
+        f"of the pairs whose label was trained on in the loop before {_percent(row['trained_precision'])} are right "
+        f"(confidence says {_percent(sure)}){beside}"
     )
 
 
@@ -147,6 +147,10 @@ def _narrow(row: Numbers) -> str | None:
     if base is None or policy is None or row["compared_words"] < LEAST_WORDS or policy >= NARROWER * base:
         return None
     return f"the policy's answers use {policy:.0f} words effectively, its base model's {base:.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _enough(row: Numbers, name: str) -> bool:

@@ -21,6 +21,7 @@ from resources.reporter import SCREEN
 from resources.settings_file import data_root, load_settings
 from resources.store_contents import store_summary
 from ser.errors import SerError
+from ser.method.watch import UNLIKE
 from ser_dagster.commands.status_words import print_status
 from ser_dagster.dagster_instance import place_of_dagster
 from ser_dagster.last_runs import LastRun, last_runs
@@ -28,6 +29,7 @@ from ser_dagster.last_runs import LastRun, last_runs
 PATIENCE = 0.5
 """Seconds to wait for whoever holds the audit database."""
 
+_UNLIKE = f"SELECT evolution, auc FROM pool_shift WHERE ci_low > {UNLIKE}"
 _GAINS = "SELECT evolution, gain_test, gain_test_low, gain_test_high FROM evolutions WHERE gain_test IS NOT NULL"
 
 Gain = dict[str, float]
@@ -90,8 +92,15 @@ def _evolutions(root: Path, known: list[KnownEvolution], unknown: list[str]) -> 
     """What is to be said of every evolution; `unknown` gets a line for what cannot be asked."""
     runs = _last_runs([one.identity for one in known], unknown)
     rows = [_evolution(root, one, runs.get(one.identity)) for one in known]
-    gains = _gains(root, unknown) if any(row["last_loop"] for row in rows) else {}
-    return [row | {"gain": gains.get(row["evolution"]) if row["last_loop"] else None} for row in rows]
+    gains, unlike = _audited(root, unknown) if any(row["last_loop"] for row in rows) else ({}, {})
+    return [
+        row
+        | {
+            "gain": gains.get(row["evolution"]) if row["last_loop"] else None,
+            "unlike_pool": unlike.get(row["evolution"]) if row["last_loop"] else None,
+        }
+        for row in rows
+    ]
 
 
 def _last_runs(evolutions: list[str], unknown: list[str]) -> Mapping[str, LastRun]:
@@ -106,14 +115,18 @@ def _last_runs(evolutions: list[str], unknown: list[str]) -> Mapping[str, LastRu
         return {}
 
 
-def _gains(root: Path, unknown: list[str]) -> dict[str, Gain]:
-    """By evolution, from the audit database, which reports and comparisons have them from as well."""
+def _audited(root: Path, unknown: list[str]) -> tuple[dict[str, Gain], dict[str, float]]:
+    """Gains by evolution, and where human-labelled pairs are unlike the pool the AUC that shows it.
+
+    They are from the audit database, which reports and comparisons have them from as well.
+    """
     try:
-        rows = query(audit_path(root), _GAINS, patience=PATIENCE)[1]
+        rows, unlike = (query(audit_path(root), sql, patience=PATIENCE)[1] for sql in (_GAINS, _UNLIKE))
     except SerError as error:
         unknown.append(f"Gains on test pairs are not known: {_line(error)}")
-        return {}
-    return {evolution: dict(zip(("value", "low", "high"), ends, strict=True)) for evolution, *ends in rows}
+        return {}, {}
+    gains = {evolution: dict(zip(("value", "low", "high"), ends, strict=True)) for evolution, *ends in rows}
+    return gains, dict(unlike)
 
 
 def _evolution(root: Path, known: KnownEvolution, run: LastRun | None) -> dict[str, Any]:

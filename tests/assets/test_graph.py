@@ -137,6 +137,11 @@ def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monke
     assert passed["splits:no_pair_in_two_roles"]
     assert passed["seed_rm:shown_better_than_a_coin"]
     assert passed["audit_sync:audit_equals_parquet"]
+    assert passed["audit_sync:human_pairs_are_like_the_pool"]
+    # Response a is preferred but of the first pairs in loop 2, which are kept.
+    plotted = chain.metadata(result, "audit_sync")
+    assert plotted["loop_2_flip_rate"] == 25 / (pool - 30) and plotted["loop_3_flip_rate"] == 0
+    assert {"loop_0_ece_test", "loop_2_kept_longer", "loop_2_margin_spread"} < plotted.keys()
     with duckdb.connect(str(data_root / "audit.duckdb"), read_only=True) as audit:
         rows = audit.execute("SELECT loop, rule, kept, count(*) FROM self_labels GROUP BY ALL ORDER BY ALL").fetchall()
     assert rows == [

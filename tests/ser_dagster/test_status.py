@@ -15,6 +15,7 @@ from resources.audit.database import AuditDatabase
 from resources.evolution import Evolution
 from resources.locks import own_evolution
 from ser.errors import SerError
+from ser.method.watch import unlike_words
 from ser_dagster import dead_runs, last_runs
 from ser_dagster.cli import main
 from ser_dagster.commands import status as module
@@ -119,7 +120,7 @@ def fail(current: dg.DagsterInstance, work: Evolution, step: str, error: BaseExc
 
 
 def add_gain(root: Path, evolution: str) -> None:
-    """What the audit database says of an evolution that gained 2.5 points."""
+    """What the audit database says of an evolution that gained 2.5 points, whose pool is unlike its labelled pairs."""
     with AuditDatabase(root / "audit.duckdb").writing() as connection:
         connection.execute(
             "INSERT INTO evolutions BY NAME SELECT ? AS evolution, 'x' AS snapshot, 'x' AS dataset, 'x' AS recipe, "
@@ -127,6 +128,12 @@ def add_gain(root: Path, evolution: str) -> None:
             "'finished' AS state, 0.025 AS gain_test, -0.01 AS gain_test_low, 0.06 AS gain_test_high",
             [evolution],
         )
+        connection.execute(
+            "INSERT INTO evolution_artifacts BY NAME SELECT ? AS evolution, 'splits' AS asset, 'v' AS version, "
+            "true AS current",
+            [evolution],
+        )
+        connection.execute("INSERT INTO shift_facts VALUES ('v', '', 90, 90, 0.83, 0.79, 0.87)")
 
 
 def test_every_state_is_told_from_the_others(executed: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,8 +182,10 @@ def test_a_finished_one_says_what_was_promoted_and_what_it_is_worth_in_whole_lin
     assert told.lines["whole"][3:] == [
         "  promoted: loop 2; the last loop is shown to be better",
         "  loop 2 gains +2.5 (−1.0 to +6.0) points over the seed on test pairs (95 % interval)",
+        f"  {unlike_words(0.83)}",
         "  win rate of the policy 50.0 %",
     ]
+    assert row["unlike_pool"] == 0.83 and told.rows["no policy"]["unlike_pool"] is None
 
 
 def test_the_store_is_looked_through_when_asked(executed: None, capsys: pytest.CaptureFixture[str]) -> None:

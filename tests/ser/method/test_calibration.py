@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ser.method.calibration import (
     confidence,
     cross_fitted_log_loss,
+    cross_fitted_temperatures,
     expected_calibration_error,
     fit_temperature,
     log_loss,
@@ -73,3 +74,14 @@ def test_a_cross_fitted_log_loss_does_not_flatter() -> None:
     assert cross_fitted_log_loss([1.0, 2.0], ["g", "g"]) == pytest.approx(
         [math.log1p(math.exp(-m / fit_temperature([1.0, 2.0]))) for m in (1.0, 2.0)]
     )
+
+
+def test_a_cross_fitted_temperature_has_not_seen_its_own_fold() -> None:
+    margins, folds = [1.0, 2.0, -0.5, 3.0, -1.0, 2.0], [0, 0, 3, 3, 4, 4]
+    found = cross_fitted_temperatures(margins, folds)
+    assert found == {
+        0: fit_temperature(margins[2:]),
+        3: fit_temperature(margins[:2] + margins[4:]),
+        4: fit_temperature(margins[:4]),
+    }
+    assert cross_fitted_temperatures([1.0, 2.0], [1, 1]) == {}

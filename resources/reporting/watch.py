@@ -1,0 +1,76 @@
+"""The watch over loops as a page shows it: a row a loop, and what is seen."""
+
+from resources.reporting.charts import Point, loops_chart
+from resources.reporting.numbers import DASH, number, percent
+from resources.reporting.report_data import ReportData, Row
+from resources.reporting.words import name_of_loop
+from ser.method.watch import SIGNS, signs_of
+
+HEADINGS = (
+    *("", "ECE, calibration", "ECE, test", "labels turned", "as the seed RM", "longer, kept", "longer, all"),
+    *("spread of margins", "mean reward", "own labels right", "others right", "vocabulary", "distinct-2"),
+)
+
+
+def watch_section(data: ReportData) -> Row:
+    """What the page shows of the watch: a table, what is seen, and a chart (or None)."""
+    seed_longer = data.watch.loops[0]["seed_longer"] if data.watch.loops else None
+    return {
+        "headings": HEADINGS,
+        "rows": watch_table(data),
+        "signs": watch_signs(data),
+        "chart": longer_chart(data),
+        "seed_longer": seed_longer,
+    }
+
+
+def watch_table(data: ReportData) -> list[list[str]]:
+    """A row for each loop (see `HEADINGS`)."""
+    return [
+        [
+            name_of_loop(row["loop"]),
+            number(row["ece_calibration"], 3),
+            number(row["ece_test"], 3),
+            percent(row["flip_rate"]),
+            percent(row["seed_agreement"]),
+            percent(row["kept_longer"]),
+            percent(row["labelled_longer"]),
+            number(row["margin_spread"], 2),
+            number(row["reward_shift"], 2),
+            _against_confidence(row, "trained"),
+            _against_confidence(row, "untrained"),
+            _base_to_policy(row, "vocabulary", 0),
+            _base_to_policy(row, "distinct_2", 2),
+        ]
+        for row in data.watch.loops
+    ]
+
+
+def watch_signs(data: ReportData) -> list[Row]:
+    """What is seen: `words`, and what to `look_at` then."""
+    seen = signs_of(data.watch.loops)
+    return [{"words": words, "look_at": sign.look_at} for sign in SIGNS for words in seen[sign.name]]
+
+
+def longer_chart(data: ReportData) -> str | None:
+    """How often the longer response is preferred among the pairs that each loop kept; None if none kept any."""
+    rows = [row for row in data.watch.loops if row["kept_longer"] is not None]
+    points = [
+        Point(name_of_loop(row["loop"]), row["kept_longer"], row["kept_longer_low"], row["kept_longer_high"])
+        for row in rows
+    ]
+    if not points:
+        return None
+    seed = rows[0]["seed_longer"]
+    return loops_chart(points, {} if seed is None else {"human seed labels": seed})
+
+
+def _against_confidence(row: Row, which: str) -> str:
+    """How many labels are right, and in brackets how many confidence says."""
+    share = row[f"{which}_precision"]
+    return DASH if share is None else f"{percent(share)} ({percent(row[f'{which}_confidence'])})"
+
+
+def _base_to_policy(row: Row, name: str, digits: int) -> str:
+    base, policy = row[f"base_{name}"], row[f"policy_{name}"]
+    return DASH if base is None or policy is None else f"{number(base, digits)} → {number(policy, digits)}"
