@@ -15,6 +15,7 @@ from resources import asset_keys as keys
 from resources.audit.database import NothingAudited
 from resources.audit.watch import Watch, read_watch
 from resources.audit.writing import AuditBusy
+from resources.evolution import Evolution
 from ser.method.watch import SIGNS, UNLIKE, signs_of, unlike, unlike_words
 
 LIKE_THE_POOL = "human_pairs_are_like_the_pool"
@@ -33,20 +34,27 @@ def watch_checks() -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="watch_over_loops", specs=specs)
     def watch_over_loops(context: dg.AssetCheckExecutionContext, ser: SerResource) -> Iterator[dg.AssetCheckResult]:
         work = ser.evolution(context)
-        try:
-            watch, left = read_watch(audit_path(work.root), work.identity), why_left(context)
-        except (AuditBusy, NothingAudited) as error:
-            watch, left = None, str(error)
+        watch, left = _read(context, work)
         for name in about:
             metadata: dict[str, Any] = {"evolution": work.identity}
-            if left is not None or watch is None:
-                metadata |= {LEFT: left or ""}
-                yield _warning(name, metadata, passed=False)
+            if watch is None:
+                yield _warning(name, metadata | {LEFT: left}, passed=False)
             else:
                 found = _found(name, watch)
                 yield _warning(name, metadata | _measured(name, watch) | found, passed=not found)
 
     return watch_over_loops
+
+
+def _read(context: dg.AssetCheckExecutionContext, work: Evolution) -> tuple[Watch | None, str]:
+    """What is watched, or None and why that has to wait for the next run."""
+    if (why := why_left(context)) is not None:
+        return None, why
+    try:
+        watch = read_watch(audit_path(work.root), work.identity)
+    except (AuditBusy, NothingAudited) as error:
+        return None, str(error)
+    return (watch, "") if watch.loops else (None, f"The audit has nothing of {work.identity} yet.")
 
 
 def _found(name: str, watch: Watch) -> dict[str, str]:

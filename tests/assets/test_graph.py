@@ -10,6 +10,7 @@ from assets.graph import graph, run_keys
 from assets.ser_resource import SNAPSHOTS
 from resources.settings import Controls, Settings
 from resources.settings_file import load_settings
+from ser.method import watch
 from ser.method.watch import SIGNS
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
@@ -120,6 +121,7 @@ def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monke
         return 0.5, 0.5
 
     chain.inject(monkeypatch, probabilities)
+    monkeypatch.setattr(watch, "FLIPS", 0.01)
     result, work = chain.materialize(data_root, landed)
     assert result.success
     found = chain.outcomes(result)
@@ -138,6 +140,11 @@ def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monke
     assert passed["seed_rm:shown_better_than_a_coin"]
     assert passed["audit_sync:audit_equals_parquet"]
     assert passed["audit_sync:human_pairs_are_like_the_pool"]
+    turned = next(one for one in result.get_asset_check_evaluations() if one.check_name == "labels_are_stable")
+    assert not turned.passed and turned.severity == dg.AssetCheckSeverity.WARN
+    assert "loop 2: " in str(turned.metadata["seen"].value) and "ser audit flips" in str(
+        turned.metadata["look_at"].value
+    )
     # Response a is preferred but of the first pairs in loop 2, which are kept.
     plotted = chain.metadata(result, "audit_sync")
     assert plotted["loop_2_flip_rate"] == 25 / (pool - 30) and plotted["loop_3_flip_rate"] == 0
