@@ -71,6 +71,11 @@ SELECT loop, ece_calibration, ece_test, flip_rate, seed_agreement, heldout_agree
        untrained_precision, untrained_confidence, base_vocabulary, policy_vocabulary, base_distinct_2, policy_distinct_2
 FROM loop_watch WHERE evolution = $evolution ORDER BY loop;
 
+-- name: reliability
+-- Accuracy of each loop's model by its confidence, out of sample: calibration pairs at a cross-fitted temperature, test pairs
+SELECT loop, split, confidence_from, confidence_to, n, confidence, accuracy, ci_low, ci_high, temperature
+FROM reliability WHERE evolution = $evolution ORDER BY loop, split, confidence_from;
+
 -- name: shift
 -- Whether the human-labelled pairs are like the pool: AUC of a classifier (0.5: alike), lengths, sources, margins
 SELECT 'AUC of a classifier' AS measure, auc AS value, ci_low, ci_high, NULL AS human, NULL AS pool, n_human, n_pool

@@ -10,6 +10,7 @@ from resources.audit.database import AuditDatabase
 from resources.audit.schema import prepare_for_bulk
 
 _LOOPS = "SELECT * FROM loop_watch WHERE evolution = $evolution ORDER BY loop"
+_RELIABILITY = "SELECT * FROM reliability WHERE evolution = $evolution ORDER BY loop, split, confidence_from"
 _SHIFT = "SELECT * FROM pool_shift WHERE evolution = $evolution"
 _COMPARISON = "SELECT * FROM pool_comparison WHERE evolution = $evolution ORDER BY measure"
 
@@ -22,6 +23,8 @@ class Watch:
 
     loops: list[Row]
     """Rows of `loop_watch`; none where the audit has nothing of the evolution yet."""
+    reliability: list[Row]
+    """Accuracy by confidence of each loop's model (`reliability`)."""
     shift: Row | None
     """How well the human-labelled pairs are told from the pool (`pool_shift`)."""
     comparison: list[Row]
@@ -36,8 +39,10 @@ def read_watch(path: Path, evolution: str) -> Watch:
     """
     with AuditDatabase(path).reading() as connection:
         prepare_for_bulk(connection)  # labels of the loops are joined, and a pool may have any size
-        loops, shift, comparison = (_rows(connection, sql, evolution) for sql in (_LOOPS, _SHIFT, _COMPARISON))
-    return Watch(loops, shift[0] if shift else None, comparison)
+        loops, reliability, shift, comparison = (
+            _rows(connection, sql, evolution) for sql in (_LOOPS, _RELIABILITY, _SHIFT, _COMPARISON)
+        )
+    return Watch(loops, reliability, shift[0] if shift else None, comparison)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, evolution: str) -> list[Row]:

@@ -161,7 +161,7 @@ SIGNS = (
     Sign(
         "confidence_is_calibrated",
         "Held-out pairs are ranked right as often as the loop's model is sure, out of sample.",
-        "the reliability of each tenth (the view reliability): labels and cuts of confidence mean less than they say",
+        "ser audit reliability: labels and cuts of confidence mean less than they say",
         _miscalibrated,
     ),
     Sign(

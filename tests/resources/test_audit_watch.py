@@ -213,6 +213,7 @@ def test_the_page_has_a_row_a_loop(tmp_path: Path) -> None:
     section = html[html.index("Watch over the loops") : html.index("Loop 1: what was kept")]
     assert "No sign of drift is beyond its limit." in section
     assert "<td>40.0 %</td><td>60.0 %</td>" in section  # labels that turned in loop 2, and that are the seed RM's
+    assert "<td>seed</td><td>test</td><td>80 % to 85 %</td><td>3</td><td>80.0 %</td><td>66.7 %</td>" in section
     assert "of the human seed labels 50.0 %" in section and "<svg" in section
     columns, rows = run_named(database.path, "watch", EVOLUTION)
     assert [row[0] for row in rows] == [0, 1, 2] and "untrained_confidence" in columns
