@@ -271,6 +271,17 @@ def test_max_pairs_and_heldout_max(tmp_path: Path):
     assert held.count("unused") == pytest.approx(350 - 40, abs=60)
 
 
+def test_the_seed_takes_so_many_of_a_group_and_the_others_are_nobodys(tmp_path: Path):
+    zone = landing(tmp_path)
+    land(zone, tmp_path, [pair(i, prompt=f"p{i // 4}") for i in range(400)])
+    whole = roles(zone, "demo", tmp_path / "whole", seed_fraction=0.4)
+    one = roles(zone, "demo", tmp_path / "one", seed_fraction=0.4, seed_per_group=1)
+    seed = {key for key, role in whole.items() if role == "seed"}
+    assert len({key for key, role in one.items() if role == "seed"}) == len(seed) / 4
+    assert {key for key, role in one.items() if role != whole[key]} < seed
+    assert {one[key] for key in seed} == {"seed", "unused"}
+
+
 def test_unnamed_raters_of_one_file_vote(tmp_path: Path):
     zone = landing(tmp_path)
     votes = [pair(1, "a"), pair(1, "b"), pair(1, "a"), pair(2, "a"), pair(2, "b")]
