@@ -12,6 +12,7 @@ from resources.studies.comparison import (
     accuracy,
     axis_gains,
     gains,
+    last_model,
     loop_gains,
     models,
     promises,
@@ -88,7 +89,7 @@ def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
         lines.append(
             [
                 *_place(plan, row),
-                f"{len(row.outcomes)}",
+                _draws(row),
                 *(f"{fmean(one.pairs[role] for one in row.outcomes):,.0f}" for role in ("seed", "pool", "test")),
                 *(percent(accuracy(row, name, ledger.tests)) for name in (SEED, LAST)),
                 _interval(by_name[SEED].gain),
@@ -143,6 +144,12 @@ def _promise_table(plan: StudyPlan, table: Sequence[Row]) -> str | None:
     headings = ["kept in loop 1", "promised", "right of the kept", "right of loop 1's labels", "promises broken",
                 "loops that kept nothing", "statuses"]  # fmt: skip
     return markdown_table(["data set", *plan.axes, *headings], lines) if lines else None
+
+
+def _draws(row: Row) -> str:
+    """How many, and in how many of them a loop trained a model, where that is not all."""
+    trained = sum(last_model(one) != SEED for one in row.outcomes)
+    return f"{len(row.outcomes)}" if trained == len(row.outcomes) else f"{len(row.outcomes)}, {trained} with a loop"
 
 
 def _statuses(outcomes: Sequence[Outcome]) -> list[str]:
