@@ -86,6 +86,17 @@ def calibrated_cut(
     return Cut(cut, *found, promised, _why(cut, *found, promised))
 
 
+def share_cut(pool_confidence: np.ndarray, share: float, n_min: int, ranks: np.ndarray | None = None) -> Cut:
+    """The cut above which a share of the pool lies, whatever its precision; arguments as in `calibrated_cut`."""
+    n = round(share * len(pool_confidence))
+    if n < n_min:
+        reason = f"converged: the surest {share:.0%} are {n:,} pairs, {n_min:,} are needed".replace("%", " %")
+        return Cut(None, 0, 0.0, 0.0, 0.0, reason)
+    order = np.argsort(-pool_confidence if ranks is None else ranks, kind="stable")[:n]
+    cut = float(np.nextafter(pool_confidence[order].min(), 0))
+    return Cut(cut, n, 0.0, 0.0, 0.0, f"the surest {n:,} of {len(pool_confidence):,} pairs are kept")
+
+
 def _precisions(
     confidence: np.ndarray, right: np.ndarray, groups: Sequence[str], ordered: np.ndarray, ends: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

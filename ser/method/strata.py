@@ -1,11 +1,12 @@
 """Strata of the pool: pairs that are kept at one share each, so that a selection amplifies no bias between them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ser.data import tables
+from ser.method.precision import Cut
 
 _MUCH = 1.25
 """Times as long as the other: what is called longer or shorter."""
@@ -37,6 +38,24 @@ def cuts_of(confidence: np.ndarray, strata: Sequence[str], kept: np.ndarray) -> 
         sure = confidence[(names == name) & kept]
         found[str(name)] = float(np.nextafter(sure.min(), 0)) if len(sure) else 1.0
     return found
+
+
+def cut_strata(
+    confidence: np.ndarray, strata: Sequence[str], choose: Callable[[np.ndarray | None], Cut]
+) -> tuple[Cut, dict[str, float]]:
+    """The cut of a pool, and of each of its strata, where there are any.
+
+    Args:
+        confidence: [N] of the pool's pairs.
+        strata: [N], or none.
+        choose: the cut where pairs come in the order of these ranks, or without ranks the surest first.
+    """
+    if not strata:
+        return choose(None), {}
+    cut = choose(ranks := rank_within(confidence, strata))
+    if cut.confidence is None:
+        return cut, {}
+    return cut, cuts_of(confidence, strata, ranks <= np.sort(ranks)[cut.n - 1])
 
 
 def length_strata(self_labels: Path, pool: Path) -> Iterator[str]:

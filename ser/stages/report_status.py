@@ -8,9 +8,9 @@ import numpy as np
 
 from ser.data import tables
 from ser.method.calibration import confidence
-from ser.method.precision import Cut, calibrated_cut, promised_precision
+from ser.method.precision import Cut, calibrated_cut, promised_precision, share_cut
 from ser.method.selection import PairRule, count_statuses, learning_status
-from ser.method.strata import cuts_of, length_strata, rank_within
+from ser.method.strata import cut_strata, length_strata
 from ser.progress import Progress
 from ser.specs import HERE, Execution, Select, Spec, Strata, Thresholds
 from ser.stages.job import Inputs, Summary
@@ -87,7 +87,7 @@ def run(
         rule=rule.model_dump(),
         ends=rule.converged or labelled["n_pool"] == 0,
         why=cut.reason if cut else _why(spec.select, status, labelled["n_pool"]),
-        precision=cut._asdict() if cut else None,
+        precision=cut._asdict() if cut and spec.select == "calibrated" else None,
     )
     (out / "status.json").write_text(json.dumps(report.model_dump(), sort_keys=True) + "\n")
     return report
@@ -103,23 +103,13 @@ def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float)
     """The cut of the pool, and those of its strata, if there are any."""
     pool = np.fromiter((row["confidence"] for row in tables.read(inputs.self_labels, ["confidence"])), dtype=float)
     strata = [] if inputs.pool is None else list(length_strata(inputs.self_labels, inputs.pool))
-    ranks = rank_within(pool, strata) if strata else None
-    if spec.keep_share is None:
-        cut = _promised_cut(spec, inputs, temperature, pool, ranks)
-    else:
-        cut = _share_cut(pool, ranks, round(spec.keep_share * len(pool)), spec.n_min)
-    if ranks is None or cut.confidence is None:
-        return cut, {}
-    return cut, cuts_of(pool, strata, ranks <= np.sort(ranks)[cut.n - 1])
 
+    def choose(ranks: np.ndarray | None) -> Cut:
+        if spec.keep_share is not None:
+            return share_cut(pool, spec.keep_share, spec.n_min, ranks)
+        return _promised_cut(spec, inputs, temperature, pool, ranks)
 
-def _share_cut(pool: np.ndarray, ranks: np.ndarray | None, n: int, n_min: int) -> Cut:
-    """The cut that the surest `n` pairs exceed, whatever their precision."""
-    if n < n_min:
-        return Cut(None, 0, 0.0, 0.0, 0.0, f"converged: {n:,} pairs are left, {n_min:,} are needed")
-    order = np.argsort(-pool if ranks is None else ranks, kind="stable")[:n]
-    cut = float(np.nextafter(pool[order].min(), 0))
-    return Cut(cut, n, 0.0, 0.0, 0.0, f"the surest {n:,} of {len(pool):,} pairs are kept")
+    return cut_strata(pool, strata, choose)
 
 
 def _promised_cut(

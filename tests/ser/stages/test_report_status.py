@@ -72,7 +72,7 @@ def test_a_share_is_kept_and_of_strata_the_same_of_each(tmp_path: Path, strata: 
         given["pool"] = tmp_path / "pool.parquet"
     spec = SPEC.model_copy(update={"select": "share", "min_precision": None, "keep_share": 0.25, "strata": strata})
     report = run_stage("report_status", spec, given, tmp_path)
-    assert report["precision"]["n"] == 100
+    assert (report["precision"], report["why"]) == (None, "the surest 100 of 400 pairs are kept")
     told = {name: path for name, path in given.items() if name != "summary"} | {"status": tmp_path / "status.json"}
     run_stage("filter_pairs", FilterPairsSpec(target="hard"), told, tmp_path)
     kept = [row["kept"] for row in tables.read(tmp_path / "filtered.parquet")]
