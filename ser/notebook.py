@@ -125,7 +125,7 @@ def select(labels: pd.DataFrame, recipe: Recipe, heldout: pd.DataFrame | None = 
     status = learning_status(*counts, n_min)
     cut, cuts = _cut(labels, recipe, heldout, n_min) if recipe.select in ("calibrated", "share") else (None, {})
     rule = PairRule.of_loop(recipe.select, status, recipe.thresholds, cut, cuts)
-    strata = _strata(labels, recipe) or [None] * len(labels)
+    strata: Sequence[str | None] = _strata(labels, recipe) or [None] * len(labels)
     scored = zip(labels[decided_by].itertuples(index=False, name=None), strata, strict=True)
     chosen = [select_pair(rule.within(stratum), recipe.target, *row) for row, stratum in scored]
     selections = pd.DataFrame(chosen, labels.index)
