@@ -18,7 +18,7 @@ FLIPS = 0.25
 AGREEMENT = 0.75
 """Agreement with the seed RM on the pool: under it a quarter of all labels is another than the people's model gave."""
 LONGER = 0.1
-"""By how much more often the longer response is preferred among kept pairs than among the human seed labels."""
+"""By how much more or less often the longer response is preferred among kept pairs than among human seed labels."""
 KEPT_RATIO = 2.0
 """How many times more often one source or length is kept than another: less is common, as some are easier."""
 DIFFERS = 2.326
@@ -103,8 +103,9 @@ def _longer(row: Numbers) -> str | None:
         return None
     more = row["kept_longer"] - row["seed_longer"]
     # Newcombe's interval of a difference of two independent shares, from their Wilson intervals.
-    below, above = row["kept_longer"] - row["kept_longer_low"], row["seed_longer_high"] - row["seed_longer"]
-    if more <= LONGER or more <= hypot(below, above):
+    ends = ("kept_longer_low", "seed_longer_high") if more > 0 else ("kept_longer_high", "seed_longer_low")
+    reach = hypot(row["kept_longer"] - row[ends[0]], row["seed_longer"] - row[ends[1]])
+    if abs(more) <= max(LONGER, reach):
         return None
     return (
         f"of the kept pairs the longer response is preferred in {_percent(row['kept_longer'])}, of the human seed "
@@ -171,8 +172,8 @@ SIGNS = (
         _unstable,
     ),
     Sign(
-        "longer_is_not_preferred",
-        "The longer response is not preferred more often among kept pairs than among the human seed labels.",
+        "length_is_not_amplified",
+        "The longer response is preferred as often among kept pairs as among the human seed labels.",
         "ser audit bias and the accuracy beside longer_wins: the model may learn length instead of quality",
         _longer,
     ),
