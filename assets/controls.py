@@ -5,6 +5,7 @@ and nowhere else: no setting can name the vault.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, Caches, Inputs
 from resources.evolution import Evolution
 from ser.stages.filter_pairs import FilterPairsSpec
+from ser.stages.halve_seed import HalveSeedSpec
 from ser.stages.report_status import ReportStatusSpec
 from ser.stages.train_judge import TrainJudgeSpec
 from ser.stages.true_labels import TrueLabelsSpec
@@ -142,6 +144,17 @@ def seed_ensemble_rm(work: Evolution) -> Trained:
         members.append(train_member(work, keys.SEED_RM, member, seed_training(work), stands_for=stands_for))
     model = put_together(work, key, members)
     return model, work.heldout(model)
+
+
+@_control(keys.SEED_RM)
+def half_seed_rm(work: Evolution) -> Trained | str:
+    """On demand, the seed on half of its labels, whole groups of them: does the model still learn from more labels?"""
+    halving = HalveSeedSpec(random_seed=work.settings.random_seed)
+    halves = work.make(keys.SEED_HALVES, "halve_seed", halving, {"seed": work.pairs("seed")})
+    if halves.summary["n_left_out"] == 0:
+        return "no group of the seed is small enough to be left out of a half"
+    taught = replace(seed_training(work), left_out=[halves.part("left_out.parquet")])
+    return train_and_measure(work, keys.HALF_SEED_RM, taught)
 
 
 @dg.asset(

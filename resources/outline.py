@@ -54,6 +54,9 @@ def _is_possible(record: EvolutionRecord, control: str, is_open: bool) -> bool:
         return False
     if control == keys.FULL_LABEL_RM:
         return True
+    if control == keys.HALF_SEED_RM:
+        halves = artifacts.get(keys.SEED_HALVES)
+        return halves is None or halves.summary["n_left_out"] > 0
     if control == keys.NAIVE_RM:
         return is_open and record.settings.method.select != "all"
     labels = artifacts.get(keys.TRUE_LABELS) if control == keys.TRUE_LABEL_RM else None

@@ -40,6 +40,7 @@ class Controls(Spec):
     naive_self_training: bool = Field(False, description="train controls/naive_self_training_rm in every run")
     true_label: bool = Field(False, description="train controls/true_label_rm in every run")
     seed_ensemble: bool = Field(False, description="train controls/seed_ensemble_rm in every run")
+    half_seed: bool = Field(False, description="train controls/half_seed_rm in every run")
 
     @property
     def asked(self) -> list[str]:

@@ -37,6 +37,7 @@ CONTENTS: Mapping[str, Chapter] = {
     },
     "Evidence": {
         "audit": ("ask the audit database, with a named query or SQL", evidence.audit),
+        "advise": ("whether loops are likely to pay, before a long run", evidence.advise),
         "study": ("run many evolutions that differ in one thing, and compare them", evidence.study),
     },
     "What leaves and what goes": {
@@ -46,7 +47,7 @@ CONTENTS: Mapping[str, Chapter] = {
 }
 
 
-GOES_ON = ("ser_dagster.commands.run:run_command", "ser_dagster.commands.demo:demo_command")
+GOES_ON = tuple(f"ser_dagster.commands.{name}:{name}_command" for name in ("run", "demo", "advise"))
 """What continues where it was stopped."""
 
 

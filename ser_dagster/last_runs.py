@@ -28,7 +28,7 @@ class LastRun:
     ended_at: str | None
     """When it ended, or was found dead (ISO 8601, UTC)."""
     loops: int | None
-    """The loop after which it was told to stop."""
+    """The loop after which it was told to stop; 0: it was to make what stands before the loops."""
     policy: bool
     """Whether it was to make a policy."""
     step: str | None
@@ -60,13 +60,14 @@ def _last_record(current: dg.DagsterInstance, evolution: str) -> dg.RunRecord | 
 def _last_run(current: dg.DagsterInstance, record: dg.RunRecord) -> LastRun:
     run, selected = record.dagster_run, record.dagster_run.asset_selection
     config: Any = run.run_config
+    no_loop = selected is not None and dg.AssetKey(keys.self_labels(1).split("/")) not in selected
     failed = run.status == dg.DagsterRunStatus.FAILURE
     succeeded = run.status == dg.DagsterRunStatus.SUCCESS
     return LastRun(
         run_id=run.run_id,
         succeeded=succeeded,
         ended_at=None if record.end_time is None else datetime.fromtimestamp(record.end_time, UTC).isoformat(),
-        loops=config.get("resources", {}).get("ser", {}).get("config", {}).get("stop_after"),
+        loops=0 if no_loop else config.get("resources", {}).get("ser", {}).get("config", {}).get("stop_after"),
         policy=selected is None or dg.AssetKey(keys.PPO_POLICY) in selected,
         step=None if succeeded else _step(current, run.run_id),
         failure=_failure(current, run.run_id) if failed else None,

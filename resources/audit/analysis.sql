@@ -172,7 +172,8 @@ SELECT * FROM (VALUES
     (2, 'controls/more_steps_rm', false, 'is it only longer training?'),
     (3, 'controls/naive_self_training_rm', false, 'does selection matter?'),
     (4, 'controls/true_label_rm', true, 'what would right labels have given?'),
-    (5, 'controls/seed_ensemble_rm', false, 'is it only ensembling?')
+    (5, 'controls/seed_ensemble_rm', false, 'is it only ensembling?'),
+    (6, 'controls/half_seed_rm', false, 'does the model still learn from more labels?')
 ) AS k(number, control, needs_vault, question);
 
 -- What the seed (loop 0) and the last loop gain over each control that is made, on the same test pairs.

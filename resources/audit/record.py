@@ -85,7 +85,7 @@ class EvolutionRecord:
 
     def _is_control_of_now(self, key: str) -> bool:
         """Whether a control has its one change against the loops that there are now (`assets.controls`)."""
-        if key == keys.FULL_LABEL_RM:
+        if key in (keys.FULL_LABEL_RM, keys.HALF_SEED_RM):
             return True
         if key == keys.NAIVE_RM:
             return self._selected_from(keys.NAIVE_PAIRS, "self_labels", "self_labels.parquet", [keys.self_labels(1)])
@@ -165,7 +165,7 @@ def _is_behind_gate(key: str) -> bool:
     """Whether something that is no loop's needs a gate that is open: policy, judge, and the controls of the loops."""
     if key in (keys.PPO_POLICY, keys.POLICY_EVALUATION):
         return True
-    return key.startswith("controls/") and not key.startswith(keys.FULL_LABEL_RM)
+    return key.startswith("controls/") and not key.startswith((keys.FULL_LABEL_RM, keys.HALF_SEED_RM))
 
 
 def made_from(artifact: AuditArtifact, name: str, part: Part) -> bool:

@@ -80,6 +80,8 @@ class EvolutionWork:
             case keys.NAIVE_RM:
                 everything = counts.seed + self._learnt_share * counts.pool
                 return self._train(everything, settings.student_epochs) + measured
+            case keys.HALF_SEED_RM:
+                return self._train(counts.seed / 2, settings.reward_model.seed_epochs) + measured
             case keys.SEED_ENSEMBLE_RM:
                 return seed * len(loops) + measured * len(trained)
             case keys.MORE_STEPS_RM if settings.method.student == "continue":

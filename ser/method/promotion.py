@@ -57,7 +57,11 @@ def promote(
         why = f"{why}; loops were run although the seed RM is {gate.words}"
     detectable = smallest_shown(found)
     said = {"gain": {"value": found.value, "low": found.low, "high": found.high}, "detectable": detectable}
-    return _decided(chosen, verdict, why) | said | {"needed": _needed(seed, last, groups)}
+    return (
+        _decided(chosen, verdict, why)
+        | said
+        | {"needed": needed_pairs(accuracy_gain(seed["correct"], last["correct"], groups), len(groups))}
+    )
 
 
 def overrule(decided: Mapping[str, Any], hand: HandPromotion, rule: PromotionRule) -> dict[str, Any]:
@@ -87,6 +91,16 @@ def smallest_shown(found: Gain) -> float:
     return (NormalDist().inv_cdf(1 - ERROR) + NormalDist().inv_cdf(POWER)) * standard_error
 
 
+def accuracy_gain(before: Sequence[bool], after: Sequence[bool], groups: Sequence[str]) -> Gain:
+    """What `after` gains in accuracy; either end of the interval is a one-sided test of size `ERROR`."""
+    return gain(before, after, groups, level=1 - 2 * ERROR)
+
+
+def needed_pairs(found: Gain, pairs: int) -> int:
+    """Calibration pairs of the kind of these `pairs` that would show a gain of `MEANT` with 80 % power."""
+    return ceil(pairs * (smallest_shown(found) / MEANT) ** 2)
+
+
 def _choose(rule: PromotionRule, verdict: str, candidates: Sequence[Candidate], groups: Sequence[str]) -> Candidate:
     seed, last = candidates[0], candidates[-1]
     if rule.rule == "last":
@@ -114,12 +128,6 @@ def _compare(before: Candidate, after: Candidate, groups: Sequence[str], rule: P
 def _values(candidate: Candidate, rule: PromotionRule) -> Sequence[float]:
     """A number for each pair, the higher the better."""
     return candidate["correct"] if rule.statistic == "accuracy" else [-loss for loss in candidate["log_loss"]]
-
-
-def _needed(seed: Candidate, last: Candidate, groups: Sequence[str]) -> int:
-    """Calibration pairs of this kind that would show a gain of 2 points of accuracy with 80 % power."""
-    found = gain(seed["correct"], last["correct"], groups, level=1 - 2 * ERROR)
-    return ceil(len(groups) * (smallest_shown(found) / MEANT) ** 2)
 
 
 def _measured(candidate: Candidate) -> str:

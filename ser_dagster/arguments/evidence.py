@@ -1,6 +1,6 @@
-"""The arguments of the commands about evidence: `audit` and `study`."""
+"""The arguments of the commands about evidence: `audit`, `advise` and `study`."""
 
-from ser_dagster.arguments.completion import datasets, named_queries, offer, studies
+from ser_dagster.arguments.completion import datasets, named_queries, offer, presets, studies
 from ser_dagster.arguments.options import add_dataset, add_evolution, add_json
 from ser_dagster.arguments.parser import Parser
 
@@ -20,6 +20,18 @@ def audit(parser: Parser) -> None:
     parser.add_argument("--format", choices=["table", "csv", "json"], help="of the answer (default table)")
     parser.add_argument("--rebuild", action="store_true", help="make the database again from the artifacts")
     parser.calls("ser_dagster.commands.audit:audit_command")
+
+
+def advise(parser: Parser) -> None:
+    """`ser advise`."""
+    add_dataset(parser)
+    parser.add_argument("--recipe", metavar="NAME", help="the method of the run: paper, robust, or one of [recipes]")
+    offer(parser.add_argument("--preset", metavar="NAME", help="the model with its settings"), presets)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable"
+    )
+    add_json(parser)
+    parser.calls("ser_dagster.commands.advise:advise_command")
 
 
 def study(parser: Parser) -> None:

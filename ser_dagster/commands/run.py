@@ -85,11 +85,7 @@ def run(
     settings = load_settings(assignments=assignments, recipe=recipe, preset=preset, anyway=anyway)
     if loops is not None and not 1 <= loops <= settings.loops:
         raise SerError(f"--loops {loops} is impossible: it may be 1 to {settings.loops}, the K of the settings.")
-    with instance() as current:
-        evolution = Evolution(data_root(), settings, _snapshot(settings, dataset), until=loops, screen=SCREEN)
-        if name is not None:
-            refuse_taken(data_root(), name, evolution.identity)
-        result = _execute(current, evolution, run_keys(settings, policy), {"stop_after": loops, "name": name}, study)
+    evolution, run_id = execute(settings, dataset, run_keys(settings, policy), loops=loops, name=name, study=study)
     seconds = round(time.monotonic() - started, 1)
     return (
         {
@@ -97,11 +93,39 @@ def run(
             "evolution": evolution.identity,
             "name": evolution.heads.about()["name"],
             "recipe": settings.recipe,
-            "run_id": result.run_id,
+            "run_id": run_id,
         }
-        | _outcome(evolution, result.run_id, policy)
+        | _outcome(evolution, run_id, policy)
         | {"seconds": seconds}
     )
+
+
+def execute(
+    settings: Settings,
+    dataset: str | None,
+    chosen: Sequence[dg.AssetKey],
+    *,
+    loops: int | None = None,
+    name: str | None = None,
+    study: str | None = None,
+    command: str = "ser run",
+) -> tuple[Evolution, str]:
+    """Execute these assets of the evolution of a dataset's current snapshot, and return it with the id of the run.
+
+    Args:
+        chosen: among those of the job under these settings.
+        command: what a person typed, for the run's tags; all else as in `run`.
+
+    Raises:
+        SerError: the dataset is unknown, or a stage failed.
+    """
+    with instance() as current:
+        evolution = Evolution(data_root(), settings, _snapshot(settings, dataset), until=loops, screen=SCREEN)
+        if name is not None:
+            refuse_taken(data_root(), name, evolution.identity)
+        tags = {STARTED_BY: command, **run_tags(evolution, name, study)}
+        result = _execute(current, evolution, chosen, {"stop_after": loops, "name": name}, tags)
+    return evolution, result.run_id
 
 
 def _snapshot(settings: Settings, dataset: str | None) -> str:
@@ -135,7 +159,7 @@ def _execute(
     evolution: Evolution,
     chosen: Sequence[dg.AssetKey],
     told: Mapping[str, Any],
-    study: str | None,
+    tags: Mapping[str, str],
 ) -> dg.ExecuteInProcessResult:
     refuse_owned(evolution.root, evolution.identity)
     fail_ownerless_runs(current, evolution.snapshot)
@@ -149,7 +173,7 @@ def _execute(
             partition_key=evolution.snapshot,
             asset_selection=chosen,
             # Whoever started it sees it fail, and starts it again.
-            tags={MAX_RETRIES: "0", STARTED_BY: "ser run", **run_tags(evolution, told["name"], study)},
+            tags={MAX_RETRIES: "0", **tags},
             run_config=config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )

@@ -67,6 +67,8 @@ class RunCosts:
             return self._training(roles["seed"] + roles["pool"], settings.reward_model.seed_epochs) + measured
         if key == keys.NAIVE_RM:
             return self._training(roles["seed"] + roles["pool"], settings.student_epochs) + measured
+        if key == keys.HALF_SEED_RM:
+            return self._training_of_seed() / 2 + measured
         if key == keys.SEED_ENSEMBLE_RM:
             return last * self._training_of_seed() + (1 + last) * measured
         if key == keys.MORE_STEPS_RM and settings.method.student == "continue":

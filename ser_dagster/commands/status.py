@@ -174,7 +174,9 @@ def _state(owner: str | None, run: LastRun | None, missing: str | None) -> dict[
         return {"state": "failed" if missing else "done", **found}
     if missing is None:
         return {"state": "done", "at": None, "why": None}
-    if run and run.succeeded and run.loops and missing == keys.self_labels(run.loops + 1):
+    after = [keys.self_labels(run.loops + 1)] if run and run.succeeded and run.loops is not None else []
+    # Behind a gate that is closed no loop comes after the seed.
+    if missing in after or (run and run.succeeded and run.loops == 0 and missing == keys.EVOLVED_RM):
         return {"state": "stopped_as_asked", "at": missing, "why": None}
     return {"state": "stopped", "at": run.step if run and run.step else missing, "why": None}
 

@@ -91,7 +91,8 @@ def _state(row: Row) -> str:
         case "failed":
             return f"failed{_at(row)}, {moment}: {why}"
         case "stopped_as_asked":
-            return f"stopped after loop {(keys.loop_of(row['at']) or 0) - 1}, as asked, {moment}"
+            last = (keys.loop_of(row["at"]) or 1) - 1
+            return f"stopped after {f'loop {last}' if last else 'the seed'}, as asked, {moment}"
         case _:
             return f"stopped{_at(row)}, {moment}"
 

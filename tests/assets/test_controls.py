@@ -23,7 +23,7 @@ from tests import chain
 from tests.assets.test_on_demand import on_demand
 from tests.pairs import labelled_rows, write_jsonl
 
-NAMES = ["full_label", "more_steps", "naive_self_training", "true_label", "seed_ensemble"]
+NAMES = ["full_label", "more_steps", "naive_self_training", "true_label", "seed_ensemble", "half_seed"]
 FRESH = 'student = "fresh"\nteachers = 2\nlabel_with = "unseen"\npool = "whole"\nreplay = "latest"\ntarget = "soft"\n'
 
 
@@ -45,7 +45,7 @@ def evolve(
 def whole(
     tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path
 ) -> Iterator[tuple[Evolution, dg.ExecuteInProcessResult]]:
-    """Recipe `paper` with all five controls."""
+    """Recipe `paper` with all controls."""
     yield from evolve(tmp_path_factory.mktemp("paper"), tiny_backbone, "", NAMES)
 
 
@@ -138,6 +138,18 @@ def test_the_ensemble_of_seeds_has_as_many_members_as_models_were_trained(paper:
         result, other = on_demand(paper.root, paper.snapshot, *chosen)
         assert result.success
         assert other.heads.get("seed_rm/member_1").version == members[1].version
+
+
+@pytest.mark.slow
+def test_half_of_the_seed_is_the_seed_without_whole_groups(paper: Evolution) -> None:
+    model, seed = paper.heads.get("controls/half_seed_rm"), paper.heads.get("seed_rm")
+    labelled = tables.groups(paper.pairs("seed").path)
+    left_out = rows(paper, "controls/half_seed_rm.halves", "left_out.parquet").keys()
+    assert len(left_out) == len(labelled) // 2  # every pair has a prompt of its own
+    assert model.summary["n_human"] == len(labelled) - len(left_out)
+    assert not {labelled[pair] for pair in left_out} & {labelled[pair] for pair in labelled.keys() - left_out}
+    assert model.manifest["spec"] == seed.manifest["spec"]
+    assert inputs(model, "human") == inputs(seed, "human") and inputs(model, "left_out") != inputs(seed, "left_out")
 
 
 @pytest.mark.slow

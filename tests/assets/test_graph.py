@@ -18,6 +18,7 @@ from tests.pairs import labelled_rows, write_jsonl
 EXPECTED = """
 backbone: splits
 controls/full_label_rm: seed_rm vault
+controls/half_seed_rm: seed_rm
 controls/judge_rm: evolved_rm
 controls/more_steps_rm: evolved_rm
 controls/naive_self_training_rm: loop_1/self_labels
@@ -46,7 +47,8 @@ splits: landed_pairs
 """
 
 CONTROLS = [
-    f"controls/{name}_rm" for name in ("full_label", "more_steps", "naive_self_training", "seed_ensemble", "true_label")
+    f"controls/{name}_rm"
+    for name in ("full_label", "half_seed", "more_steps", "naive_self_training", "seed_ensemble", "true_label")
 ]
 CHECKS = {
     "splits:no_pair_in_two_roles",
@@ -101,6 +103,7 @@ def test_controls_that_are_asked_for_are_made_after_what_they_need() -> None:
     assert set(made) - {key.to_user_string() for key in run_keys(Settings(max_loops=3), policy=True)} == set(CONTROLS)
     place = made.index
     assert place("seed_rm") < place("controls/full_label_rm") < place("loop_1/self_labels")
+    assert place("seed_rm") < place("controls/half_seed_rm") < place("loop_1/self_labels")
     assert place("loop_1/self_labels") < place("controls/naive_self_training_rm") < place("loop_2/self_labels")
     for late in ("more_steps", "true_label", "seed_ensemble"):
         assert place("evolved_rm") < place(f"controls/{late}_rm") < place("controls/judge_rm")

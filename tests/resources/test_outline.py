@@ -83,7 +83,7 @@ def test_controls_that_are_asked_for_are_missed_where_they_are_possible(tmp_path
     work = evolution(tmp_path, controls=asked)
     steps = {"retrained_rm": {"steps": 2}, "seed_rm": {"steps": 3}, "more_steps_rm": {"steps": 7}}
     make(work, CHAIN, **steps)  # there is no vault
-    for key in (keys.MORE_STEPS_RM, keys.NAIVE_RM, keys.SEED_ENSEMBLE_RM):
+    for key in (keys.MORE_STEPS_RM, keys.NAIVE_RM, keys.SEED_ENSEMBLE_RM, keys.HALF_SEED_RM):
         assert missing(work) == key
         make(work, [keys.NAIVE_PAIRS, key, keys.heldout_of(key)], seed_ensemble_rm={"members": 3}, **steps)
     assert missing(work) is None
@@ -96,7 +96,7 @@ def test_controls_that_are_asked_for_are_missed_where_they_are_possible(tmp_path
 
 
 def test_a_control_of_loops_is_not_missed_where_none_was_trained(tmp_path: Path) -> None:
-    asked = Controls(**dict.fromkeys(Controls.model_fields, True))
+    asked = Controls(**dict.fromkeys(Controls.model_fields, True) | {"half_seed": False})
     closed = evolution(tmp_path / "closed", controls=asked)
     make(closed, [*SEED, keys.EVOLVED_RM], **BAD_SEED)
     assert missing(closed) is None
@@ -105,3 +105,11 @@ def test_a_control_of_loops_is_not_missed_where_none_was_trained(tmp_path: Path)
     make(converged, [keys.status_report(1)], status_report={"ends": True})
     make(converged, [keys.EVOLVED_RM])
     assert missing(converged) == keys.NAIVE_RM
+
+
+def test_half_of_the_seed_is_missed_behind_a_closed_gate_too_unless_there_is_none(tmp_path: Path) -> None:
+    work = evolution(tmp_path, controls=Controls(half_seed=True))
+    make(work, [*SEED, keys.EVOLVED_RM], **BAD_SEED)
+    assert missing(work) == keys.HALF_SEED_RM
+    make(work, [keys.SEED_HALVES], half_seed_rm_halves={"n_left_out": 0})
+    assert missing(work) is None

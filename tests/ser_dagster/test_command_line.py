@@ -30,6 +30,7 @@ COMPLETE = [
     ["compare", "a", "b"],
     ["promote", "1"],
     ["audit"],
+    ["advise"],
     ["export", "rm", "--to", "x"],
     ["export", "policy", "--to", "x"],
     ["export", "labels", "--to", "x"],

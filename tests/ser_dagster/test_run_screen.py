@@ -48,6 +48,7 @@ def test_what_the_controls_cost() -> None:
         keys.NAIVE_RM: pytest.approx(500 + measured),
         keys.TRUE_LABEL_RM: pytest.approx(loops[-1] + measured),
         keys.SEED_ENSEMBLE_RM: pytest.approx(3 * 3 * 100 + 4 * measured),  # the seed itself is there already
+        keys.HALF_SEED_RM: pytest.approx(3 * 50 + measured),
     }
     fresh = RunCosts(Settings(method=Method(student="fresh", teachers=2)), ROLES)
     assert fresh.of_step(keys.MORE_STEPS_RM) == pytest.approx(fresh.of_step(keys.model_of(3)))

@@ -198,3 +198,4 @@ def test_controls_are_planned_where_they_are_asked_for() -> None:
     assert pairs[keys.TRUE_LABEL_RM] == pytest.approx(pairs[keys.model_of(3)])
     assert pairs[keys.NAIVE_RM] == pytest.approx(PAPER.seed + PAPER.pool + PAPER.heldout)
     assert pairs[keys.SEED_ENSEMBLE_RM] == pytest.approx(3 * seed + 4 * PAPER.heldout)
+    assert pairs[keys.HALF_SEED_RM] == pytest.approx(seed / 2 + PAPER.heldout)

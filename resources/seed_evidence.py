@@ -1,0 +1,53 @@
+"""What an evolution knows before its first loop: the evidence of `ser advise`, from its artifacts."""
+
+from resources import asset_keys as keys
+from resources.audit.record import AuditArtifact
+from resources.evolution import Evolution
+from resources.outline import outline
+from resources.regimes import read_regimes
+from resources.settings import Settings
+from ser.data import tables
+from ser.method.advice import Evidence
+from ser.method.promotion import accuracy_gain
+from ser.method.recipe import RECIPES, Recipe
+from ser.method.stats import Gain
+
+_SEED_SCORES = keys.heldout_of(keys.SEED_RM)
+
+
+def collect_evidence(work: Evolution) -> Evidence:
+    """The evidence of an evolution whose seed RM is there.
+
+    Raises:
+        SerError: the regimes on record cannot be read.
+    """
+    made = outline(work).artifacts
+    half, all_labels = made.get(keys.HALF_SEED_RM), made.get(keys.heldout_of(keys.FULL_LABEL_RM))
+    seed, pool = made[_SEED_SCORES], made[keys.ENCODED_PAIRS].summary["pool"]
+    curve = None if half is None else _gain(work, made[keys.heldout_of(keys.HALF_SEED_RM)], seed)
+    return Evidence(
+        recipe=_recipe(work.settings),
+        backbone=work.settings.backbone.model,
+        gate=work.gate(),
+        labels=work.seed_data().labels,
+        half_labels=None if half is None else half.summary["n_human"],
+        pool=pool,
+        n_min=work.settings.thresholds.sufficient(pool),
+        curve=curve,
+        ceiling=None if all_labels is None else _gain(work, seed, all_labels),
+        regimes=read_regimes(),
+    )
+
+
+def _gain(work: Evolution, before: AuditArtifact, after: AuditArtifact) -> Gain:
+    """What one reward model gains over another on the calibration pairs."""
+    first, second = (tables.right(scores.path / "heldout.parquet", "calibration") for scores in (before, after))
+    tied = tables.groups(work.pairs("calibration").path)
+    return accuracy_gain([first[pair] for pair in second], list(second.values()), [tied[pair] for pair in second])
+
+
+def _recipe(settings: Settings) -> str | None:
+    """The recipe whose method these settings have; None where they change it, or it is a user's own."""
+    recipe = RECIPES.get(settings.recipe)
+    said = Recipe(**settings.method.model_dump(), loops=settings.loops, thresholds=settings.thresholds)
+    return settings.recipe if said == recipe else None
