@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from assets.graph import graph, run_keys
+from assets.graph import advice_keys, graph, run_keys
 from assets.ser_resource import SNAPSHOTS
 from resources.settings import Controls, Settings
 from resources.settings_file import load_settings
@@ -105,6 +105,8 @@ def test_controls_that_are_asked_for_are_made_after_what_they_need() -> None:
     assert place("seed_rm") < place("controls/full_label_rm") < place("loop_1/self_labels")
     assert place("seed_rm") < place("controls/half_seed_rm") < place("loop_1/self_labels")
     assert place("loop_1/self_labels") < place("controls/naive_self_training_rm") < place("loop_2/self_labels")
+    advice = [key.to_user_string() for key in advice_keys()]
+    assert [key for key in made[: place("loop_1/self_labels")] if key != "controls/full_label_rm"] == advice
     for late in ("more_steps", "true_label", "seed_ensemble"):
         assert place("evolved_rm") < place(f"controls/{late}_rm") < place("controls/judge_rm")
     assert settings.digest == Settings(loops=2, max_loops=2).digest

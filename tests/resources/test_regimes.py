@@ -8,8 +8,8 @@ from resources.regimes import RECORD, read_regimes
 from ser.errors import SerError
 
 
-def test_no_gain_of_today_is_shown_by_what_is_on_record() -> None:
-    """Studies that show one change this, and the words of docs/audit.md with it."""
+def test_no_regime_on_record_shows_a_gain_today() -> None:
+    # A study that shows one changes this, and the words of docs/audit.md with it.
     assert [one.study for one in read_regimes() if one.is_gain] == []
     assert {one.recipe for one in read_regimes()} == {"paper"}
 
