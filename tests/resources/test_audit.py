@@ -148,7 +148,7 @@ def test_an_error_inside_a_sync_changes_nothing(database: AuditDatabase) -> None
 
 def test_named_queries_answer(database: AuditDatabase) -> None:
     expected = {"loops": 3, "flips": 2, "precision": 10, "confident-mistakes": 5, "history": 2, "bias": 12}
-    expected |= {"policy": 1, "controls": 5, "watch": 3, "reliability": 7, "shift": 7}
+    expected |= {"policy": 1, "controls": 6, "watch": 3, "reliability": 7, "shift": 7}
     assert set(named_queries()) == set(expected)
     for name, n in expected.items():
         columns, rows = run_named(database.path, name, EVOLUTION, pair="p5" if name == "history" else None)
