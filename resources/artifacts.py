@@ -151,9 +151,10 @@ class ArtifactStore:
                 if found is not None:
                     adopt(found)
                     return found
-                watch, summary = Stopwatch(temporary), temporary / "summary.json"
-                if not summary.exists():  # a killed process may have finished the work without publishing it
-                    write_text(summary, json.dumps(work(temporary), sort_keys=True, indent=1) + "\n")
+                summary = temporary / "summary.json"
+                with Stopwatch(temporary) as watch:
+                    if not summary.exists():  # a killed process may have finished the work without publishing it
+                        write_text(summary, json.dumps(work(temporary), sort_keys=True, indent=1) + "\n")
                 clear(temporary)  # what the stage kept for the case of a kill
                 watch.keep()  # until the manifest says it
                 files = file_digests(temporary)
@@ -243,7 +244,7 @@ def _circumstances(watch: Stopwatch) -> dict[str, Any]:
         "git_commit": git_commit(),
         "started_at": watch.started_at,
         "finished_at": datetime.now(UTC).isoformat(),
-        "seconds": round(watch.seconds, 3),
+        **watch.measured(),
     }
 
 

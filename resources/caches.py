@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.disk import is_full
+from resources.disk import is_full, write_text
 from resources.launchers import Launcher
 from resources.locks import only_writer
+from resources.stopwatch import Stopwatch
 from ser.errors import SerError
 from ser.progress import Progress
 from ser.slices import Slices
@@ -18,6 +19,8 @@ from ser.stages.job import Job
 
 FACTS = "cache.json"
 """What `ser.models.states` writes first: what the states are of, and in how many slices."""
+COST = "cost.json"
+"""What making the states on disk took, as a manifest says it."""
 
 
 _PLACES = {
@@ -80,13 +83,26 @@ def fill_states(job: Job, launcher: Launcher, progress: Progress) -> str:
             facts = _facts(folder)
             if facts is not None and all(Slices(folder, 0).path(k).exists() for k in range(facts["slices"])):
                 return "on disk: they are there already"
-            summary = launcher(job, progress)
+            with Stopwatch(folder) as watch:
+                summary = launcher(job, progress)
+            watch.mark.unlink(missing_ok=True)
+            if summary["place"] == "disk":
+                write_text(folder / COST, json.dumps(watch.measured()) + "\n")
             return f"{_PLACES[summary['place']]}: {summary['why']}"
     except Exception as error:
         if not is_full(error, folder.parent):
             raise
         shutil.rmtree(folder, ignore_errors=True)
         raise NoRoomError(f"no disk space for {folder}") from error
+
+
+def cost_of_states(folder: Path) -> dict[str, Any] | None:
+    """What making the states in `folder` took (`resources.stopwatch`); None where that is not known."""
+    try:
+        cost: dict[str, Any] = json.loads((folder / COST).read_text())
+    except (OSError, ValueError):  # a cache may go at any time
+        return None
+    return cost
 
 
 def free_memory() -> None:

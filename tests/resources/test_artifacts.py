@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -275,3 +277,41 @@ def test_the_time_of_a_killed_process_counts_and_the_time_until_the_next_does_no
     assert datetime.fromisoformat(made.manifest["finished_at"]) > first_end
     assert sorted(made.manifest["files"]) == ["half.txt", "summary.json"]
     assert sorted(path.name for path in made.path.iterdir()) == ["half.txt", "manifest.json", "summary.json"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what memory a process had is asked of Linux")
+def test_a_manifest_says_what_processor_and_memory_the_stage_took(store: ArtifactStore) -> None:
+    def work(out: Path) -> dict[str, Any]:
+        held = bytearray(2**26)
+        held[:: 2**12] = b"1" * 2**14
+        child = "import time\nwhile time.process_time() < 0.3: pass"
+        subprocess.run([sys.executable, "-c", child], check=True)
+        return {}
+
+    large = store.build("thing", "v1", work, {}, silent).manifest
+    small = store.build("thing", "v2", lambda out: {}, {}, silent).manifest
+    assert 0.25 < large["cpu_seconds"] < 3
+    assert small["cpu_seconds"] < 0.25
+    assert large["peak_memory"] - small["peak_memory"] > 2**25
+
+
+def test_the_processor_time_of_a_killed_process_counts_and_an_unknown_peak_is_none(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_done: list[float] = []
+
+    def work(out: Path) -> dict[str, Any]:
+        if not work_done:
+            work_done.append(time.process_time())
+            while time.process_time() < work_done[0] + 0.4:
+                pass
+            (out / "half.txt").write_text("half")
+            raise RuntimeError("killed")
+        return {}
+
+    monkeypatch.setattr("resources.stopwatch._reset_peak", lambda: False)
+    with pytest.raises(RuntimeError, match="killed"):
+        store.build("thing", "v1", work, {}, silent)
+    manifest = store.build("thing", "v1", work, {}, silent).manifest
+    assert 0.3 < manifest["cpu_seconds"] < 0.8
+    assert manifest["peak_memory"] is None
