@@ -32,6 +32,7 @@ EMBEDDED_BACKBONE = "backbone/embedded"
 """The converted embedded model: an artifact that no asset stands for, and every evolution may be made from."""
 
 _HELDOUT = ".heldout"
+_TRANSFER = "transfer"
 _MEMBER = re.compile(r"/member_\d+$")
 
 
@@ -79,6 +80,21 @@ def heldout_of(model: str) -> str:
 def measured_model(key: str) -> str | None:
     """The reward model whose held-out scores this key stands for; None if it stands for something else."""
     return key.removesuffix(_HELDOUT) if key.endswith(_HELDOUT) else None
+
+
+def transfers_to(dataset: str) -> str:
+    """The folder of all keys under which evolutions of other data sets have scored pairs of `dataset`."""
+    return f"{_TRANSFER}/{dataset}"
+
+
+def transfer_of(dataset: str, loop: int) -> str:
+    """The scores that the reward model of `loop`, of this evolution, gives to pairs of another data set."""
+    return f"{transfers_to(dataset)}/loop_{loop}"
+
+
+def transferred_model(key: str) -> str | None:
+    """The reward model whose scores of another data set this key stands for; None if it stands for something else."""
+    return model_of(int(key.rpartition("/loop_")[2])) if key.startswith(f"{_TRANSFER}/") else None
 
 
 def loop_of(key: str) -> int | None:

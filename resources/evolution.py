@@ -118,8 +118,11 @@ class Evolution:
 
     def states(self, role: str) -> Path:
         """Where the states of the pairs of one role after the frozen layers are cached, if they are."""
+        return self._states_of(self.tokens(role))
+
+    def _states_of(self, tokens: Part) -> Path:
         trunk = version_of("trunk", self._trunk(), {"backbone": self.backbone()})
-        return states_folder(self.root, trunk, self.tokens(role).digest)
+        return states_folder(self.root, trunk, tokens.digest)
 
     def fill_states(self, role: str) -> bool:
         """Pass the pairs of one role through the frozen layers, once for all reward models.
@@ -159,18 +162,25 @@ class Evolution:
 
     def heldout(self, reward_model: Artifact) -> Artifact:
         """Calibration and test scores of a reward model, its temperature and its metrics."""
+        return self._score(keys.heldout_of(reward_model.key), reward_model, self)
+
+    def transfer(self, loop: int, other: "Evolution") -> Artifact:
+        """What `heldout` says of the reward model of `loop` on the pairs of another evolution under these settings."""
+        model = self.heads.get(keys.model_of(loop))
+        return self._score(keys.transfer_of(other.dataset, loop), model, other)
+
+    def _score(self, key: str, reward_model: Artifact, other: "Evolution") -> Artifact:
+        """Scores of the held-out pairs of `other`, which may be this one, as the artifact of `key`."""
+        splits = ("calibration", "test")
         inputs: Inputs = {
             "backbone": self.backbone(),
             "reward_model": reward_model.part("rm"),
-            "calibration": self.pairs("calibration"),
-            "test": self.pairs("test"),
-            "judge": self.heads.get(keys.SPLITS).part("judge.parquet"),
-            "calibration_encoded": self.tokens("calibration"),
-            "test_encoded": self.tokens("test"),
+            **{split: other.pairs(split) for split in splits},
+            "judge": other.heads.get(keys.SPLITS).part("judge.parquet"),
+            **{f"{split}_encoded": other.tokens(split) for split in splits},
         }
-        caches: Caches = {f"{split}_states": self.states(split) for split in ("calibration", "test")}
-        spec = HeldoutSpec(arithmetic=self.arithmetic)
-        return self.make(keys.heldout_of(reward_model.key), "heldout", spec, inputs, caches)
+        caches: Caches = {f"{split}_states": self._states_of(other.tokens(split)) for split in splits}
+        return self.make(key, "heldout", HeldoutSpec(arithmetic=self.arithmetic), inputs, caches)
 
     def find(self, key: str, *, look: bool = False) -> Artifact | None:
         """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once.

@@ -113,7 +113,7 @@ class EvolutionRecord:
     def _is_stale(self, key: str, artifact: AuditArtifact) -> bool:
         """Whether an asset that describes another one was made from an earlier one of that."""
         stage = key.partition("/")[2]
-        if (measured := keys.measured_model(key)) is not None:
+        if (measured := keys.measured_model(key) or keys.transferred_model(key)) is not None:
             described, name, part = measured, "reward_model", "rm"
         elif key == keys.POLICY_EVALUATION:
             described, name, part = keys.PPO_POLICY, "policy", "policy"

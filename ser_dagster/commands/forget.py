@@ -3,13 +3,15 @@
 import argparse
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
 
 from assets.audit import audit_path
 from assets.ser_resource import PARTITION_TAG, SNAPSHOTS_NAME
+from resources import asset_keys as keys
+from resources.audit.record import EvolutionRecord
 from resources.audit.sync import rebuild
 from resources.disk import write_text
 from resources.heads import every_head, known_evolutions
@@ -56,8 +58,8 @@ def _counted(number: int, what: str) -> str:
 def forget(dataset: str) -> Forgotten:
     """Delete a dataset's landed pairs, quarantine, runs, artifacts, reports and review files.
 
-    Artifacts that another dataset's runs refer to stay, and so does the converted embedded model. It may be killed at
-    any moment: the next call finishes.
+    Artifacts that another dataset's runs refer to stay, and so does the converted embedded model; not what their models
+    say of this dataset's pairs (`ser study`). It may be killed at any moment: the next call finishes.
 
     Raises:
         SerError: there is no such dataset, nor anything left of it; a run is working on it now, it cannot be the name
@@ -100,9 +102,9 @@ def _forget(root: Path, store: DatasetStore, run: set[str], current: dg.DagsterI
     dataset = store.dataset
     snapshots = run | store.snapshots()
     others = [open_evolution(root, one) for one in known_evolutions(root) if one.snapshot not in snapshots]
-    doomed = [root / "artifacts" / key / version for key, version in _doomed(root, snapshots)]
+    doomed = [root / "artifacts" / key / version for key, version in _doomed(root, snapshots, dataset)]
     if others:
-        rebuild(audit_path(root), whole_records(others))
+        rebuild(audit_path(root), (_without_transfers(one, dataset) for one in whole_records(others)))
         write_text(index_path(root), render_index(audit_path(root)))
     else:
         audit_path(root).unlink(missing_ok=True)
@@ -125,17 +127,32 @@ def _forget(root: Path, store: DatasetStore, run: set[str], current: dg.DagsterI
         page.unlink()
     for snapshot in snapshots:
         shutil.rmtree(root / "review" / snapshot, ignore_errors=True)
+    for transfers in (root / "heads").glob(f"*/*/{keys.transfers_to(dataset)}"):
+        shutil.rmtree(transfers, ignore_errors=True)
     for snapshot in snapshots:
         shutil.rmtree(root / "heads" / snapshot, ignore_errors=True)
     return Forgotten(len(snapshots), len(doomed), len(pages), len(rejected))
 
 
-def _doomed(root: Path, snapshots: set[str]) -> set[Identity]:
-    """The artifacts of these snapshots that no other refers to, and what earlier code promoted among them."""
-    heads = list(every_head(root))
-    needed = {(head.key, head.version) for head in heads if head.snapshot not in snapshots}
-    mine = {(head.key, head.version) for head in heads if head.snapshot in snapshots} - needed
+def _doomed(root: Path, snapshots: set[str], dataset: str) -> set[Identity]:
+    """The artifacts of these snapshots that no other refers to, what earlier code promoted among them, and what the
+    models of other datasets say of this one's pairs."""
+    mine: set[Identity] = set()
+    needed: set[Identity] = set()
+    for head in every_head(root):
+        is_mine = head.snapshot in snapshots or _is_transfer(head.key, dataset)
+        (mine if is_mine else needed).add((head.key, head.version))
+    mine -= needed
     return mine | (set(promotions_of(contents(root), mine)) - needed)
+
+
+def _is_transfer(key: str, dataset: str) -> bool:
+    return key.startswith(f"{keys.transfers_to(dataset)}/")
+
+
+def _without_transfers(record: EvolutionRecord, dataset: str) -> EvolutionRecord:
+    kept = {key: one for key, one in record.artifacts.items() if not _is_transfer(key, dataset)}
+    return replace(record, artifacts=kept)
 
 
 def _is_of(snapshot: str, dataset: str) -> bool:
