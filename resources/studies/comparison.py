@@ -41,8 +41,8 @@ def rows(plan: StudyPlan, outcomes: Sequence[Outcome]) -> list[Row]:
 
 def last_model(outcome: Outcome) -> str:
     """The name of the last trained loop's model; of the seed's where no loop trained one."""
-    loops = [name for name in outcome.answers if name.startswith("loop_")]
-    return max(loops, key=lambda name: int(name[5:]), default=SEED)
+    loop = outcome.last_loop()
+    return f"loop_{loop}" if loop else SEED
 
 
 def models(row: Row) -> list[str]:

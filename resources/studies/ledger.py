@@ -39,9 +39,13 @@ class Ledger:
             self.outcomes.append(Outcome.model_validate(said))
 
     def add(self, outcome: Outcome, tests: AnsweredPairs) -> None:
-        """Write an outcome down."""
+        """Write an outcome down, in the place of an earlier one of the same evolution."""
         self.tests[tests.digest] = tests
-        self.outcomes.append(outcome)
+        same = [(one.assignments, one.snapshot) for one in self.outcomes]
+        if (which := (outcome.assignments, outcome.snapshot)) in same:
+            self.outcomes[same.index(which)] = outcome
+        else:
+            self.outcomes.append(outcome)
         lines = [one.model_dump_json() for one in (*self.tests.values(), *self.outcomes)]
         write_text(self.path, "".join(f"{line}\n" for line in lines))
 

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic import Field
 
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.evolution import Evolution
+from resources.studies.measured_cost import Cost, costs_of
 from resources.studies.plan import Cell
 from ser.data import tables
 from ser.method.promotion import promote
@@ -54,8 +57,29 @@ class LoopOutcome(Spec):
     """Of all labels of the pool."""
 
 
-class Outcome(Spec):
-    """An evolution of a study. `answers`: a model to its right answers, a bit a test pair, as a hexadecimal number."""
+class Answers(Spec):
+    """A model to its right answers, a bit a test pair of `tests`, as a hexadecimal number."""
+
+    tests: str
+    answers: dict[str, str]
+
+    def right(self, model: str, tests: AnsweredPairs) -> list[bool]:
+        """Whether a model ranks each test pair as people do."""
+        return [bit == "1" for bit in f"{int(self.answers[model], 16):0{sum(tests.sizes)}b}"]
+
+
+class Transfer(Answers):
+    """The answers of an evolution's seed RM and of its last model on the test pairs of another data set.
+
+    Left out are those whose prompt is one of its own training and calibration pairs.
+    """
+
+    snapshot: str
+    left_out: int
+
+
+class Outcome(Answers):
+    """An evolution of a study."""
 
     dataset: str
     options: dict[str, str]
@@ -70,14 +94,15 @@ class Outcome(Spec):
     """By either statistic of `promotion.statistic`."""
     promoted_loop: int
     loops: list[LoopOutcome]
-    tests: str
-    answers: dict[str, str]
     seconds: dict[str, float]
+    """Of each artifact when it was made, by asset key, and of the states by `states/<role>`."""
+    costs: dict[str, Cost] = Field({}, description="what else each took")
+    transfers: dict[str, Transfer] = Field({}, description="by data set")
     about: dict[str, str]
 
-    def right(self, model: str, tests: AnsweredPairs) -> list[bool]:
-        """Whether a model ranks each test pair as people do."""
-        return [bit == "1" for bit in f"{int(self.answers[model], 16):0{sum(tests.sizes)}b}"]
+    def last_loop(self) -> int:
+        """The last loop that trained a model; 0, the seed, where none did."""
+        return max((int(name[5:]) for name in self.answers if name.startswith("loop_")), default=0)
 
 
 def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple[Outcome, AnsweredPairs]:
@@ -87,10 +112,9 @@ def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple
     promotion = heads.get(keys.EVOLVED_RM).summary
     models = {SEED: keys.SEED_RM, **{f"loop_{loop}": keys.model_of(loop) for loop in loops[1:]}}
     models |= {key.rpartition("/")[2]: key for key in heads.made() if _is_control(key)}
-    units = {row["pair_id"]: row["unit"] for row in tables.read(evolution.pairs("test").path, ["pair_id", "unit"])}
-    order = sorted(units, key=lambda pair_id: (units[pair_id], pair_id))
-    tests = AnsweredPairs.of([units[pair_id] for pair_id in order])
-    answers = {name: _bits(heads.get(keys.heldout_of(key)), order) for name, key in models.items()}
+    order, tests = in_order(tables.groups(evolution.pairs("test").path))
+    answers = {name: bits(heads.get(keys.heldout_of(key)), order) for name, key in models.items()}
+    seconds, costs = costs_of(evolution)
     ended = [evolution.converged_in()] if not evolution.gate_is_closed() and evolution.converged_in() else []
     encoded = heads.get(keys.ENCODED_PAIRS).summary
     return Outcome(
@@ -108,7 +132,8 @@ def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple
         loops=[_loop(evolution, loop) for loop in (*loops[1:], *ended) if loop],
         tests=tests.digest,
         answers=answers,
-        seconds=_seconds(evolution),
+        seconds=seconds,
+        costs=costs,
         about=about,
     ), tests
 
@@ -139,7 +164,14 @@ def _is_control(key: str) -> bool:
     )
 
 
-def _bits(heldout: Artifact, order: list[str]) -> str:
+def in_order(units: Mapping[str, str]) -> tuple[list[str], AnsweredPairs]:
+    """Pairs in the order of their answers, and what ties them, from the unit of each."""
+    order = sorted(units, key=lambda pair_id: (units[pair_id], pair_id))
+    return order, AnsweredPairs.of([units[pair_id] for pair_id in order])
+
+
+def bits(heldout: Artifact, order: Sequence[str]) -> str:
+    """Which of these test pairs a model ranks right, by its held-out scores, as `Answers` has it."""
     right = tables.right(heldout.path / "heldout.parquet", "test")
     return f"{int(''.join('1' if right[pair_id] else '0' for pair_id in order), 2):x}"
 
@@ -171,9 +203,3 @@ def _loop(evolution: Evolution, loop: int) -> LoopOutcome:
         precision=precision,
         label_accuracy=accuracy,
     )
-
-
-def _seconds(evolution: Evolution) -> dict[str, float]:
-    """What each artifact took when it was made, by asset key: the cost of the evolution if nothing had been there."""
-    made = ((key, evolution.find(key, look=True)) for key in evolution.heads.made())
-    return {key: found.manifest["seconds"] for key, found in made if found is not None}

@@ -41,6 +41,9 @@ class StudyPlan(Spec):
     datasets: list[str] = Field([], description="what is landed; `--dataset` takes its place")
     draws: list[int] = Field([0, 1, 2], min_length=1, description="each is both `random_seed` and `roles.draw`")
     controls: list[str] = Field([], description="controls that every evolution trains")
+    transfer: bool = Field(False, description="score each data set's models on the test pairs of the others")
+    cost: bool = Field(False, description="show what each kind of stage took, and what training on all labels takes")
+    price_per_label: float | None = Field(None, gt=0, description="of a human label, in any currency, for `cost`")
     settings: dict[str, Any] = Field({}, description="settings of all evolutions")
     axes: dict[str, dict[str, dict[str, Any]]] = Field({}, description="axis to option to settings")
     baseline: dict[str, str] = Field({}, description="axis to the option that its others are compared with")
@@ -51,6 +54,8 @@ class StudyPlan(Spec):
             raise ValueError(f"draws {self.draws} names one twice")
         if strange := set(self.controls) - set(Controls.model_fields):
             raise ValueError(f"controls: {', '.join(sorted(strange))} is none of {', '.join(Controls.model_fields)}")
+        if self.price_per_label is not None and not self.cost:
+            raise ValueError("price_per_label is shown in the tables of cost = true alone")
         for axis, options in self.axes.items():
             if not options:
                 raise ValueError(f"axes.{axis} has no option")
@@ -120,13 +125,18 @@ def with_datasets(name: str, plan: StudyPlan, datasets: list[str]) -> StudyPlan:
     """The plan on these data sets, where any are given.
 
     Raises:
-        SerError: neither the plan nor the caller names one.
+        SerError: neither the plan nor the caller names one, or only one where models are to be transferred.
     """
     chosen = datasets or plan.datasets
     if not chosen:
         raise SerError(f"study {name} names no data set.\nSay which: ser study {name} --dataset NAME")
     if strange := [one for one in chosen if not DATASET_NAME.fullmatch(one)]:
         raise SerError(f"{strange[0]!r} cannot be the name of a dataset.")
+    if plan.transfer and len(set(chosen)) < 2:
+        raise SerError(
+            f"study {name} transfers models between data sets, and {chosen[0]} is alone.\n"
+            f"Name two or more: ser study {name} --dataset ONE --dataset OTHER"
+        )
     return plan.model_copy(update={"datasets": chosen})
 
 

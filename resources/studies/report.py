@@ -6,8 +6,9 @@ from statistics import fmean
 from typing import Any
 
 from resources.reporting.charts import intervals
-from resources.reporting.numbers import DASH, difference, percent
+from resources.reporting.numbers import DASH, difference, number, percent
 from resources.studies.comparison import (
+    FULL,
     Row,
     accuracy,
     axis_gains,
@@ -19,9 +20,11 @@ from resources.studies.comparison import (
     recovered,
     rows,
 )
+from resources.studies.cost_table import labels_saved, stage_costs
 from resources.studies.ledger import Ledger
 from resources.studies.outcome import LAST, SEED, Outcome
 from resources.studies.plan import StudyPlan
+from resources.studies.transfer_table import transfers
 from ser.method.clustered import ClusteredMean
 from ser.method.promotion import SHOWN, WORSE
 
@@ -30,6 +33,14 @@ same pairs, averaged over draws; a draw is a training seed and a draw of roles. 
 over new test pairs, tied by their groups, and over new draws (`ser/method/clustered.py`); "shows" is the smallest true
 gain that such a comparison would have shown with 80 % power. "Shown better" and "shown worse" count the evolutions of
 which calibration pairs show it, by accuracy and by log loss."""
+
+_TRANSFERRED = """The models of "from" on those test pairs of "to" whose prompt is none of their own training or
+calibration pairs; the others are left out. The members of an ensemble are scaled by calibration pairs of "to". The last
+two columns are the models that were trained on "to", on all of its test pairs."""
+_COST = """Means over draws; of memory the most that a stage's process had in hand. What an artifact took is what it
+took when it was made, so that nothing counts as free because another evolution had made it. Tokens count as often as
+they pass; operations are those of `ser plan` (docs/plan.md). Landing, roles and tokens, which both ways share, are left
+out. "All labels" is `controls/full_label_rm`: a training on the labels of the vault."""
 
 
 def study_page(
@@ -51,6 +62,10 @@ def study_page(
         parts += ["## Options of an axis against one of them, last loop by last loop", axes]
     if (kept := _promise_table(plan, table)) is not None:
         parts += ["## What was kept, and how often it was right (by the vault)", kept]
+    if plan.transfer:
+        parts += ["## Trained on one data set, tested on another", _TRANSFERRED, _transfer_table(plan, table, ledger)]
+    if plan.cost:
+        parts += ["## What it took", _COST, _cost_table(plan, table), _label_table(plan, table, ledger)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -150,6 +165,52 @@ def _draws(row: Row) -> str:
     """How many, and in how many of them a loop trained a model, where that is not all."""
     trained = sum(last_model(one) != SEED for one in row.outcomes)
     return f"{len(row.outcomes)}" if trained == len(row.outcomes) else f"{len(row.outcomes)}, {trained} with a loop"
+def _transfer_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
+    headings = [
+        *("from", *plan.axes, "to", "draws", "test", "left out", "seed RM", "last loop", "gain over the seed", "shows"),
+        *("seed RM of there", "last loop of there"),
+    ]
+    lines = [
+        [
+            *(*_place(plan, one.row), one.to, f"{one.draws}", f"{one.tests:,.0f}", f"{one.left_out:,.0f}"),
+            *(percent(one.seed), percent(one.last), _interval(one.gain), _shows(one.gain)),
+            *(percent(one.own_seed), percent(one.own_last)),
+        ]
+        for one in transfers(table, ledger.tests)
+    ]
+    return markdown_table(headings, lines)
+
+
+def _cost_table(plan: StudyPlan, table: Sequence[Row]) -> str:
+    headings = ["seconds", "CPU seconds", "peak memory (GB)", "million tokens", "TFLOP"]
+    lines = [
+        [
+            *(*_place(plan, row), one.way, one.kind, number(one.seconds), number(one.cpu_seconds)),
+            *(number(_scaled(one.peak_memory, 1e9), 2), number(_scaled(one.tokens, 1e6), 3)),
+            number(_scaled(one.flops, 1e12), 2),
+        ]
+        for row in table
+        for one in stage_costs(row)
+    ]
+    return markdown_table(["data set", *plan.axes, "of", "stage", *headings], lines)
+
+
+def _label_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
+    """The labels that self-training saves, their price if one was said, and what the model loses by it."""
+    price = [] if plan.price_per_label is None else [f"their price, at {plan.price_per_label:g} each"]
+    lines = []
+    for row in table:
+        saved = labels_saved(row)
+        money = [] if plan.price_per_label is None else [number(saved * plan.price_per_label, 2)]
+        by_name = {one.over: one for one in gains(row, ledger.tests)}
+        against = _interval(by_name[FULL].gain) if FULL in by_name else DASH
+        lines.append([*_place(plan, row), number(saved), *money, _interval(by_name[SEED].gain), against])
+    headings = ["labels saved", *price, "last loop over the seed", "last loop over all labels"]
+    return markdown_table(["data set", *plan.axes, *headings], lines)
+
+
+def _scaled(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
 
 
 def _statuses(outcomes: Sequence[Outcome]) -> list[str]:

@@ -4,20 +4,23 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from resources.caches import free_memory
 from resources.code_version import git_commit
 from resources.disk import write_text
 from resources.evolution import Evolution
+from resources.known_evolutions import find_evolution, open_evolution
 from resources.landing.zone import Landing
 from resources.settings_file import ROOT, data_root, load_settings
 from resources.stamp import machine, versions
 from resources.studies.ledger import Ledger
 from resources.studies.outcome import outcome_of
-from resources.studies.plan import Cell, read_plan, with_datasets
+from resources.studies.plan import Cell, StudyPlan, read_plan, with_datasets
 from resources.studies.report import study_page, study_plot
+from resources.studies.transfer import missing_transfers, transfer
 from ser.errors import SerError
 from ser_dagster.commands.run import run
 
@@ -30,7 +33,7 @@ def study_command(parsed: argparse.Namespace) -> None:
     ledger = Ledger(out / f"{name}.jsonl")
     snapshots = {dataset: _snapshot(dataset) for dataset in plan.datasets}
     cells = [(cell, snapshots[cell.dataset]) for cell in plan.cells()]
-    failed = {} if parsed.page_only else _run_missing(cells, ledger, name)
+    failed = {} if parsed.page_only else _run_missing(plan, cells, ledger, name)
     found = ledger.of(cells)
     if not found:
         raise SerError(f"study {name}: no evolution has ended, so there is nothing to show.")
@@ -44,26 +47,62 @@ def study_command(parsed: argparse.Namespace) -> None:
     else:
         print(page)
     if failed:
-        raise SerError(f"study {name}: {len(failed)} of {len(cells)} evolutions failed; the others are on the page.")
+        raise SerError(_failures(name, len(cells), set(failed) & {cell.words for cell, _ in cells}, failed))
 
 
-def _run_missing(cells: Sequence[tuple[Cell, str]], ledger: Ledger, name: str) -> dict[str, str]:
+def _run_missing(plan: StudyPlan, cells: Sequence[tuple[Cell, str]], ledger: Ledger, name: str) -> dict[str, str]:
     """Run what the ledger has no outcome of; what failed, and why, is returned, and the rest goes on."""
     missing = [(cell, snapshot) for cell, snapshot in cells if ledger.find(cell, snapshot) is None]
     _say(f"study {name}: {len(cells)} evolutions, {len(cells) - len(missing)} of them known")
-    failed = {}
+    failed: dict[str, str] = {}
     for number, (cell, snapshot) in enumerate(missing, start=1):
         _say(f"study {name}: {number} of {len(missing)}: {cell.words}")
         try:
             run(cell.dataset, policy=False, assignments=cell.assignments, study=name)
         except SerError as error:
-            failed[cell.words] = str(error)
-            _say(f"{cell.words} failed: {error}")
+            _fail(failed, cell.words, error)
             continue
         settings = load_settings(assignments=cell.assignments)
         evolution = Evolution(data_root(), settings, snapshot)
         ledger.add(*outcome_of(cell, evolution, _about(settings.compute.words)))
+        if plan.transfer:
+            _transfer_missing(cells, ledger, failed)
+    if plan.transfer:
+        _transfer_missing(cells, ledger, failed)
     return failed
+
+
+def _transfer_missing(cells: Sequence[tuple[Cell, str]], ledger: Ledger, failed: dict[str, str]) -> None:
+    """Score the models of ended evolutions on the test pairs of the others, where the ledger has no answers."""
+    for cell, outcome, other in list(missing_transfers(cells, ledger)):
+        words = f"{cell.words}, on {other.dataset}"
+        if words in failed:
+            continue
+        _say(words)
+        try:
+            root = data_root()
+            work, onto = (open_evolution(root, find_evolution(root, one.evolution)) for one in (outcome, other))
+            transferred, tests = transfer(work, onto, outcome.last_loop(), "of ser study")
+        except SerError as error:
+            _fail(failed, words, error)
+            continue
+        finally:
+            free_memory()
+        now = ledger.find(cell, outcome.snapshot) or outcome
+        known = now.transfers | {other.dataset: transferred}
+        ledger.add(now.model_copy(update={"transfers": known}), tests)
+
+
+def _fail(failed: dict[str, str], words: str, error: SerError) -> None:
+    failed[words] = str(error)
+    _say(f"{words} failed: {error}")
+
+
+def _failures(name: str, total: int, evolutions: Collection[str], failed: Collection[str]) -> str:
+    transfers = len(failed) - len(evolutions)
+    counts = [f"{len(evolutions)} of {total} evolutions failed"] if evolutions else []
+    counts += [f"{transfers} {'transfer' if transfers == 1 else 'transfers'} failed"] if transfers else []
+    return f"study {name}: {' and '.join(counts)}; the others are on the page."
 
 
 def _snapshot(dataset: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from resources.settings_file import load_settings
 from resources.studies.comparison import axis_gains, gains, promises, recovered, rows
 from resources.studies.ledger import Ledger
 from resources.studies.outcome import AnsweredPairs, LoopOutcome, Outcome
@@ -59,6 +60,7 @@ def test_a_plan_is_the_product_of_its_axes_draw_by_draw(tmp_path: Path):
         (('["full_label"]', '["full_labels"]'), "full_labels is none of full_label"),
         (("question =", "name = 1\nquestion ="), "A study has question, datasets"),
         (("draws", "draws ="), "cannot be read"),
+        (("question =", "price_per_label = 1.0\nquestion ="), "price_per_label is shown in the tables of cost = true"),
     ],
 )
 def test_what_a_plan_cannot_say_is_named(tmp_path: Path, changed: tuple[str, str], words: str):
@@ -69,14 +71,28 @@ def test_what_a_plan_cannot_say_is_named(tmp_path: Path, changed: tuple[str, str
 def test_an_unknown_study_names_those_that_there_are():
     with pytest.raises(SerError, match=r"there is no study 'control'"):
         read_plan("control")
-    for name in known_studies():
-        assert list(with_datasets(name, read_plan(name)[1], ["sample"]).cells())
+
+
+@pytest.mark.parametrize("name", known_studies())
+def test_every_study_that_comes_along_asks_for_possible_evolutions(name: str, data_root: Path):
+    plan = with_datasets(name, read_plan(name)[1], ["sample", "mine"])
+    cells = [cell for cell in plan.cells() if (cell.dataset, cell.draw) == ("mine", 0)]
+    settings = {load_settings(assignments=cell.assignments).digest for cell in cells}
+    assert len(settings) == len(cells) > 1
+
+
+def test_the_studies_that_come_along_are_those_of_the_documentation():
+    assert set(known_studies()) >= {"controls", "cost", "long-run", "seed-size", "thresholds", "transfer"}
+    text = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
+    assert all(f"`{name}`" in text for name in known_studies())
 
 
 def test_a_study_without_a_data_set_asks_for_one(tmp_path: Path):
     plan = plan_of(tmp_path, PLAN.replace('datasets = ["tiny"]', ""))
     with pytest.raises(SerError, match="--dataset NAME"):
         with_datasets("mine", plan, [])
+    with pytest.raises(SerError, match="tiny is alone"):
+        with_datasets("mine", plan.model_copy(update={"transfer": True}), ["tiny"])
 
 
 TESTS = AnsweredPairs.of(["u1", "u1", "u2", "u3"])
