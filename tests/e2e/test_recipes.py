@@ -8,6 +8,7 @@ import pytest
 from resources.audit.database import query
 from resources.evolution import Evolution
 from resources.loop_rows import loop_rows
+from resources.studies.measured_cost import costs_of
 from ser.data import tables
 from ser.method.selection import fold_of
 from ser.models.reward_model import members_of
@@ -84,6 +85,10 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
     assert work.heads.get("loop_1/self_labels").summary["temperature"] == seed["temperature"]
     assert len(seed["members"]) == 2
     assert work.heads.get("policy_evaluation").summary["n"] == 8
+    costs = costs_of(work)[1]
+    assert costs["loop_2/self_labels"].tokens == 2 * (costs["states/pool"].tokens or 0)
+    trained = [costs[f"loop_2/retrained_rm/member_{number}"] for number in (0, 1)]
+    assert all(one.tokens and one.flops for one in trained) and costs["loop_2/retrained_rm"].tokens is None
 
 
 def test_an_ensemble_that_keeps_everything_ends_with_an_empty_pool(data_root: Path, tmp_path: Path) -> None:
