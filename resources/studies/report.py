@@ -165,6 +165,8 @@ def _draws(row: Row) -> str:
     """How many, and in how many of them a loop trained a model, where that is not all."""
     trained = sum(last_model(one) != SEED for one in row.outcomes)
     return f"{len(row.outcomes)}" if trained == len(row.outcomes) else f"{len(row.outcomes)}, {trained} with a loop"
+
+
 def _transfer_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
     headings = [
         *("from", *plan.axes, "to", "draws", "test", "left out", "seed RM", "last loop", "gain over the seed", "shows"),
