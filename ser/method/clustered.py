@@ -23,9 +23,10 @@ def clustered_mean(
 
     Values of one group are tied (a prompt that is tested in several draws is right or wrong alike), and so are those
     of one draw, whose models they are of. The variance is V_group + V_draw - V_both, each the cluster-robust variance
-    of a mean with the factor C / (C - 1) (Cameron, Gelbach and Miller, 2011, equation 2.11), the larger of the first
-    two where that is not positive, and the interval Student's with min(groups, draws) - 1 degrees of freedom. With one
-    draw nothing is known of others, and the interval is over test pairs alone; with one group, over nothing.
+    of a mean with the factor C / (C - 1) (Cameron, Gelbach and Miller, 2011, equation 2.11), and never less than either
+    of the first two, which with few draws it may be by luck; the interval is Student's with min(groups, draws) - 1
+    degrees of freedom. With one draw nothing is known of others, and the interval is over test pairs alone; with one
+    group, over nothing.
 
     Raises:
         ValueError: there are no values.
@@ -49,7 +50,7 @@ def clustered_mean(
             + by_draw
             - _variance(array - mean, _numbers(list(zip(group.tolist(), draw.tolist(), strict=True))))
         )
-        variance, free = both if both > 0 else max(by_group, by_draw), min(counts) - 1
+        variance, free = max(both, by_group, by_draw), min(counts) - 1
     reach, power = student.ppf(0.975, free), student.ppf(0.8, free)
     error = sqrt(variance)
     return ClusteredMean(mean, mean - reach * error, mean + reach * error, (reach + power) * error)

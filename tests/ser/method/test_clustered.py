@@ -66,6 +66,17 @@ def _covers_zero(draw: random.Random) -> bool:
     return found.low <= 0 <= found.high
 
 
+@given(TIED)
+def test_it_is_never_narrower_than_over_groups_or_over_draws_alone(rows: list[tuple[float, int, int]]):
+    values, groups, draws = zip(*rows, strict=True)
+    one = ["one"] * len(values)
+    if min(len(set(groups)), len(set(draws))) < 2:
+        return
+    both = clustered_mean(values, groups, draws)
+    for alone in (clustered_mean(values, groups, one), clustered_mean(values, draws, one)):
+        assert both.high - both.low >= (alone.high - alone.low) * (1 - 1e-9)
+
+
 def test_nothing_has_no_mean():
     with pytest.raises(ValueError, match="a mean needs values"):
         clustered_mean([], [], [])
