@@ -32,7 +32,7 @@ _READING = """Gains are differences of the share of test pairs ranked as people 
 same pairs, averaged over draws; a draw is a training seed and a draw of roles. The 95 % intervals (in brackets) hold
 over new test pairs, tied by their groups, and over new draws, of one draw over test pairs alone
 (`ser/method/clustered.py`); "shows" is the smallest true gain that such a comparison would have shown with 80 % power.
-"Shown better" and "shown worse" count the evolutions of which calibration pairs show it, by accuracy and by log loss."""
+"Shown better" and "shown worse" count evolutions whose calibration pairs show it, by accuracy and by log loss."""
 
 _TRANSFERRED = """The models of "from" on those test pairs of "to" whose prompt is none of their own training or
 calibration pairs; the others are left out. The members of an ensemble are scaled by calibration pairs of "to". The last
