@@ -60,7 +60,9 @@ def test_started_by_a_script_it_ends_when_it_is_told_to(log: Path, number: signa
     # A shell without job control sets SIGINT to ignored in what it starts in the background.
     script = '"$@" & echo $!; wait'
     command = ["bash", "-c", script, "bash", sys.executable, "-c", STARTER, str(log)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shell:
+    # Under nohup the tests ignore SIGHUP, and what they start would too.
+    heard = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heard) as shell:
         assert shell.stdout is not None
         starter = psutil.Process(int(shell.stdout.readline()))
         assert shell.stdout.readline() == "started\n"
