@@ -1,11 +1,11 @@
 """The audit database and the report: the same numbers for people and for SQL."""
 
-import inspect
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.fan_in import fan_in
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.audit.database import AuditDatabase
@@ -87,32 +87,14 @@ def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     yield dg.Output(None, metadata=rows | watched | {"path": str(audit_path(work.root))})
 
 
-def _audit_sync() -> dg.AssetsDefinition:
-    """The asset `audit_sync`: a fan-in, as `assets.evolved.evolved_rm`.
-
-    A plain dependency on a policy or a control that is skipped would be skipped with it.
-    """
-    made = {key.replace("/", "_"): dg.AssetKey(key.split("/")) for key in AUDITED}
-
-    def compose(**made):
-        return copy_run(list(made.values()))
-
-    # Dagster reads the inputs of a graph from the signature.
-    compose.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in made]
-    )
-    return dg.graph_asset(  # type: ignore[call-overload]
-        compose,
-        name=keys.AUDIT_SYNC,
-        description="Everything this run made, as tables in audit.duckdb.",
-        ins={name: dg.AssetIn(key=key, dagster_type=dg.Nothing) for name, key in made.items()},
-        group_name="audit",
-        partitions_def=SNAPSHOTS,
-        kinds={"duckdb"},
-    )
-
-
-audit_sync = _audit_sync()
+audit_sync = fan_in(
+    copy_run,
+    AUDITED,
+    name=keys.AUDIT_SYNC,
+    description="Everything this run made, as tables in audit.duckdb.",
+    group="audit",
+    kinds={"duckdb"},
+)
 
 
 @dg.asset(group_name="audit", partitions_def=SNAPSHOTS, deps=["audit_sync"], kinds={"html"})

@@ -1,13 +1,13 @@
 """The promoted reward model: the fan-in of the seed RM and every loop."""
 
-import inspect
 import warnings
 from collections.abc import Mapping
 
 import dagster as dg
 
+from assets.fan_in import fan_in
 from assets.results import described
-from assets.ser_resource import SNAPSHOTS, SerResource
+from assets.ser_resource import SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.evolution import Evolution
@@ -60,25 +60,11 @@ def promote(context: dg.OpExecutionContext, ser: SerResource):
 
 
 def evolved_rm(loops: int) -> dg.AssetsDefinition:
-    """The asset `evolved_rm` over `loops` loops.
-
-    A graph asset whose op takes a list of nothings: it runs when any of the models was made, where a plain
-    dependency on the RM of a skipped loop would be skipped with it.
-    """
-    models = {f"rm_{k}": dg.AssetKey(keys.model_of(k).split("/")) for k in range(loops + 1)}
-
-    def compose(**made):
-        return promote(list(made.values()))
-
-    # Dagster reads the inputs of a graph from the signature, and their number is known only here.
-    compose.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in models]
-    )
-    return dg.graph_asset(  # type: ignore[call-overload]
-        compose,
+    """The asset `evolved_rm` over `loops` loops."""
+    return fan_in(
+        promote,
+        [keys.model_of(k) for k in range(loops + 1)],
         name=keys.EVOLVED_RM,
         description="The promoted reward model, chosen on calibration pairs.",
-        ins={name: dg.AssetIn(key=key, dagster_type=dg.Nothing) for name, key in models.items()},
-        group_name="reward_models",
-        partitions_def=SNAPSHOTS,
+        group="reward_models",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from resources.disk import write_text
+from resources.locks import only_writer
 from resources.studies.outcome import AnsweredPairs, Outcome
 from resources.studies.plan import Cell
 from ser.errors import SerError
@@ -21,6 +22,10 @@ class Ledger:
 
     def __init__(self, path: Path):
         self.path = path
+        self._read()
+
+    def _read(self) -> None:
+        path = self.path
         self.outcomes: list[Outcome] = []
         self.tests: dict[str, AnsweredPairs] = {}
         for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
@@ -39,15 +44,20 @@ class Ledger:
             self.outcomes.append(Outcome.model_validate(said))
 
     def add(self, outcome: Outcome, tests: AnsweredPairs) -> None:
-        """Write an outcome down, in the place of an earlier one of the same evolution."""
-        self.tests[tests.digest] = tests
-        same = [(one.assignments, one.snapshot) for one in self.outcomes]
-        if (which := (outcome.assignments, outcome.snapshot)) in same:
-            self.outcomes[same.index(which)] = outcome
-        else:
-            self.outcomes.append(outcome)
-        lines = [one.model_dump_json() for one in (*self.tests.values(), *self.outcomes)]
-        write_text(self.path, "".join(f"{line}\n" for line in lines))
+        """Write an outcome down, in the place of an earlier one of the same evolution.
+
+        Several processes may fill one file with different draws: what the others wrote meanwhile stays.
+        """
+        with only_writer(self.path.parent / f".{self.path.name}.writing"):
+            self._read()
+            self.tests[tests.digest] = tests
+            same = [(one.assignments, one.snapshot) for one in self.outcomes]
+            if (which := (outcome.assignments, outcome.snapshot)) in same:
+                self.outcomes[same.index(which)] = outcome
+            else:
+                self.outcomes.append(outcome)
+            lines = [one.model_dump_json() for one in (*self.tests.values(), *self.outcomes)]
+            write_text(self.path, "".join(f"{line}\n" for line in lines))
 
     def find(self, cell: Cell, snapshot: str) -> Outcome | None:
         """The outcome of an evolution of the study, whatever its options were called then."""

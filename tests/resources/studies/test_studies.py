@@ -124,6 +124,15 @@ def test_outcomes_are_kept_and_found_by_what_was_run(tmp_path: Path):
     assert again.find(cell.model_copy(update={"assignments": ("loops=2",)}), "tiny-1") is None
 
 
+def test_processes_that_fill_one_ledger_keep_each_others_outcomes(tmp_path: Path):
+    cells = list(plan_of(tmp_path).cells())
+    one, other = Ledger(tmp_path / "mine.jsonl"), Ledger(tmp_path / "mine.jsonl")
+    one.add(outcome(cells[0], "0011", "0111"), TESTS)
+    other.add(outcome(cells[1], "0011", "0111"), TESTS)
+    assert [made.draw for made in Ledger(one.path).outcomes] == [cells[0].draw, cells[1].draw]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
 def test_a_damaged_line_is_named(tmp_path: Path):
     (tmp_path / "mine.jsonl").write_text('{"dataset": "tiny"}\n')
     with pytest.raises(SerError, match="line 1: no outcome of a study"):
