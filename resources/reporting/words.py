@@ -178,9 +178,10 @@ def _cut_words(status: Row, method: Row) -> str:
 
 
 def _promise(method: Row) -> str:
-    """The promise of a cut; `relative` is half way from the seed's accuracy to 1."""
+    """The promise of a cut; `relative` is a quarter of the way from the seed's accuracy to 1."""
     promised = method["min_precision"]
-    least = "half way from the seed's accuracy on calibration pairs to 1" if promised == "relative" else f"{promised:g}"
+    relative = "a quarter of the way from the seed's accuracy on calibration pairs to 1"
+    least = relative if promised == "relative" else f"{promised:g}"
     return f"keeps the promised precision ({least})"
 
 

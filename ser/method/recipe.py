@@ -34,7 +34,7 @@ class Method(Spec):
     )
     temperature: Literal["seed", "loop"] = Field("loop", description="one, of the seed, or one a loop")
     min_precision: float | Literal["relative"] | None = Field(
-        None, description="the promise of select = calibrated; relative: half way from the seed's accuracy to 1"
+        None, description="the promise of calibrated; relative: a quarter of the way from the seed's accuracy to 1"
     )
 
     @model_validator(mode="before")
