@@ -40,6 +40,7 @@ class StudyPlan(Spec):
     question: str = Field(min_length=1, description="what the study is to answer")
     datasets: list[str] = Field([], description="what is landed; `--dataset` takes its place")
     draws: list[int] = Field([0, 1, 2], min_length=1, description="each is both `random_seed` and `roles.draw`")
+    folds: int | None = Field(None, ge=2, description="draw k tests fold k of so many; n draws share out all labels")
     controls: list[str] = Field([], description="controls that every evolution trains")
     transfer: bool = Field(False, description="score each data set's models on the test pairs of the others")
     cost: bool = Field(False, description="show what each kind of stage took, and what training on all labels takes")
@@ -79,6 +80,8 @@ class StudyPlan(Spec):
                 for _, settings in chosen:
                     values |= flat(settings)
                 values |= {"random_seed": str(draw), "roles.draw": str(draw)}
+                if self.folds is not None:
+                    values |= {"roles.draw": str(draw // self.folds), "roles.fold": f"{draw % self.folds}/{self.folds}"}
                 options = dict(zip(self.axes, (name for name, _ in chosen), strict=True))
                 assignments = tuple(f"{key}={value}" for key, value in sorted(values.items()))
                 yield Cell(dataset=dataset, options=options, draw=draw, assignments=assignments)

@@ -76,7 +76,7 @@ def test_an_unknown_study_names_those_that_there_are():
 @pytest.mark.parametrize("name", known_studies())
 def test_every_study_that_comes_along_asks_for_possible_evolutions(name: str, data_root: Path):
     plan = with_datasets(name, read_plan(name)[1], ["sample", "mine"])
-    cells = [cell for cell in plan.cells() if (cell.dataset, cell.draw) == ("mine", 0)]
+    cells = [cell for cell in plan.cells() if cell.dataset == "mine"]
     settings = {load_settings(assignments=cell.assignments).digest for cell in cells}
     assert len(settings) == len(cells) > 1
 
@@ -107,6 +107,14 @@ def outcome(cell: Cell, seed: str, last: str, full: str = "1111", loops: list[Lo
         loops=loops or [], tests=TESTS.digest, answers={name: f"{int(bits, 2):x}" for name, bits in answers.items()},
         seconds={}, about={"date": "2026-01-01"},
     )  # fmt: skip
+
+
+def test_draws_of_a_rotation_share_out_the_labels_and_begin_anew(tmp_path: Path):
+    plan = plan_of(tmp_path).model_copy(update={"folds": 2, "draws": [0, 1, 2], "axes": {}})
+    said = [dict(one.split("=") for one in cell.assignments) for cell in plan.cells()]
+    assert [(one["random_seed"], one["roles.draw"], one["roles.fold"]) for one in said] == [
+        ("0", "0", "0/2"), ("1", "0", "1/2"), ("2", "1", "0/2"),
+    ]  # fmt: skip
 
 
 def test_outcomes_are_kept_and_found_by_what_was_run(tmp_path: Path):
