@@ -11,6 +11,7 @@ from resources.audit.database import AuditDatabase
 from resources.audit.watch import Watch, read_watch
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
+from ser.method.recipe import RECIPES
 from ser.method.watch import unlike
 
 Row = dict[str, Any]
@@ -79,6 +80,18 @@ class ReportData:
     def statistic(self) -> str:
         """What the promotion compares: `accuracy` or `log_loss`."""
         return self.evolution["settings"]["promotion"]["statistic"]
+
+    @property
+    def departures(self) -> list[str]:
+        """The settings in which the evolution departs from its recipe, where that is one that comes along."""
+        recipe = RECIPES.get(self.evolution["recipe"])
+        if recipe is None:
+            return []
+        said, stands = self.evolution["settings"], recipe.model_dump(mode="json")
+        parts = [("loops", said["loops"], stands["loops"])]
+        for section, values in (("method", stands), ("thresholds", stands["thresholds"])):
+            parts += [(f"{section}.{name}", value, values[name]) for name, value in sorted(said[section].items())]
+        return [name for name, own, of_recipe in parts if own != of_recipe]
 
     @property
     def method(self) -> Row:

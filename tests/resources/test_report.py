@@ -61,7 +61,7 @@ def test_the_page_and_the_terminal_share_their_numbers(tmp_path: Path) -> None:
 
 def test_honest_words(tmp_path: Path) -> None:
     text = text_of(page(tmp_path, record(tmp_path)))
-    assert "This set is simulated." in text
+    assert "This set is simulated." in text and "recipe paper · settings" in text
     assert "The reward model of loop 1 was promoted. Decided on: loop 1: 100.0% of 2 calibration pairs." in text
     assert "On the test pairs loop 1 gains +25.0 (−38.3 to +71.7) points over the seed (95 % interval)." in text
     assert "The interval includes 0: the test pairs do not show that it is better, nor that it is not." in text
@@ -95,6 +95,7 @@ def test_a_calibrated_loop_keeps_pairs_although_its_status_is_converged(tmp_path
     assert last.startswith(f"Converged: no cut of confidence leaves at least 2 pairs and {promise}, so that nothing")
     assert "The loops end here. The learning status, 1, decides nothing" in last
     text = text_of(page(tmp_path, run)).replace("&#39;", "'")
+    assert "recipe paper, but for method.min_precision, method.select, method.teachers · settings" in text
     assert f"A loop labels the pool, keeps {kept}, and trains on." in text
     assert "tau_high" not in text and "Kept: 3 of 8 pairs." in text
     assert "ser export" not in text  # transformers cannot hold the mean of two
