@@ -1,13 +1,14 @@
 """One loop: self-label, status, filter, retrain. Loops are unrolled, because a loop cannot be a partition."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from assets.policies import train_policy
 from assets.results import examples, materialized, measured, picture
-from assets.reward_models import TrainingSet, train_and_measure
+from assets.reward_models import TrainingSet, seed_training, train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Part
@@ -25,7 +26,9 @@ def kept_before(work: Evolution, loop: int) -> list[Part]:
 
 def training_set(work: Evolution, pseudo: list[Part]) -> TrainingSet:
     """What a student learns from: the seed, and these tables of selected pairs."""
-    return TrainingSet([work.pairs("seed")], ["seed", "pool"], work.settings.student_epochs, pseudo)
+    taught = replace(seed_training(work), roles=["seed", "pool"], pseudo=pseudo)
+    epochs = work.settings.method.student_epochs
+    return replace(taught, as_on_human=True) if epochs is None else replace(taught, epochs=epochs)
 
 
 def learnt_in(work: Evolution, loop: int) -> list[Part]:

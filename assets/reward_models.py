@@ -23,6 +23,7 @@ class TrainingSet:
     Attributes:
         human: tables of labelled pairs, which all count as human labels.
         roles: whose tokens hold all these pairs.
+        as_on_human: the epochs are counted over the human labels alone (`TrainRewardModelSpec`).
         pseudo: tables of selected pairs with targets and weights; of a pair in several the last one counts.
         left_out: tables of pairs whose human label is passed over.
     """
@@ -30,6 +31,7 @@ class TrainingSet:
     human: Sequence[Part]
     roles: Sequence[str]
     epochs: int
+    as_on_human: bool = False
     pseudo: Sequence[Part] = ()
     left_out: Sequence[Part] = ()
 
@@ -68,6 +70,7 @@ def train_member(
         training=work.settings.reward_model.training,
         arithmetic=work.arithmetic,
         epochs=taught.epochs,
+        as_on_human=taught.as_on_human,
         random_seed=member_seed(work.settings.random_seed, member),
         human_share=method.human_share,
         folds=method.teachers if unseen else None,

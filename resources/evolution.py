@@ -148,9 +148,9 @@ class Evolution:
     def _passes(self, role: str) -> float:
         """How often the states of a role's pairs are read in all loops, if half of the pool is trained on."""
         settings = self.settings
-        loops, training = settings.loops, settings.reward_model
-        trained = training.seed_epochs + loops * settings.student_epochs
-        passes = {"seed": trained, "pool": loops * (1 + settings.student_epochs / 2)}.get(role, loops + 1)
+        loops, epochs = settings.loops, settings.method.student_epochs or 1
+        trained = settings.reward_model.seed_epochs + loops * epochs
+        passes = {"seed": trained, "pool": loops * (1 + epochs / 2)}.get(role, loops + 1)
         return float(settings.method.teachers * passes)
 
     def _trunk(self) -> TrunkSpec:

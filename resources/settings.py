@@ -12,7 +12,7 @@ from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from resources.machine import Compute
 from ser.errors import SerError
-from ser.method.recipe import Method
+from ser.method.recipe import Method, epochs_that_see
 from ser.specs import Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
 
 
@@ -117,10 +117,9 @@ class Settings(Spec):
             raise ValueError(f"sft writes full weights, and compute.weights is {self.compute.weights}: leave one out")
         return self
 
-    @property
-    def student_epochs(self) -> int:
-        """Epochs of a loop's retraining."""
-        return self.method.student_epochs or self.reward_model.seed_epochs
+    def student_epochs(self, seed: float, pairs: float) -> int:
+        """Epochs of a loop's retraining on so many pairs, with those of the seed among them."""
+        return self.method.student_epochs or epochs_that_see(self.reward_model.seed_epochs * seed, of=pairs)
 
     @property
     def digest(self) -> str:

@@ -65,7 +65,7 @@ class EvolutionWork:
         stages.append(Stage(keys.SEED_RM, "training", (trained[0] + measured) * teachers))
         for loop, pool, trained_on in self._loops():
             stages.append(Stage(keys.self_labels(loop), "scoring", self._score(pool) * teachers))
-            trained.append(self._train(trained_on, settings.student_epochs))
+            trained.append(self._train_student(trained_on))
             stages.append(Stage(keys.model_of(loop), "training", (trained[-1] + measured) * teachers))
         controls = {key: self._of_control(key, trained, measured) for key in settings.controls.asked}
         return stages + [Stage(key, "training", work * teachers) for key, work in controls.items()]
@@ -78,8 +78,7 @@ class EvolutionWork:
             case keys.FULL_LABEL_RM:
                 return self._train(counts.seed + counts.pool, settings.reward_model.seed_epochs) + measured
             case keys.NAIVE_RM:
-                everything = counts.seed + self._learnt_share * counts.pool
-                return self._train(everything, settings.student_epochs) + measured
+                return self._train_student(counts.seed + self._learnt_share * counts.pool) + measured
             case keys.HALF_SEED_RM:
                 return self._train(counts.seed / 2, settings.reward_model.seed_epochs) + measured
             case keys.SEED_ENSEMBLE_RM:
@@ -140,6 +139,9 @@ class EvolutionWork:
         layers, tokens = self._shape.layers - self._trunk, pairs * self._lengths.tokens
         flops = self._forward(pairs, layers)
         return self._states_of(pairs) + Work(tokens, flops, forward_layers=tokens * layers, loads=1)
+
+    def _train_student(self, pairs: float) -> Work:
+        return self._train(pairs, self._settings.student_epochs(self._counts.seed, pairs))
 
     def _train(self, pairs: float, epochs: int) -> Work:
         passes = pairs * epochs

@@ -1,5 +1,6 @@
 """The method as data: what a recipe says, and the recipes that there are."""
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -14,7 +15,9 @@ class Method(Spec):
     student: Literal["continue", "fresh"] = Field(
         "continue", description="trained on from the last model, or fresh from the backbone"
     )
-    student_epochs: int | None = Field(1, ge=1, description="epochs of a loop's retraining; none: as the seed")
+    student_epochs: int | None = Field(
+        1, ge=1, description="epochs of a loop's retraining; none: until it has seen as many pairs as the seed RM"
+    )
     select: Select = Field(
         "status",
         description="status: the tau rules; calibrated: a cut that keeps a promised precision; share: the surest; all",
@@ -70,6 +73,11 @@ class Method(Spec):
         return self
 
 
+def epochs_that_see(pairs: float, of: float) -> int:
+    """Whole epochs over `of` pairs in which at least so many are seen; at least one."""
+    return max(1, math.ceil(pairs / of))
+
+
 class Recipe(Method):
     """The method as data, with how often and by which thresholds."""
 
@@ -79,8 +87,7 @@ class Recipe(Method):
 
 PAPER = Recipe()
 ROBUST = Recipe(
-    teachers=3, student="fresh", student_epochs=None, select="calibrated", target="soft", pool="whole",
+    loops=2, teachers=3, student="fresh", student_epochs=None, select="calibrated", target="soft", pool="whole",
     label_with="unseen", replay="latest", human_share=0.3,
 )  # fmt: skip
-"""The first draft: the studies decide."""
 RECIPES = {"paper": PAPER, "robust": ROBUST}

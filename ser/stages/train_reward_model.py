@@ -8,6 +8,7 @@ from typing import Any
 from ser.data import tables
 from ser.data.pairs import hard_target
 from ser.method.labels import Label, weighted
+from ser.method.recipe import epochs_that_see
 from ser.method.selection import fold_of
 from ser.progress import Progress
 from ser.specs import HERE, Execution, ModelSpec, Training
@@ -19,11 +20,13 @@ class TrainRewardModelSpec(ModelSpec):
 
     `human_share` is the least share of the loss's weight on human pairs. With `folds`, the pseudo-labels of the pairs
     in fold `left_fold` are passed over: this model is to label them. With `steps`, the optimiser takes so
-    many, whatever the epochs.
+    many, whatever the epochs. With `as_on_human`, whole epochs go on until as many pairs were seen as in `epochs` over
+    the human labels alone.
     """
 
     training: Training
     epochs: int
+    as_on_human: bool = False
     random_seed: int
     human_share: float | None = None
     folds: int | None = None
@@ -80,6 +83,7 @@ def run(
             spec,
             inputs,
             gather(weighted(human, pseudo, spec.human_share), parts),
+            epochs_that_see(spec.epochs * len(human), of=len(human | pseudo)) if spec.as_on_human else spec.epochs,
             out,
             progress,
             execution.batch_tokens,
@@ -119,6 +123,7 @@ def _train(
     spec: TrainRewardModelSpec,
     inputs: TrainRewardModelInputs,
     examples: Sequence[Any],
+    epochs: int,
     out: Path,
     progress: Progress,
     batch_tokens: int | None,
@@ -135,7 +140,7 @@ def _train(
         model,
         examples,
         spec.training,
-        epochs=spec.epochs,
+        epochs=epochs,
         random_seed=spec.random_seed,
         out=out,
         progress=progress,

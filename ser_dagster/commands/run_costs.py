@@ -66,7 +66,7 @@ class RunCosts:
         if key == keys.FULL_LABEL_RM:
             return self._training(roles["seed"] + roles["pool"], settings.reward_model.seed_epochs) + measured
         if key == keys.NAIVE_RM:
-            return self._training(roles["seed"] + roles["pool"], settings.student_epochs) + measured
+            return self._training_of_student(roles["seed"] + roles["pool"]) + measured
         if key == keys.HALF_SEED_RM:
             return self._training_of_seed() / 2 + measured
         if key == keys.SEED_ENSEMBLE_RM:
@@ -80,7 +80,10 @@ class RunCosts:
 
     def _training_of_loop(self, loop: int) -> float:
         earlier = range(1 if self._settings.method.replay == "all" else loop, loop + 1)
-        return self._training(self._roles["seed"] + sum(map(self._kept_in, earlier)), self._settings.student_epochs)
+        return self._training_of_student(self._roles["seed"] + sum(map(self._kept_in, earlier)))
+
+    def _training_of_student(self, pairs: float) -> float:
+        return self._training(pairs, self._settings.student_epochs(self._roles["seed"], pairs))
 
     def of_unit(self, kind: str) -> float:
         """What one unit of some work costs: `training`, `scoring`, `states`, `episodes` or `responses`."""

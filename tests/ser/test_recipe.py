@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from ser.method.recipe import PAPER, ROBUST, Recipe
+from ser.method.recipe import PAPER, ROBUST, Recipe, epochs_that_see
 from ser.specs import Thresholds
 
 
@@ -13,8 +13,8 @@ def test_the_two_recipes_are_the_tables_of_the_design() -> None:
         "select": "status", "target": "hard", "pool": "shrinks", "label_with": "any", "replay": "all",
         "human_share": None, "temperature": "loop", "min_precision": None, "keep_share": None, "strata": "none",
     }  # fmt: skip
-    assert ROBUST.model_dump(exclude={"loops", "thresholds"}) == {
-        "teachers": 3, "student": "fresh", "student_epochs": None, "select": "calibrated", "target": "soft",
+    assert ROBUST.model_dump(exclude={"thresholds"}) == {
+        "loops": 2, "teachers": 3, "student": "fresh", "student_epochs": None, "select": "calibrated", "target": "soft",
         "pool": "whole", "label_with": "unseen", "replay": "latest", "human_share": 0.3, "temperature": "loop",
         "min_precision": "relative", "keep_share": None, "strata": "none",
     }  # fmt: skip
@@ -27,6 +27,10 @@ def test_calibrated_promises_something_and_nothing_else_does() -> None:
     assert Recipe(select="calibrated", min_precision=0.8).min_precision == 0.8
     # Another choice beside the values of robust leaves nothing behind.
     assert Recipe(**ROBUST.model_dump() | {"select": "all"}).min_precision is None
+
+
+def test_epochs_are_whole_and_see_at_least_as_many_pairs() -> None:
+    assert [epochs_that_see(120, of=pairs) for pairs in (40, 60, 119, 120, 121, 5000)] == [3, 2, 2, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
