@@ -55,6 +55,7 @@ class EvolutionWork:
     def stages(self) -> list[Stage]:
         """The stages in their order."""
         settings, counts, teachers = self._settings, self._counts, self._settings.method.teachers
+        unseen = settings.method.label_with == "unseen"  # each pair by one member, once there are labels to have seen
         stages = []
         if settings.sft:
             stages.append(Stage(keys.BACKBONE, "policy", self._fine_tune()))
@@ -64,7 +65,9 @@ class EvolutionWork:
         trained = [self._train(counts.seed, settings.reward_model.seed_epochs)]
         stages.append(Stage(keys.SEED_RM, "training", (trained[0] + measured) * teachers))
         for loop, pool, trained_on in self._loops():
-            stages.append(Stage(keys.self_labels(loop), "scoring", self._score(pool) * teachers))
+            stages.append(
+                Stage(keys.self_labels(loop), "scoring", self._score(pool) * (1 if loop > 1 and unseen else teachers))
+            )
             trained.append(self._train_student(trained_on))
             stages.append(Stage(keys.model_of(loop), "training", (trained[-1] + measured) * teachers))
         controls = {key: self._of_control(key, trained, measured) for key in settings.controls.asked}

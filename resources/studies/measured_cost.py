@@ -84,7 +84,8 @@ class _Counting:
         match manifest["stage"].rpartition(".")[2]:
             case "label":
                 loop = keys.loop_of(key) or 1
-                members = self._artifacts[keys.model_of(loop - 1)].summary.get("members", 1)
+                alone = "units" in manifest["inputs"]  # each pair is scored by the member of its fold
+                members = 1 if alone else self._artifacts[keys.model_of(loop - 1)].summary.get("members", 1)
                 passed = self._sum(self._pool_of(manifest), self._inputs(manifest, "encoded")).times(members)
             case "heldout":
                 encoded = self._inputs(manifest, "calibration_encoded", "test_encoded")

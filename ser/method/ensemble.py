@@ -37,17 +37,19 @@ def combine(rewards: Sequence[np.ndarray], scales: Sequence[Scale]) -> EnsembleR
     return EnsembleRewards(scaled.mean(axis=0), margins.std(axis=0, ddof=1))
 
 
-def by_unseen_member(rewards: Sequence[np.ndarray], scales: Sequence[Scale], folds: np.ndarray) -> EnsembleRewards:
+def by_unseen_member(rewards: np.ndarray, scales: Sequence[Scale], folds: np.ndarray) -> EnsembleRewards:
     """Under `label_with = unseen`, the scaled rewards of each pair by the one member that was not trained on its label.
 
     The first loop has no labels to be trained on: all members score its pool (`combine`). Whatever says how often such
     labels are right has to be scored alike: a calibration pair by the member of the fold that its group would be in.
 
     Args:
-        rewards, scales: as in `combine`.
+        rewards: [N, 2] of each pair by that member.
+        scales: as in `combine`.
         folds: [N] of each pair (`ser.method.selection.fold_of`), which is the number of its member.
     """
-    return EnsembleRewards(_scaled(rewards, scales)[folds, np.arange(len(folds))], None)
+    offsets, temperatures = np.array([(scale.offset, scale.temperature) for scale in scales]).T[:, folds, None]
+    return EnsembleRewards((rewards - offsets) / temperatures, None)
 
 
 def ensemble_scores(members: Sequence[Sequence[Scored]], scales: Sequence[Scale]) -> list[Scored]:
@@ -60,7 +62,8 @@ def unseen_scores(
 ) -> list[Scored]:
     """What a labelling with `unseen` would say of pairs that no member has trained on: each is asked for its folds."""
     folds = np.array([fold_of(groups[one.pair_id], len(members)) for one in members[0]])
-    return _named(members, by_unseen_member(_rewards(members), scales, folds).rewards)
+    own = np.stack(_rewards(members))[folds, np.arange(len(folds))]
+    return _named(members, by_unseen_member(own, scales, folds).rewards)
 
 
 def _rewards(members: Sequence[Sequence[Scored]]) -> list[np.ndarray]:

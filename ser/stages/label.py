@@ -1,7 +1,7 @@
 """Stage: a reward model labels the pool."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,9 +27,10 @@ class LabelInputs(Inputs):
     """A reward model with the file of its temperature, the pool's tokens, and what earlier loops took out of it.
 
     `scales` is the file with the scales of an ensemble's members, if that is another one. `kept` are tables with the
-    pair_ids that earlier loops kept. With `units`, what ties pairs to each other, a pair is labelled by the one member
-    that was not trained on its fold. `states` is a cache, which may be anything or nothing. `earlier` are the
-    `rewards.parquet` of other pools, as this reward model has scored them: a pair that is there is not scored again.
+    pair_ids that earlier loops kept. With `units`, what ties pairs to each other, a pair is scored by the one member
+    that was not trained on its fold, and by no other. `states` is a cache, which may be anything or nothing. `earlier`
+    are the `rewards.parquet` of other pools, as this reward model has scored them: a pair that is there is not scored
+    again, unless by folds, which another pool cuts otherwise.
     """
 
     backbone: Path
@@ -52,15 +53,20 @@ class LabelSummary(Summary):
 
 
 class Pool(NamedTuple):
-    """Whether a pair is still in the pool, and how many are."""
+    """Whether a pair is still in the pool; with the fold of each, where each is scored by the member of its fold."""
 
     holds: Callable[[str], bool]
-    pairs: int
+    folds: Mapping[str, int] | None
+
+    def asks(self, member: int) -> Callable[[str], bool]:
+        """Whether a member scores a pair."""
+        folds = self.folds
+        return self.holds if folds is None else lambda pair_id: self.holds(pair_id) and folds[pair_id] == member
 
 
 REWARDS_NAME = "rewards.parquet"
 REWARDS = pa.schema([("pair_id", pa.string()), ("digest", pa.string()), ("rewards", pa.list_(pa.float64()))])
-"""What each member says of a pair with these tokens (`ser.data.encoded`): two rewards after two rewards."""
+"""What each member that scores a pair says of it with these tokens (`ser.data.encoded`): two rewards after two."""
 _COMBINED = pa.schema(
     [("pair_id", pa.string()), ("reward_a", pa.float64()), ("reward_b", pa.float64()), ("spread", pa.float64())]
 )
@@ -107,12 +113,13 @@ def _score_missing(
 
     members = members_of(inputs.reward_model)
     how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    known = sum(pool.holds(pair_id) for rows in known_rows(inputs.encoded, inputs.earlier) for pair_id in rows)
-    how |= {"total": pool.pairs - known, "wanted": pool.holds}
     for number, member in enumerate(members):
         slices = _slices(inputs, out, number)
         if slices.missing(rank, world):
-            how["known"] = _known_rewards(inputs, number)
+            asks = pool.asks(number)
+            known = sum(asks(pair_id) for rows in _known_rewards(inputs, number) for pair_id in rows)
+            how["total"] = sum(map(asks, _pair_ids(inputs))) - known
+            how |= {"wanted": asks, "known": _known_rewards(inputs, number)}
             told = named(progress, f"member {number + 1} of {len(members)}") if len(members) > 1 else progress
             _score_member(spec, inputs, member, slices, progress=told, **how)
 
@@ -120,7 +127,7 @@ def _score_missing(
 def _known_rewards(inputs: LabelInputs, member: int) -> Iterator[dict[str, list[float]]]:
     """For each slice, what a member has said of its pairs before."""
     both = slice(2 * member, 2 * member + 2)
-    for rows in known_rows(inputs.encoded, inputs.earlier):
+    for rows in known_rows(inputs.encoded, () if inputs.units else inputs.earlier):
         yield {pair_id: row["rewards"][both] for pair_id, row in rows.items()}
 
 
@@ -153,8 +160,19 @@ def write_labels(combined: Iterable[dict[str, Any]], out: Path, temperature: flo
 
 
 def _pool(inputs: LabelInputs) -> Pool:
+    from ser.method.selection import fold_of
+    from ser.models.reward_model import members_of
+
     taken = {row["pair_id"] for path in inputs.kept for row in tables.read(path, columns=["pair_id"])}
-    return Pool(lambda pair_id: pair_id not in taken, tables.count(inputs.encoded) - len(taken))
+    folds = None
+    if inputs.units:
+        count = len(members_of(inputs.reward_model))
+        folds = {row["pair_id"]: fold_of(row["unit"], count) for row in tables.read(inputs.units)}
+    return Pool(lambda pair_id: pair_id not in taken, folds)
+
+
+def _pair_ids(inputs: LabelInputs) -> Iterator[str]:
+    return (row["pair_id"] for row in tables.read(inputs.encoded, ["pair_id"]))
 
 
 def _slices(inputs: LabelInputs, out: Path, member: int) -> Slices:
@@ -166,7 +184,6 @@ def _combined(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict[str, 
     import numpy as np
 
     from ser.method.ensemble import by_unseen_member, combine
-    from ser.method.selection import fold_of
 
     unsorted = scratch_path(out, "unsorted")
     tables.write(unsorted, REWARDS, _member_rewards(inputs, out, pool))
@@ -174,14 +191,13 @@ def _combined(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict[str, 
     scaled_by = json.loads((inputs.scales or inputs.heldout).read_text())
     scales = [Scale(**scale) for scale in scaled_by.get("members", [])]
     rows = tables.read(out / REWARDS_NAME)
-    units = tables.read(inputs.units) if inputs.units else None
     while chunk := list(islice(rows, tables.ROWS)):
-        rewards = list(np.array([row["rewards"] for row in chunk]).reshape(len(chunk), -1, 2).swapaxes(0, 1))
-        if units is None:
-            found = combine(rewards, scales)
+        rewards = np.array([row["rewards"] for row in chunk]).reshape(len(chunk), -1, 2)
+        if pool.folds is None:
+            found = combine(list(rewards.swapaxes(0, 1)), scales)
         else:
-            folds = [fold_of(unit, len(rewards)) for unit in _units_of(chunk, units)]
-            found = by_unseen_member(rewards, scales, np.array(folds))
+            folds = np.array([pool.folds[row["pair_id"]] for row in chunk])
+            found = by_unseen_member(rewards[:, 0], scales, folds)
         spread = [None] * len(chunk) if found.spread is None else found.spread.tolist()
         for row, (a, b), width in zip(chunk, found.rewards.tolist(), spread, strict=True):
             yield {"pair_id": row["pair_id"], "reward_a": a, "reward_b": b, "spread": width}
@@ -193,15 +209,10 @@ def _member_rewards(inputs: LabelInputs, out: Path, pool: Pool) -> Iterator[dict
     from ser.models.scoring import read_scores
     from ser.models.states.pairs import PairStates
 
-    numbers = range(len(members_of(inputs.reward_model)))
-    scored = (read_scores(PairStates(inputs.encoded), _slices(inputs, out, number), pool.holds) for number in numbers)
-    rows = (row for row in tables.read(inputs.encoded, ["pair_id", "digest"]) if pool.holds(row["pair_id"]))
-    for row, *members in zip(rows, *scored, strict=True):
-        rewards = [reward for one in members for reward in (one.reward_a, one.reward_b)]
-        yield row | {"rewards": rewards}
-
-
-def _units_of(rows: Iterable[dict[str, Any]], units: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """The units of some pairs, of a table that holds them among others; both are in the order of pair_id."""
-    for row in rows:
-        yield next(unit["unit"] for unit in units if unit["pair_id"] == row["pair_id"])
+    numbers, encoded = range(len(members_of(inputs.reward_model))), PairStates(inputs.encoded)
+    scored = [read_scores(encoded, _slices(inputs, out, number), pool.asks(number)) for number in numbers]
+    for row in tables.read(inputs.encoded, ["pair_id", "digest"]):
+        if pool.holds(row["pair_id"]):
+            asked = scored if pool.folds is None else [scored[pool.folds[row["pair_id"]]]]
+            said = [next(member) for member in asked]
+            yield row | {"rewards": [reward for one in said for reward in (one.reward_a, one.reward_b)]}

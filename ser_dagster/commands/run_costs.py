@@ -55,7 +55,8 @@ class RunCosts:
         if key == keys.POLICY_EVALUATION:
             return 2 * min(settings.judging.prompts, self._heldout("test")) * self.of_unit("responses")
         if loop and key == keys.self_labels(loop):
-            return teachers * self._score(self._pool(loop))
+            unseen = settings.method.label_with == "unseen" and loop > 1  # each pair by one member
+            return (1 if unseen else teachers) * self._score(self._pool(loop))
         if loop and key == keys.model_of(loop):
             return teachers * (self._training_of_loop(loop) + measured)
         return 0.0

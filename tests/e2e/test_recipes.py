@@ -86,7 +86,8 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
     assert len(seed["members"]) == 2
     assert work.heads.get("policy_evaluation").summary["n"] == 8
     costs = costs_of(work)[1]
-    assert costs["loop_2/self_labels"].tokens == 2 * (costs["states/pool"].tokens or 0)
+    assert costs["loop_2/self_labels"].tokens == costs["states/pool"].tokens
+    assert costs["loop_1/self_labels"].tokens == 2 * (costs["states/pool"].tokens or 0)
     trained = [costs[f"loop_2/retrained_rm/member_{number}"] for number in (0, 1)]
     assert all(one.tokens and one.flops for one in trained) and costs["loop_2/retrained_rm"].tokens is None
 

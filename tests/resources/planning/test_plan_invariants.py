@@ -117,7 +117,8 @@ def test_the_recipe_decides_the_work() -> None:
     robust = load_settings(recipe="robust")
     stages = {one.name: one.work for one in EvolutionWork(robust, SHAPES["smollm2-135m"], 2, PAPER, HH).stages()}
     labelled = [stages[f"loop_{loop}/self_labels"].tokens / HH.tokens for loop in (1, 2)]
-    assert labelled == pytest.approx([3 * 30_000] * 2)  # three teachers label the whole pool each time
+    # Three teachers label the whole pool; then each labels its fold.
+    assert labelled == pytest.approx([3 * 30_000, 30_000])
     measured = 3 * PAPER.heldout
     # Of half of the pool each teacher leaves out its fold; one epoch sees as many pairs as three of the seed.
     assert stages["loop_2/retrained_rm"].tokens / HH.tokens == pytest.approx(3 * (4_500 + 10_000) + measured)

@@ -9,12 +9,13 @@ import pytest
 
 from ser.data import tables
 from ser.data.encoded import ENCODED_NAME, write_encoded
+from ser.method.selection import fold_of
 from ser.models.reward_model import RewardModel
 from ser.ppo.judging import rewards
 from ser.progress import Progress, silent
 from ser.specs import Arithmetic, Scale
 from ser.stages.heldout import HeldoutSpec
-from ser.stages.label import LabelSpec
+from ser.stages.label import REWARDS_NAME, LabelSpec
 from tests.models import encoded_pairs, labelled_pairs, random_model, run_stage
 
 SCALES = [Scale(offset=0.0, temperature=1.0)] * 2
@@ -60,6 +61,23 @@ def test_one_member_is_in_memory(stage: str, inputs: dict[str, Any], alive: list
     (tmp_path / "out").mkdir()
     run_stage(stage, spec, inputs, tmp_path / "out", silent)
     assert alive == [0, 0]
+
+
+def test_by_folds_each_pair_is_scored_by_one_member(inputs: dict[str, Any], tmp_path: Path) -> None:
+    told: list[tuple[int, str]] = []
+    outs = [tmp_path / "by_all", tmp_path / "by_one"]
+    for out, by_folds in zip(outs, ({}, {"units": tmp_path / "pairs.parquet"}), strict=True):
+        out.mkdir()
+        run_stage("label", LabelSpec(arithmetic=Arithmetic()), inputs | by_folds, out, lambda *said: told.append(said))
+    by_all, by_one = ({row["pair_id"]: row["rewards"] for row in tables.read(out / REWARDS_NAME)} for out in outs)
+    folds = {row["pair_id"]: fold_of(row["unit"], 2) for row in tables.read(tmp_path / "pairs.parquet")}
+    assert set(folds.values()) == {0, 1}
+    for pair_id, fold in folds.items():
+        assert by_one[pair_id] == pytest.approx(by_all[pair_id][2 * fold : 2 * fold + 2], abs=1e-5)
+    counts = [list(folds.values()).count(fold) for fold in (0, 1)]
+    assert [(done, total) for done, total, *_ in told] == [(20, 20)] * 2 + [(count, count) for count in counts]
+    labels = {row["pair_id"]: row["reward_a"] for row in tables.read(outs[1] / "self_labels.parquet")}
+    assert labels == pytest.approx({pair_id: by_one[pair_id][0] for pair_id in folds}, abs=1e-6)
 
 
 def test_one_member_judges_at_a_time(inputs: dict[str, Any], alive: list[int]) -> None:
