@@ -25,8 +25,9 @@ def clustered_mean(
     of one draw, whose models they are of. The variance is V_group + V_draw - V_both, each the cluster-robust variance
     of a mean with the factor C / (C - 1) (Cameron, Gelbach and Miller, 2011, equation 2.11), and never less than either
     of the first two, which with few draws it may be by luck; the interval is Student's with min(groups, draws) - 1
-    degrees of freedom. With one draw nothing is known of others, and the interval is over test pairs alone; with one
-    group, over nothing.
+    degrees of freedom. With one draw nothing is known of others, and the interval is over test pairs alone. With one
+    group, or where all values are equal, there is no variance to estimate, and the interval is infinite: two models
+    that agree on every pair are not shown to be equally good.
 
     Raises:
         ValueError: there are no values.
@@ -39,7 +40,7 @@ def clustered_mean(
     mean = float(array.mean())
     group, draw = _numbers(groups), _numbers(draws)
     counts = [int(codes.max()) + 1 for codes in (group, draw)]
-    if counts[0] < 2:
+    if counts[0] < 2 or np.ptp(array) == 0:
         return ClusteredMean(mean, -float("inf"), float("inf"), float("inf"))
     by_group = _variance(array - mean, group)
     variance, free = by_group, counts[0] - 1

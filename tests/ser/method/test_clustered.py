@@ -30,7 +30,7 @@ def test_with_one_draw_it_is_the_cluster_robust_error_over_groups(rows: list[tup
     values, groups, _ = zip(*rows, strict=True)
     found = clustered_mean(values, groups, [0] * len(values))
     names = sorted(set(groups))
-    if len(names) < 2:
+    if len(names) < 2 or len(set(values)) < 2:
         assert math.isinf(found.high)
         return
     mean = sum(values) / len(values)
@@ -70,11 +70,16 @@ def _covers_zero(draw: random.Random) -> bool:
 def test_it_is_never_narrower_than_over_groups_or_over_draws_alone(rows: list[tuple[float, int, int]]):
     values, groups, draws = zip(*rows, strict=True)
     one = ["one"] * len(values)
-    if min(len(set(groups)), len(set(draws))) < 2:
+    if min(len(set(groups)), len(set(draws)), len(set(values))) < 2:
         return
     both = clustered_mean(values, groups, draws)
     for alone in (clustered_mean(values, groups, one), clustered_mean(values, draws, one)):
         assert both.high - both.low >= (alone.high - alone.low) * (1 - 1e-9)
+
+
+def test_equal_values_say_nothing_of_how_far_they_could_have_been():
+    found = clustered_mean([0.0] * 8, [0, 0, 1, 1] * 2, [0] * 4 + [1] * 4)
+    assert (found.value, found.low, found.high, found.detectable) == (0.0, -math.inf, math.inf, math.inf)
 
 
 def test_nothing_has_no_mean():
