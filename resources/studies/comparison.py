@@ -22,10 +22,11 @@ class Row(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What the last loop of `row` gains over another model of the same draws, in share of test pairs."""
+    """What the last loop of `row` gains over another model in so many of its draws, in share of test pairs."""
 
     row: Row
     over: str
+    draws: int
     gain: ClusteredMean
 
 
@@ -45,20 +46,23 @@ def last_model(outcome: Outcome) -> str:
     return f"loop_{loop}" if loop else SEED
 
 
-def models(row: Row) -> list[str]:
-    """The models that every evolution of the row has, the last loop's as `last`."""
-    common = set.intersection(*(set(one.answers) for one in row.outcomes))
-    return [SEED, *sorted(name for name in common if name.endswith("_rm")), LAST]
+def controls(row: Row) -> list[str]:
+    """The controls that some evolution of the row has: where no loop trained a model there is no `more_steps_rm`."""
+    return sorted({name for one in row.outcomes for name in one.answers if name.endswith("_rm")})
 
 
 def accuracy(row: Row, model: str, tests: Answered) -> float:
-    """The share of test pairs that a model ranks right, over all draws."""
+    """The share of test pairs that a model which every draw has (the seed's, the last loop's) ranks right."""
     return fmean(right for one in row.outcomes for right in _right(one, model, tests))
 
 
 def gains(row: Row, tests: Answered) -> list[Difference]:
-    """The last loop over the seed, and over each control."""
-    return [Difference(row, name, _gain(row, name, tests)) for name in models(row) if name != LAST]
+    """The last loop over the seed, and over each control in the draws that have it."""
+    found = []
+    for name in (SEED, *controls(row)):
+        having = [one for one in row.outcomes if name in one.answers]
+        found.append(Difference(row, name, len(having), _difference([(one, LAST, one, name) for one in having], tests)))
+    return found
 
 
 def loop_gains(row: Row, tests: Answered) -> list[tuple[int, int, ClusteredMean]]:
@@ -72,11 +76,15 @@ def loop_gains(row: Row, tests: Answered) -> list[tuple[int, int, ClusteredMean]
 
 
 def recovered(row: Row, tests: Answered) -> float | None:
-    """The share of the gap between seed and full labels that the last loop closes; None without a gap."""
-    if FULL not in models(row):
+    """The share of the gap between seed and full labels that the last loop closes, in the draws with full labels.
+
+    None where it is not shown that there is a gap: the interval of what is divided by reaches down to 0.
+    """
+    having = [one for one in row.outcomes if FULL in one.answers]
+    if not having:
         return None
-    seed, full, last = (accuracy(row, name, tests) for name in (SEED, FULL, LAST))
-    return (last - seed) / (full - seed) if full > seed else None
+    gap, closed = (_difference([(one, name, one, SEED) for one in having], tests) for name in (FULL, LAST))
+    return closed.value / gap.value if gap.low > 0 else None
 
 
 def axis_gains(plan: StudyPlan, table: Sequence[Row], tests: Answered) -> Iterator[tuple[str, Difference]]:
@@ -90,11 +98,11 @@ def axis_gains(plan: StudyPlan, table: Sequence[Row], tests: Answered) -> Iterat
             before = {one.draw: one for one in other.outcomes} if other else {}
             pairs = [(one, LAST, before[one.draw], LAST) for one in row.outcomes if one.draw in before]
             if pairs and all(one.tests == two.tests for one, _, two, _ in pairs):
-                yield axis, Difference(row, base, _difference(pairs, tests))
+                yield axis, Difference(row, base, len(pairs), _difference(pairs, tests))
 
 
 class Promises(NamedTuple):
-    """How the loops of a row that kept pairs kept their promise of precision."""
+    """How the loops of a row kept their promise of precision: of those that promised one and kept known pairs."""
 
     loops: int
     broken: int
@@ -104,12 +112,12 @@ class Promises(NamedTuple):
 
 
 def promises(row: Row) -> Promises:
-    """Loops that kept pairs, those whose precision is below the promise by more than its error, and those with none."""
+    """A promise is broken where the precision is below it by more than its error; `nothing` counts loops with none."""
     every = [loop for one in row.outcomes for loop in one.loops]
     kept = [loop for loop in every if loop.n_kept and loop.precision is not None and loop.precision["n"]]
     asked = [loop for loop in kept if loop.promised is not None]
     return Promises(
-        loops=len(kept),
+        loops=len(asked),
         broken=sum(_high(loop) < (loop.promised or 0.0) for loop in asked),
         nothing=sum(not loop.n_kept for loop in every),
         precision=_mean(kept, lambda loop: loop.precision["value"] if loop.precision else 0.0),
@@ -123,10 +131,6 @@ def _high(loop: LoopOutcome) -> float:
 
 def _mean(loops: Sequence[LoopOutcome], value: Callable[[LoopOutcome], Any]) -> float | None:
     return fmean(map(value, loops)) if loops else None
-
-
-def _gain(row: Row, over: str, tests: Answered) -> ClusteredMean:
-    return _difference([(one, LAST, one, over) for one in row.outcomes], tests)
 
 
 def _difference(pairs: Sequence[tuple[Outcome, str, Outcome, str]], tests: Answered) -> ClusteredMean:

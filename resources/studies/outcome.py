@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,8 @@ class AnsweredPairs(Spec):
     @classmethod
     def of(cls, units: list[str]) -> "AnsweredPairs":
         """Of the unit of each pair, equal ones next to each other."""
-        names = list(dict.fromkeys(units))
-        sizes = [units.count(name) for name in names]
+        counted = Counter(units)
+        names, sizes = list(counted), list(counted.values())
         digest = hashlib.sha256(json.dumps([names, sizes]).encode()).hexdigest()[:12]
         return cls(digest=digest, units=names, sizes=sizes)
 

@@ -1,46 +1,38 @@
 """A study as a page: what was asked and run, one paired table and one plot."""
 
 from collections.abc import Sequence
-from math import isfinite
 from statistics import fmean
-from typing import Any
 
 from resources.reporting.charts import intervals
-from resources.reporting.numbers import DASH, difference, number, percent
+from resources.reporting.numbers import DASH, percent
 from resources.studies.comparison import (
-    FULL,
+    Difference,
     Row,
     accuracy,
     axis_gains,
+    controls,
     gains,
     last_model,
     loop_gains,
-    models,
     promises,
     recovered,
     rows,
 )
-from resources.studies.cost_table import labels_saved, stage_costs
 from resources.studies.ledger import Ledger
+from resources.studies.markdown import interval, interval_over, markdown_table, place, say_model, shows
+from resources.studies.optional_tables import COST, TRANSFERRED, cost_table, label_table, transfer_table
 from resources.studies.outcome import LAST, SEED, Outcome
 from resources.studies.plan import StudyPlan
-from resources.studies.transfer_table import transfers
-from ser.method.clustered import ClusteredMean
-from ser.method.promotion import SHOWN, WORSE
+from ser.method.promotion import GATE_NOT_SHOWN, SHOWN, WORSE
 
 _READING = """Gains are differences of the share of test pairs ranked as people do, in points, between two models on the
 same pairs, averaged over draws; a draw is a training seed and a draw of roles. The 95 % intervals (in brackets) hold
 over new test pairs, tied by their groups, and over new draws, of one draw over test pairs alone
 (`ser/method/clustered.py`); "shows" is the smallest true gain that such a comparison would have shown with 80 % power.
+Where no loop trained a model the seed's stands for the last loop's, so that this draw gains nothing. A control that
+some draws do not have is compared in the others, and how many these are stands behind the interval. "Of the gap" is the
+part of the way from the seed to full labels, where these are shown to be better than the seed.
 "Shown better" and "shown worse" count evolutions whose calibration pairs show it, by accuracy and by log loss."""
-
-_TRANSFERRED = """The models of "from" on those test pairs of "to" whose prompt is none of their own training or
-calibration pairs; the others are left out. The members of an ensemble are scaled by calibration pairs of "to". The last
-two columns are the models that were trained on "to", on all of its test pairs."""
-_COST = """Means over draws; of memory the most that a stage's process had in hand. What an artifact took is what it
-took when it was made, so that nothing counts as free because another evolution had made it. Tokens count as often as
-they pass; operations are those of `ser plan` (docs/plan.md). Landing, roles and tokens, which both ways share, are left
-out. "All labels" is `controls/full_label_rm`: a training on the labels of the vault."""
 
 
 def study_page(
@@ -63,9 +55,9 @@ def study_page(
     if (kept := _promise_table(plan, table)) is not None:
         parts += ["## What was kept, and how often it was right (by the vault)", kept]
     if plan.transfer:
-        parts += ["## Trained on one data set, tested on another", _TRANSFERRED, _transfer_table(plan, table, ledger)]
+        parts += ["## Trained on one data set, tested on another", TRANSFERRED, transfer_table(plan, table, ledger)]
     if plan.cost:
-        parts += ["## What it took", _COST, _cost_table(plan, table), _label_table(plan, table, ledger)]
+        parts += ["## What it took", COST, cost_table(plan, table), label_table(plan, table, ledger)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,7 +65,7 @@ def study_plot(plan: StudyPlan, outcomes: Sequence[Outcome], ledger: Ledger) -> 
     """The gains of the last loop over the seed and over each control, with their intervals."""
     found = [one for row in rows(plan, outcomes) for one in gains(row, ledger.tests)]
     lines = [
-        (f"{_named(one.row)}: over {_said(one.over)}", 100 * one.gain.value, 100 * one.gain.low, 100 * one.gain.high)
+        (f"{_named(one)}: over {say_model(one.over)}", 100 * one.gain.value, 100 * one.gain.low, 100 * one.gain.high)
         for one in found
     ]
     return intervals(lines, "Gain of the last loop", "points of test accuracy")
@@ -85,14 +77,15 @@ def _circumstances(outcomes: Sequence[Outcome]) -> str:
 
     dates = sorted({one.about["date"] for one in outcomes if "date" in one.about})
     when = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else "".join(dates)
-    return f"{every('machine')}; {every('versions')}; {every('arithmetic')}; commit {every('commit')}; {when}"
+    said = [every("machine"), every("versions"), every("model"), every("arithmetic"), f"commit {every('commit')}", when]
+    return "; ".join(one for one in said if one)
 
 
 def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
-    controls = sorted({name for row in table for name in models(row) if name.endswith("_rm")})
+    compared = sorted({name for row in table for name in controls(row)})
     headings = [
         *("data set", *plan.axes, "draws", "seed", "pool", "test", "seed RM", "last loop", "gain over the seed"),
-        *("shows", *(f"over {_said(name)}" for name in controls), "of the gap", "shown better", "shown worse"),
+        *("shows", *(f"over {say_model(name)}" for name in compared), "of the gap", "shown better", "shown worse"),
     ]
     lines = []
     for row in table:
@@ -103,13 +96,13 @@ def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
         )
         lines.append(
             [
-                *_place(plan, row),
+                *place(plan, row),
                 _draws(row),
                 *(f"{fmean(one.pairs[role] for one in row.outcomes):,.0f}" for role in ("seed", "pool", "test")),
                 *(percent(accuracy(row, name, ledger.tests)) for name in (SEED, LAST)),
-                _interval(by_name[SEED].gain),
-                _shows(by_name[SEED].gain),
-                *(_interval(by_name[name].gain) if name in by_name else DASH for name in controls),
+                interval(by_name[SEED].gain),
+                shows(by_name[SEED].gain),
+                *(interval_over(by_name.get(name)) for name in compared),
                 percent(closed, 0),
                 f"{by_accuracy.count(SHOWN)}, {by_log_loss.count(SHOWN)}",
                 f"{by_accuracy.count(WORSE)}, {by_log_loss.count(WORSE)}",
@@ -120,7 +113,7 @@ def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
 
 def _loop_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str | None:
     lines = [
-        [*_place(plan, row), f"{loop}", f"{trained} of {len(row.outcomes)}", _interval(gain)]
+        [*place(plan, row), f"{loop}", f"{trained} of {len(row.outcomes)}", interval(gain)]
         for row in table
         for loop, trained, gain in loop_gains(row, ledger.tests)
     ]
@@ -131,25 +124,27 @@ def _loop_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str | 
 def _axis_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str | None:
     found = [(axis, one) for axis, one in axis_gains(plan, table, ledger.tests)]
     lines = [
-        [*_place(plan, one.row), f"{one.over} ({axis})", _interval(one.gain), _shows(one.gain)] for axis, one in found
+        [*place(plan, one.row), f"{one.over} ({axis})", f"{one.draws}", interval(one.gain), shows(one.gain)]
+        for axis, one in found
     ]
-    return markdown_table(["data set", *plan.axes, "against", "difference", "shows"], lines) if lines else None
+    headings = ["against", "draws", "difference", "shows"]
+    return markdown_table(["data set", *plan.axes, *headings], lines) if lines else None
 
 
 def _promise_table(plan: StudyPlan, table: Sequence[Row]) -> str | None:
     lines = []
     for row in table:
         kept = promises(row)
-        last = [one.loops[0] for one in row.outcomes if one.loops]
-        if not last:
+        first = [one.loops[0] for one in row.outcomes if one.loops]
+        if not first:
             continue
-        labels = [loop.label_accuracy for loop in last if loop.label_accuracy is not None]
+        labels = [loop.label_accuracy for loop in first if loop.label_accuracy is not None]
         broken = DASH if kept.promised is None else f"{kept.broken} of {kept.loops}"
         numbers = [kept.promised, kept.precision, fmean(labels) if labels else None]
         lines.append(
             [
-                *_place(plan, row),
-                f"{fmean(loop.n_kept for loop in last):,.0f} of {fmean(loop.n_pool for loop in last):,.0f}",
+                *place(plan, row),
+                f"{fmean(loop.n_kept for loop in first):,.0f} of {fmean(loop.n_pool for loop in first):,.0f}",
                 *map(percent, numbers),
                 broken,
                 f"{kept.nothing}",
@@ -162,85 +157,22 @@ def _promise_table(plan: StudyPlan, table: Sequence[Row]) -> str | None:
 
 
 def _draws(row: Row) -> str:
-    """How many, and in how many of them a loop trained a model, where that is not all."""
+    """How many, in how many of them a loop trained a model, where that is not all, and in how many none was run."""
     trained = sum(last_model(one) != SEED for one in row.outcomes)
-    return f"{len(row.outcomes)}" if trained == len(row.outcomes) else f"{len(row.outcomes)}, {trained} with a loop"
-
-
-def _transfer_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
-    headings = [
-        *("from", *plan.axes, "to", "draws", "test", "left out", "seed RM", "last loop", "gain over the seed", "shows"),
-        *("seed RM of there", "last loop of there"),
-    ]
-    lines = [
-        [
-            *(*_place(plan, one.row), one.to, f"{one.draws}", f"{one.tests:,.0f}", f"{one.left_out:,.0f}"),
-            *(percent(one.seed), percent(one.last), _interval(one.gain), _shows(one.gain)),
-            *(percent(one.own_seed), percent(one.own_last)),
-        ]
-        for one in transfers(table, ledger.tests)
-    ]
-    return markdown_table(headings, lines)
-
-
-def _cost_table(plan: StudyPlan, table: Sequence[Row]) -> str:
-    headings = ["seconds", "CPU seconds", "peak memory (GB)", "million tokens", "TFLOP"]
-    lines = [
-        [
-            *(*_place(plan, row), one.way, one.kind, number(one.seconds), number(one.cpu_seconds)),
-            *(number(_scaled(one.peak_memory, 1e9), 2), number(_scaled(one.tokens, 1e6), 3)),
-            number(_scaled(one.flops, 1e12), 2),
-        ]
-        for row in table
-        for one in stage_costs(row)
-    ]
-    return markdown_table(["data set", *plan.axes, "of", "stage", *headings], lines)
-
-
-def _label_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
-    """The labels that self-training saves, their price if one was said, and what the model loses by it."""
-    price = [] if plan.price_per_label is None else [f"their price, at {plan.price_per_label:g} each"]
-    lines = []
-    for row in table:
-        saved = labels_saved(row)
-        money = [] if plan.price_per_label is None else [number(saved * plan.price_per_label, 2)]
-        by_name = {one.over: one for one in gains(row, ledger.tests)}
-        against = _interval(by_name[FULL].gain) if FULL in by_name else DASH
-        lines.append([*_place(plan, row), number(saved), *money, _interval(by_name[SEED].gain), against])
-    headings = ["labels saved", *price, "last loop over the seed", "last loop over all labels"]
-    return markdown_table(["data set", *plan.axes, *headings], lines)
-
-
-def _scaled(value: float | None, unit: float) -> float | None:
-    return None if value is None else value / unit
+    closed = sum(one.verdict == GATE_NOT_SHOWN for one in row.outcomes)
+    said = [f"{len(row.outcomes)}"]
+    said += [f"{trained} with a loop"] if trained < len(row.outcomes) else []
+    said += [f"{closed} with a seed not shown to be better than a coin"] if closed else []
+    return ", ".join(said)
 
 
 def _statuses(outcomes: Sequence[Outcome]) -> list[str]:
     every = [loop.status for one in outcomes for loop in one.loops]
-    return [f"{every.count(status)} × {status}" for status in sorted(set(every))]
+    named = {"1": "status 1", "2": "status 2"}
+    return [f"{every.count(status)} × {named.get(status, status)}" for status in sorted(set(every))]
 
 
-def _place(plan: StudyPlan, row: Row) -> list[str]:
-    return [row.dataset, *(row.options[axis] for axis in plan.axes)]
-
-
-def _named(row: Row) -> str:
-    return ", ".join([row.dataset, *row.options.values()])
-
-
-def _said(model: str) -> str:
-    return "the seed" if model == SEED else model.removesuffix("_rm").replace("_", " ")
-
-
-def _interval(gain: ClusteredMean) -> str:
-    return difference(gain.value, gain.low, gain.high) if isfinite(gain.low) else difference(gain.value, None, None)
-
-
-def _shows(gain: ClusteredMean) -> str:
-    return f"{100 * gain.detectable:.1f}" if isfinite(gain.detectable) else DASH
-
-
-def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    """A table in Markdown."""
-    every = [headings, ["---"] * len(headings), *lines]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in every)
+def _named(found: Difference) -> str:
+    """The row and how many draws it is of: the interval of one holds over test pairs alone."""
+    draws = f"{found.draws} draw{'' if found.draws == 1 else 's'}"
+    return ", ".join([found.row.dataset, *found.row.options.values(), draws])
