@@ -63,14 +63,24 @@ class StudyPlan(Spec):
         for axis, option in self.baseline.items():
             if option not in self.axes.get(axis, {}):
                 raise ValueError(f"baseline.{axis}: {option} is no option of axes.{axis}")
-        for path in self._settings():
+        said = {f"axes.{axis}": self._settings_of(axis) for axis in self.axes} | {"settings": set(flat(self.settings))}
+        for path in sorted(set().union(*said.values())):
             if not is_setting(path.split(".")):
                 raise ValueError(f"{path} is no setting (docs/settings.md lists them)")
+            if path in self._of_draw(0):
+                raise ValueError(f"{path} is what draws{' and folds' if self.folds else ''} set: leave it out")
+            if len(axes := [place for place, paths in said.items() if path in paths and place != "settings"]) > 1:
+                raise ValueError(f"{path} is set by {' and by '.join(axes)}: one would undo the other")
         return self
 
-    def _settings(self) -> Iterator[str]:
-        for settings in (self.settings, *(one for options in self.axes.values() for one in options.values())):
-            yield from flat(settings)
+    def _settings_of(self, axis: str) -> set[str]:
+        return {path for settings in self.axes[axis].values() for path in flat(settings)}
+
+    def _of_draw(self, draw: int) -> dict[str, str]:
+        if self.folds is None:
+            return {"random_seed": str(draw), "roles.draw": str(draw)}
+        fold = f"{draw % self.folds}/{self.folds}"
+        return {"random_seed": str(draw), "roles.draw": str(draw // self.folds), "roles.fold": fold}
 
     def cells(self) -> Iterator[Cell]:
         """Every evolution: all options of a draw before those of the next, so that a part is a smaller study."""
@@ -79,9 +89,7 @@ class StudyPlan(Spec):
                 values = flat(self.settings) | {f"controls.{name}": "true" for name in self.controls}
                 for _, settings in chosen:
                     values |= flat(settings)
-                values |= {"random_seed": str(draw), "roles.draw": str(draw)}
-                if self.folds is not None:
-                    values |= {"roles.draw": str(draw // self.folds), "roles.fold": f"{draw % self.folds}/{self.folds}"}
+                values |= self._of_draw(draw)
                 options = dict(zip(self.axes, (name for name, _ in chosen), strict=True))
                 assignments = tuple(f"{key}={value}" for key, value in sorted(values.items()))
                 yield Cell(dataset=dataset, options=options, draw=draw, assignments=assignments)
@@ -130,12 +138,12 @@ def with_datasets(name: str, plan: StudyPlan, datasets: list[str]) -> StudyPlan:
     Raises:
         SerError: neither the plan nor the caller names one, or only one where models are to be transferred.
     """
-    chosen = datasets or plan.datasets
+    chosen = list(dict.fromkeys(datasets or plan.datasets))
     if not chosen:
         raise SerError(f"study {name} names no data set.\nSay which: ser study {name} --dataset NAME")
     if strange := [one for one in chosen if not DATASET_NAME.fullmatch(one)]:
         raise SerError(f"{strange[0]!r} cannot be the name of a dataset.")
-    if plan.transfer and len(set(chosen)) < 2:
+    if plan.transfer and len(chosen) < 2:
         raise SerError(
             f"study {name} transfers models between data sets, and {chosen[0]} is alone.\n"
             f"Name two or more: ser study {name} --dataset ONE --dataset OTHER"

@@ -60,6 +60,9 @@ def test_a_plan_is_the_product_of_its_axes_draw_by_draw(tmp_path: Path):
         (('["full_label"]', '["full_labels"]'), "full_labels is none of full_label"),
         (("question =", "name = 1\nquestion ="), "A study has question, datasets"),
         (("draws", "draws ="), "cannot be read"),
+        (("loops = 1", "roles.draw = 1"), "roles.draw is what draws set: leave it out"),
+        (("[settings]", "folds = 2\n[settings]\nroles.fold = '0/2'"), "roles.fold is what draws and folds set"),
+        (("roles.seed_fraction = 0.4", 'recipe = "paper"'), "recipe is set by axes.recipe and by axes.labels"),
         (("question =", "price_per_label = 1.0\nquestion ="), "price_per_label is shown in the tables of cost = true"),
     ],
 )
@@ -92,7 +95,8 @@ def test_a_study_without_a_data_set_asks_for_one(tmp_path: Path):
     with pytest.raises(SerError, match="--dataset NAME"):
         with_datasets("mine", plan, [])
     with pytest.raises(SerError, match="tiny is alone"):
-        with_datasets("mine", plan.model_copy(update={"transfer": True}), ["tiny"])
+        with_datasets("mine", plan.model_copy(update={"transfer": True}), ["tiny", "tiny"])
+    assert with_datasets("mine", plan, ["tiny", "other", "tiny"]).datasets == ["tiny", "other"]
 
 
 TESTS = AnsweredPairs.of(["u1", "u1", "u2", "u3"])
