@@ -124,11 +124,15 @@ class Settings(Spec):
     @property
     def digest(self) -> str:
         """12 hex characters that name these settings, as far as they decide what a run makes."""
-        decisive = self.model_dump(exclude=_INDECISIVE)
-        arithmetic = self.compute.arithmetic
+        decisive, arithmetic = self.decisive, self.compute.arithmetic
         # An evolution over full weights keeps the name that it had before there were others.
         decisive["arithmetic"] = arithmetic.model_dump(exclude={"weights"} if arithmetic.weights == "full" else None)
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """Those that decide what a run makes, but for the arithmetic that it is computed with."""
+        return self.model_dump(exclude=_INDECISIVE)
 
     def recorded(self) -> dict[str, Any]:
         """What is written down of them: all but automation, which decides nothing of an evolution."""

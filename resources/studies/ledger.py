@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from resources.disk import write_text
 from resources.locks import only_writer
-from resources.studies.outcome import AnsweredPairs, Outcome
+from resources.settings_file import load_settings
+from resources.studies.outcome import AnsweredPairs, Outcome, decisive
 from resources.studies.plan import Cell
 from ser.errors import SerError
 
@@ -51,8 +52,8 @@ class Ledger:
         with only_writer(self.path.parent / f".{self.path.name}.writing"):
             self._read()
             self.tests[tests.digest] = tests
-            same = [(one.assignments, one.snapshot) for one in self.outcomes]
-            if (which := (outcome.assignments, outcome.snapshot)) in same:
+            same = [(one.assignments, one.evolution) for one in self.outcomes]
+            if (which := (outcome.assignments, outcome.evolution)) in same:
                 self.outcomes[same.index(which)] = outcome
             else:
                 self.outcomes.append(outcome)
@@ -60,9 +61,10 @@ class Ledger:
             write_text(self.path, "".join(f"{line}\n" for line in lines))
 
     def find(self, cell: Cell, snapshot: str) -> Outcome | None:
-        """The outcome of an evolution of the study, whatever its options were called then."""
-        same = (one for one in self.outcomes if one.assignments == cell.assignments and one.snapshot == snapshot)
-        found = next(same, None)
+        """The outcome of an evolution of the study under the settings of now, whatever its options were called then."""
+        same = [one for one in self.outcomes if one.assignments == cell.assignments and one.snapshot == snapshot]
+        now = decisive(load_settings(assignments=cell.assignments)) if same else {}
+        found = next((one for one in same if one.is_under(now)), None)
         return None if found is None else found.model_copy(update={"options": cell.options, "dataset": cell.dataset})
 
     def of(self, cells: Sequence[tuple[Cell, str]]) -> list[Outcome]:

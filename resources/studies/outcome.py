@@ -11,8 +11,9 @@ from pydantic import Field
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.evolution import Evolution
+from resources.settings import Settings
 from resources.studies.measured_cost import Cost, costs_of
-from resources.studies.plan import Cell
+from resources.studies.plan import Cell, flat
 from ser.data import tables
 from ser.method.promotion import promote
 from ser.method.stats import share
@@ -86,6 +87,7 @@ class Outcome(Answers):
     options: dict[str, str]
     draw: int
     assignments: tuple[str, ...]
+    settings: dict[str, str] = Field({}, description="all that decided it but the arithmetic, by dotted name")
     snapshot: str
     evolution: str
     pairs: dict[str, int]
@@ -101,9 +103,18 @@ class Outcome(Answers):
     transfers: dict[str, Transfer] = Field({}, description="by data set")
     about: dict[str, str]
 
+    def is_under(self, settings: Mapping[str, str]) -> bool:
+        """Whether it was run under these settings, as far as both there and here they are written down."""
+        return all(settings.get(name, value) == value for name, value in self.settings.items())
+
     def last_loop(self) -> int:
         """The last loop that trained a model; 0, the seed, where none did."""
         return max((int(name[5:]) for name in self.answers if name.startswith("loop_")), default=0)
+
+
+def decisive(settings: Settings) -> dict[str, str]:
+    """The settings that decide what an evolution without a policy comes to, as an outcome keeps them."""
+    return flat({name: value for name, value in settings.decisive.items() if name not in ("ppo", "judging")})
 
 
 def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple[Outcome, AnsweredPairs]:
@@ -123,6 +134,7 @@ def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple
         options=cell.options,
         draw=cell.draw,
         assignments=cell.assignments,
+        settings=decisive(evolution.settings),
         snapshot=evolution.snapshot,
         evolution=evolution.identity,
         pairs={role: encoded[role] for role in ("seed", "calibration", "test", "pool")},

@@ -14,10 +14,11 @@ from resources.disk import write_text
 from resources.evolution import Evolution
 from resources.known_evolutions import find_evolution, open_evolution
 from resources.landing.zone import Landing
+from resources.settings import Settings
 from resources.settings_file import ROOT, data_root, load_settings
 from resources.stamp import machine, versions
 from resources.studies.ledger import Ledger
-from resources.studies.outcome import outcome_of
+from resources.studies.outcome import AnsweredPairs, Outcome, outcome_of
 from resources.studies.plan import Cell, StudyPlan, read_plan, with_datasets
 from resources.studies.report import study_page, study_plot
 from resources.studies.transfer import missing_transfers, transfer
@@ -36,7 +37,8 @@ def study_command(parsed: argparse.Namespace) -> None:
     failed = {} if parsed.page_only else _run_missing(plan, cells, ledger, name)
     found = ledger.of(cells)
     if not found:
-        raise SerError(f"study {name}: no evolution has ended, so there is nothing to show.")
+        others = f"\n{ledger.path} is about other pairs, settings or draws." if ledger.outcomes else ""
+        raise SerError(f"study {name}: no evolution has ended, so there is nothing to show.{others}")
     command = shlex.join(["ser", "study", parsed.study, *(f"--dataset={one}" for one in parsed.dataset or [])])
     page = out / f"{name}.md"
     write_text(out / f"{name}.svg", study_plot(plan, found, ledger))
@@ -58,18 +60,24 @@ def _run_missing(plan: StudyPlan, cells: Sequence[tuple[Cell, str]], ledger: Led
     for number, (cell, snapshot) in enumerate(missing, start=1):
         _say(f"study {name}: {number} of {len(missing)}: {cell.words}")
         try:
-            run(cell.dataset, policy=False, assignments=cell.assignments, study=name)
+            outcome, tests = _run_cell(cell, snapshot, name)
         except SerError as error:
             _fail(failed, cell.words, error)
             continue
-        settings = load_settings(assignments=cell.assignments)
-        evolution = Evolution(data_root(), settings, snapshot)
-        ledger.add(*outcome_of(cell, evolution, _about(settings.compute.words)))
+        ledger.add(outcome, tests)
         if plan.transfer:
             _transfer_missing(cells, ledger, failed)
     if plan.transfer:
         _transfer_missing(cells, ledger, failed)
     return failed
+
+
+def _run_cell(cell: Cell, snapshot: str, name: str) -> tuple[Outcome, AnsweredPairs]:
+    ran = run(cell.dataset, policy=False, assignments=cell.assignments, study=name)
+    if ran["snapshot"] != snapshot:
+        raise SerError(f"more of {cell.dataset} has landed meanwhile.\nRun the study again: it is of the new snapshot.")
+    settings = load_settings(assignments=cell.assignments)
+    return outcome_of(cell, Evolution(data_root(), settings, snapshot), _about(settings))
 
 
 def _transfer_missing(cells: Sequence[tuple[Cell, str]], ledger: Ledger, failed: dict[str, str]) -> None:
@@ -109,11 +117,13 @@ def _snapshot(dataset: str) -> str:
     return Landing(data_root(), load_settings()).current_snapshot(dataset)
 
 
-def _about(arithmetic: str) -> dict[str, str]:
+def _about(settings: Settings) -> dict[str, str]:
+    model = settings.backbone.model
     return {
         "machine": machine(),
         "versions": versions(),
-        "arithmetic": arithmetic,
+        "model": settings.preset if model == "embedded" else model,
+        "arithmetic": settings.compute.words,
         "commit": git_commit() or "unknown",
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -8,7 +8,7 @@ import pytest
 from resources.settings_file import load_settings
 from resources.studies.comparison import Row, axis_gains, gains, promises, recovered, rows
 from resources.studies.ledger import Ledger
-from resources.studies.outcome import AnsweredPairs, LoopOutcome, Outcome
+from resources.studies.outcome import AnsweredPairs, LoopOutcome, Outcome, decisive
 from resources.studies.plan import Cell, known_studies, read_plan, with_datasets
 from resources.studies.report import study_page, study_plot
 from ser.errors import SerError
@@ -87,7 +87,10 @@ def test_every_study_that_comes_along_asks_for_possible_evolutions(name: str, da
 def test_the_studies_that_come_along_are_those_of_the_documentation():
     assert set(known_studies()) >= {"controls", "cost", "long-run", "seed-size", "thresholds", "transfer"}
     text = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
-    assert all(f"`{name}`" in text for name in known_studies())
+    said = {line.split("`")[1]: line.split("|")[-2] for line in text.splitlines() if line.startswith("| `")}
+    for name in known_studies():
+        plan = with_datasets(name, read_plan(name)[1].model_copy(update={"transfer": False}), ["mine"])
+        assert int(said[name]) == len(list(plan.cells())) / len(plan.draws), name
 
 
 def test_a_study_without_a_data_set_asks_for_one(tmp_path: Path):
@@ -135,6 +138,24 @@ def test_outcomes_are_kept_and_found_by_what_was_run(tmp_path: Path):
     assert found.right("seed", again.tests[found.tests]) == [False, False, True, True]
     assert again.find(cell, "tiny-2") is None
     assert again.find(cell.model_copy(update={"assignments": ("loops=2",)}), "tiny-1") is None
+
+
+def test_an_outcome_under_other_settings_of_ser_toml_is_not_that_of_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cell = next(plan_of(tmp_path).cells())
+    settings = decisive(load_settings(assignments=cell.assignments))
+    ledger = Ledger(tmp_path / "mine.jsonl")
+    ledger.add(outcome(cell, "0011", "0111").model_copy(update={"settings": settings | {"no.longer": "1"}}), TESTS)
+    assert ledger.find(cell, "tiny-1") is not None
+    (tmp_path / "ser.toml").write_text("[reward_model]\nseed_epochs = 7\n")
+    monkeypatch.setenv("SER_CONFIG", str(tmp_path / "ser.toml"))
+    assert ledger.find(cell, "tiny-1") is None
+    other = outcome(cell, "0011", "1111").model_copy(update={"evolution": "tiny-1/y"})
+    ledger.add(other.model_copy(update={"settings": settings | {"reward_model.seed_epochs": "7"}}), TESTS)
+    found = ledger.find(cell, "tiny-1")
+    assert found is not None and found.evolution == "tiny-1/y"
+    assert len(Ledger(ledger.path).outcomes) == 2
 
 
 def test_processes_that_fill_one_ledger_keep_each_others_outcomes(tmp_path: Path):
