@@ -13,6 +13,8 @@ Numbers = Mapping[str, Any]
 
 MISCALIBRATED = 0.05
 """ECE beyond what chance alone gives: with 150 pairs about two standard deviations, and half a tenth of confidence."""
+OVERCONFIDENT = 0.05
+"""Confidence beyond the share of right labels: less is what an ECE within its limit looks like."""
 FLIPS = 0.25
 """Share of labels that turn round from one loop to the next: a coin on half of the pool."""
 AGREEMENT = 0.75
@@ -133,12 +135,13 @@ def _drifted(row: Numbers) -> str | None:
 
 def _overconfident(row: Numbers) -> str | None:
     sure, high = row["trained_confidence"], row["trained_precision_high"]
-    if not _enough(row, "trained_precision") or sure <= high:
+    if not _enough(row, "trained_precision") or sure <= max(high, row["trained_precision"] + OVERCONFIDENT):
         return None
-    others = row["untrained_precision"]
-    beside = f", of the others {_percent(others)}" if _enough(row, "untrained_precision") else ""
+    beside = ""
+    if _enough(row, "untrained_precision"):
+        beside = f", of the others {_percent(row['untrained_precision'])} ({_percent(row['untrained_confidence'])})"
     return (
-        f"of the pairs whose label was trained on in the loop before {_percent(row['trained_precision'])} are right "
+        f"of the pairs whose label was trained on before {_percent(row['trained_precision'])} are right "
         f"(confidence says {_percent(sure)}){beside}"
     )
 
@@ -191,7 +194,7 @@ SIGNS = (
     ),
     Sign(
         "own_labels_are_honest",
-        "Labels that models were trained on in the loop before are right as often as confidence says (needs a vault).",
+        "Labels that models were trained on before are right as often as confidence says (needs a vault).",
         "ser audit confident-mistakes: models confirm their own mistakes; label_with = unseen, or fewer loops, help",
         _overconfident,
     ),

@@ -18,7 +18,7 @@ QUIET: dict[str, Any] = {
     "length_differs": 4.0, "length_kept_least": 0.3, "length_kept_most": 0.5,
     "margin_spread": 1.4, "reward_shift": -0.5,
     "trained_precision": 0.8, "trained_precision_high": 0.85, "trained_precision_n": 90, "trained_confidence": 0.84,
-    "untrained_precision": 0.7, "untrained_precision_n": 200,
+    "untrained_precision": 0.7, "untrained_precision_n": 200, "untrained_confidence": 0.72,
     "base_vocabulary": 100.0, "policy_vocabulary": 51.0, "compared_words": 900,
 }  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_a_loop_of_which_nothing_is_known_shows_nothing() -> None:
         ({"margin_spread": 3.1}, "rewards_do_not_drift", "margins spread 3.1 times as wide as the seed's"),
         ({"margin_spread": 0.3}, "rewards_do_not_drift", "margins spread 0.3 times"),
         ({"reward_shift": -3.2}, "rewards_do_not_drift", "the mean reward moved by -3.2 standard deviations"),
-        ({"trained_confidence": 0.9}, "own_labels_are_honest", "are right (confidence says 90 %), of the others 70 %"),
+        ({"trained_confidence": 0.9}, "own_labels_are_honest", "(confidence says 90 %), of the others 70 % (72 %)"),
         ({"policy_vocabulary": 49.0}, "answers_stay_diverse", "use 49 words effectively, its base model's 100"),
     ],
 )  # fmt: skip
@@ -67,6 +67,7 @@ def test_a_sign_beyond_its_limit(changes: dict[str, Any], name: str, words: str)
         {"kept_longer": 0.75, "kept_longer_low": 0.5, "seed_longer_high": 0.75},  # by chance
         {"kept_longer": 0.45, "kept_longer_high": 0.6, "seed_longer_low": 0.45},
         {"trained_confidence": 0.9, "trained_precision_n": 19},
+        {"trained_confidence": 0.84, "trained_precision_high": 0.81, "trained_precision_n": 9000},  # sure, and little
         {"policy_vocabulary": 10.0, "compared_words": 199},
     ],
 )
