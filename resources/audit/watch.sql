@@ -45,21 +45,30 @@ FROM reliability GROUP BY evolution, loop, split;
 -- Shares of the labels of a loop. flip_rate: of the pairs that the loop before labelled too, those whose label turned.
 -- seed_agreement: labelled as in loop 1, by the seed RM. kept_longer, labelled_longer: the longer response is the
 -- preferred one (equal lengths count half), of kept and of all pairs. trained_precision, untrained_precision: right by
--- the vault, of the pairs that the loop before kept (its model's labels for them were trained on), and of the others;
--- mean: of their confidence.
+-- the vault, of the pairs whose labels the models that label were trained on, and of the others; mean: of their
+-- confidence. Trained on is what the loop before kept, and, where students go on from its model or labels are replayed,
+-- what any loop before it kept.
 CREATE OR REPLACE VIEW label_shares AS
-WITH labelled AS (
+WITH methods AS (
+    SELECT evolution, json_extract_string(settings, '$.method.student') = 'continue'
+                      OR json_extract_string(settings, '$.method.replay') = 'all' AS remembers FROM evolutions
+),
+selected AS (
+    SELECT evolution, pair_id, list(loop) AS loops FROM self_labels WHERE kept GROUP BY evolution, pair_id
+),
+labelled AS (
     SELECT l.evolution, l.loop, t.tied, l.kept, l.confidence, CAST(l.from_preferred <> l.preferred AS INTEGER) AS turned,
            CASE WHEN l.loop > 1 THEN CAST(s.preferred = l.preferred AS INTEGER) END AS agrees,
            CASE WHEN length(p.response_a) = length(p.response_b) THEN 0.5
                 WHEN (length(p.response_a) > length(p.response_b)) = (l.preferred = 'a') THEN 1.0 ELSE 0.0 END AS longer,
            CASE WHEN l.loop > 1 THEN CAST(v.preferred = l.preferred AS INTEGER) END AS correct,
-           b.pair_id IS NOT NULL AS trained
+           coalesce(list_contains(k.loops, l.loop - 1) OR (m.remembers AND list_min(k.loops) < l.loop), false) AS trained
     FROM self_labels l
     JOIN pairs p ON p.pair_id = l.pair_id
+    JOIN methods m ON m.evolution = l.evolution
     LEFT JOIN tied_units t ON t.tied = p.tied
     LEFT JOIN self_labels s ON s.evolution = l.evolution AND s.pair_id = l.pair_id AND s.loop = 1
-    LEFT JOIN self_labels b ON b.evolution = l.evolution AND b.pair_id = l.pair_id AND b.loop = l.loop - 1 AND b.kept
+    LEFT JOIN selected k ON k.evolution = l.evolution AND k.pair_id = l.pair_id
     LEFT JOIN vault_choice v ON v.evolution = l.evolution AND v.pair_id = l.pair_id
 ),
 grouped AS (
@@ -168,7 +177,8 @@ LEFT JOIN entropies e USING (evolution, policy_version, who)
 LEFT JOIN twos t USING (evolution, policy_version, who)
 LEFT JOIN policies p USING (evolution, policy_version);
 
--- What the seed RM's rewards are on calibration pairs, and those of each loop's model in units of them.
+-- What the seed RM's rewards are on calibration pairs, and those of each loop's model in units of them. The scales of an
+-- ensemble's members make the mean of these very pairs 0: there it says nothing.
 CREATE OR REPLACE VIEW reward_drift AS
 WITH measured AS (
     SELECT evolution, loop, count(*) AS n, avg((reward_a + reward_b) / 2) AS mean,
@@ -176,9 +186,12 @@ WITH measured AS (
     FROM heldout_scores WHERE split = 'calibration' AND loop IS NOT NULL GROUP BY evolution, loop
 )
 SELECT m.evolution, m.loop, m.n, m.mean AS reward_mean, m.spread AS margin_deviation,
-       m.spread / nullif(s.spread, 0) AS margin_spread, (m.mean - s.mean) / nullif(s.spread, 0) AS reward_shift,
+       m.spread / nullif(s.spread, 0) AS margin_spread,
+       CASE WHEN json_extract_string(e.settings, '$.method.teachers') = '1'
+            THEN (m.mean - s.mean) / nullif(s.spread, 0) END AS reward_shift,
        (r.reward_offset - o.reward_offset) / nullif(s.spread, 0) AS offset_shift
 FROM measured m JOIN measured s ON s.evolution = m.evolution AND s.loop = 0
+JOIN evolutions e ON e.evolution = m.evolution
 LEFT JOIN status_reports r ON r.evolution = m.evolution AND r.loop = m.loop + 1
 LEFT JOIN status_reports o ON o.evolution = m.evolution AND o.loop = 1;
 

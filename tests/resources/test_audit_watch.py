@@ -7,7 +7,18 @@ from typing import Any
 
 import duckdb
 import pytest
-from audit_fakes import EVOLUTION, LOOP_1, LOOP_2, filtered, policy, record, report_of, self_labels, with_artifacts
+from audit_fakes import (
+    EVOLUTION,
+    LOOP_1,
+    LOOP_2,
+    artifact,
+    filtered,
+    policy,
+    record,
+    report_of,
+    self_labels,
+    with_artifacts,
+)
 
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
@@ -16,6 +27,7 @@ from resources.audit.watch import read_watch
 from resources.reporting.report import render_report, summary_table
 from resources.reporting.report_data import gather
 from resources.reporting.words import promise_words
+from resources.settings import Settings
 from ser.data import tables
 from ser.method.calibration import confidence, expected_calibration_error, fit_temperature
 from ser.method.stats import share
@@ -96,6 +108,11 @@ def test_the_drift_of_rewards_is_in_units_of_the_seeds(tmp_path: Path) -> None:
     assert first["margin_spread"] == pytest.approx(math.sqrt((8 - 4) ** 2 + (0 - 4) ** 2) / seed)
     assert first["reward_shift"] == pytest.approx((2.0 - 1.0) / seed)  # mean rewards 8/4 and 4/4
     assert loop(database, 0)["margin_spread"] == 1.0
+    with duckdb.connect(str(database.path)) as connection:
+        connection.execute("""UPDATE evolutions SET settings = replace(settings, '"teachers": 1', '"teachers": 3')""")
+    # The scales of an ensemble's members make the mean 0, whatever its rewards are.
+    assert loop(database, 1) | {"reward_shift": first["reward_shift"]} == first
+    assert loop(database, 1)["reward_shift"] is None
 
 
 def test_labels_that_were_trained_on_are_told_from_the_others(tmp_path: Path) -> None:
@@ -114,6 +131,38 @@ def test_labels_that_were_trained_on_are_told_from_the_others(tmp_path: Path) ->
     assert (second["untrained_precision"], second["untrained_precision_n"]) == (0.5, 4)
     assert second["untrained_confidence"] == pytest.approx((0.70 + 0.61 + 0.62 + 0.53) / 4)
     assert loop(database, 1)["trained_precision"] is None
+
+
+@pytest.mark.parametrize(
+    ("method", "trained"),
+    [
+        ({"student": "fresh"}, ["p1", "p2", "p3", "p4"]),
+        ({"replay": "latest"}, ["p1", "p2", "p3", "p4"]),
+        ({"student": "fresh", "replay": "latest"}, ["p4"]),
+    ],
+)
+def test_labels_of_all_loops_before_were_trained_on_where_models_go_on_or_replay_them(
+    tmp_path: Path, method: dict[str, Any], trained: list[str]
+) -> None:
+    """Loop 1 kept p1, p2 (right) and p3 (wrong), loop 2 p4 (right)."""
+    again = {pair: (label, sure, pair == "p4") for pair, (label, sure, _) in {**LOOP_1, **LOOP_2}.items()}
+    training = {"n_human": 2, "n_pseudo": 1, "random_seed": 7, "steps": 3}
+    run = with_artifacts(
+        record(tmp_path, settings=Settings(method=method)),
+        self_labels(tmp_path, 2, again, "v-rm-1", "v-labels-whole"),
+        filtered(tmp_path, 2, again, "v-filtered-whole", of="v-labels-whole"),
+        report_of(tmp_path, 2, "1", len(again), "v-status-whole", of="v-labels-whole"),
+        artifact(tmp_path, "loop_2/retrained_rm", "v-rm-2", training),
+        self_labels(tmp_path, 3, again, "v-rm-2"),
+        report_of(tmp_path, 3, "converged", len(again)),
+    )
+    third = read_watch(synced(tmp_path, run).path, run.evolution).loops[3]
+    right = {"p1": 1, "p2": 1, "p3": 0, "p4": 1}
+    assert (third["trained_precision"], third["trained_precision_n"]) == (
+        pytest.approx(sum(right[pair] for pair in trained) / len(trained)),
+        len(trained),
+    )
+    assert third["untrained_precision_n"] == 7 - len(trained)
 
 
 def test_kept_rates_are_tested_at_effective_sizes(tmp_path: Path) -> None:
