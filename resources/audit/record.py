@@ -53,7 +53,7 @@ class EvolutionRecord:
         """This record without what only heads of an earlier execution point at.
 
         That is what was made from a model or from labels that are replaced by now, what stands behind a closed gate,
-        the loops after the one that converged, and controls of other loops than there are now.
+        the loops after the one that converged, and controls of other loops, or by other code, than there are now.
         """
         stale = {key for key, one in self.artifacts.items() if self._is_stale(key, one)}
         if self._is_decided_before(stale):
@@ -84,7 +84,9 @@ class EvolutionRecord:
         return replace(self, artifacts=kept)
 
     def _is_control_of_now(self, key: str) -> bool:
-        """Whether a control has its one change against the loops that there are now (`assets.controls`)."""
+        """Whether a control has its one change against the seed and the loops of now (`assets.controls`)."""
+        if self._training_code(key) != self._training_code(keys.SEED_RM):
+            return False
         if key in (keys.FULL_LABEL_RM, keys.HALF_SEED_RM):
             return True
         if key == keys.NAIVE_RM:
@@ -100,6 +102,11 @@ class EvolutionRecord:
             return bool(summary["members"] == method.teachers * (1 + len(loops)))
         counted = [0, *loops] if method.student == "continue" else loops[-1:]
         return bool(summary["steps"] == sum(self.artifacts[keys.model_of(loop)].summary["steps"] for loop in counted))
+
+    def _training_code(self, model: str) -> str | None:
+        """The code that trained a reward model, or the members of an ensemble."""
+        trained = self.artifacts.get(keys.member_of(model, 0)) or self.artifacts.get(model)
+        return None if trained is None else trained.manifest.get("code")
 
     def _selected_from(self, key: str, name: str, part: str, tables: Sequence[str]) -> bool:
         """Whether the input `name` of what a control is trained on are these tables as they are now."""

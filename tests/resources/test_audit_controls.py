@@ -130,6 +130,24 @@ def test_a_control_of_other_loops_than_there_are_now_is_left_out(tmp_path: Path)
     assert left(replace(closed, artifacts={**run.artifacts, **closed.artifacts})) == ALWAYS
 
 
+def test_a_control_that_other_code_trained_than_the_seed_is_left_out(tmp_path: Path) -> None:
+    """What an upgrade changed would stand beside the gains as if it were the control's one change."""
+    model = {"n_human": 2, "random_seed": 7, "steps": 6, "members": 2}
+    for code, expected in (("now", {"controls/full_label_rm", "controls/more_steps_rm", ENSEMBLE}), ("before", set())):
+        run = with_artifacts(
+            record(tmp_path),
+            artifact(tmp_path, "seed_rm", "v-rm-0", model | {"steps": 3}, code="now"),
+            artifact(tmp_path, "controls/full_label_rm", "v-full", model, code=code),
+            artifact(tmp_path, "controls/more_steps_rm", "v-control", model, code=code),
+            artifact(tmp_path, ENSEMBLE, "v-both", model, code="of the stage that puts members together"),
+            *(artifact(tmp_path, f"{ENSEMBLE}/member_{n}", f"v-{n}", model, code=code) for n in range(2)),
+        )
+        left = run.without_leftovers().artifacts.keys()
+        assert {key for key in left if key.startswith("controls/") and key.endswith("_rm")} == expected | {
+            "controls/judge_rm"
+        }
+
+
 def test_the_page_has_the_controls_that_are_made_and_says_why_others_are_not(tmp_path: Path) -> None:
     database = AuditDatabase(tmp_path / "audit.duckdb")
     sync(database, record(tmp_path, vault=False))
