@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resources import asset_keys as keys
 from resources.disk import is_full, write_text
 from resources.launchers import Launcher
 from resources.locks import only_writer
+from resources.settings import Settings
 from resources.stopwatch import Stopwatch
 from ser.errors import SerError
 from ser.progress import Progress
@@ -55,6 +57,24 @@ def states_folder(root: Path, trunk: str, tokens: str) -> Path:
 def earlier_states(folder: Path) -> list[Path]:
     """The folders with states of other tables after the same trunk."""
     return [path for path in sorted(folder.parent.glob("*/")) if path != folder and (path / FACTS).exists()]
+
+
+def count_passes(settings: Settings, role: str) -> float:
+    """How often the states of a role's pairs are read by the loops and the controls that are asked for, roughly.
+
+    Half of the pool is thought to be trained on.
+    """
+    loops, controls = settings.loops, settings.controls.asked
+    of_seed, of_loop = settings.reward_model.seed_epochs, settings.method.student_epochs or 1
+    match role:
+        case "seed":
+            passes: float = of_seed + loops * of_loop + len(controls) * of_seed
+        case "pool":
+            trained = {keys.FULL_LABEL_RM: of_seed, keys.NAIVE_RM: of_loop, keys.TRUE_LABEL_RM: of_loop / 2}
+            passes = loops * (1 + of_loop / 2) + sum(trained.get(key, 0) for key in controls)
+        case _:
+            passes = 1 + loops + len(controls)
+    return settings.method.teachers * passes
 
 
 def every_cache(root: Path) -> Iterator[Cache]:

@@ -10,7 +10,7 @@ from resources import asset_keys as keys
 from resources.artifacts import Artifact, ArtifactStore, Caches, Inputs, Part, version_of
 from resources.audit.record import EvolutionRecord
 from resources.backbones import backbone
-from resources.caches import NoRoomError, earlier_states, fill_states, states_folder
+from resources.caches import NoRoomError, count_passes, earlier_states, fill_states, states_folder
 from resources.heads import Heads
 from resources.landing.zone import Landing
 from resources.launchers import in_process
@@ -131,7 +131,7 @@ class Evolution:
         """
         folder = self.states(role)
         paths = {"encoded": self.tokens(role).path, "backbone": self.backbone().path}
-        inputs = paths | {"earlier": earlier_states(folder), "passes": self._passes(role)}
+        inputs = paths | {"earlier": earlier_states(folder), "passes": count_passes(self.settings, role)}
         job = Job.of("trunk", self._trunk(), inputs, folder, self.store.execution)
         progress = self.progress(f"states/{role}")
         try:
@@ -144,14 +144,6 @@ class Evolution:
         except NoRoomError as error:
             progress.warn(f"{error}: the states are not kept, and the run takes longer.")
             return False
-
-    def _passes(self, role: str) -> float:
-        """How often the states of a role's pairs are read in all loops, if half of the pool is trained on."""
-        settings = self.settings
-        loops, epochs = settings.loops, settings.method.student_epochs or 1
-        trained = settings.reward_model.seed_epochs + loops * epochs
-        passes = {"seed": trained, "pool": loops * (1 + epochs / 2)}.get(role, loops + 1)
-        return float(settings.method.teachers * passes)
 
     def _trunk(self) -> TrunkSpec:
         return TrunkSpec(arithmetic=self.arithmetic, top=self.settings.reward_model.lora.top)
