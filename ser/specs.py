@@ -162,9 +162,6 @@ class Training(Spec):
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(16, ge=1, description="pairs a step")
     center_rewards_coefficient: float = Field(0.01, ge=0, description="pull of the mean reward to zero")
-    average_last: float = Field(
-        0.0, ge=0, lt=1, description="share of the steps, from the end, whose weights are averaged"
-    )
 
 
 class RewardTraining(Training):

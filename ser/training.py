@@ -181,15 +181,10 @@ def train(
         args=_arguments(settings, steps, random_seed, folder, model.device),
         callbacks=[StepProgress(progress, steps, len(examples) * steps // in_an_epoch), *_savers(model.device, steps)],
     )
-    average = LastWeights(model, steps, settings.average_last)
-    if settings.average_last:
-        trainer.add_callback(average)
     trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to the caller
     with trainer.accelerator.main_process_first():
         checkpoint = last_checkpoint(folder)
-    # The sum of weights is in no checkpoint: a killed training that needs it begins anew.
-    trainer.train(resume_from_checkpoint=None if settings.average_last else checkpoint)
-    average.apply()
+    trainer.train(resume_from_checkpoint=checkpoint)
     model.eval()
     trainer.save_model(str(out / "rm"))
     result = {"steps": steps, "loss": [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]}
@@ -245,27 +240,6 @@ def _switch_dropout_off(model: torch.nn.Module) -> None:
 def is_trained(out: Path) -> bool:
     """Whether a killed run finished the training in `out`."""
     return (out / FINISHED).exists()
-
-
-class LastWeights(TrainerCallback):
-    """The mean of the trained weights over the last steps (Izmailov et al., arXiv 1803.05407)."""
-
-    def __init__(self, model: RewardModel, steps: int, share: float):
-        self._weights = [weight for weight in model.parameters() if weight.requires_grad]
-        self._first, self._count = steps - round(share * steps), 0
-        self._sums: list[torch.Tensor] = []
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step > self._first:
-            now = [weight.detach().double() for weight in self._weights]
-            self._sums = [a + b for a, b in zip(self._sums, now, strict=True)] if self._sums else now
-            self._count += 1
-
-    def apply(self) -> None:
-        """Put the mean in the place of the last weights."""
-        with torch.no_grad():
-            for weight, total in zip(self._weights, self._sums, strict=bool(self._sums)):
-                weight.copy_(total / self._count)
 
 
 class StepProgress(TrainerCallback):

@@ -177,7 +177,7 @@ SIGNS = (
     Sign(
         "length_is_not_amplified",
         "The longer response is preferred as often among kept pairs as among the human seed labels.",
-        "ser audit bias and the accuracy beside longer_wins: the model may learn length instead of quality",
+        "ser audit bias, accuracy beside longer_wins: length may be learned for quality; method.strata = length helps",
         _longer,
     ),
     Sign(

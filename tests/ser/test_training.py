@@ -155,22 +155,6 @@ def test_a_killed_training_continues_to_the_same_bytes(parts: dict[str, Any], tr
     assert digests(tmp_path) == digests(trained)
 
 
-def test_the_weights_of_the_last_steps_are_averaged(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
-    """The mean over the last step is that step; over more it is another model, which learns as well."""
-    found = {}
-    for share in (1 / 24, 0.5):
-        training = SPEC.training.model_copy(update={"average_last": share})
-        inputs = {"backbone": parts["backbone"], "human": [parts["seed"]], "encoded": [parts["seed_encoded"]]}
-        out = tmp_path / str(share)
-        out.mkdir()
-        run_stage("train_reward_model", SPEC.model_copy(update={"training": training}), inputs, out)
-        found[share] = load_file(out / "rm" / "adapter_model.safetensors")
-    last = load_file(trained / "rm" / "adapter_model.safetensors")
-    assert all(torch.allclose(found[1 / 24][name], weight, atol=1e-6) for name, weight in last.items())
-    moved = {name: (found[0.5][name] - weight).abs().max().item() for name, weight in last.items()}
-    assert max(moved.values()) > 1e-4
-
-
 def test_a_half_written_checkpoint_is_passed_over(parts: dict[str, Any], trained: Path, tmp_path: Path) -> None:
     (scratch_path(tmp_path, "checkpoints") / "checkpoint-20").mkdir(parents=True)
     train_once(parts, tmp_path)
