@@ -152,7 +152,7 @@ def half_seed_rm(work: Evolution) -> Trained | str:
     halving = HalveSeedSpec(random_seed=work.settings.random_seed)
     halves = work.make(keys.SEED_HALVES, "halve_seed", halving, {"seed": work.pairs("seed")})
     if halves.summary["n_left_out"] == 0:
-        return "no group of the seed is small enough to be left out of a half"
+        return "whole groups make no half of the seed"
     taught = replace(seed_training(work), left_out=[halves.part("left_out.parquet")])
     return train_and_measure(work, keys.HALF_SEED_RM, taught)
 

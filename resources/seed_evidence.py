@@ -32,7 +32,7 @@ def collect_evidence(work: Evolution) -> Evidence:
         labels=work.seed_data().labels,
         half_labels=None if half is None else half.summary["n_human"],
         pool=pool,
-        n_min=work.settings.thresholds.sufficient(pool),
+        n_min=1 if work.settings.method.select == "all" else work.settings.thresholds.sufficient(pool),
         curve=curve,
         ceiling=None if all_labels is None else _gain(work, seed, all_labels),
         regimes=read_regimes(),

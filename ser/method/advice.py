@@ -25,6 +25,8 @@ class Regime(Spec):
     dataset: str
     seed_labels: tuple[int, int]
     """Fewest and most."""
+    pool: tuple[int, int]
+    """Pairs of the pool: fewest and most."""
     seed_accuracy: tuple[float, float]
     """Lowest and highest."""
     gain: float
@@ -34,7 +36,8 @@ class Regime(Spec):
 
     @model_validator(mode="after")
     def _ordered(self) -> "Regime":
-        for name, (least, most) in (("seed_labels", self.seed_labels), ("seed_accuracy", self.seed_accuracy)):
+        for name in ("seed_labels", "pool", "seed_accuracy"):
+            least, most = getattr(self, name)
             if least > most:
                 raise ValueError(f"{name} ends ({most}) before it begins ({least})")
         if not self.low <= self.gain <= self.high:
@@ -57,7 +60,7 @@ class Evidence(Spec):
     labels: int
     """Of the seed."""
     half_labels: int | None
-    """Of its half; None where it cannot be halved."""
+    """Of its half; None where whole groups make no half."""
     pool: int
     n_min: int
     curve: Gain | None
@@ -74,6 +77,7 @@ class Evidence(Spec):
             for one in self.regimes
             if (one.recipe, one.backbone) == (self.recipe, self.backbone)
             and one.seed_labels[0] <= self.labels <= one.seed_labels[1]
+            and one.pool[0] <= self.pool <= one.pool[1]
             and one.seed_accuracy[0] <= self.gate.accuracy <= one.seed_accuracy[1]
         ]
 
@@ -91,8 +95,8 @@ def advise(evidence: Evidence) -> Advice:
 
     1. The seed RM is not shown to be better than a coin: label first.
     2. The pool has fewer than n_min pairs, so that loop 1 converges: expect none.
-    3. Twice the labels are shown to gain less than 1 point (the upper end of the curve's interval), or all human labels
-       are (that of the ceiling's): expect none.
+    3. The seed is shown to gain less than 1 point over its half (the upper end of the curve's interval), or all human
+       labels are over the seed (that of the ceiling's): expect none.
     4. The pool is smaller than the seed, so that people can label what loops could learn from: label first.
     5. The curve is shown to rise (the lower end of its interval is above 0), a regime like this is on record, and every
        one of those was measured to gain (the lower end of its interval is above 0): expect a gain.
@@ -110,7 +114,7 @@ def _label_or_none(evidence: Evidence) -> tuple[AdviceWords, list[str]] | None:
     if evidence.pool < evidence.n_min:
         return "expect none", [f"The pool has {evidence.pool:,} pairs, and a loop needs n_min = {evidence.n_min:,}."]
     if curve is not None and curve.high < NEGLIGIBLE:
-        return "expect none", [f"Twice the labels are shown to gain less than 1 point ({_points(curve)})."]
+        return "expect none", [f"{_labels(evidence)} are shown to gain less than 1 point ({_points(curve)})."]
     if ceiling is not None and ceiling.high < NEGLIGIBLE:
         return "expect none", [f"All human labels are shown to gain less than 1 point ({_points(ceiling)})."]
     if evidence.pool < evidence.labels:
@@ -129,7 +133,7 @@ def _gain_or_cannot_tell(evidence: Evidence) -> tuple[AdviceWords, list[str]]:
 
 def _missing_of_curve(evidence: Evidence) -> list[str]:
     if evidence.curve is None:
-        return ["The seed cannot be halved by whole groups, so that nothing is known of its learning curve."]
+        return ["Whole groups make no half of the seed, so that nothing is known of its learning curve."]
     if evidence.curve.low > 0:
         return []
     return [
@@ -149,8 +153,12 @@ def _missing_of_regimes(evidence: Evidence) -> list[str]:
 
 def _why_gain(evidence: Evidence) -> list[str]:
     assert evidence.curve is not None
-    rises = f"More labels are shown to help: twice as many gain {_points(evidence.curve)}."
+    rises = f"More labels are shown to help: {_labels(evidence)} gain {_points(evidence.curve)}."
     return [rises, *(f"{_described(one)}." for one in evidence.like())]
+
+
+def _labels(evidence: Evidence) -> str:
+    return f"{evidence.labels:,} labels instead of {evidence.half_labels:,}"
 
 
 def _described(regime: Regime) -> str:

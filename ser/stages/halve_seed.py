@@ -27,7 +27,7 @@ class HalveSeedInputs(Inputs):
 
 
 class HalveSeedSummary(Summary):
-    """How many pairs are in the half, and how many are left out: none where no unit has at most half of the pairs."""
+    """How many pairs are in the half, and how many are left out: none where whole units make up no third of them."""
 
     n_kept: int
     n_left_out: int
@@ -45,6 +45,8 @@ def run(
         if sizes[unit] <= room:
             left_out.add(unit)
             room -= sizes[unit]
+    if 3 * sum(sizes[unit] for unit in left_out) < len(groups):
+        left_out = set()  # what is nearly the whole seed says nothing of twice the labels
     rows = ({"pair_id": pair_id} for pair_id in sorted(groups) if groups[pair_id] in left_out)
     n = tables.write(out / "left_out.parquet", LEFT_OUT, rows)
     return HalveSeedSummary(n_kept=len(groups) - n, n_left_out=n)

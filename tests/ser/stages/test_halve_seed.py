@@ -30,4 +30,5 @@ def test_half_of_the_pairs_are_left_out_by_whole_units(tmp_path: Path) -> None:
 def test_a_unit_of_more_than_half_stays(tmp_path: Path) -> None:
     summary, left_out = halve(tmp_path, ["large"] * 12 + [f"u{number}" for number in range(8)])
     assert summary.n_left_out == 8 and left_out == {f"{number:03}" for number in range(12, 20)}
+    assert halve(tmp_path, ["large"] * 14 + [f"u{number}" for number in range(6)])[0].n_left_out == 0
     assert halve(tmp_path, ["alone"] * 20)[0] == HalveSeedSummary(n_kept=20, n_left_out=0)
