@@ -113,11 +113,11 @@ class Compute(Spec):
 
 
 def _dtype(device: str) -> Literal["float32", "bfloat16"]:
-    """bfloat16 where it is multiplied natively; elsewhere float32 is faster."""
+    """bfloat16 where it is multiplied faster than float32."""
     if device == "cuda":
         fast = bool(visible_gpus()) and visible_gpus()[0].has_bfloat16
     else:
-        fast = bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
+        fast = has_fast_bfloat16()
     return "bfloat16" if fast else "float32"
 
 
@@ -142,6 +142,15 @@ def memory_bytes() -> int:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     allowed = [path.read_text().strip() for path in map(Path, _GROUP_LIMITS) if path.exists()]
     return min([machine, *(int(text) for text in allowed if text.isdigit())])
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 faster than float32: with AMX, or with AMD's AVX512-BF16.
+
+    Intel's AVX512-BF16 without AMX takes twice as long (docs/performance.md).
+    """
+    flags = _processor_flags()
+    return "amx_bf16" in flags or ("avx512_bf16" in flags and _processor("vendor_id") == "AuthenticAMD")
 
 
 def processor_name() -> str:

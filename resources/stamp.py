@@ -2,7 +2,8 @@
 
 import os
 from importlib import metadata
-from pathlib import Path
+
+from resources.machine import has_fast_bfloat16, processor_name
 
 PACKAGES = ("torch", "transformers", "trl", "peft")
 
@@ -14,9 +15,6 @@ def versions() -> str:
 
 def machine() -> str:
     """The processor, its cores and its memory."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    bf16 = "with" if {"avx512_bf16", "amx_bf16"} & set(flags.split()) else "without"
+    bf16 = "with" if has_fast_bfloat16() else "without"
     gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{model} {bf16} fast bf16, {len(os.sched_getaffinity(0))} cores, {gigabytes:.0f} GB"
+    return f"{processor_name()} {bf16} fast bf16, {len(os.sched_getaffinity(0))} cores, {gigabytes:.0f} GB"

@@ -69,6 +69,23 @@ def install(monkeypatch: pytest.MonkeyPatch, driver: Any, *, torch: str = "2.13.
     monkeypatch.setattr(machine, "processor_name", lambda: "a processor")
 
 
+@pytest.mark.parametrize(
+    ("vendor", "flags", "dtype"),
+    [
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", "bfloat16"),
+        ("GenuineIntel", "avx512f avx512_bf16", "float32"),  # half as fast there as float32
+        ("AuthenticAMD", "avx512f avx512_bf16", "bfloat16"),
+        ("AuthenticAMD", "avx2", "float32"),
+        ("", "", "float32"),
+    ],
+)
+def test_a_processor_computes_in_what_it_multiplies_faster(
+    monkeypatch: pytest.MonkeyPatch, vendor: str, flags: str, dtype: str
+) -> None:
+    monkeypatch.setattr(machine, "_processor", {"vendor_id": vendor, "flags": flags}.__getitem__)
+    assert Compute(device="cpu").arithmetic.dtype == dtype
+
+
 def test_the_driver_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, FakeDriver(H100, T4))
     assert visible_gpus() == (H100, T4)
