@@ -33,7 +33,7 @@ def utilisation(dataset: str, size: int, rounds: int, dtype: str) -> Iterator[li
         for name, flops, run, prepare, must, aim in jobs:
             rates, peaks = [], []
             for _ in range(rounds):
-                peaks.append(_peak(config, dtype))
+                peaks.append(flops_of_products(config, dtype))
                 prepare()
                 start = time.perf_counter()
                 run()
@@ -66,7 +66,7 @@ def _forward_flops(config: PretrainedConfig, tokens: int) -> float:
     return (config.num_hidden_layers - 1) * (whole + 4 * config.hidden_size * tokens**2) + last
 
 
-def _peak(config: PretrainedConfig, dtype: str, repeat: int = 10) -> float:
+def flops_of_products(config: PretrainedConfig, dtype: str, repeat: int = 10) -> float:
     """FLOP/s of the model's own matrix products over `TOKENS` tokens."""
     flops, seconds = 0.0, 0.0
     for rows, columns in _shapes(config):

@@ -114,10 +114,8 @@ class Compute(Spec):
 
 def _dtype(device: str) -> Literal["float32", "bfloat16"]:
     """bfloat16 where it is multiplied faster than float32."""
-    if device == "cuda":
-        fast = bool(visible_gpus()) and visible_gpus()[0].has_bfloat16
-    else:
-        fast = has_fast_bfloat16()
+    gpus = visible_gpus() if device == "cuda" else ()
+    fast = any(gpu.has_bfloat16 for gpu in gpus[:1]) if device == "cuda" else has_fast_bfloat16()
     return "bfloat16" if fast else "float32"
 
 
