@@ -11,25 +11,25 @@ import sys
 import tempfile
 from pathlib import Path
 
+from resources.machine import Compute
 from ser.data import tables
-from ser.specs import Arithmetic, Encoding, Lora, Training
+from ser.specs import Encoding, Lora, Training
 from ser.stages import sft
 
 
 def main() -> None:
-    """Adapt a backbone to the texts of a file of pairs."""
+    """Adapt a backbone to the texts of a pool."""
     parser = argparse.ArgumentParser(prog="python -m bench.adapt")
     parser.add_argument("pool", type=Path)
     parser.add_argument("--backbone", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--responses", type=int, default=2000)
-    parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])
     parsed = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         texts = Path(folder) / "texts.parquet"
         tables.write(texts, tables.LABELLED, _texts(parsed.pool, parsed.responses))
         spec = sft.SftSpec(
-            arithmetic=Arithmetic(device="cpu", dtype=parsed.dtype),
+            arithmetic=Compute(device="cpu").arithmetic,
             training=Training(lora=Lora(), learning_rate=2e-4),
             encoding=Encoding(),
             epochs=1,

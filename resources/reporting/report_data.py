@@ -90,8 +90,10 @@ class ReportData:
         said, stands = self.evolution["settings"], recipe.model_dump(mode="json")
         parts = [("loops", said["loops"], stands["loops"])]
         for section, values in (("method", stands), ("thresholds", stands["thresholds"])):
-            parts += [(f"{section}.{name}", value, values[name]) for name, value in sorted(said[section].items())]
-        return [name for name, own, of_recipe in parts if own != of_recipe]
+            parts += [
+                (f"{section}.{name}", value, values[name]) for name, value in said[section].items() if name in values
+            ]
+        return sorted(name for name, own, of_recipe in parts if own != of_recipe)
 
     @property
     def method(self) -> Row:

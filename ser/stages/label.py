@@ -1,6 +1,7 @@
 """Stage: a reward model labels the pool."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -113,13 +114,10 @@ def _score_missing(
 
     members = members_of(inputs.reward_model)
     how: dict[str, Any] = {"batch_tokens": execution.batch_tokens, "rank": rank, "world": world}
-    for number, member in enumerate(members):
+    for number, (member, total) in enumerate(zip(members, _new_pairs(inputs, pool, len(members)), strict=True)):
         slices = _slices(inputs, out, number)
         if slices.missing(rank, world):
-            asks = pool.asks(number)
-            known = sum(asks(pair_id) for rows in _known_rewards(inputs, number) for pair_id in rows)
-            how["total"] = sum(map(asks, _pair_ids(inputs))) - known
-            how |= {"wanted": asks, "known": _known_rewards(inputs, number)}
+            how |= {"total": total, "wanted": pool.asks(number), "known": _known_rewards(inputs, number)}
             told = named(progress, f"member {number + 1} of {len(members)}") if len(members) > 1 else progress
             _score_member(spec, inputs, member, slices, progress=told, **how)
 
@@ -171,8 +169,14 @@ def _pool(inputs: LabelInputs) -> Pool:
     return Pool(lambda pair_id: pair_id not in taken, folds)
 
 
-def _pair_ids(inputs: LabelInputs) -> Iterator[str]:
-    return (row["pair_id"] for row in tables.read(inputs.encoded, ["pair_id"]))
+def _new_pairs(inputs: LabelInputs, pool: Pool, members: int) -> list[int]:
+    """How many pairs each member has to score."""
+    held = (row["pair_id"] for row in tables.read(inputs.encoded, ["pair_id"]) if pool.holds(row["pair_id"]))
+    if pool.folds is not None:
+        counts = Counter(pool.folds[pair_id] for pair_id in held)
+        return [counts[member] for member in range(members)]
+    known = sum(pool.holds(pair_id) for rows in known_rows(inputs.encoded, inputs.earlier) for pair_id in rows)
+    return [sum(1 for _ in held) - known] * members
 
 
 def _slices(inputs: LabelInputs, out: Path, member: int) -> Slices:
