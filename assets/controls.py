@@ -81,10 +81,11 @@ def _why_none(work: Evolution, *, vault: bool, gate: bool, loop: bool) -> str | 
 @_control(keys.SEED_RM, keys.VAULT, vault=True)
 def full_label_rm(work: Evolution) -> Trained:
     """On demand, the seed with all labels of the vault: how good is a model of all human labels (the ceiling)?"""
-    taught = TrainingSet(
-        human=[work.pairs("seed"), work.heads.get(keys.VAULT).part("vault.parquet")],
+    vault = work.heads.get(keys.VAULT)
+    taught = replace(
+        seed_training(work, more_labels=vault.summary["vault"]),
+        human=[work.pairs("seed"), vault.part("vault.parquet")],
         roles=["seed", "pool"],
-        epochs=work.settings.reward_model.seed_epochs,
         left_out=[work.heads.get(keys.ENCODED_PAIRS).part("left_out.parquet")],
     )
     return train_and_measure(work, keys.FULL_LABEL_RM, taught)
@@ -153,7 +154,8 @@ def half_seed_rm(work: Evolution) -> Trained | str:
     halves = work.make(keys.SEED_HALVES, "halve_seed", halving, {"seed": work.pairs("seed")})
     if halves.summary["n_left_out"] == 0:
         return "whole groups make no half of the seed"
-    taught = replace(seed_training(work), left_out=[halves.part("left_out.parquet")])
+    left_out = [halves.part("left_out.parquet")]
+    taught = replace(seed_training(work, more_labels=-halves.summary["n_left_out"]), left_out=left_out)
     return train_and_measure(work, keys.HALF_SEED_RM, taught)
 
 

@@ -103,9 +103,10 @@ def put_together(work: Evolution, key: str, members: Sequence[Artifact]) -> Arti
     return work.make(key, "ensemble", EnsembleSpec(), inputs)
 
 
-def seed_training(work: Evolution) -> TrainingSet:
-    """What the seed RM learns from."""
-    return TrainingSet([work.pairs("seed")], ["seed"], work.settings.reward_model.seed_epochs)
+def seed_training(work: Evolution, more_labels: int = 0) -> TrainingSet:
+    """What the seed RM learns from, for as long as so many `more_labels` ask."""
+    labels = work.heads.get(keys.SPLITS).summary["seed"] + more_labels
+    return TrainingSet([work.pairs("seed")], ["seed"], work.settings.reward_model.epochs_on(labels))
 
 
 def member_seed(random_seed: int, member: int) -> int:

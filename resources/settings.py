@@ -119,7 +119,7 @@ class Settings(Spec):
 
     def student_epochs(self, seed: float, pairs: float) -> int:
         """Epochs of a loop's retraining on so many pairs, with those of the seed among them."""
-        return self.method.student_epochs or epochs_that_see(self.reward_model.seed_epochs * seed, of=pairs)
+        return self.method.student_epochs or epochs_that_see(self.reward_model.epochs_on(seed) * seed, of=pairs)
 
     @property
     def digest(self) -> str:

@@ -1,5 +1,6 @@
 """What the stages can be told: the typed, checked settings of the method."""
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -168,6 +169,11 @@ class RewardTraining(Training):
     """How the reward models of a run are trained."""
 
     seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM, and of controls that are trained as it is")
+    min_steps: int = Field(30, ge=1, description="least steps of these: few labels are seen more often")
+
+    def epochs_on(self, labels: float) -> int:
+        """Epochs of a training on so many human labels."""
+        return max(self.seed_epochs, math.ceil(self.min_steps / math.ceil(labels / self.batch_size)))
 
     @property
     def training(self) -> Training:

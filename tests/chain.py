@@ -27,6 +27,7 @@ max_length = 128
 [reward_model]
 learning_rate = 5e-3
 batch_size = 8
+min_steps = 1
 [reward_model.lora]
 r = 4
 top = 0.3333

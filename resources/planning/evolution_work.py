@@ -62,7 +62,7 @@ class EvolutionWork:
         if self._cached:
             stages.append(Stage(TRUNK_STATES, "scoring", self._fill_states()))
         measured = self._score(counts.heldout)
-        trained = [self._train(counts.seed, settings.reward_model.seed_epochs)]
+        trained = [self._train_on_labels(counts.seed)]
         stages.append(Stage(keys.SEED_RM, "training", (trained[0] + measured) * teachers))
         for loop, pool, trained_on in self._loops():
             stages.append(
@@ -76,17 +76,17 @@ class EvolutionWork:
     def _of_control(self, key: str, trained: Sequence[Work], measured: Work) -> Work:
         """A member of a control, by what a member of the seed and of each loop `trained`."""
         seed, *loops = trained
-        counts, settings = self._counts, self._settings
+        counts = self._counts
         match key:
             case keys.FULL_LABEL_RM:
-                return self._train(counts.seed + counts.pool, settings.reward_model.seed_epochs) + measured
+                return self._train_on_labels(counts.seed + counts.pool) + measured
             case keys.NAIVE_RM:
                 return self._train_student(counts.seed + self._learnt_share * counts.pool) + measured
             case keys.HALF_SEED_RM:
-                return self._train(counts.seed / 2, settings.reward_model.seed_epochs) + measured
+                return self._train_on_labels(counts.seed / 2) + measured
             case keys.SEED_ENSEMBLE_RM:
                 return seed * len(loops) + measured * len(trained)
-            case keys.MORE_STEPS_RM if settings.method.student == "continue":
+            case keys.MORE_STEPS_RM if self._settings.method.student == "continue":
                 return sum(loops, seed) + measured
             case _:
                 return trained[-1] + measured
@@ -142,6 +142,9 @@ class EvolutionWork:
         layers, tokens = self._shape.layers - self._trunk, pairs * self._lengths.tokens
         flops = self._forward(pairs, layers)
         return self._states_of(pairs) + Work(tokens, flops, forward_layers=tokens * layers, loads=1)
+
+    def _train_on_labels(self, pairs: float) -> Work:
+        return self._train(pairs, self._settings.reward_model.epochs_on(pairs))
 
     def _train_student(self, pairs: float) -> Work:
         return self._train(pairs, self._settings.student_epochs(self._counts.seed, pairs))

@@ -23,7 +23,7 @@ def advise_command(parsed: argparse.Namespace) -> None:
     """Make what is missing of the evidence, and print the advice."""
     settings = load_settings(assignments=[*parsed.set, HALF_SEED], recipe=parsed.recipe, preset=parsed.preset)
     print(
-        "ser: beyond what `ser run` makes anyway this costs half of a training of the seed RM, and its held-out scores",
+        "ser: beyond what `ser run` makes anyway this costs at most one training of a seed RM, and its held-out scores",
         file=sys.stderr,
     )
     evolution, run_id = execute(settings, parsed.dataset, advice_keys(), command="ser advise")

@@ -36,7 +36,7 @@ def assumptions(plan: Plan, settings: Settings, measured: str, kept: float | Non
     said = [
         f"{counts.pool:,} pool pairs, {counts.seed:,} seed, {counts.calibration:,} calibration, {counts.test:,} test "
         f"(--pairs, --labelled, [roles]) of {plan.lengths.tokens:,.0f} tokens ({measured})",
-        f"LoRA r = {lora.r} on the top {lora.top:.0%} of the layers, {settings.reward_model.seed_epochs} epochs for "
+        f"LoRA r = {lora.r} on the top {lora.top:.0%} of the layers, {settings.reward_model.epochs_on(counts.seed)} epochs for "
         f"the seed and {student} a loop, {settings.ppo.episodes:,} episodes of PPO (the preset, --set)",
     ]
     first, later = kept_shares(settings.method, kept)

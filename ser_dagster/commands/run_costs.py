@@ -65,11 +65,11 @@ class RunCosts:
         """What a member of a control costs, if all loops of the settings train a model; `measured`: its scoring."""
         settings, roles, last = self._settings, self._roles, self._settings.loops
         if key == keys.FULL_LABEL_RM:
-            return self._training(roles["seed"] + roles["pool"], settings.reward_model.seed_epochs) + measured
+            return self._training_on_labels(roles["seed"] + roles["pool"]) + measured
         if key == keys.NAIVE_RM:
             return self._training_of_student(roles["seed"] + roles["pool"]) + measured
         if key == keys.HALF_SEED_RM:
-            return self._training_of_seed() / 2 + measured
+            return self._training_on_labels(roles["seed"] / 2) + measured
         if key == keys.SEED_ENSEMBLE_RM:
             return last * self._training_of_seed() + (1 + last) * measured
         if key == keys.MORE_STEPS_RM and settings.method.student == "continue":
@@ -77,7 +77,10 @@ class RunCosts:
         return self._training_of_loop(last) + measured
 
     def _training_of_seed(self) -> float:
-        return self._training(self._roles["seed"], self._settings.reward_model.seed_epochs)
+        return self._training_on_labels(self._roles["seed"])
+
+    def _training_on_labels(self, pairs: float) -> float:
+        return self._training(pairs, self._settings.reward_model.epochs_on(pairs))
 
     def _training_of_loop(self, loop: int) -> float:
         earlier = range(1 if self._settings.method.replay == "all" else loop, loop + 1)

@@ -27,12 +27,16 @@ NAMES = ["full_label", "more_steps", "naive_self_training", "true_label", "seed_
 FRESH = 'student = "fresh"\nteachers = 2\nlabel_with = "unseen"\npool = "whole"\nreplay = "latest"\ntarget = "soft"\n'
 
 
+TRAINING = chain.SETTINGS.replace("min_steps = 1", "min_steps = 10")
+"""Four epochs of the seed's 24 labels, and five of half of them, instead of three."""
+
+
 def evolve(
     folder: Path, backbone: Path, method: str, asked: list[str]
 ) -> Iterator[tuple[Evolution, dg.ExecuteInProcessResult]]:
     """Two loops that keep a third of the pool each, and the controls that are asked for."""
     wanted = "".join(f"{name} = true\n" for name in asked)
-    settings = f"loops = 2\n[controls]\n{wanted}[thresholds]\nn_min = 5\n[method]\n{method}{chain.SETTINGS}"
+    settings = f"loops = 2\n[controls]\n{wanted}[thresholds]\nn_min = 5\n[method]\n{method}{TRAINING}"
     with chain.project(folder, settings, backbone) as (root, patch):
         chain.inject(patch, lambda loop, number, pair_id: (0.8, 0.2) if number % 3 == loop % 3 else (0.5, 0.4))
         snapshot = chain.land(root, write_jsonl(folder / "pairs.jsonl", labelled_rows(240)))
@@ -62,6 +66,10 @@ def inputs(model: Artifact, name: str) -> list[str]:
     """The digests of what a model was trained on."""
     made_of = model.manifest["inputs"].get(name, [])
     return [one["sha256"] for one in (made_of if isinstance(made_of, list) else [made_of])]
+
+
+def without_epochs(model: Artifact) -> dict[str, Any]:
+    return {name: value for name, value in model.manifest["spec"].items() if name != "epochs"}
 
 
 def steps(work: Evolution, *models: str) -> int:
@@ -148,7 +156,12 @@ def test_half_of_the_seed_is_the_seed_without_whole_groups(paper: Evolution) -> 
     assert len(left_out) == len(labelled) // 2  # every pair has a prompt of its own
     assert model.summary["n_human"] == len(labelled) - len(left_out)
     assert not {labelled[pair] for pair in left_out} & {labelled[pair] for pair in labelled.keys() - left_out}
-    assert model.manifest["spec"] == seed.manifest["spec"]
+    training = paper.settings.reward_model
+    assert training.epochs_on(len(labelled)) < training.epochs_on(len(labelled) - len(left_out))  # `min_steps`
+    assert model.manifest["spec"]["epochs"] == training.epochs_on(len(labelled) - len(left_out))
+    assert seed.manifest["spec"]["epochs"] == training.epochs_on(len(labelled))
+    assert model.summary["steps"] >= training.min_steps
+    assert without_epochs(model) == without_epochs(seed)
     assert inputs(model, "human") == inputs(seed, "human") and inputs(model, "left_out") != inputs(seed, "left_out")
 
 

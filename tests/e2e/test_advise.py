@@ -21,7 +21,7 @@ def test_advice_before_a_run_that_reuses_its_seed(
     snapshot = chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
     assert main(["advise", "--dataset", "tiny", "--json"]) == 0
     told = capsys.readouterr()
-    assert "half of a training of the seed RM" in told.err
+    assert "at most one training of a seed RM" in told.err
     advice = json.loads(told.out)
     work = Evolution(data_root, load_settings(), snapshot)
     assert (advice["snapshot"], advice["evolution"]) == (snapshot, work.identity)

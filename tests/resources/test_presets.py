@@ -42,6 +42,7 @@ def test_the_models_of_the_paper_have_the_published_settings(ser_toml: Path, nam
     rm, ppo = settings.reward_model, settings.ppo
     assert (rm.lora.r, rm.lora.alpha, rm.lora.dropout, rm.lora.top) == (8, 32, 0.1, 1.0)
     assert (rm.learning_rate, rm.batch_size, rm.seed_epochs, settings.encoding.max_length) == (2e-5, 40, 2, 512)
+    assert rm.epochs_on(20) == 2
     assert (ppo.lora.r, ppo.lora.dropout, ppo.learning_rate, ppo.epochs, ppo.initial_kl) == (16, 0.0, 1.4e-5, 4, 0.2)
     assert (ppo.batch_size, ppo.minibatch_size, ppo.response_tokens) == (64, 64, 128)
     assert settings.compute.dtype == "bfloat16" and settings.recipe == "paper"

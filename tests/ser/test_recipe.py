@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ser.method.recipe import PAPER, ROBUST, Recipe, epochs_that_see
-from ser.specs import Thresholds
+from ser.specs import RewardTraining, Thresholds
 
 
 def test_the_two_recipes_are_the_tables_of_the_design() -> None:
@@ -31,6 +31,12 @@ def test_calibrated_promises_something_and_nothing_else_does() -> None:
 
 def test_epochs_are_whole_and_see_at_least_as_many_pairs() -> None:
     assert [epochs_that_see(120, of=pairs) for pairs in (40, 60, 119, 120, 121, 5000)] == [3, 2, 2, 1, 1, 1]
+
+
+def test_few_labels_are_seen_until_the_least_steps_are_taken() -> None:
+    training = RewardTraining(batch_size=16, seed_epochs=3, min_steps=30)
+    assert [training.epochs_on(labels) for labels in (5, 16, 17, 44, 144, 145, 5000)] == [30, 30, 15, 10, 4, 3, 3]
+    assert RewardTraining(seed_epochs=2, min_steps=1).epochs_on(5) == 2
 
 
 @pytest.mark.parametrize(
