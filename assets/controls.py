@@ -11,7 +11,7 @@ import dagster as dg
 
 from assets.loops import learnt_in, starts_of, training_set
 from assets.results import gained_over_seed, materialized, measured
-from assets.reward_models import TrainingSet, put_together, seed_training, train_and_measure, train_member
+from assets.reward_models import put_together, seed_training, train_and_measure, train_member
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Caches, Inputs

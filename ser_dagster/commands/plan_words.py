@@ -32,11 +32,12 @@ def print_plan(plan: Plan, heading: str, assumed: list[str]) -> None:
 def assumptions(plan: Plan, settings: Settings, measured: str, kept: float | None) -> list[str]:
     """What the numbers stand on, and what says otherwise."""
     counts, card, lora = plan.counts, plan.cards.card, settings.reward_model.lora
+    epochs = settings.reward_model.epochs_on(counts.seed)
     student = settings.method.student_epochs or "until as many pairs were seen"
     said = [
         f"{counts.pool:,} pool pairs, {counts.seed:,} seed, {counts.calibration:,} calibration, {counts.test:,} test "
         f"(--pairs, --labelled, [roles]) of {plan.lengths.tokens:,.0f} tokens ({measured})",
-        f"LoRA r = {lora.r} on the top {lora.top:.0%} of the layers, {settings.reward_model.epochs_on(counts.seed)} epochs for "
+        f"LoRA r = {lora.r} on the top {lora.top:.0%} of the layers, {epochs} epochs for "
         f"the seed and {student} a loop, {settings.ppo.episodes:,} episodes of PPO (the preset, --set)",
     ]
     first, later = kept_shares(settings.method, kept)
