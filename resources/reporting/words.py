@@ -178,10 +178,9 @@ def _cut_words(status: Row, method: Row) -> str:
 
 
 def _promise(method: Row) -> str:
-    """The promise of a cut; `relative` is a quarter of the way from the seed's accuracy to 1."""
+    """The promise of a cut; `relative` is the seed's accuracy."""
     promised = method["min_precision"]
-    relative = "a quarter of the way from the seed's accuracy on calibration pairs to 1"
-    least = relative if promised == "relative" else f"{promised:g}"
+    least = "the seed's accuracy on calibration pairs" if promised == "relative" else f"{promised:g}"
     return f"keeps the promised precision ({least})"
 
 

@@ -35,11 +35,11 @@ class Cut(NamedTuple):
 
 
 def promised_precision(min_precision: float | Literal["relative"], seed_accuracy: float) -> float:
-    """The promise in figures; relative, a quarter of the way from the seed's calibration accuracy to 1.
+    """The promise in figures; relative, the seed's accuracy on calibration pairs.
 
-    The bound has to reach it, so the precision itself lies higher. Half way, seeds of 40 labels kept nearly nothing.
+    The bound has to reach it, so that the precision itself lies higher, and the least sure labels are left out.
     """
-    return seed_accuracy + (1 - seed_accuracy) / 4 if min_precision == "relative" else min_precision
+    return seed_accuracy if min_precision == "relative" else min_precision
 
 
 def calibrated_cut(

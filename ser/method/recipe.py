@@ -37,7 +37,7 @@ class Method(Spec):
     )
     temperature: Literal["seed", "loop"] = Field("loop", description="one, of the seed, or one a loop")
     min_precision: float | Literal["relative"] | None = Field(
-        None, description="the promise of calibrated; relative: a quarter of the way from the seed's accuracy to 1"
+        None, description="the promise of calibrated; relative: the seed's accuracy on calibration pairs"
     )
 
     @model_validator(mode="before")
@@ -87,7 +87,7 @@ class Recipe(Method):
 
 PAPER = Recipe()
 ROBUST = Recipe(
-    loops=2, teachers=3, student="fresh", student_epochs=None, select="calibrated", target="soft", pool="whole",
-    label_with="unseen", replay="latest", human_share=0.3,
+    loops=2, teachers=3, student="fresh", student_epochs=None, select="calibrated", pool="whole", label_with="unseen",
+    replay="latest", human_share=0.3,
 )  # fmt: skip
 RECIPES = {"paper": PAPER, "robust": ROBUST}

@@ -89,7 +89,7 @@ def test_a_calibrated_loop_keeps_pairs_although_its_status_is_converged(tmp_path
     assert [row[0] for row in summary_rows(found)][1:4] == ["seed", "loop 1", "loop 2 (converged)"]
     assert [row[-2] for row in summary_rows(found)][2:4] == ["3", "0"]
     first, last = (rule_words(status, found.method) for status in found.statuses)
-    promise = "keeps the promised precision (a quarter of the way from the seed's accuracy on calibration pairs to 1)"
+    promise = "keeps the promised precision (the seed's accuracy on calibration pairs)"
     kept = f"the labels above a cut of confidence that {promise}"
     assert first == f"Kept were {kept}. The learning status, converged, decides nothing under this recipe."
     assert last.startswith(f"Converged: no cut of confidence leaves at least 2 pairs and {promise}, so that nothing")
