@@ -16,6 +16,7 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Caches, Inputs
 from resources.evolution import Evolution
+from resources.measuring import measure
 from ser.stages.filter_pairs import FilterPairsSpec
 from ser.stages.halve_seed import HalveSeedSpec
 from ser.stages.report_status import ReportStatusSpec
@@ -144,7 +145,7 @@ def seed_ensemble_rm(work: Evolution) -> Trained:
         stands_for = keys.member_of(key, member)
         members.append(train_member(work, keys.SEED_RM, member, seed_training(work), stands_for=stands_for))
     model = put_together(work, key, members)
-    return model, work.heldout(model)
+    return model, measure(work, model)
 
 
 @_control(keys.SEED_RM)

@@ -10,6 +10,7 @@ from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Caches, Inputs, Part
 from resources.evolution import Evolution
+from resources.measuring import measure
 from ser.data.pairs import keyed_hash
 from ser.stages.ensemble import EnsembleSpec
 from ser.stages.sft import SftSpec
@@ -50,7 +51,7 @@ def train_and_measure(
         stands_for = None if teachers == 1 else keys.member_of(key, member)
         members.append(train_member(work, key, member, taught, start=start, steps=many, stands_for=stands_for))
     model = members[0] if teachers == 1 else put_together(work, key, members)
-    return model, work.heldout(model)
+    return model, measure(work, model)
 
 
 def train_member(

@@ -20,7 +20,6 @@ from ser.data.encoded import ENCODED_NAME
 from ser.errors import SerError
 from ser.method.gate import SeedData, describe_gate, is_shown
 from ser.specs import Gate, Spec
-from ser.stages.heldout import HeldoutSpec
 from ser.stages.job import Job
 from ser.stages.trunk import TrunkSpec
 
@@ -118,9 +117,10 @@ class Evolution:
 
     def states(self, role: str) -> Path:
         """Where the states of the pairs of one role after the frozen layers are cached, if they are."""
-        return self._states_of(self.tokens(role))
+        return self.states_of(self.tokens(role))
 
-    def _states_of(self, tokens: Part) -> Path:
+    def states_of(self, tokens: Part) -> Path:
+        """Where those of a table of tokens are."""
         trunk = version_of("trunk", self._trunk(), {"backbone": self.backbone()})
         return states_folder(self.root, trunk, tokens.digest)
 
@@ -151,28 +151,6 @@ class Evolution:
     def pairs(self, role: str) -> Part:
         """The table of the pairs of one role that fit the tokenizer; of seed, calibration and test with their label."""
         return self.heads.get(keys.ENCODED_PAIRS).part(f"{role}.parquet")
-
-    def heldout(self, reward_model: Artifact) -> Artifact:
-        """Calibration and test scores of a reward model, its temperature and its metrics."""
-        return self._score(keys.heldout_of(reward_model.key), reward_model, self)
-
-    def transfer(self, loop: int, other: "Evolution") -> Artifact:
-        """What `heldout` says of the reward model of `loop` on the pairs of another evolution under these settings."""
-        model = self.heads.get(keys.model_of(loop))
-        return self._score(keys.transfer_of(other.dataset, loop), model, other)
-
-    def _score(self, key: str, reward_model: Artifact, other: "Evolution") -> Artifact:
-        """Scores of the held-out pairs of `other`, which may be this one, as the artifact of `key`."""
-        splits = ("calibration", "test")
-        inputs: Inputs = {
-            "backbone": self.backbone(),
-            "reward_model": reward_model.part("rm"),
-            **{split: other.pairs(split) for split in splits},
-            "judge": other.heads.get(keys.SPLITS).part("judge.parquet"),
-            **{f"{split}_encoded": other.tokens(split) for split in splits},
-        }
-        caches: Caches = {f"{split}_states": self._states_of(other.tokens(split)) for split in splits}
-        return self.make(key, "heldout", HeldoutSpec(arithmetic=self.arithmetic), inputs, caches)
 
     def find(self, key: str, *, look: bool = False) -> Artifact | None:
         """What an asset's key stands for, or None; a damaged artifact counts as not made, and that is said once.

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from resources.evolution import Evolution
 from resources.locks import own_evolution
+from resources.measuring import measure_on
 from resources.studies.ledger import Ledger
 from resources.studies.outcome import SEED, AnsweredPairs, Outcome, Transfer, bits, in_order
 from resources.studies.plan import Cell
@@ -59,6 +60,6 @@ def transfer(work: Evolution, other: Evolution, last_loop: int, owner: str) -> t
             )
         order, answered = in_order(units)
         names = {SEED: 0, **({f"loop_{last_loop}": last_loop} if last_loop else {})}
-        answers = {name: bits(work.transfer(loop, other), order) for name, loop in names.items()}
+        answers = {name: bits(measure_on(work, loop, other), order) for name, loop in names.items()}
     left_out = tables.count(tests) - len(order)
     return Transfer(tests=answered.digest, answers=answers, snapshot=other.snapshot, left_out=left_out), answered

@@ -30,6 +30,12 @@ def prune(parser: Parser) -> None:
 
 def _rm(parser: Parser) -> None:
     parser.add_argument("--loop", type=int, metavar="K", help="the reward model of loop K instead; 0 is the seed's")
+    parser.add_argument(
+        "--member",
+        type=int,
+        metavar="N",
+        help="of a reward model that is the mean of several, the one to export",
+    )
     _add_common(parser, "DIR")
     parser.calls("ser_dagster.commands.export:rm_command")
 

@@ -14,14 +14,14 @@ def rm_command(parsed: argparse.Namespace) -> None:
     from ser_dagster.commands.choose_evolution import choose_evolution
 
     work = choose_evolution(parsed.dataset, parsed.evolution)
-    artifact, model = facts.reward_model(work, parsed.loop)
-    recorded = facts.heldout_rows(work, artifact.key)
+    exported = facts.reward_model(work, parsed.loop, parsed.member)
+    model, recorded = exported.facts, facts.heldout_rows(work, exported.heldout)
 
     def write(out: Path, base: Any) -> dict[str, Any]:
         from ser.export.check import Recorded, check_reward_model
         from ser.export.model_folder import write_reward_model
 
-        backbone, adapter = work.backbone().path, artifact.part("rm").path
+        backbone, adapter = work.backbone().path, exported.adapter
         write_reward_model(backbone, adapter, model["dtype"], base, out)
         pairs = [Recorded(*row) for row in recorded]
         return check_reward_model(backbone, adapter, model["dtype"], out, pairs, model["max_length"])
@@ -35,6 +35,7 @@ def rm_command(parsed: argparse.Namespace) -> None:
             "snapshot": work.snapshot,
             "evolution": work.identity,
             "loop": model["loop"],
+            **({} if model["member"] is None else {"member": model["member"]}),
             "rm_version": model["rm_version"],
         },
     )
@@ -42,13 +43,13 @@ def rm_command(parsed: argparse.Namespace) -> None:
 
 def policy_command(parsed: argparse.Namespace) -> None:
     """Export the policy."""
-    from resources.asset_keys import SEED_RM
+    from resources.asset_keys import SEED_RM, heldout_of
     from ser_dagster.commands import export_facts as facts
     from ser_dagster.commands.choose_evolution import choose_evolution
 
     work = choose_evolution(parsed.dataset, parsed.evolution)
     artifact, model = facts.policy(work)
-    prompts = [pair.prompt for pair, _, _ in facts.heldout_rows(work, SEED_RM)]
+    prompts = [pair.prompt for pair, _, _ in facts.heldout_rows(work, work.heads.get(heldout_of(SEED_RM)))]
 
     def write(out: Path, base: Any) -> dict[str, Any]:
         from ser.export.check import check_policy

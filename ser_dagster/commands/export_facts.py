@@ -1,7 +1,8 @@
 """What an export and its card are made from: a finished evolution (`choose_evolution`), and what is known of it."""
 
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
@@ -10,6 +11,7 @@ from resources.evolution import Evolution
 from resources.exports.labels import KeptLabels, LoopLabels
 from resources.exports.origin import backbone_origin
 from resources.loop_rows import loop_rows
+from resources.measuring import measure_member
 from resources.reporting.words import selection_words
 from ser.data import tables
 from ser.data.pairs import Pair
@@ -38,32 +40,59 @@ def run_facts(work: Evolution) -> dict[str, Any]:
     }
 
 
-def reward_model(work: Evolution, loop: int | None) -> tuple[Artifact, dict[str, Any]]:
-    """A loop's reward model, by default the promoted one, and the facts about it.
+class ExportedModel(NamedTuple):
+    """A reward model that leaves: its adapter, what it says of held-out pairs, and the facts of its card."""
+
+    adapter: Path
+    heldout: Artifact
+    facts: dict[str, Any]
+
+
+def reward_model(work: Evolution, loop: int | None, member: int | None) -> ExportedModel:
+    """A loop's reward model, by default the promoted one; of one that is a mean, the member that is asked for.
 
     Raises:
-        SerError: the evolution has no such loop, its model is an ensemble, or its backbone is no longer what it was.
+        SerError: the evolution has no such loop, its model no such member, or its backbone is no longer what it was.
     """
     last = work.trained_loops()[-1]
     if loop is None:
         loop = work.heads.get(keys.EVOLVED_RM).summary["promoted_loop"]
     if not 0 <= loop <= last:
         raise SerError(f"--loop {loop} is impossible: {work.identity} has the models 0 (the seed) to {last}.")
-    model = work.heads.get(keys.model_of(loop))
-    if (members := len(work.members(model))) > 1:
+    whole = work.heads.get(keys.model_of(loop))
+    members = len(work.members(whole))
+    _check_member(loop, member, members)
+    model, heldout = whole, work.heads.get(keys.heldout_of(whole.key))
+    mean = heldout.summary["metrics"]
+    if member is not None:
+        model = work.heads.get(keys.member_of(whole.key, member))
+        heldout = measure_member(work, whole, member)
+    return ExportedModel(
+        model.part("rm").path,
+        heldout,
+        {
+            "loop": loop,
+            "rm_version": model.version,
+            "member": member,
+            "members": members,
+            "mean": mean.get("test", {}).get("accuracy"),
+            **arithmetic(work, model),
+            "max_length": work.settings.encoding.max_length,
+            **{name: model.summary[name] for name in ("n_human", "n_pseudo")},
+            **{name: heldout.summary[name] for name in ("metrics", "temperature", "reward_offset")},
+        },
+    )
+
+
+def _check_member(loop: int, member: int | None, members: int) -> None:
+    if member is None and members > 1:
         raise SerError(
             f"the reward model of loop {loop} is the mean of {members}, which transformers cannot hold as one.\n"
-            "Run an evolution with method.teachers = 1 to export its model; PPO here uses the mean."
+            f"Say which of them leaves: --member 0 to {members - 1}. PPO here uses the mean."
         )
-    heldout = work.heads.get(keys.heldout_of(model.key)).summary
-    return model, {
-        "loop": loop,
-        "rm_version": model.version,
-        **arithmetic(work, model),
-        "max_length": work.settings.encoding.max_length,
-        **{name: model.summary[name] for name in ("n_human", "n_pseudo")},
-        **{name: heldout[name] for name in ("metrics", "temperature", "reward_offset")},
-    }
+    if member is not None and not 0 <= member < members:
+        has = f"has the members 0 to {members - 1}" if members > 1 else "has no members: leave it out"
+        raise SerError(f"--member {member} is impossible: the reward model of loop {loop} {has}.")
 
 
 def policy(work: Evolution) -> tuple[Artifact, dict[str, Any]]:
@@ -122,9 +151,9 @@ def kept_labels(work: Evolution) -> KeptLabels:
     return KeptLabels(work.snapshot, landed.path / "pairs.parquet", pool.path, loops)
 
 
-def heldout_rows(work: Evolution, key: str) -> list[tuple[Pair, float, float]]:
+def heldout_rows(work: Evolution, heldout: Artifact) -> list[tuple[Pair, float, float]]:
     """A few test pairs with the rewards that are recorded for them."""
-    rows = tables.read(work.heads.get(keys.heldout_of(key)).path / "heldout.parquet")
+    rows = tables.read(heldout.path / "heldout.parquet")
     recorded = {row["pair_id"]: row for row in islice((row for row in rows if row["split"] == "test"), CHECKED)}
     texts = tables.read(work.pairs("test").path, columns=tables.PAIRS.names)
     return [
