@@ -12,6 +12,7 @@ from resources import asset_keys as keys
 from resources.reporter import Work
 from resources.settings import Settings
 from ser.method.recipe import Method
+from ser.specs import RewardTraining
 from ser_dagster.commands import run_screen
 from ser_dagster.commands.run_costs import EPISODE, FORWARD, RunCosts, kind_of
 from ser_dagster.commands.run_screen import RunScreen, about
@@ -22,7 +23,7 @@ STEPS = ["landed_pairs", "encoded_pairs", "seed_rm", "loop_1/self_labels", "loop
 
 def costs() -> RunCosts:
     """Of the published method with the upper half of the layers adapted: a training pass is one training pair."""
-    return RunCosts(Settings(), ROLES)
+    return RunCosts(Settings(reward_model=RewardTraining(min_steps=1)), ROLES)
 
 
 def test_what_the_steps_cost() -> None:
@@ -52,6 +53,13 @@ def test_what_the_controls_cost() -> None:
     }
     fresh = RunCosts(Settings(method=Method(student="fresh", teachers=2)), ROLES)
     assert fresh.of_step(keys.MORE_STEPS_RM) == pytest.approx(fresh.of_step(keys.model_of(3)))
+
+
+def test_few_labels_are_seen_more_often() -> None:
+    few, heldout = RunCosts(Settings(), ROLES), 100 * FORWARD  # seven and four steps make an epoch
+    assert few.of_step(keys.SEED_RM) == 5 * 100 + heldout
+    assert few.of_step(keys.HALF_SEED_RM) == pytest.approx(8 * 50 + heldout)
+    assert few.of_step(keys.FULL_LABEL_RM) == pytest.approx(3 * 500 + heldout)
 
 
 def test_what_a_loop_really_kept_counts_for_it_and_for_the_later_ones() -> None:
