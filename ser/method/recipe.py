@@ -72,6 +72,11 @@ class Method(Spec):
             raise ValueError(f"min_precision ({self.min_precision}) must lie between 0.5 and 1, or be relative")
         return self
 
+    @property
+    def learnt_share(self) -> float:
+        """Of the labels that are trained on, the share that each teacher learns from."""
+        return 1 - 1 / self.teachers if self.label_with == "unseen" else 1.0
+
 
 def epochs_that_see(pairs: float, of: float) -> int:
     """Whole epochs over `of` pairs in which at least so many are seen; at least one."""

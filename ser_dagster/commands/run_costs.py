@@ -9,7 +9,7 @@ import dagster as dg
 
 from resources import asset_keys as keys
 from resources.evolution import Evolution
-from resources.planning.evolution_work import KEPT, KEPT_LATER
+from resources.planning.evolution_work import kept_shares
 from resources.settings import Settings
 
 FORWARD = 0.33
@@ -67,7 +67,7 @@ class RunCosts:
         if key == keys.FULL_LABEL_RM:
             return self._training_on_labels(roles["seed"] + roles["pool"]) + measured
         if key == keys.NAIVE_RM:
-            return self._training_of_student(roles["seed"] + roles["pool"]) + measured
+            return self._training_of_student(roles["seed"] + self._learnt(roles["pool"])) + measured
         if key == keys.HALF_SEED_RM:
             return self._training_on_labels(roles["seed"] / 2) + measured
         if key == keys.SEED_ENSEMBLE_RM:
@@ -84,7 +84,10 @@ class RunCosts:
 
     def _training_of_loop(self, loop: int) -> float:
         earlier = range(1 if self._settings.method.replay == "all" else loop, loop + 1)
-        return self._training_of_student(self._roles["seed"] + sum(map(self._kept_in, earlier)))
+        return self._training_of_student(self._roles["seed"] + self._learnt(sum(map(self._kept_in, earlier))))
+
+    def _learnt(self, pairs: float) -> float:
+        return self._settings.method.learnt_share * pairs
 
     def _training_of_student(self, pairs: float) -> float:
         return self._training(pairs, self._settings.student_epochs(self._roles["seed"], pairs))
@@ -114,7 +117,7 @@ class RunCosts:
         return self._roles["pool"] - taken
 
     def _kept_in(self, loop: int) -> float:
-        return self._kept.get(loop, (KEPT if loop == 1 else KEPT_LATER) * self._pool(loop))
+        return self._kept.get(loop, kept_shares(self._settings.method)[loop > 1] * self._pool(loop))
 
 
 def plan_run(evolution: Evolution, chosen: Iterable[dg.AssetKey]) -> tuple[list[str], RunCosts]:

@@ -11,7 +11,7 @@ import pytest
 from resources import asset_keys as keys
 from resources.reporter import Work
 from resources.settings import Settings
-from ser.method.recipe import Method
+from ser.method.recipe import ROBUST, Method
 from ser.specs import RewardTraining
 from ser_dagster.commands import run_screen
 from ser_dagster.commands.run_costs import EPISODE, FORWARD, RunCosts, kind_of
@@ -53,6 +53,15 @@ def test_what_the_controls_cost() -> None:
     }
     fresh = RunCosts(Settings(method=Method(student="fresh", teachers=2)), ROLES)
     assert fresh.of_step(keys.MORE_STEPS_RM) == pytest.approx(fresh.of_step(keys.model_of(3)))
+
+
+def test_a_member_learns_the_share_that_its_recipe_keeps_and_leaves_to_it() -> None:
+    training = RewardTraining(min_steps=1)
+    method = Method.model_validate(ROBUST.model_dump(include=set(Method.model_fields)))
+    robust = RunCosts(Settings(reward_model=training, method=method), ROLES)
+    learnt = 0.85 * 400 * 2 / 3  # of three folds the member's own is left out
+    assert robust.of_step("loop_1/retrained_rm") == pytest.approx(3 * (100 + learnt + 100 * FORWARD))
+    assert robust.of_step(keys.NAIVE_RM) == pytest.approx(3 * (100 + 400 * 2 / 3 + 100 * FORWARD))
 
 
 def test_few_labels_are_seen_more_often() -> None:
