@@ -92,7 +92,7 @@ class Recipe(Method):
 
 PAPER = Recipe()
 ROBUST = Recipe(
-    loops=2, teachers=3, student="fresh", student_epochs=None, select="calibrated", pool="whole", label_with="unseen",
+    loops=3, teachers=3, student="fresh", student_epochs=None, select="calibrated", pool="whole", label_with="unseen",
     replay="latest", human_share=0.3,
 )  # fmt: skip
 RECIPES = {"paper": PAPER, "robust": ROBUST}

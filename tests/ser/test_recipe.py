@@ -14,7 +14,7 @@ def test_the_two_recipes_are_the_tables_of_the_design() -> None:
         "human_share": None, "temperature": "loop", "min_precision": None, "keep_share": None, "strata": "none",
     }  # fmt: skip
     assert ROBUST.model_dump(exclude={"thresholds"}) == {
-        "loops": 2, "teachers": 3, "student": "fresh", "student_epochs": None, "select": "calibrated", "target": "hard",
+        "loops": 3, "teachers": 3, "student": "fresh", "student_epochs": None, "select": "calibrated", "target": "hard",
         "pool": "whole", "label_with": "unseen", "replay": "latest", "human_share": 0.3, "temperature": "loop",
         "min_precision": "relative", "keep_share": None, "strata": "none",
     }  # fmt: skip
