@@ -106,7 +106,7 @@ def put_together(work: Evolution, key: str, members: Sequence[Artifact]) -> Arti
 
 def seed_training(work: Evolution, more_labels: int = 0) -> TrainingSet:
     """What the seed RM learns from, for as long as so many `more_labels` ask."""
-    labels = work.heads.get(keys.SPLITS).summary["seed"] + more_labels
+    labels = work.heads.get(keys.ENCODED_PAIRS).summary["seed"] + more_labels
     return TrainingSet([work.pairs("seed")], ["seed"], work.settings.reward_model.epochs_on(labels))
 
 

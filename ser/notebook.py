@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from ser.models.text_reward_model import TextRewardModel
 
 ENCODING, ARITHMETIC, TRAINING = Encoding(), Arithmetic(), Training()
-SEED_EPOCHS = RewardTraining().seed_epochs
-LOOP_EPOCHS = Recipe().student_epochs or SEED_EPOCHS
+LOOP_EPOCHS = Recipe().student_epochs or 1
 
 
 def load_reward_model(
@@ -40,20 +39,21 @@ def train_reward_model(
     backbone: str | Path,
     *labelled: pd.DataFrame,
     training: Training = TRAINING,
-    epochs: int = SEED_EPOCHS,
+    epochs: int | None = None,
     random_seed: int = 0,
     encoding: Encoding = ENCODING,
     arithmetic: Arithmetic = ARITHMETIC,
 ) -> TextRewardModel:
     """A new reward model over a backbone's folder, trained on frames with `prompt`, `chosen`, `rejected` or selections.
 
-    Of a pair in several frames the last label counts.
+    Of a pair in several frames the last label counts. Without `epochs` they are those of a seed of so many labels.
     """
     from ser.models.text_reward_model import TextRewardModel
 
     labels = _gather(labelled)
     model = TextRewardModel.new(_tried(backbone), training.lora, encoding, arithmetic, random_seed)
-    return _train(model, labels, training, epochs, random_seed)
+    seed = RewardTraining(**training.model_dump(include=set(Training.model_fields)))
+    return _train(model, labels, training, epochs or seed.epochs_on(len(labels)), random_seed)
 
 
 def retrain(

@@ -173,7 +173,7 @@ class RewardTraining(Training):
 
     def epochs_on(self, labels: float) -> int:
         """Epochs of a training on so many human labels."""
-        return max(self.seed_epochs, math.ceil(self.min_steps / math.ceil(labels / self.batch_size)))
+        return max(self.seed_epochs, math.ceil(self.min_steps / max(1, math.ceil(labels / self.batch_size))))
 
     @property
     def training(self) -> Training:

@@ -37,6 +37,7 @@ def test_few_labels_are_seen_until_the_least_steps_are_taken() -> None:
     training = RewardTraining(batch_size=16, seed_epochs=3, min_steps=30)
     assert [training.epochs_on(labels) for labels in (5, 16, 17, 44, 144, 145, 5000)] == [30, 30, 15, 10, 4, 3, 3]
     assert RewardTraining(seed_epochs=2, min_steps=1).epochs_on(5) == 2
+    assert training.epochs_on(0) == 30  # a plan of a pile without labels
 
 
 @pytest.mark.parametrize(
