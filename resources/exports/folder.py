@@ -40,11 +40,11 @@ def export_folder(place: Path, kind: str, identity: str, write: Callable[[Path],
     Raises:
         SerError: `place` holds something else, or cannot be written.
     """
-    _earlier(place, kind)
+    earlier_export(place, kind)
     temporary = place.with_name(f".{place.name}.ser-export.tmp")
     try:
         with only_writer(temporary):
-            earlier = _earlier(place, kind)
+            earlier = earlier_export(place, kind)
             if earlier and earlier["identity"] == identity and earlier["files"] == _digests(place):
                 return Exported(place, earlier["found"], reused=True)
             _clear(temporary)  # of an export that was killed
@@ -63,7 +63,7 @@ def export_folder(place: Path, kind: str, identity: str, write: Callable[[Path],
     return Exported(place, found, reused=False)
 
 
-def _earlier(place: Path, kind: str) -> dict[str, Any] | None:
+def earlier_export(place: Path, kind: str) -> dict[str, Any] | None:
     """The manifest of the export of ours in `place`; None if there is nothing.
 
     Raises:

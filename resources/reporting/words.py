@@ -56,11 +56,11 @@ def _verdict(data: ReportData) -> list[str]:
 
 
 def _export(data: ReportData, loop: int | None = None) -> str:
-    """The command that exports a reward model, by default the promoted one; of a mean of several there is none."""
-    if data.method["teachers"] > 1:
-        return ""
+    """The command that exports a reward model, by default the promoted one; of a mean of several, one of them."""
     which = "" if loop is None else f" --loop {loop}"
     model = "it" if loop is None else f"the reward model of loop {loop}"
+    if data.method["teachers"] > 1:
+        which, model = f"{which} --member 0", f"one of the models whose mean is {model}"
     return f" To export {model}: ser export rm{which} --evolution {data.evolution['evolution']} --to DIR."
 
 

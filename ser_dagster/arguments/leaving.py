@@ -34,7 +34,7 @@ def _rm(parser: Parser) -> None:
         "--member",
         type=int,
         metavar="N",
-        help="of a reward model that is the mean of several, the one to export",
+        help="of a reward model that is the mean of several, the one to export, from 0",
     )
     _add_common(parser, "DIR")
     parser.calls("ser_dagster.commands.export:rm_command")

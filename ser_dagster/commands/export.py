@@ -10,10 +10,12 @@ from typing import Any
 
 def rm_command(parsed: argparse.Namespace) -> None:
     """Export a reward model."""
+    from resources.exports.folder import earlier_export, resolved
     from ser_dagster.commands import export_facts as facts
     from ser_dagster.commands.choose_evolution import choose_evolution
 
     work = choose_evolution(parsed.dataset, parsed.evolution)
+    earlier_export(resolved(parsed.to), "rm")  # a member is measured first, which nobody should wait for in vain
     exported = facts.reward_model(work, parsed.loop, parsed.member)
     model, recorded = exported.facts, facts.heldout_rows(work, exported.heldout)
 

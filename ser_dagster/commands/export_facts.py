@@ -63,19 +63,19 @@ def reward_model(work: Evolution, loop: int | None, member: int | None) -> Expor
     members = len(work.members(whole))
     _check_member(loop, member, members)
     model, heldout = whole, work.heads.get(keys.heldout_of(whole.key))
-    mean = heldout.summary["metrics"]
+    mean = heldout.summary["metrics"]["test"]["accuracy"]
     if member is not None:
         model = work.heads.get(keys.member_of(whole.key, member))
         heldout = measure_member(work, whole, member)
     return ExportedModel(
-        model.part("rm").path,
+        work.members(whole)[member or 0].path,
         heldout,
         {
             "loop": loop,
             "rm_version": model.version,
             "member": member,
             "members": members,
-            "mean": mean.get("test", {}).get("accuracy"),
+            "mean": mean,
             **arithmetic(work, model),
             "max_length": work.settings.encoding.max_length,
             **{name: model.summary[name] for name in ("n_human", "n_pseudo")},

@@ -42,7 +42,7 @@ def test_a_member_is_measured_and_leaves_alone(
 
         card = (tmp_path / "rm" / "README.md").read_text()
         mean = work.heads.get("seed_rm.heldout").summary["metrics"]["test"]["accuracy"]
-        assert "It is member 0 of 2" in card and f"a test accuracy of {100 * mean['value']:.1f} %" in card
+        assert "It is `member_0`, one of 2" in card and f"a test accuracy of\n{100 * mean['value']:.1f} %" in card
         measured = next(path for path in (root / "artifacts" / "seed_rm").glob("member_1.heldout/*/heldout.parquet"))
         ours = {row["pair_id"] for row in tables.read(measured)}
         assert ours == {row["pair_id"] for row in tables.read(work.heads.get("seed_rm.heldout").path / measured.name)}

@@ -18,7 +18,7 @@ def test_no_regime_on_record_shows_a_gain_today() -> None:
     ("before", "after", "said"),
     [
         ("high = 0.0096", "high = -0.2", r"regime\.0: gain \(0\.0004\) lies outside of its interval"),
-        ("[90, 240]", "[240, 90]", r"regime\.0: seed_labels ends \(90\) before it begins \(240\)"),
+        ("[145, 240]", "[240, 145]", r"regime\.0: seed_labels ends \(145\) before it begins \(240\)"),
         ("high = 0.0096", "hihg = 0.0096", r"regime\.0\.high: Field required"),
         ("[[regime]]", "[[regime]", "cannot be read"),
     ],
