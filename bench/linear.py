@@ -2,17 +2,17 @@
 
 A reward that is linear in what the frozen layers of the embedded model say has one best fit: it is never trained too
 little, no random seed moves it, and an evolution takes a second. So it tells which choices of the method gain, apart
-from how a network is trained, in a hundred draws of seed and test pairs instead of six. What a network does with them
+from how a network is trained, in many draws of seed and test pairs instead of six. What a network does with them
 is for the studies to confirm.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy.stats import t
 
 from bench.linear_features import LinearPairs, linear_pairs
 from bench.measure import table
@@ -45,11 +45,11 @@ class Roles(NamedTuple):
 
 
 class Evolved(NamedTuple):
-    """Test accuracy after each loop less the seed's, and the share of the pool that each kept, with its precision."""
+    """Of each loop the test accuracy less the seed's, how many pairs of the pool it kept, and how many were right."""
 
     gains: list[float]
-    kept: list[float]
-    precision: list[float]
+    kept: list[int]
+    right: list[int]
 
 
 CHOICES = [
@@ -96,16 +96,16 @@ def _rows(pairs: LinearPairs, labels: int, penalty: float, draws: Sequence[int])
     for choice in CHOICES:
         found = [_evolve(pairs, one, seed, choice, penalty) for one, seed in zip(every, seeds, strict=True)]
         gains = np.array([one.gains for one in found])
-        kept = [f"{np.mean([one.kept[loop] for one in found if loop < len(one.kept)] or [0]):.0%}" for loop in (0, 1)]
-        right = [share for one in found for share in one.precision]
+        shares = np.mean([np.array(one.kept[:2]) / len(of.pool) for one, of in zip(found, every, strict=True)], axis=0)
+        kept, right = (sum(sum(getattr(one, name)) for one in found) for name in ("kept", "right"))
         rows.append(
             [
                 *about,
                 choice.target,
                 f"share {choice.keeps:.0%}" if choice.by == "share" else f"promise {choice.keeps:.0%}",
                 *(_interval(gains[:, loop]) for loop in range(LOOPS)),
-                ", ".join(kept),
-                _percent(np.mean(right)) if right else "–",
+                ", ".join(f"{share:.0%}" for share in shares),
+                _percent(right / kept) if kept else "–",
                 f"{100 * gains[:, 1].min():+.1f}",
             ]
         )
@@ -132,14 +132,18 @@ def _evolve(pairs: LinearPairs, roles: Roles, seed: np.ndarray, choice: Choice, 
     folds = np.array([fold_of(group, FOLDS) for group in pairs.groups])
     members, start = [seed] * FOLDS, _accuracy(pairs, roles, [seed])
     found = Evolved([], [], [])
-    sure = _accuracy(pairs, roles, [seed], roles.calibration)
+    seed_accuracy = _accuracy(pairs, roles, [seed], roles.calibration)
     for _ in range(LOOPS):
         margins, scored = (_unseen(pairs, members, folds, part) for part in (roles.pool, roles.calibration))
         signs = np.where(pairs.labels[roles.calibration] > 0.5, 1, -1)
         temperature = fit_temperature(scored * signs)
-        kept = _kept(choice, margins / temperature, scored * signs, temperature, pairs.groups[roles.calibration], sure)
+        heldout = Heldout(scored * signs, temperature, pairs.groups[roles.calibration], seed_accuracy)
+        kept = _kept(choice, margins / temperature, heldout)
         if len(kept) == 0:
-            found.gains.extend([found.gains[-1] if found.gains else 0.0] * (LOOPS - len(found.gains)))
+            rest = LOOPS - len(found.gains)
+            found.gains.extend([found.gains[-1] if found.gains else 0.0] * rest)
+            found.kept.extend([0] * rest)
+            found.right.extend([0] * rest)
             break
         chosen, probability = roles.pool[kept], sigmoids(margins[kept] / temperature)
         target = (probability > 0.5).astype(float) if choice.target == "hard" else probability
@@ -148,8 +152,8 @@ def _evolve(pairs: LinearPairs, roles: Roles, seed: np.ndarray, choice: Choice, 
             for fold in range(FOLDS)
         ]
         found.gains.append(_accuracy(pairs, roles, members) - start)
-        found.kept.append(len(kept) / len(roles.pool))
-        found.precision.append(float(((probability > 0.5) == (pairs.labels[chosen] > 0.5)).mean()))
+        found.kept.append(len(kept))
+        found.right.append(int(((probability > 0.5) == (pairs.labels[chosen] > 0.5)).sum()))
     return found
 
 
@@ -158,16 +162,24 @@ def _unseen(pairs: LinearPairs, members: list[np.ndarray], folds: np.ndarray, pa
     return np.asarray(every[folds[part], np.arange(len(part))])
 
 
-def _kept(
-    choice: Choice, scaled: np.ndarray, correct: np.ndarray, temperature: float, groups: np.ndarray, sure: float
-) -> np.ndarray:
+class Heldout(NamedTuple):
+    """The margins of calibration pairs, positive where right, with what they say; and the seed's accuracy on them."""
+
+    correct: np.ndarray
+    temperature: float
+    groups: np.ndarray
+    seed_accuracy: float
+
+
+def _kept(choice: Choice, scaled: np.ndarray, heldout: Heldout) -> np.ndarray:
     """The numbers, in the pool, of the pairs that are trained on."""
     if choice.by == "share":
         return np.argsort(-np.abs(scaled))[: round(choice.keeps * len(scaled))]
     confidences = sigmoids(np.abs(scaled))
-    held = np.array([confidence(margin, temperature) for margin in correct])
-    promised = sure + (1 - sure) * choice.keeps
-    cut = calibrated_cut(held, correct > 0, list(groups), confidences, promised, max(20, round(0.02 * len(scaled))))
+    held = np.array([confidence(margin, heldout.temperature) for margin in heldout.correct])
+    promised = heldout.seed_accuracy + (1 - heldout.seed_accuracy) * choice.keeps
+    n_min = max(20, round(0.02 * len(scaled)))
+    cut = calibrated_cut(held, heldout.correct > 0, list(heldout.groups), confidences, promised, n_min)
     return np.flatnonzero(confidences > cut.confidence) if cut.confidence is not None else np.array([], dtype=int)
 
 
@@ -201,8 +213,8 @@ def _accuracy(pairs: LinearPairs, roles: Roles, members: list[np.ndarray], part:
 
 
 def _interval(gains: np.ndarray) -> str:
-    """The mean over draws with its 95 % interval, in points; draws share their pairs, so it is somewhat too narrow."""
-    half = NormalDist().inv_cdf(0.975) * gains.std(ddof=1) / len(gains) ** 0.5
+    """The mean over draws with its 95 % interval, in points; draws share their pairs, so that it is too narrow."""
+    half = t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / len(gains) ** 0.5
     return f"{100 * gains.mean():+.1f} ± {100 * half:.1f}"
 
 

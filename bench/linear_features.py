@@ -58,7 +58,8 @@ def _rows(file: Path) -> list[Row]:
 
 
 def _digest(rows: list[Row]) -> str:
-    return hashlib.sha256(" ".join(row.pair.pair_id for row in rows).encode()).hexdigest()[:12]
+    about = [str(model_folder()), f"{TOP}", f"{MAX_LENGTH}", *(row.pair.pair_id for row in rows)]
+    return hashlib.sha256(" ".join(about).encode()).hexdigest()[:12]
 
 
 def _differences(rows: list[Row], kept: Path) -> np.ndarray:
@@ -72,7 +73,9 @@ def _differences(rows: list[Row], kept: Path) -> np.ndarray:
             write_encoded([encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in rows], folder)
             write_states(model, folder / ENCODED_NAME, folder, arithmetic)
             found = {one.pair.pair_id: _difference(one) for one in with_states(model, folder, arithmetic).pairs()}
-        np.save(kept, np.stack([found[row.pair.pair_id] for row in rows]))
+        whole = kept.with_suffix(".tmp.npy")
+        np.save(whole, np.stack([found[row.pair.pair_id] for row in rows]))
+        whole.replace(kept)
     return np.asarray(np.load(kept))
 
 
