@@ -32,7 +32,7 @@ def card(backbone: dict[str, Any], **changes: Any) -> str:
     } | changes  # fmt: skip
     model = {
         "loop": 0, "rm_version": "abc", "dtype": "bfloat16", "weights": "full", "max_length": 512,
-        "n_human": 155, "n_pseudo": 0,
+        "n_human": 155, "n_pseudo": 0, "member": None, "members": 1, "mean": SHARE,
         "metrics": {"test": {"accuracy": SHARE, "ece": {"value": 0.0512, "n": 1200}}}, "temperature": 2.0,
         "reward_offset": 0.5,
     }  # fmt: skip

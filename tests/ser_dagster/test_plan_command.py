@@ -71,7 +71,7 @@ def test_what_would_make_it_fit_is_said(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_what_was_assumed_is_said_with_what_changes_it(capsys: pytest.CaptureFixture[str]) -> None:
     robust = planned(capsys, *PAPER, "--set", "recipe=robust", "--gpus", "8xH100-80GB")["assumptions"]
-    assert "a loop keeps of its pool: 50% (--kept)" in robust
+    assert "a loop keeps of its pool: 85% (--kept)" in robust
     assert "8 cards share out the pairs at 90% of their speed; a policy has one" in robust
     paper = planned(capsys, *PAPER, "--set", "reward_model.lora.top=0.5")["assumptions"]
     assert "a loop keeps of its pool: 50% in loop 1 and 20% later (--kept)" in paper
