@@ -67,6 +67,8 @@ def main() -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[40])
     parser.add_argument("--draws", type=int, default=24)
     parsed = parser.parse_args()
+    if parsed.draws < 2:
+        parser.error("--draws must be at least 2: one draw has no interval")
     pairs = linear_pairs(parsed.file)
     print(f"{parsed.file.name}: {len(pairs.labels):,} pairs, {parsed.draws} draws; {machine()}; {versions()}\n")
     headings = ["labels", "penalty", "seed", "all labels", "targets", "kept by", *_OF_LOOPS, "kept", "right", "worst"]
