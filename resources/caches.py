@@ -59,18 +59,19 @@ def earlier_states(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.parent.glob("*/")) if path != folder and (path / FACTS).exists()]
 
 
-def count_passes(settings: Settings, role: str) -> float:
+def count_passes(settings: Settings, role: str, labels: int) -> float:
     """How often the states of a role's pairs are read by the loops and the controls that are asked for, roughly.
 
-    Half of the pool is thought to be trained on.
+    The seed has so many `labels`; half of the pool is thought to be trained on.
     """
     loops, controls = settings.loops, settings.controls.asked
-    of_seed, of_loop = settings.reward_model.seed_epochs, settings.method.student_epochs or 1
+    of_seed, of_loop = settings.reward_model.epochs_on(labels), settings.method.student_epochs or 1
+    of_all = settings.reward_model.seed_epochs
     match role:
         case "seed":
             passes: float = of_seed + loops * of_loop + len(controls) * of_seed
         case "pool":
-            trained = {keys.FULL_LABEL_RM: of_seed, keys.NAIVE_RM: of_loop, keys.TRUE_LABEL_RM: of_loop / 2}
+            trained = {keys.FULL_LABEL_RM: of_all, keys.NAIVE_RM: of_loop, keys.TRUE_LABEL_RM: of_loop / 2}
             passes = loops * (1 + of_loop / 2) + sum(trained.get(key, 0) for key in controls)
         case _:
             passes = 1 + loops + len(controls)

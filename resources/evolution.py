@@ -131,7 +131,8 @@ class Evolution:
         """
         folder = self.states(role)
         paths = {"encoded": self.tokens(role).path, "backbone": self.backbone().path}
-        inputs = paths | {"earlier": earlier_states(folder), "passes": count_passes(self.settings, role)}
+        passes = count_passes(self.settings, role, self.heads.get(keys.ENCODED_PAIRS).summary["seed"])
+        inputs = paths | {"earlier": earlier_states(folder), "passes": passes}
         job = Job.of("trunk", self._trunk(), inputs, folder, self.store.execution)
         progress = self.progress(f"states/{role}")
         try:

@@ -23,4 +23,8 @@ MANY = {"loops": 2, "method": {"teachers": 3, "student_epochs": 3}}
 )  # fmt: skip
 def test_loops_and_controls_read_states(settings: dict, seed: float, pool: float, test: float) -> None:
     chosen = Settings(**settings)
-    assert [count_passes(chosen, role) for role in ("seed", "pool", "test")] == [seed, pool, test]
+    assert [count_passes(chosen, role, 200) for role in ("seed", "pool", "test")] == [seed, pool, test]
+
+
+def test_few_labels_are_read_as_often_as_their_steps_ask() -> None:
+    assert count_passes(Settings(loops=1), "seed", 40) == 10 + 1
