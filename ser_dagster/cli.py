@@ -16,7 +16,7 @@ from ser.errors import SerError
 from ser.terminal import guard_output, guarded_output
 from ser_dagster.arguments import completion, data, evidence, evolutions, leaving
 from ser_dagster.arguments.parser import Chapter, Parser
-from ser_dagster.foreign_errors import in_two_lines
+from ser_dagster.foreign_errors import INTERRUPTED_QUERY, in_two_lines
 
 CONTENTS: Mapping[str, Chapter] = {
     "Data": {
@@ -47,7 +47,7 @@ CONTENTS: Mapping[str, Chapter] = {
 }
 
 
-GOES_ON = tuple(f"ser_dagster.commands.{name}:{name}_command" for name in ("run", "demo", "advise"))
+GOES_ON = tuple(f"ser_dagster.commands.{name}:{name}_command" for name in ("run", "demo", "advise", "study"))
 """What continues where it was stopped."""
 
 
@@ -82,6 +82,8 @@ def _main(arguments: Sequence[str] | None) -> int:
         print(f"ser: {redact(str(error))}", file=sys.stderr)
         return 1
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == INTERRUPTED_QUERY:
+            return _stopped(goes_on)
         words = in_two_lines(error)
         if debug or words is None:
             shown = redacted(error)
@@ -91,9 +93,13 @@ def _main(arguments: Sequence[str] | None) -> int:
         print(f"ser: {redact(words)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. Run again: it continues here." if goes_on else "\nStopped.", file=sys.stderr)
-        return 1
+        return _stopped(goes_on)
     return 0
+
+
+def _stopped(goes_on: bool) -> int:
+    print("\nStopped. Run again: it continues here." if goes_on else "\nStopped.", file=sys.stderr)
+    return 1
 
 
 def entry() -> None:

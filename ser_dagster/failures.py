@@ -1,13 +1,13 @@
 """Why an execution failed, in the words of what failed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from resources.credentials import redact
-from ser_dagster.foreign_errors import recorded_in_two_lines
+from ser_dagster.foreign_errors import INTERRUPTED_QUERY, recorded_in_two_lines
 
 OURS = ("SerError", "DamagedArtifactError", "DiskFullError", "AuditBusy")
 NO_REASON = "see its log in the UI."
@@ -33,7 +33,10 @@ class Failure:
     @property
     def is_interruption(self) -> bool:
         """Whether a signal ended it: then it was stopped, and has not failed."""
-        return self.error is not None and self.error.cls_name == _INTERRUPTED
+        return any(
+            error.cls_name == _INTERRUPTED or error.message.strip() == f"RuntimeError: {INTERRUPTED_QUERY}"
+            for error in _chain(self.error)
+        )
 
 
 def first_failure(events: Iterable[dg.DagsterEvent]) -> Failure | None:
@@ -52,6 +55,13 @@ def first_failure(events: Iterable[dg.DagsterEvent]) -> Failure | None:
 def asset_of(step: str) -> str:
     """The key of the asset that a step makes."""
     return step.partition(".")[0].replace("__", "/")
+
+
+def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    """An error and all that led to it."""
+    while error is not None:
+        yield error
+        error = error.cause
 
 
 def _message(error: SerializableErrorInfo | None) -> str:

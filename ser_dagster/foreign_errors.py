@@ -15,6 +15,9 @@ OTHER_PLACE = f"Get the right to, or {ANOTHER_PLACE}"
 MORE_MEMORY = "Free some, or end what else runs, and try again."
 SEE_TRACE = "With --debug the command shows where this comes from."
 
+INTERRUPTED_QUERY = "Query interrupted"
+"""What DuckDB raises, as a RuntimeError, in place of whatever a signal's handler raises while it computes."""
+
 _PLACES: Mapping[int, tuple[str, str]] = {
     errno.EROFS: ("cannot be written to: the file system is read-only", OTHER_PLACE),
     errno.EACCES: ("cannot be read or written: permission denied", OTHER_PLACE),

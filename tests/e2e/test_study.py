@@ -1,11 +1,19 @@
 """`ser study`: many small evolutions, one page, and nothing is run twice."""
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from assets.ser_resource import SerResource
+from resources.landing.zone import Landing
+from ser.data import tables
 from ser_dagster.cli import main
+from ser_dagster.dagster_instance import instance
 from tests import chain
 from tests.pairs import labelled_rows, write_jsonl
 
@@ -62,3 +70,41 @@ def test_what_fails_is_said_and_the_rest_goes_on(data_root: Path, tmp_path: Path
     assert "too few human labels to train the seed RM" in said.err
     assert "1 of 2 evolutions failed" in said.err
     assert "1 of 2 evolutions." in (tmp_path / "out" / "mine.md").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_while_duckdb_computes_stops_the_study(
+    data_root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    (tmp_path / "mine.toml").write_text(STUDY)
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+    monkeypatch.setattr(SerResource, "evolution", lambda *_: _interrupted_query(number))
+    command = ["study", str(tmp_path / "mine.toml"), "--dataset", "tiny", "--out", str(tmp_path / "out")]
+    assert main(command) == 1
+    assert capsys.readouterr().err.endswith("\nStopped. Run again: it continues here.\n")
+    with instance() as current:
+        assert [run.status for run in current.get_runs()] == [dg.DagsterRunStatus.CANCELED]
+
+
+def test_a_signal_that_comes_while_duckdb_computes_between_two_evolutions_stops_the_study(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(STUDY)
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+    monkeypatch.setattr(Landing, "current_snapshot", lambda *_: _interrupted_query(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
+    try:
+        assert main(["study", str(tmp_path / "mine.toml"), "--dataset", "tiny", "--out", str(tmp_path / "out")]) == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == "\nStopped. Run again: it continues here.\n"
+
+
+def _interrupted_query(number: signal.Signals) -> None:
+    threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+    tables.ask("SELECT sum(a.range * b.range) FROM range(20000) AS a, range(200000) AS b")
