@@ -1,6 +1,7 @@
 """What the artifacts of an evolution took: seconds, processor, memory, and the tokens and arithmetic that passed."""
 
 from collections.abc import Iterable, Mapping, Set
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ class _Counting:
         return set(self._of_pairs(encoded)) - _pairs_in(self._inputs(manifest, "kept"))
 
     def _trained_on(self, manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> _Passed:
-        """The passes of a training: its pairs in every epoch, or in as many steps as it was told."""
+        """The passes of a training: its pairs as often as the steps that it took go through them."""
         spec = manifest["spec"]
         pseudo = _pairs_in(self._inputs(manifest, "pseudo"))
         if spec["folds"] is not None:
@@ -136,9 +137,8 @@ class _Counting:
                 row["pair_id"] for row in tables.read(units) if fold_of(row["unit"], spec["folds"]) == spec["left_fold"]
             }
         human = _pairs_in(self._inputs(manifest, "human")) - _pairs_in(self._inputs(manifest, "left_out"))
-        pairs, epochs = human | pseudo, float(spec["epochs"])
-        if spec["steps"] is not None:
-            epochs = spec["steps"] * spec["training"]["batch_size"] / len(pairs)
+        pairs = human | pseudo
+        epochs = summary["steps"] / ceil(len(pairs) / spec["training"]["batch_size"])
         return self._sum(pairs, self._inputs(manifest, "encoded")).times(epochs)
 
     def _inputs(self, manifest: Mapping[str, Any], *names: str) -> list[Path]:

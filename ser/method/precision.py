@@ -35,11 +35,11 @@ class Cut(NamedTuple):
 
 
 def promised_precision(min_precision: float | Literal["relative"], seed_accuracy: float) -> float:
-    """The promise in figures; relative, the seed's accuracy on calibration pairs.
+    """The promise in figures; relative, the seed's accuracy on calibration pairs, and at least that of a coin.
 
     The bound has to reach it, so that the precision itself lies higher, and the least sure labels are left out.
     """
-    return seed_accuracy if min_precision == "relative" else min_precision
+    return max(seed_accuracy, 0.5) if min_precision == "relative" else min_precision
 
 
 def calibrated_cut(

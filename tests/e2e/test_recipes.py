@@ -19,10 +19,12 @@ from tests.pairs import labelled_rows, write_jsonl
 pytestmark = pytest.mark.slow
 
 
-def evolve(root: Path, folder: Path, method: str, thresholds: str = "", policy: bool = False) -> Evolution:
+def evolve(
+    root: Path, folder: Path, method: str, recipe: str = "paper", thresholds: str = "", policy: bool = False
+) -> Evolution:
     """Two loops over 300 pairs under a method."""
     (folder / "ser.toml").write_text(
-        f"loops = 2\n[thresholds]\nn_min = 5\n{thresholds}\n[method]\n{method}\n{chain.SETTINGS}"
+        f'recipe = "{recipe}"\nloops = 2\n[thresholds]\nn_min = 5\n{thresholds}\n[method]\n{method}\n{chain.SETTINGS}'
     )
     snapshot = chain.land(root, write_jsonl(folder / "pairs.jsonl", labelled_rows(300)))
     result, evolution = chain.materialize(root, snapshot, policy=policy)
@@ -47,8 +49,7 @@ def adapters(evolution: Evolution, key: str) -> list[bytes]:
 def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_root: Path, tmp_path: Path) -> None:
     work = evolve(
         data_root, tmp_path,
-        'teachers = 2\nstudent = "fresh"\nselect = "calibrated"\nmin_precision = 0.55\ntarget = "soft"\n'
-        'pool = "whole"\nlabel_with = "unseen"\nreplay = "latest"\nhuman_share = 0.3',
+        'teachers = 2\nmin_precision = 0.55\ntarget = "soft"', recipe="robust",
         thresholds="tau_high = 0.999\ntau_low = 0.001\ntau_delta = 0.999",  # its learning status decides nothing
         policy=True,
     )  # fmt: skip
@@ -90,6 +91,9 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
     assert costs["loop_1/self_labels"].tokens == 2 * (costs["states/pool"].tokens or 0)
     trained = [costs[f"loop_2/retrained_rm/member_{number}"] for number in (0, 1)]
     assert all(one.tokens and one.flops for one in trained) and costs["loop_2/retrained_rm"].tokens is None
+    # A student sees as many pairs as the seed did, whatever their number is.
+    seen = [costs[key].tokens or 0.0 for key in ("seed_rm/member_0", "loop_2/retrained_rm/member_0")]
+    assert 1 <= seen[1] / seen[0] < 2
 
 
 def test_an_ensemble_that_keeps_everything_ends_with_an_empty_pool(data_root: Path, tmp_path: Path) -> None:
@@ -109,10 +113,10 @@ def test_a_shrinking_pool_with_unseen_teachers_and_a_relative_promise(data_root:
     work = evolve(
         data_root, tmp_path, 'teachers = 2\nselect = "calibrated"\nlabel_with = "unseen"\nmin_precision = "relative"'
     )
-    for k in work.trained_loops()[1:]:
-        precision = work.heads.get(f"loop_{k}/status_report").summary["precision"]
-        accuracy = work.heads.get("seed_rm.heldout").summary["metrics"]["calibration"]["accuracy"]["value"]
-        assert precision["promised"] == pytest.approx(accuracy + (1 - accuracy) / 4)
-        assert precision["precision_low"] >= precision["promised"]
-    end = work.converged_in()
-    assert end is None or "converged" in work.heads.get(f"loop_{end}/status_report").summary["why"]
+    accuracy = work.heads.get("seed_rm.heldout").summary["metrics"]["calibration"]["accuracy"]["value"]
+    report = work.heads.get("loop_1/status_report").summary
+    # A seed that has learnt next to nothing: no pairs are known to be labelled better than that.
+    assert report["precision"]["promised"] == pytest.approx(max(accuracy, 0.5))
+    assert report["precision"]["precision_low"] < report["precision"]["promised"]
+    assert (work.converged_in(), report["ends"]) == (1, True)
+    assert "converged: no " in report["why"] and "keep the promise" in report["why"]

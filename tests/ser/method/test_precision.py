@@ -90,6 +90,7 @@ def test_equal_confidences_are_on_one_side() -> None:
 
 def test_a_promise_in_figures() -> None:
     assert promised_precision("relative", 0.8) == 0.8 and promised_precision(0.8, 0.7) == 0.8
+    assert promised_precision("relative", 0.4) == 0.5
 
 
 def _scale(confidence: np.ndarray) -> np.ndarray:
