@@ -145,11 +145,11 @@ kept AS (
 loops AS (
     SELECT coalesce(m.evolution, s.evolution) AS evolution, coalesce(m.snapshot, s.snapshot) AS snapshot,
            coalesce(m.recipe, s.recipe) AS recipe, coalesce(m.loop, s.loop) AS loop, s.status, s.ends, s.n_pool, s.n_kept,
-           m.rm_version, m.n_human, m.train_seconds, coalesce(m.promoted, false) AS promoted, m.why
+           s.promised, m.rm_version, m.n_human, m.train_seconds, coalesce(m.promoted, false) AS promoted, m.why
     FROM (FROM reward_models WHERE loop IS NOT NULL AND member_of IS NULL) m
     FULL JOIN status_reports s ON s.evolution = m.evolution AND s.loop = m.loop
 )
-SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.status, l.ends, l.n_pool, l.n_kept, l.rm_version,
+SELECT l.evolution, l.snapshot, l.recipe, l.loop, l.status, l.ends, l.n_pool, l.n_kept, l.rm_version, l.promised,
        t.value AS test_accuracy, t.ci_low AS test_ci_low, t.ci_high AS test_ci_high, t.n AS test_n,
        b.value AS longer_wins, b.ci_low AS longer_wins_ci_low, b.ci_high AS longer_wins_ci_high, l.n_human,
        c.value AS calibration_accuracy, c.ci_low AS calibration_ci_low, c.ci_high AS calibration_ci_high,
@@ -176,7 +176,8 @@ SELECT * FROM (VALUES
     (6, 'controls/half_seed_rm', false, 'does the model still learn from more labels?')
 ) AS k(number, control, needs_vault, question);
 
--- What the seed (loop 0) and the last loop gain over each control that is made, on the same test pairs.
+-- What the seed (loop 0) and the last loop gain over each control that is made, on the same test pairs; over naive
+-- self-training, which is one loop, loop 1.
 CREATE OR REPLACE VIEW control_gains AS
 WITH scored AS (
     SELECT evolution, regexp_replace(asset, '\.heldout$', '') AS model, loop, version FROM current_artifacts
@@ -186,7 +187,8 @@ compared AS (
     SELECT evolution, c.model AS control, o.loop, c.version AS before, o.version AS after
     FROM scored c JOIN scored o USING (evolution)
     WHERE c.model IN (SELECT control FROM control_kinds) AND o.loop IS NOT NULL
-    QUALIFY o.loop = 0 OR o.loop = max(o.loop) OVER (PARTITION BY evolution)
+    QUALIFY o.loop = 0 OR o.loop = CASE c.model WHEN 'controls/naive_self_training_rm' THEN 1
+                                        ELSE max(o.loop) OVER (PARTITION BY evolution) END
 ),
 changes AS (
     SELECT m.evolution, m.control, m.loop, t.tied, is_right(a.reward_a, a.reward_b, a.preferred) AS after,
@@ -209,8 +211,8 @@ SELECT evolution, control, loop, n, (up - down) / n AS gain, gain_low(up, down, 
        gain_high(up, down, n, effect) AS gain_high
 FROM measured;
 
--- A row for each control that there can be, made or not. seed_gain: of the control over the seed; loop_gain: of the last
--- loop over the control; both on the test pairs.
+-- A row for each control that there can be, made or not. seed_gain: of the control over the seed; loop_gain: of `loop`
+-- over the control; both on the test pairs.
 CREATE OR REPLACE VIEW controls AS
 SELECT e.evolution, e.snapshot, e.recipe, k.number, k.control, k.question,
        CASE WHEN m.version IS NOT NULL THEN 'made'

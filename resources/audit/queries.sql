@@ -1,9 +1,9 @@
 -- Named queries of `ser audit`, each of one evolution. $evolution is bound to every one of them, $pair to history.
 
 -- name: loops
--- Per loop: status, whether it was the last, pool, kept, accuracy of its model and of "the longer wins", label precision
+-- Per loop: status, whether it was the last, pool, kept, accuracy of its model and of "the longer wins", label precision, promised and measured
 SELECT loop, status, ends, n_pool, n_kept, test_accuracy, test_ci_low AS ci_low, test_ci_high AS ci_high, longer_wins,
-       calibration_accuracy, label_precision, label_measured_on, train_seconds, promoted, rm_version
+       calibration_accuracy, promised, label_precision, label_measured_on, train_seconds, promoted, rm_version
 FROM loop_summary WHERE evolution = $evolution ORDER BY loop;
 
 -- name: flips

@@ -176,10 +176,25 @@ def _loop_facts(record: EvolutionRecord) -> Iterator[AuditRows]:
         if key.endswith("/status_report"):
             thresholds = json.dumps(summary["thresholds"], sort_keys=True)
             row = {"status": summary["status"], **{name: summary[name] for name in counts}, "thresholds": thresholds}
-            row["ends"] = summary["ends"]
+            row |= {"ends": summary["ends"], "cut": _cut(summary), "why": summary["why"]}
+            row |= _promise(summary["precision"])
             yield _facts("status_facts", artifact, [row])
         elif key.endswith("/filtered_pairs"):
             yield _facts("selection_facts", artifact, [{"n_kept": summary["n_kept"]}])
+
+
+def _cut(summary: Mapping[str, Any]) -> float | None:
+    """The confidence that the pairs exceed which a loop kept; None where that did not decide it, or nothing was kept."""
+    cut: float = summary["rule"]["cut"]
+    return cut if summary["select"] in ("calibrated", "share") and not summary["ends"] else None
+
+
+def _promise(cut: Mapping[str, Any] | None) -> dict[str, float | None]:
+    """What a cut promises, and what was expected of the labels above it, if there were enough pairs to try one."""
+    if cut is None:
+        return dict.fromkeys(("promised", "expected_precision", "expected_low"))
+    expected, low = (cut["precision"], cut["precision_low"]) if cut["n"] else (None, None)
+    return {"promised": cut["promised"], "expected_precision": expected, "expected_low": low}
 
 
 def _heldout(artifact: AuditArtifact) -> AuditRows:

@@ -69,9 +69,12 @@ CREATE TABLE heldout_facts (
     reward_a DOUBLE, reward_b DOUBLE, confidence DOUBLE
 );
 
+-- cut: the confidence that a kept pair exceeds. promised, expected_precision, expected_low: of the labels above it, the
+-- share that has to be right, the share that was expected to be, and its one-sided bound. why: in words.
 CREATE TABLE status_facts (
     version VARCHAR NOT NULL, status VARCHAR NOT NULL, n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT,
-    n_min BIGINT, reward_offset DOUBLE, thresholds VARCHAR, ends BOOLEAN NOT NULL
+    n_min BIGINT, reward_offset DOUBLE, thresholds VARCHAR, ends BOOLEAN NOT NULL, cut DOUBLE, promised DOUBLE,
+    expected_precision DOUBLE, expected_low DOUBLE, why VARCHAR NOT NULL
 );
 
 CREATE TABLE selection_facts (version VARCHAR NOT NULL, n_kept BIGINT NOT NULL);

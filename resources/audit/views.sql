@@ -40,15 +40,17 @@ SELECT m.* EXCLUDE (version), f.* EXCLUDE (version) FROM measured m JOIN heldout
 
 -- status: 1, 2, converged; gate_not_shown, in loop 1: the seed was not shown to be better than a coin, and none was run.
 -- ends: the loop keeps nothing and is the last; under select = status that is a loop whose status is converged.
+-- promised, expected_*: under select = calibrated, where a loop that ends has those of the surest pairs that were tried.
 CREATE OR REPLACE VIEW status_reports AS
 SELECT s.evolution, s.snapshot, s.recipe, s.loop, f.status, f.ends, f.n_pool, f.n_status_1, f.n_status_2,
-       f.n_min, CASE WHEN f.ends THEN 0 ELSE k.n_kept END AS n_kept, f.reward_offset, f.thresholds
+       f.n_min, CASE WHEN f.ends THEN 0 ELSE k.n_kept END AS n_kept, f.reward_offset, f.thresholds, f.cut, f.promised,
+       f.expected_precision, f.expected_low, f.why
 FROM current_artifacts s JOIN status_facts f ON f.version = s.version
 LEFT JOIN current_artifacts c ON c.evolution = s.evolution AND c.asset = format('loop_{}/filtered_pairs', s.loop)
 LEFT JOIN selection_facts k ON k.version = c.version
 WHERE s.asset LIKE 'loop\_%/status\_report' ESCAPE '\'
 UNION ALL
-SELECT evolution, snapshot, recipe, 1, verdict, true, NULL, NULL, NULL, NULL, 0, NULL, NULL
+SELECT evolution, snapshot, recipe, 1, verdict, true, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, why
 FROM evolutions WHERE verdict = 'gate_not_shown';
 
 -- A row for each version, under the first of the assets that it is: the seed and the loops before controls.

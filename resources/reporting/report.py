@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HEADINGS = ("reward model", "test accuracy", "95 % interval", "label precision", "pairs kept", "seconds")
-CONTROL_HEADINGS = ("control", "its question", "test accuracy", "95 % interval", "over the seed", "last loop over it")
+CONTROL_HEADINGS = ("control", "its question", "test accuracy", "95 % interval", "over the seed", "loop over it")
 LONGER = "longer wins"
 """The name of the baseline: of two responses the one with more characters is taken for the better."""
 

@@ -169,19 +169,32 @@ _LAST = "The loops end here."
 
 
 def _cut_words(status: Row, method: Row) -> str:
+    promise = _promise(method, status["promised"])
     if status["ends"]:
         return (
-            f"Converged: no cut of confidence leaves at least {status['n_min']} pairs and {_promise(method)}, so that "
-            f"nothing was kept. {_LAST}"
+            f"Converged: no cut of confidence leaves at least {status['n_min']} pairs and {promise}, so that "
+            f"nothing was kept. {_nearest(status)}{_LAST}"
         )
-    return f"Kept were the labels above a cut of confidence that {_promise(method)}."
+    return f"Kept were the labels above a cut of confidence ({status['cut']:.4f}) that {promise}: {_expected(status)}."
 
 
-def _promise(method: Row) -> str:
-    """The promise of a cut; `relative` is the seed's accuracy."""
-    promised = method["min_precision"]
-    least = "the seed's accuracy on calibration pairs" if promised == "relative" else f"{promised:g}"
-    return f"keeps the promised precision ({least})"
+def _nearest(status: Row) -> str:
+    """What was expected of the labels that come nearest to the promise, if there were enough to try any."""
+    return "" if status["expected_low"] is None else f"Of the labels that come nearest to it {_expected(status)}. "
+
+
+def _expected(status: Row) -> str:
+    share, least = percent(status["expected_precision"]), percent(status["expected_low"])
+    return f"about {share} were expected to be right, at least {least} (one-sided 95 %)"
+
+
+def _promise(method: Row, promised: float | None = None) -> str:
+    """The promise of a cut, with its figure once there is one; `relative` is the seed's accuracy."""
+    of_the_seed = method["min_precision"] == "relative"
+    said = ["the seed's accuracy on calibration pairs"] if of_the_seed else []
+    figure = promised if of_the_seed else method["min_precision"]
+    said = said if figure is None else [percent(figure), *said]
+    return f"keeps the promised precision ({', '.join(said)})"
 
 
 def _beside(status: Row) -> str:

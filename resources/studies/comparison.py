@@ -9,6 +9,7 @@ from resources.studies.plan import StudyPlan
 from ser.method.clustered import ClusteredMean, clustered_mean
 
 FULL = "full_label_rm"
+NAIVE = "naive_self_training_rm"
 Answered = Mapping[str, AnsweredPairs]
 """The digest of some test pairs to what ties them."""
 
@@ -22,7 +23,7 @@ class Row(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What the last loop of `row` gains over another model in so many of its draws, in share of test pairs."""
+    """What the last loop of `row` (or loop 1) gains over another model in so many of its draws, in share of test pairs."""
 
     row: Row
     over: str
@@ -57,11 +58,12 @@ def accuracy(row: Row, model: str, tests: Answered) -> float:
 
 
 def gains(row: Row, tests: Answered) -> list[Difference]:
-    """The last loop over the seed, and over each control in the draws that have it."""
+    """The last loop over the seed, and over each control in the draws that have it; over naive self-training loop 1."""
     found = []
     for name in (SEED, *controls(row)):
         having = [one for one in row.outcomes if name in one.answers]
-        found.append(Difference(row, name, len(having), _difference([(one, LAST, one, name) for one in having], tests)))
+        pairs = [(one, "loop_1" if name == NAIVE and one.last_loop() else LAST, one, name) for one in having]
+        found.append(Difference(row, name, len(having), _difference(pairs, tests)))
     return found
 
 

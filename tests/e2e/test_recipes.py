@@ -57,8 +57,10 @@ def test_fresh_students_of_soft_labels_by_teachers_that_have_not_seen_them(data_
     kept = {k: rows(work, f"loop_{k}/filtered_pairs", "kept.parquet") for k in (1, 2)}
     assert [row["n_kept"] for row in loop_rows(work)[1:]] == [len(kept[1]), len(kept[2])]
     assert {row["status"] for row in loop_rows(work)[1:]} == {"converged"}
-    audited = query(data_root / "audit.duckdb", "SELECT n_kept FROM status_reports ORDER BY loop")[1]
-    assert audited == [(len(kept[1]),), (len(kept[2]),)]
+    columns = "n_kept, promised, cut, expected_low >= promised"
+    audited = query(data_root / "audit.duckdb", f"SELECT {columns} FROM status_reports ORDER BY loop")[1]
+    cuts = {k: work.heads.get(f"loop_{k}/status_report").summary["rule"]["cut"] for k in kept}
+    assert audited == [(len(kept[k]), 0.55, cuts[k], True) for k in (1, 2)]
     # The whole pool is labelled again; in loop 1 by both teachers, in loop 2 by the one that has not seen the pair.
     assert labels[1].keys() == labels[2].keys() == folds(work).keys()
     assert all(row["spread"] is not None for row in labels[1].values())

@@ -219,13 +219,18 @@ def heldout(root: Path, key: str, version: str, model: str, wrong: set[str]) -> 
 
 def report_of(
     root: Path, loop: int, status: str, n_pool: int, version: str | None = None, of: str | None = None,
-    ends: bool | None = None,
+    ends: bool | None = None, cut: dict[str, Any] | None = None,
 ) -> Fake:  # fmt: skip
-    """`loop_k/status_report` of the labels of version `of`; by default it `ends` as under select = status."""
+    """`loop_k/status_report` of the labels of version `of`; by default it `ends` as under select = status.
+
+    Args:
+        cut: what a promise came to, under select = calibrated.
+    """
     summary = {
         "loop": loop, "status": status, "n_pool": n_pool, "n_status_1": 3, "n_status_2": 1, "n_min": 2,
         "reward_offset": 0.25, "thresholds": {"tau_high": 0.55, "tau_low": 0.45, "tau_delta": 0.3},
-        "ends": status == "converged" if ends is None else ends,
+        "ends": status == "converged" if ends is None else ends, "why": f"status {status}", "precision": cut,
+        "select": "calibrated" if cut else "status", "rule": {"cut": (cut or {}).get("confidence") or 1.0},
     }  # fmt: skip
     made = made_of(of or f"v-labels-{loop}", "self_labels")
     return artifact(root, f"loop_{loop}/status_report", version or f"v-status-{loop}", summary, **made)

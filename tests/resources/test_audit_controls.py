@@ -6,7 +6,19 @@ from typing import Any, cast
 
 import duckdb
 import pytest
-from audit_fakes import EVOLUTION, Fake, artifact, behind_a_closed_gate, heldout, made_of, record, with_artifacts
+from audit_fakes import (
+    EVOLUTION,
+    LOOP_2,
+    Fake,
+    artifact,
+    behind_a_closed_gate,
+    filtered,
+    heldout,
+    made_of,
+    record,
+    report_of,
+    with_artifacts,
+)
 
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
@@ -62,6 +74,26 @@ def test_controls_are_compared_with_the_seed_and_the_last_loop(tmp_path: Path) -
     assert [row for row in kinds if row[1] == "control"] == [("controls/more_steps_rm", "control", False)]
     scored = "SELECT count(*) FROM heldout_scores WHERE rm_version = 'v-control'"
     assert query(database.path, scored)[1] == [(6,)]
+
+
+def test_naive_self_training_is_one_loop_and_compared_with_the_first(tmp_path: Path) -> None:
+    about, naive = {"n_human": 2, "random_seed": 7, "steps": 3}, "controls/naive_self_training_rm"
+    run = with_artifacts(
+        record(tmp_path),
+        artifact(tmp_path, "controls/full_label_rm", "v-control", about),
+        heldout(tmp_path, "controls/full_label_rm", "v-held-control", "v-control", {"t1", "t2", "t3"}),
+        artifact(tmp_path, f"{naive}.filtered_pairs", "v-all", {"n_kept": 4}, **made_of("v-labels-1", "self_labels")),
+        artifact(tmp_path, naive, "v-naive", about),
+        heldout(tmp_path, naive, "v-held-naive", "v-naive", {"t1", "t2"}),
+        report_of(tmp_path, 2, "1", len(LOOP_2)),
+        filtered(tmp_path, 2, LOOP_2),
+        artifact(tmp_path, "loop_2/retrained_rm", "v-rm-2", {**about, "n_pseudo": 3, "loop": 2}),
+        heldout(tmp_path, "loop_2/retrained_rm", "v-held-2", "v-rm-2", set()),
+    )
+    database = AuditDatabase(tmp_path / "audit.duckdb")
+    sync(database, run)
+    found = query(database.path, "SELECT loop, loop_gain FROM controls WHERE state = 'made' ORDER BY number")[1]
+    assert found == [(2, 0.75), (1, 0.25)]
 
 
 def test_controls_that_need_the_vault_are_not_offered_without_one(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_the_loops_are_told_by_what_selected(tmp_path: Path) -> None:
     method = {"select": "calibrated", "min_precision": 0.9}
     other = card(origin(str(tmp_path), tmp_path), select="calibrated", selection=selection_words(method))
     assert "The learning status decides nothing here." in other
-    assert "a cut of confidence that keeps the promised precision (0.9), and trains on." in " ".join(other.split())
+    assert "a cut of confidence that keeps the promised precision (90.0 %), and trains on." in " ".join(other.split())
 
 
 def test_what_a_person_wrote_makes_no_markup(tmp_path: Path) -> None:

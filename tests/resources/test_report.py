@@ -76,27 +76,36 @@ def test_honest_words(tmp_path: Path) -> None:
     assert "people prefer the other" in text and "people agree" in text
 
 
+PROMISE: Row = {"confidence": None, "n": 3, "precision": 0.8, "precision_low": 0.71, "promised": 0.7, "reason": "said"}
+ABOVE: Row = {"cut": 0.75, "promised": 0.9, "expected_precision": 0.95, "expected_low": 0.91}
 CALIBRATED = Method(teachers=2, select="calibrated")
 
 
 def test_a_calibrated_loop_keeps_pairs_although_its_status_is_converged(tmp_path: Path) -> None:
     run = with_artifacts(
         record(tmp_path, settings=Settings(method=CALIBRATED)),
-        report_of(tmp_path, 1, "converged", 8, ends=False),
-        report_of(tmp_path, 2, "1", 5, ends=True),  # the other way round: no cut keeps the promise
+        report_of(tmp_path, 1, "converged", 8, ends=False, cut=PROMISE | {"confidence": 0.625}),
+        report_of(tmp_path, 2, "1", 5, ends=True, cut=PROMISE),  # the other way round: no cut keeps the promise
     )
     found = data(tmp_path, run)
     assert [row[0] for row in summary_rows(found)][1:4] == ["seed", "loop 1", "loop 2 (converged)"]
     assert [row[-2] for row in summary_rows(found)][2:4] == ["3", "0"]
     first, last = (rule_words(status, found.method) for status in found.statuses)
-    promise = "keeps the promised precision (the seed's accuracy on calibration pairs)"
-    kept = f"the labels above a cut of confidence that {promise}"
-    assert first == f"Kept were {kept}. The learning status, converged, decides nothing under this recipe."
-    assert last.startswith(f"Converged: no cut of confidence leaves at least 2 pairs and {promise}, so that nothing")
-    assert "The loops end here. The learning status, 1, decides nothing" in last
+    promise = "keeps the promised precision (70.0 %, the seed's accuracy on calibration pairs)"
+    expected = "about 80.0 % were expected to be right, at least 71.0 % (one-sided 95 %)"
+    assert first == (
+        f"Kept were the labels above a cut of confidence (0.6250) that {promise}: {expected}. The learning status, "
+        "converged, decides nothing under this recipe."
+    )
+    assert last == (
+        f"Converged: no cut of confidence leaves at least 2 pairs and {promise}, so that nothing was kept. Of the labels "
+        f"that come nearest to it {expected}. The loops end here. The learning status, 1, decides nothing under this "
+        "recipe."
+    )
     text = text_of(page(tmp_path, run)).replace("&#39;", "'")
     assert "recipe paper, but for method.min_precision, method.select, method.teachers · settings" in text
-    assert f"A loop labels the pool, keeps {kept}, and trains on." in text
+    kept = "the labels above a cut of confidence that keeps the promised precision (the seed's accuracy on calibration"
+    assert f"A loop labels the pool, keeps {kept} pairs), and trains on." in text
     assert "tau_high" not in text and "Kept: 3 of 8 pairs." in text
 
 
@@ -108,7 +117,8 @@ def test_a_calibrated_loop_keeps_pairs_although_its_status_is_converged(tmp_path
         (Method(), {"status": "converged", "ends": True, "n_pool": 0}, "Converged: the pool is empty. The loops end"),
         (Method(select="all"), {"status": "converged"}, "Every pair is kept, whatever its confidence."),
         (Method(select="all"), {"ends": True, "n_pool": 0}, "Converged: the pool is empty. The loops end here."),
-        (Method(select="calibrated", min_precision=0.9), {}, "keeps the promised precision (0.9)."),
+        (Method(select="calibrated", min_precision=0.9), ABOVE, "(0.7500) that keeps the promised precision (90.0 %): a"),
+        (Method(select="calibrated"), ABOVE | {"ends": True, "expected_low": None}, "so that nothing was kept. The loops"),
     ],
 )
 def test_what_a_loop_did_is_said_by_its_rule(method: Method, status: Row, words: str) -> None:

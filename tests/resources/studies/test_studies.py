@@ -239,6 +239,13 @@ def test_a_control_is_compared_in_the_draws_that_have_it(tmp_path: Path):
     assert "), of 2 |" in page
 
 
+def test_naive_self_training_is_compared_with_loop_1(tmp_path: Path):
+    answers = {"seed": 20, "loop_1": 24, "loop_2": 30, "more_steps_rm": 22, "naive_self_training_rm": 23}
+    _, row, ledger = one_row(tmp_path, answers)
+    over = {one.over: one.gain.value for one in gains(row, ledger.tests)}
+    assert over == pytest.approx({"seed": 0.25, "more_steps_rm": 0.2, "naive_self_training_rm": 0.025})
+
+
 def test_without_any_loop_nothing_is_said_of_a_gain(tmp_path: Path):
     plan, row, ledger = one_row(tmp_path, {"seed": 20}, {"seed": 22})
     closed = [one.model_copy(update={"verdict": "gate_not_shown"}) for one in row.outcomes[1:]]
