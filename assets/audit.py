@@ -27,7 +27,9 @@ LEFT = "left_to_the_next_run"
 
 PLOTTED = (
     *("ece_calibration", "ece_test", "flip_rate", "seed_agreement", "heldout_agreement", "kept_longer"),
-    *("labelled_longer", "margin_spread", "reward_shift", "trained_precision", "untrained_precision"),
+    *("labelled_longer", "seed_longer", "margin_spread", "reward_shift", "offset_shift"),
+    *("trained_precision", "untrained_precision", "source_kept_least", "source_kept_most"),
+    *("length_kept_least", "length_kept_most"),
     *("base_vocabulary", "policy_vocabulary", "base_distinct_2", "policy_distinct_2"),
 )
 """The columns of the view `loop_watch` that the page plots, of loop k as `loop_k_NAME` (the seed is loop 0)."""

@@ -56,7 +56,15 @@ def promote(context: dg.OpExecutionContext, ser: SerResource):
         context.log.info(f"nothing is promoted after loop {work.until} of {work.settings.loops}")
         return
     artifact = choose_promoted(work)
-    yield dg.Output(None, metadata=described(work, artifact), data_version=dg.DataVersion(artifact.version))
+    yield dg.Output(
+        None, metadata=described(work, artifact) | _gain(artifact), data_version=dg.DataVersion(artifact.version)
+    )
+
+
+def _gain(promotion: Artifact) -> dict[str, float]:
+    """What the last loop gains over the seed on calibration pairs, where a loop was run, as plottable numbers."""
+    found: dict[str, float] = promotion.summary.get("gain") or {}
+    return {"gain" if name == "value" else f"gain_{name}": value for name, value in found.items()}
 
 
 def evolved_rm(loops: int) -> dg.AssetsDefinition:

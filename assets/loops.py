@@ -18,6 +18,9 @@ from ser.stages.filter_pairs import FilterPairsSpec
 from ser.stages.label import LabelSpec
 from ser.stages.report_status import ReportStatusSpec
 
+PROMISE = ("promised", "precision", "precision_low")
+"""Of a cut that keeps a promise: what is shown in the UI beside the thresholds."""
+
 
 def kept_before(work: Evolution, loop: int) -> list[Part]:
     """The tables of pairs that the loops before `loop` kept."""
@@ -122,7 +125,8 @@ def _status_report(k: int) -> dg.AssetsDefinition:
         if method.strata != "none":
             inputs["pool"] = work.pairs("pool")
         artifact = work.make(keys.status_report(k), "report_status", spec, inputs)
-        return materialized(work, artifact, artifact.summary["thresholds"])
+        promise = {name: value for name, value in (artifact.summary["precision"] or {}).items() if name in PROMISE}
+        return materialized(work, artifact, artifact.summary["thresholds"] | promise)
 
     return status_report
 

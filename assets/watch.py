@@ -70,8 +70,11 @@ def _found(name: str, watch: Watch) -> dict[str, str]:
 
 
 def _measured(name: str, watch: Watch) -> dict[str, Any]:
-    """The numbers of the check of the data; those of the loops stand with the sync."""
-    if name != LIKE_THE_POOL or watch.shift is None:
+    """The numbers of the check of the data; those of the loops stand with the sync, and here where there are any."""
+    if name != LIKE_THE_POOL:
+        sign = next(sign for sign in SIGNS if sign.name == name)
+        return {"limit": sign.limit, "measured_in": ", ".join(sign.measured_in(watch.loops)) or "no loop"}
+    if watch.shift is None:
         return {}
     names = ("auc", "ci_low", "ci_high", "n_human", "n_pool")
     told = {key: "too few pairs" if watch.shift[key] is None else watch.shift[key] for key in names}

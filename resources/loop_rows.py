@@ -13,7 +13,8 @@ def loop_rows(evolution: Evolution) -> list[dict[str, Any]]:
     rows = [_model_row(evolution, loop) for loop in trained]
     nothing = dict.fromkeys(rows[0])
     if evolution.gate_is_closed():
-        rows.append(nothing | {"loop": 1, "status": GATE_NOT_SHOWN, "n_kept": 0})
+        why = f"no loop was run: the seed RM is {evolution.gate().words}"
+        rows.append(nothing | {"loop": 1, "status": GATE_NOT_SHOWN, "ends": True, "n_kept": 0, "why": why})
     elif evolution.converged_in() is not None:
         rows.append(nothing | _status(evolution, len(trained)))
     return rows
@@ -26,6 +27,8 @@ def _model_row(evolution: Evolution, loop: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "loop": loop,
         "status": None,
+        "ends": None,
+        "why": None,
         "n_pool": None,
         "n_kept": None,
         "test_accuracy": accuracy["value"],
@@ -42,4 +45,5 @@ def _model_row(evolution: Evolution, loop: int) -> dict[str, Any]:
 def _status(evolution: Evolution, loop: int) -> dict[str, Any]:
     report = evolution.heads.get(keys.status_report(loop)).summary
     kept = 0 if report["ends"] else evolution.heads.get(keys.filtered_pairs(loop)).summary["n_kept"]
-    return {"loop": loop, "status": report["status"], "n_pool": report["n_pool"], "n_kept": kept}
+    said = {name: report[name] for name in ("status", "ends", "n_pool", "why")}
+    return {"loop": loop, **said, "n_kept": kept}

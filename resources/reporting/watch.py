@@ -19,6 +19,7 @@ def watch_section(data: ReportData) -> Row:
         "headings": HEADINGS,
         "rows": watch_table(data),
         "signs": watch_signs(data),
+        "unmeasured": [sign.name for sign in SIGNS if not sign.measured_in(data.watch.loops)],
         "chart": longer_chart(data),
         "seed_longer": seed_longer,
     }

@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What the last loop of `row` (or loop 1) gains over another model in so many of its draws, in share of test pairs."""
+    """What the last loop of `row` (or loop 1) gains over another model in so many of its draws, as a share of pairs."""
 
     row: Row
     over: str

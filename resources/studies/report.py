@@ -167,7 +167,8 @@ def _draws(row: Row) -> str:
 
 
 def _statuses(outcomes: Sequence[Outcome]) -> list[str]:
-    every = [loop.status for one in outcomes for loop in one.loops]
+    # A loop that keeps nothing is the last, whatever its learning status is.
+    every = [loop.status if loop.n_kept else "converged" for one in outcomes for loop in one.loops]
     named = {"1": "status 1", "2": "status 2"}
     return [f"{every.count(status)} × {named.get(status, status)}" for status in sorted(set(every))]
 

@@ -53,6 +53,8 @@ def promote(
     verdict = SHOWN if found.low > 0 else WORSE if found.high < 0 else NOT_SHOWN
     chosen = _choose(rule, verdict, candidates, groups)
     why = _why(chosen, last, verdict, found, rule)
+    if rule.rule != "evidence":  # what was shown is then not what decided
+        why = f"{_by(rule)}{why}"
     if not gate.shown:
         why = f"{why}; loops were run although the seed RM is {gate.words}"
     detectable = smallest_shown(found)
@@ -70,7 +72,8 @@ def overrule(decided: Mapping[str, Any], hand: HandPromotion, rule: PromotionRul
     Returns:
         as `promote`, and `promoted_by`, `reason`, and `ruled_loop`, which the rule would have promoted.
     """
-    why = f"promoted by hand by {hand.by}: {hand.why.rstrip('.')}; by promotion.rule {rule.rule}: {decided['why']}"
+    ruled = decided["why"].removeprefix(_by(rule))
+    why = f"promoted by hand by {hand.by}: {hand.why.rstrip('.')}; {_by(rule)}{ruled}"
     return {
         **decided,
         "promoted_loop": hand.loop,
@@ -128,6 +131,10 @@ def _compare(before: Candidate, after: Candidate, groups: Sequence[str], rule: P
 def _values(candidate: Candidate, rule: PromotionRule) -> Sequence[float]:
     """A number for each pair, the higher the better."""
     return candidate["correct"] if rule.statistic == "accuracy" else [-loss for loss in candidate["log_loss"]]
+
+
+def _by(rule: PromotionRule) -> str:
+    return f"by promotion.rule {rule.rule}: "
 
 
 def _measured(candidate: Candidate) -> str:

@@ -46,25 +46,36 @@ class Sign:
     Args:
         name: of the check.
         about: what holds where there is no such sign.
+        limit: beyond what it is told, in words.
         look_at: what to look at where there is one.
         tell: the sign in words with its numbers, or None.
+        reads: the numbers without any of which nothing can be told.
     """
 
     name: str
     about: str
+    limit: str
     look_at: str
     tell: Callable[[Numbers], str | None]
+    reads: tuple[str, ...]
+
+    def measured_in(self, rows: Iterable[Numbers]) -> list[str]:
+        """The loops of which there are numbers that it reads."""
+        return [_where(row) for row in rows if any(row[name] is not None for name in self.reads)]
 
 
 def signs_of(rows: Iterable[Numbers]) -> dict[str, list[str]]:
     """The name of every sign -> where it is seen, a sentence each."""
     found: dict[str, list[str]] = {sign.name: [] for sign in SIGNS}
     for row in rows:
-        where = "seed" if row["loop"] == 0 else f"loop {row['loop']}"
         for sign in SIGNS:
             if (told := sign.tell(row)) is not None:
-                found[sign.name].append(f"{where}: {told}")
+                found[sign.name].append(f"{_where(row)}: {told}")
     return found
+
+
+def _where(row: Numbers) -> str:
+    return "seed" if row["loop"] == 0 else f"loop {row['loop']}"
 
 
 def unlike(low: float | None) -> bool:
@@ -125,11 +136,12 @@ def _uneven(row: Numbers) -> str | None:
 
 
 def _drifted(row: Numbers) -> str | None:
-    found, spread, shift = [], row["margin_spread"], row["reward_shift"]
+    found, spread = [], row["margin_spread"]
     if spread is not None and not 1 / SPREAD <= spread <= SPREAD:
         found.append(f"margins spread {spread:.2g} times as wide as the seed's")
-    if shift is not None and abs(shift) > SHIFT:
-        found.append(f"the mean reward moved by {shift:+.1f} standard deviations of the seed's margins")
+    for shift, of in ((row["reward_shift"], "calibration pairs"), (row["offset_shift"], "the pool")):
+        if shift is not None and abs(shift) > SHIFT:
+            found.append(f"the mean reward of {of} moved by {shift:+.1f} standard deviations of the seed's margins")
     return "; ".join(found) or None
 
 
@@ -165,44 +177,58 @@ SIGNS = (
     Sign(
         "confidence_is_calibrated",
         "Held-out pairs are ranked right as often as the loop's model is sure, out of sample.",
+        f"an ECE {MISCALIBRATED:g} above what chance gives",
         "ser audit reliability: labels and cuts of confidence mean less than they say",
         _miscalibrated,
+        ("ece_calibration", "ece_test"),
     ),
     Sign(
         "labels_are_stable",
         "Labels do not turn round from loop to loop, nor away from those of the seed RM.",
+        f"{FLIPS:.0%} of the labels turned round, or less than {AGREEMENT:.0%} as the seed RM's".replace("%", " %"),
         "ser audit flips: whether turned labels are mended or broken, and whether test accuracy rose with them",
         _unstable,
+        ("flip_rate", "seed_agreement"),
     ),
     Sign(
         "length_is_not_amplified",
         "The longer response is preferred as often among kept pairs as among the human seed labels.",
+        f"{100 * LONGER:g} points more or less often, and by more than chance",
         "ser audit bias, accuracy beside longer_wins: length may be learned for quality; method.strata = length helps",
         _longer,
+        ("kept_longer",),
     ),
     Sign(
         "selection_is_even",
         "Pairs of each source and of each length difference are kept about equally often.",
+        f"one is kept {KEPT_RATIO:g} times as often as another, and by more than chance",
         "ser audit bias: what is hardly ever kept is not learned from, and n_min or the thresholds may be why",
         _uneven,
+        ("source_differs", "length_differs"),
     ),
     Sign(
         "rewards_do_not_drift",
-        "The mean and the spread of rewards on calibration pairs stay near the seed's.",
+        "The mean and the spread of rewards stay near the seed's: of calibration pairs, and the mean of the pool's.",
+        f"margins {SPREAD:g} times as wide or as narrow, or a mean {SHIFT:g} standard deviations away",
         "reward_offset and the histogram of margins: fixed thresholds (tau) mean something else in every loop",
         _drifted,
+        ("margin_spread", "reward_shift", "offset_shift"),
     ),
     Sign(
         "own_labels_are_honest",
-        "Labels that models were trained on before are right as often as confidence says (needs a vault).",
+        "Labels that models were trained on are right as often as confidence says (with a vault, pool = whole).",
+        f"right {100 * OVERCONFIDENT:g} points less often than confidence says, and by more than chance",
         "ser audit confident-mistakes: models confirm their own mistakes; label_with = unseen, or fewer loops, help",
         _overconfident,
+        ("trained_precision",),
     ),
     Sign(
         "answers_stay_diverse",
-        "The effective vocabulary of the policy's answers is at least half of its base model's.",
+        "The effective vocabulary of the policy's answers is at least half of its base model's (needs a policy).",
+        f"{NARROWER:g} times its base model's",
         "the policy's answers in the report: one phrase everywhere is a hacked reward; a larger KL weight helps",
         _narrow,
+        ("policy_vocabulary",),
     ),
 )
 """What is looked for in every loop, in the order of the tables."""

@@ -243,10 +243,16 @@ def _outcome(evolution: Evolution, run_id: str, policy: bool) -> dict[str, Any]:
         "gate": promotion["gate"] if promotion else evolution.gate().model_dump(),
         "verdict": promotion["verdict"] if promotion else None,
         "loops": loop_rows(evolution),
-        "promoted": {"loop": promotion["promoted_loop"], "why": promotion["why"]} if promotion else None,
+        "promoted": _promoted(promotion) if promotion else None,
         "policy": None if evaluation is None else _policy(evaluation),
         "reused": all(artifact.manifest["run_id"] != run_id for artifact in artifacts),
     }
+
+
+def _promoted(promotion: Mapping[str, Any]) -> dict[str, Any]:
+    """The promoted loop and why; what the last loop gains over the seed on calibration pairs, where one was run."""
+    evidence = {name: promotion.get(name) for name in ("gain", "detectable", "needed")}
+    return {"loop": promotion["promoted_loop"], "why": promotion["why"], **evidence}
 
 
 def _policy(evaluation: Artifact) -> dict[str, Any]:

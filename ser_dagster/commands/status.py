@@ -150,6 +150,8 @@ def _evolution(root: Path, known: KnownEvolution, run: LastRun | None) -> dict[s
         "promoted_loop": decided.get("promoted_loop"),
         "last_loop": _last_loop(work, decided),
         "verdict": decided.get("verdict"),
+        "promoted_why": decided.get("why"),
+        "calibration_gain": decided.get("gain"),
         "gate": decided.get("gate"),
         "win_rate": evaluation.summary["win_rate"]["value"] if evaluation else None,
     }

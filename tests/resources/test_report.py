@@ -98,9 +98,9 @@ def test_a_calibrated_loop_keeps_pairs_although_its_status_is_converged(tmp_path
         "converged, decides nothing under this recipe."
     )
     assert last == (
-        f"Converged: no cut of confidence leaves at least 2 pairs and {promise}, so that nothing was kept. Of the labels "
-        f"that come nearest to it {expected}. The loops end here. The learning status, 1, decides nothing under this "
-        "recipe."
+        f"Converged: no cut of confidence leaves at least 2 pairs and {promise}, so that nothing was kept. Of the "
+        f"labels that come nearest to it {expected}. The loops end here. The learning status, 1, decides nothing under "
+        "this recipe."
     )
     text = text_of(page(tmp_path, run)).replace("&#39;", "'")
     assert "recipe paper, but for method.min_precision, method.select, method.teachers · settings" in text
@@ -117,8 +117,16 @@ def test_a_calibrated_loop_keeps_pairs_although_its_status_is_converged(tmp_path
         (Method(), {"status": "converged", "ends": True, "n_pool": 0}, "Converged: the pool is empty. The loops end"),
         (Method(select="all"), {"status": "converged"}, "Every pair is kept, whatever its confidence."),
         (Method(select="all"), {"ends": True, "n_pool": 0}, "Converged: the pool is empty. The loops end here."),
-        (Method(select="calibrated", min_precision=0.9), ABOVE, "(0.7500) that keeps the promised precision (90.0 %): a"),
-        (Method(select="calibrated"), ABOVE | {"ends": True, "expected_low": None}, "so that nothing was kept. The loops"),
+        (
+            Method(select="calibrated", min_precision=0.9),
+            ABOVE,
+            "(0.7500) that keeps the promised precision (90.0 %): a",
+        ),
+        (
+            Method(select="calibrated"),
+            ABOVE | {"ends": True, "expected_low": None},
+            "so that nothing was kept. The loops",
+        ),
     ],
 )
 def test_what_a_loop_did_is_said_by_its_rule(method: Method, status: Row, words: str) -> None:

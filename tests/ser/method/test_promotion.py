@@ -37,6 +37,7 @@ def candidate(loop: int, right: int, n: int = 120, first: int = 0) -> dict[str, 
     }
 
 
+RUNS = 400
 SEED, CLEAR, LITTLE, WORSE = candidate(0, 60), candidate(1, 90), candidate(1, 63, first=4), candidate(1, 30)
 
 
@@ -51,6 +52,7 @@ def test_the_verdict_and_what_each_rule_makes_of_it(
     for rule, promoted in (("evidence", evidence), ("not_worse", not_worse), ("last", 1)):
         found = promote([SEED, last], rule=rule, statistic=statistic)
         assert (found["promoted_loop"], found["verdict"]) == (promoted, verdict)
+        assert found["why"].startswith(f"by promotion.rule {rule}: ") is (rule != "evidence")
         assert found["gain"]["low"] <= found["gain"]["value"] <= found["gain"]["high"]
 
 
@@ -64,7 +66,9 @@ def test_the_reason_names_the_statistic_that_decided(statistic: str, words: str)
     last = candidate(2, 70 if statistic == "accuracy" else 90)
     found = promote([SEED, sure, last], rule="best", statistic=statistic)
     assert found["promoted_loop"] == 1
-    assert found["why"].startswith(f"loop 1 ranks 66.7 % of 120 calibration pairs as people do, {words}loop 2 ranks")
+    assert found["why"].startswith(
+        f"by promotion.rule best: loop 1 ranks 66.7 % of 120 calibration pairs as people do, {words}loop 2 ranks"
+    )
 
 
 def test_best_takes_the_most_right_and_of_equals_the_first() -> None:
@@ -109,20 +113,29 @@ def test_the_verdict_depends_on_the_seed_and_the_last_loop_alone(loops: int, dra
     assert promote(made)["verdict"] == promote([made[0], made[-1]])["verdict"]
 
 
-def test_the_size_of_the_test_is_five_percent_and_its_power_as_said() -> None:
-    draw = random.Random(0)
-    for gain, low, high in ((0.0, 0.02, 0.07), (0.05, 0.5, 0.95)):
+@pytest.mark.parametrize("statistic", ["accuracy", "log_loss"])
+@pytest.mark.parametrize(("pairs", "in_a_group"), [(300, 1), (80, 1), (300, 3)])
+def test_the_size_of_the_test_is_five_percent_and_its_power_as_said(
+    statistic: str, pairs: int, in_a_group: int
+) -> None:
+    draw, groups = random.Random(0), [str(k // in_a_group) for k in range(pairs)]
+    power = {}
+    for gain in (0.0, 0.08):
         shown = 0
-        for _ in range(600):
-            changes = [draw.random() for _ in range(300)]  # 15 % of the pairs change sides
+        for _ in range(RUNS):
+            # 15 % of the pairs change sides, those of a group alike
+            changes = [one for _ in range(pairs // in_a_group) for one in [draw.random()] * in_a_group]
             up = (0.15 + gain) / 2
             before = [not (c < up) and (c < 0.15 or c > 0.5) for c in changes]
             after = [c < up or (c > 0.5) for c in changes]
             pair = [
-                {"loop": k, "rm_version": "", "correct": side, "log_loss": []} for k, side in enumerate((before, after))
+                {"loop": k, "rm_version": "", "correct": side, "log_loss": [0.4 if right else 1.1 for right in side]}
+                for k, side in enumerate((before, after))
             ]
-            shown += promote(pair)["verdict"] == "shown"
-        assert low <= shown / 600 <= high, (gain, shown / 600)
+            shown += promote(pair, groups, statistic=statistic)["verdict"] == "shown"
+        power[gain] = shown / RUNS
+    assert power[0.0] <= 0.05 + 2 * (0.05 * 0.95 / RUNS) ** 0.5, power
+    assert power[0.08] > 3 * power[0.0], power
 
 
 def test_a_closed_gate_is_the_verdict() -> None:

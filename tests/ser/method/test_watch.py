@@ -16,7 +16,7 @@ QUIET: dict[str, Any] = {
     "seed_longer": 0.6, "seed_longer_low": 0.55, "seed_longer_high": 0.65, "seed_longer_n": 300,
     "source_differs": 0.3, "source_kept_least": 0.2, "source_kept_most": 0.5,
     "length_differs": 4.0, "length_kept_least": 0.3, "length_kept_most": 0.5,
-    "margin_spread": 1.4, "reward_shift": -0.5,
+    "margin_spread": 1.4, "reward_shift": -0.5, "offset_shift": 0.4,
     "trained_precision": 0.8, "trained_precision_high": 0.85, "trained_precision_n": 90, "trained_confidence": 0.84,
     "untrained_precision": 0.7, "untrained_precision_n": 200, "untrained_confidence": 0.72,
     "base_vocabulary": 100.0, "policy_vocabulary": 51.0, "compared_words": 900,
@@ -32,8 +32,13 @@ def test_a_quiet_loop_shows_nothing() -> None:
     assert signs_of([]).keys() == {sign.name for sign in SIGNS}
 
 
-def test_a_loop_of_which_nothing_is_known_shows_nothing() -> None:
-    assert seen(**{name: None for name in QUIET if name != "loop"}) == {}
+def test_a_loop_of_which_nothing_is_known_shows_nothing_and_is_not_called_measured() -> None:
+    nothing = {name: None for name in QUIET if name != "loop"}
+    assert seen(**nothing) == {}
+    vocabulary = QUIET | nothing | {"loop": 0, "policy_vocabulary": 51.0}
+    measured = {sign.name: sign.measured_in([QUIET | nothing, vocabulary]) for sign in SIGNS}
+    assert measured == {sign.name: [] for sign in SIGNS} | {"answers_stay_diverse": ["seed"]}
+    assert all(sign.measured_in([QUIET]) == ["loop 2"] for sign in SIGNS)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,8 @@ def test_a_loop_of_which_nothing_is_known_shows_nothing() -> None:
         ({"length_kept_least": 0.2}, "selection_is_even", "by length between 20 % and 50 % are kept"),
         ({"margin_spread": 3.1}, "rewards_do_not_drift", "margins spread 3.1 times as wide as the seed's"),
         ({"margin_spread": 0.3}, "rewards_do_not_drift", "margins spread 0.3 times"),
-        ({"reward_shift": -3.2}, "rewards_do_not_drift", "the mean reward moved by -3.2 standard deviations"),
+        ({"reward_shift": -3.2}, "rewards_do_not_drift", "reward of calibration pairs moved by -3.2 standard dev"),
+        ({"offset_shift": 3.2}, "rewards_do_not_drift", "mean reward of the pool moved by +3.2 standard dev"),
         ({"trained_confidence": 0.9}, "own_labels_are_honest", "(confidence says 90 %), of the others 70 % (72 %)"),
         ({"policy_vocabulary": 49.0}, "answers_stay_diverse", "use 49 words effectively, its base model's 100"),
     ],
