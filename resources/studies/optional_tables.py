@@ -14,10 +14,11 @@ from resources.studies.transfer_table import transfers
 TRANSFERRED = """The models of "from" on those test pairs of "to" whose prompt is none of their own training or
 calibration pairs; the others are left out. The members of an ensemble are scaled by calibration pairs of "to". The last
 two columns are the models that were trained on "to", on all of its test pairs."""
-COST = """Means over draws; of memory the most that a stage's process had in hand. What an artifact took is what it
-took when it was made, so that nothing counts as free because another evolution had made it. Tokens count as often as
-they pass; operations are those of `ser plan` (docs/plan.md). Landing, roles and tokens, which both ways share, are left
-out. "All labels" is `controls/full_label_rm`: a training on the labels of the vault."""
+COST = """Means over draws; of memory the most that a stage's process had in hand. Seconds are those that passed, with
+whatever else the machine did meanwhile, and those that a process was halted; CPU seconds are its work. What an artifact
+took is what it took when it was made, so that nothing counts as free because another evolution had made it. Tokens
+count as often as they pass; operations are those of `ser plan` (docs/plan.md). Landing, roles and tokens, which both
+ways share, are left out. "All labels" is `controls/full_label_rm`: a training on the labels of the vault."""
 
 
 def transfer_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:

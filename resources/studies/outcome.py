@@ -87,7 +87,7 @@ class Outcome(Answers):
     options: dict[str, str]
     draw: int
     assignments: tuple[str, ...]
-    settings: dict[str, str] = Field({}, description="all that decided it but the arithmetic, by dotted name")
+    settings: dict[str, str] = Field(description="all that decided it but the arithmetic, by dotted name")
     snapshot: str
     evolution: str
     pairs: dict[str, int]
@@ -104,7 +104,7 @@ class Outcome(Answers):
     about: dict[str, str]
 
     def is_under(self, settings: Mapping[str, str]) -> bool:
-        """Whether it was run under these settings, as far as both there and here they are written down."""
+        """Whether it was run under these settings, as far as there are the same ones now."""
         return all(settings.get(name, value) == value for name, value in self.settings.items())
 
     def last_loop(self) -> int:

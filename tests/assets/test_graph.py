@@ -150,6 +150,12 @@ def test_through_status_1_and_2_to_converged(data_root: Path, landed: str, monke
     assert "loop 2: " in str(turned.metadata["seen"].value) and "ser audit flips" in str(
         turned.metadata["look_at"].value
     )
+    assert turned.metadata["measured_in"].value == "loop 2, loop 3"
+    assert turned.metadata["limit"].value == "25 % of the labels turned round, or less than 75 % as the seed RM's"
+    honest = next(one for one in result.get_asset_check_evaluations() if one.check_name == "own_labels_are_honest")
+    assert honest.passed and honest.metadata["measured_in"].value == "no loop"
+    told = chain.metadata(result, "evolved_rm")
+    assert told["gain_low"] <= told["gain"] <= told["gain_high"]
     # Response a is preferred but of the first pairs in loop 2, which are kept.
     plotted = chain.metadata(result, "audit_sync")
     assert plotted["loop_2_flip_rate"] == 25 / (pool - 30) and plotted["loop_3_flip_rate"] == 0

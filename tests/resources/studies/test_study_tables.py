@@ -27,7 +27,7 @@ def answers(**bits: str) -> dict[str, str]:
 def outcome(dataset: str, draw: int, **more: Any) -> Outcome:
     cell = next(one for one in PLAN.cells() if (one.dataset, one.draw) == (dataset, draw))
     return Outcome(
-        dataset=dataset, options={}, draw=draw, assignments=cell.assignments, snapshot=f"{dataset}-1",
+        dataset=dataset, options={}, draw=draw, assignments=cell.assignments, settings={}, snapshot=f"{dataset}-1",
         evolution=f"{dataset}-1/x", pairs={"seed": 4, "calibration": 4, "test": 4, "pool": 8 + draw}, gate_shown=True,
         verdict="shown", verdicts={"accuracy": "shown", "log_loss": "shown"}, promoted_loop=1, loops=[],
         tests=TESTS.digest, answers=answers(seed="0011", loop_1="0111", full_label_rm="1111"), about={},
