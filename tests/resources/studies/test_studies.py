@@ -110,8 +110,8 @@ def outcome(cell: Cell, seed: str, last: str, full: str = "1111", loops: list[Lo
     answers = {"seed": seed, "loop_1": last, "full_label_rm": full}
     return Outcome(
         dataset=cell.dataset, options=cell.options, draw=cell.draw, assignments=cell.assignments, settings={},
-        snapshot="tiny-1", evolution="tiny-1/x", pairs={"seed": 4, "calibration": 4, "test": 4, "pool": 8}, gate_shown=True,
-        verdict="shown", verdicts={"accuracy": "shown", "log_loss": "not_shown"}, promoted_loop=1,
+        snapshot="tiny-1", evolution="tiny-1/x", pairs={"seed": 4, "calibration": 4, "test": 4, "pool": 8},
+        gate_shown=True, verdict="shown", verdicts={"accuracy": "shown", "log_loss": "not_shown"}, promoted_loop=1,
         loops=loops or [], tests=TESTS.digest, answers={name: f"{int(bits, 2):x}" for name, bits in answers.items()},
         seconds={}, about={"date": "2026-01-01"},
     )  # fmt: skip
