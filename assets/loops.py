@@ -112,8 +112,6 @@ def _status_report(k: int) -> dg.AssetsDefinition:
             n_min=thresholds.sufficient(first_pool),
             select=method.select,
             min_precision=method.min_precision,
-            keep_share=method.keep_share,
-            strata=method.strata,
         )
         made = work.heads.get(keys.self_labels(k))
         inputs: dict[str, Part | list[Part]] = {
@@ -122,8 +120,6 @@ def _status_report(k: int) -> dg.AssetsDefinition:
         }
         if method.select == "calibrated":
             inputs |= _calibration_inputs(work, k)
-        if method.strata != "none":
-            inputs["pool"] = work.pairs("pool")
         artifact = work.make(keys.status_report(k), "report_status", spec, inputs)
         promise = {name: value for name, value in (artifact.summary["precision"] or {}).items() if name in PROMISE}
         return materialized(work, artifact, artifact.summary["thresholds"] | promise)
@@ -159,8 +155,6 @@ def _filtered_pairs(k: int) -> dg.AssetsDefinition:
             "self_labels": made.part("self_labels.parquet"),
             "status": status.part("status.json"),
         }
-        if method.strata != "none":
-            inputs["pool"] = work.pairs("pool")
         spec = FilterPairsSpec(target=method.target)
         artifact = work.make(keys.filtered_pairs(k), "filter_pairs", spec, inputs)
         yield materialized(work, artifact, examples(work.heads.get(keys.ENCODED_PAIRS), made, artifact))

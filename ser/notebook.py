@@ -123,11 +123,9 @@ def select(labels: pd.DataFrame, recipe: Recipe, heldout: pd.DataFrame | None = 
     n_min = recipe.thresholds.sufficient(len(labels))
     counts = count_statuses(zip(labels["p_a"], labels["p_b"], strict=True), recipe.thresholds)
     status = learning_status(*counts, n_min)
-    cut, cuts = _cut(labels, recipe, heldout, n_min) if recipe.select in ("calibrated", "share") else (None, {})
-    rule = PairRule.of_loop(recipe.select, status, recipe.thresholds, cut, cuts)
-    strata: Sequence[str | None] = _strata(labels, recipe) or [None] * len(labels)
-    scored = zip(labels[decided_by].itertuples(index=False, name=None), strata, strict=True)
-    chosen = [select_pair(rule.within(stratum), recipe.target, *row) for row, stratum in scored]
+    cut = _cut(labels, recipe, heldout, n_min) if recipe.select == "calibrated" else None
+    rule = PairRule.of_loop(recipe.select, status, recipe.thresholds, cut)
+    chosen = [select_pair(rule, recipe.target, *row) for row in labels[decided_by].itertuples(index=False, name=None)]
     selections = pd.DataFrame(chosen, labels.index)
     result = pd.concat([labels.drop(columns=selections.columns, errors="ignore"), selections], axis="columns")
     result.attrs = {"status": status, "n_status_1": counts[0], "n_status_2": counts[1], "n_min": n_min, "cut": cut}
@@ -143,36 +141,16 @@ def _tried(backbone: str | Path) -> Path:
     return folder
 
 
-def _strata(labels: pd.DataFrame, recipe: Recipe) -> list[str]:
-    from ser.method.strata import length_stratum
+def _cut(labels: pd.DataFrame, recipe: Recipe, heldout: pd.DataFrame | None, n_min: int) -> float | None:
+    from ser.method.precision import calibrated_cut, promised_precision
 
-    if recipe.strata == "none":
-        return []
-    require(labels, "response_a", "response_b")
-    responses = labels[["preferred", "response_a", "response_b"]].itertuples(index=False, name=None)
-    return [length_stratum(*((a, b) if preferred == "a" else (b, a))) for preferred, a, b in responses]
-
-
-def _cut(
-    labels: pd.DataFrame, recipe: Recipe, heldout: pd.DataFrame | None, n_min: int
-) -> tuple[float | None, dict[str, float]]:
-    from ser.method.precision import calibrated_cut, promised_precision, share_cut
-    from ser.method.strata import cut_strata
-
-    pool, strata = labels["confidence"].to_numpy(), _strata(labels, recipe)
-    if (share := recipe.keep_share) is not None:
-        cut, cuts = cut_strata(pool, strata, lambda ranks: share_cut(pool, share, n_min, ranks))
-        return cut.confidence, cuts
     if heldout is None or recipe.min_precision is None:
         raise SerError("select = calibrated reads held-out scores. Give `select` the DataFrame of `measure`.")
     require(heldout, "prompt", "confidence", "right")
     right, groups = heldout["right"].to_numpy(), [canonical_prompt(prompt) for prompt in heldout["prompt"]]
     promised = promised_precision(recipe.min_precision, float(right.mean()))
-    sure = heldout["confidence"].to_numpy()
-    cut, cuts = cut_strata(
-        pool, strata, lambda ranks: calibrated_cut(sure, right, groups, pool, promised, n_min, ranks)
-    )
-    return cut.confidence, cuts
+    sure, pool = heldout["confidence"].to_numpy(), labels["confidence"].to_numpy()
+    return calibrated_cut(sure, right, groups, pool, promised, n_min).confidence
 
 
 def _gather(labelled: Sequence[pd.DataFrame]) -> dict[Pair, Label]:

@@ -38,9 +38,8 @@ class Thresholds(Spec):
         return self.n_min if self.n_min is not None else max(20, round(0.02 * first_pool))
 
 
-Select = Literal["status", "calibrated", "share", "all"]
+Select = Literal["status", "calibrated", "all"]
 Target = Literal["hard", "soft"]
-Strata = Literal["none", "length"]
 
 
 class Scale(Spec):

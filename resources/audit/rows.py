@@ -186,7 +186,7 @@ def _loop_facts(record: EvolutionRecord) -> Iterator[AuditRows]:
 def _cut(summary: Mapping[str, Any]) -> float | None:
     """The confidence that kept pairs exceed; None where that did not decide it, or nothing was kept."""
     cut: float = summary["rule"]["cut"]
-    return cut if summary["select"] in ("calibrated", "share") and not summary["ends"] else None
+    return cut if summary["select"] == "calibrated" and not summary["ends"] else None
 
 
 def _promise(cut: Mapping[str, Any] | None) -> dict[str, float | None]:

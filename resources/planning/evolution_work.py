@@ -25,8 +25,6 @@ def kept_shares(method: Method, asked: float | None = None) -> tuple[float, floa
         return asked, asked
     if method.select == "all":
         return 1.0, 1.0
-    if method.keep_share is not None:
-        return method.keep_share, method.keep_share
     if method.min_precision == "relative":
         return KEPT_RELATIVE, KEPT_RELATIVE
     return KEPT, KEPT if method.pool == "whole" else KEPT_LATER

@@ -134,8 +134,6 @@ def selection_words(method: Row) -> str:
             return "the pairs that meet the rule of its learning status"
         case "calibrated":
             return f"the labels above a cut of confidence that {_promise(method)}"
-        case "share":
-            return f"the surest {percent(method['keep_share'], 0)} of the labels"
         case _:
             return "every pair"
 
@@ -149,11 +147,6 @@ def rule_words(status: Row, method: Row) -> str:
             return _status_words(status)
         case "calibrated":
             return f"{_cut_words(status, method)} {_beside(status)}"
-        case "share":
-            share = percent(method["keep_share"], 0)
-            if status["ends"]:
-                return f"Converged: the surest {share} of the labels are fewer than {status['n_min']} pairs. {_LAST}"
-            return f"Kept were the surest {share} of the labels. {_beside(status)}"
         case _:
             return f"Every pair is kept, whatever its confidence. {_beside(status)}"
 

@@ -49,7 +49,6 @@ def calibrated_cut(
     pool_confidence: np.ndarray,
     promised: float,
     n_min: int,
-    ranks: np.ndarray | None = None,
 ) -> Cut:
     """The smallest cut at which the lower bound of the precision of the pool's pairs above it reaches `promised`.
 
@@ -65,12 +64,10 @@ def calibrated_cut(
         pool_confidence: [N] of the pool's pairs.
         promised: the least precision, between 0 and 1.
         n_min: pairs that are worth a loop.
-        ranks: [N] of the pool's pairs, the surest of their strata first; without them the surest of all come first.
     """
-    order = np.argsort(-pool_confidence if ranks is None else ranks, kind="stable")
-    ordered, by = pool_confidence[order], (-pool_confidence if ranks is None else ranks)[order]
+    ordered = -np.sort(-pool_confidence)
     # Equal ones are on one side of any cut.
-    ends = np.flatnonzero(np.append(by[:-1] < by[1:], True)[: len(ordered)]) + 1
+    ends = np.flatnonzero(np.append(ordered[:-1] > ordered[1:], True)[: len(ordered)]) + 1
     ends = (
         ends[np.unique(np.linspace(0, len(ends) - 1, min(len(ends), _CUTS)).round().astype(int))] if len(ends) else ends
     )
@@ -84,20 +81,9 @@ def calibrated_cut(
         found = int(ends[best]), float(estimates[best]), float(bounds[best])
         return Cut(None, *found, promised, _why_none(*found, promised, n_min))
     last = reached[-1]
-    cut = float(np.nextafter(ordered[: ends[last]].min(), 0))
+    cut = float(np.nextafter(ordered[ends[last] - 1], 0))
     found = int(ends[last]), float(estimates[last]), float(bounds[last])
     return Cut(cut, *found, promised, _why(cut, *found, promised))
-
-
-def share_cut(pool_confidence: np.ndarray, share: float, n_min: int, ranks: np.ndarray | None = None) -> Cut:
-    """The cut above which a share of the pool lies, whatever its precision; arguments as in `calibrated_cut`."""
-    n = round(share * len(pool_confidence))
-    if n < n_min:
-        reason = f"converged: the surest {share:.0%} are {n:,} pairs, {n_min:,} are needed".replace("%", " %")
-        return Cut(None, 0, 0.0, 0.0, 0.0, reason)
-    order = np.argsort(-pool_confidence if ranks is None else ranks, kind="stable")[:n]
-    cut = float(np.nextafter(pool_confidence[order].min(), 0))
-    return Cut(cut, n, 0.0, 0.0, 0.0, f"the surest {n:,} of {len(pool_confidence):,} pairs are kept")
 
 
 def _precisions(

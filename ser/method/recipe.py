@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ser.specs import Select, Spec, Strata, Target, Thresholds
+from ser.specs import Select, Spec, Target, Thresholds
 
 
 class Method(Spec):
@@ -20,10 +20,8 @@ class Method(Spec):
     )
     select: Select = Field(
         "status",
-        description="status: the tau rules; calibrated: a cut that keeps a promised precision; share: the surest; all",
+        description="status: the tau rules; calibrated: a cut that keeps a promised precision; all",
     )
-    keep_share: float | None = Field(None, gt=0, lt=1, description="share of the pool that select = share keeps")
-    strata: Strata = Field("none", description="length: the same share is kept whichever response is longer")
     target: Target = Field("hard", description="hard: labels of 0 and 1; soft: calibrated probabilities")
     pool: Literal["shrinks", "whole"] = Field(
         "shrinks", description="shrinks: kept pairs leave it; whole: all pairs are labelled again"
@@ -64,10 +62,6 @@ class Method(Spec):
             )
         if self.min_precision is not None and self.select != "calibrated":
             raise ValueError(f"min_precision is the promise of select = calibrated: leave it out with {self.select}")
-        if (self.select == "share") != (self.keep_share is not None):
-            raise ValueError("select = share needs keep_share, and nothing else does")
-        if self.strata != "none" and self.select not in ("calibrated", "share"):
-            raise ValueError(f"strata have cuts of their own, and select = {self.select} has none")
         if isinstance(self.min_precision, float | int) and not 0.5 < self.min_precision < 1:
             raise ValueError(f"min_precision ({self.min_precision}) must lie between 0.5 and 1, or be relative")
         return self

@@ -5,20 +5,18 @@ The learning status of a loop is that of SER (arXiv 2411.00418, section 3.2). Wh
 kept by it, and the review queue is sorted by it. The cut of `calibrated` comes from `ser.method.precision`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
 from ser.data.pairs import keyed_hash
 from ser.specs import Select, Spec, Target, Thresholds
 
 Status = Literal["1", "2", "converged"]
-Condition = Literal["status_1", "status_2", "calibrated", "share", "all"]
-Rule = Literal["status_1", "status_2", "calibrated", "share", "all", "none"]
+Condition = Literal["status_1", "status_2", "calibrated", "all"]
+Rule = Literal["status_1", "status_2", "calibrated", "all", "none"]
 """The condition that a kept pair met, or `none` for a pair that stays in the pool."""
 
 _MOST_HUMAN = 4.0
@@ -32,23 +30,10 @@ class PairRule(Spec):
     thresholds: Thresholds = Thresholds()
     cut: float = 1.0
     """Under `calibrated`, the confidence that a pair has to exceed."""
-    cuts: dict[str, float] = Field(default_factory=dict)
-    """The same for the pairs of each stratum (`ser.method.strata`), where there are strata."""
     converged: bool = False
 
-    def within(self, stratum: str | None) -> "PairRule":
-        """The rule of the pairs of a stratum."""
-        return self if stratum is None else self.model_copy(update={"cut": self.cuts.get(stratum, 1.0), "cuts": {}})
-
     @classmethod
-    def of_loop(
-        cls,
-        select: Select,
-        status: Status,
-        thresholds: Thresholds,
-        cut: float | None = None,
-        cuts: Mapping[str, float] = MappingProxyType({}),
-    ) -> "PairRule":
+    def of_loop(cls, select: Select, status: Status, thresholds: Thresholds, cut: float | None = None) -> "PairRule":
         """The rule of a loop whose recipe selects by `select`.
 
         A loop that has converged missed the rule of status 2 last, so that is the rule it is judged by; under
@@ -57,8 +42,8 @@ class PairRule(Spec):
         if select == "status":
             condition: Condition = "status_1" if status == "1" else "status_2"
             return cls(condition=condition, thresholds=thresholds, converged=status == "converged")
-        if select in ("calibrated", "share"):
-            return cls(condition=select, cut=1.0 if cut is None else cut, cuts=dict(cuts), converged=cut is None)
+        if select == "calibrated":
+            return cls(condition="calibrated", cut=1.0 if cut is None else cut, converged=cut is None)
         return cls(condition="all")
 
 
@@ -77,7 +62,7 @@ def distance_to_rule(rule: PairRule, p_a: Any, p_b: Any, confidence: Any) -> Any
 
     - status_1, one response is good and the other bad: min(max(p) - tau_high, tau_low - min(p))
     - status_2, the responses are ranked clearly: |p_a - p_b| - tau_delta
-    - calibrated, share: confidence - cut
+    - calibrated: confidence - cut
     - all: confidence, which is never below a half
 
     Args:
@@ -90,7 +75,7 @@ def distance_to_rule(rule: PairRule, p_a: Any, p_b: Any, confidence: Any) -> Any
             return np.minimum(np.maximum(p_a, p_b) - tau.tau_high, tau.tau_low - np.minimum(p_a, p_b))
         case "status_2":
             return np.abs(np.subtract(p_a, p_b)) - tau.tau_delta
-        case "calibrated" | "share":
+        case "calibrated":
             return np.subtract(confidence, rule.cut)
         case "all":
             return np.asarray(confidence)
@@ -156,7 +141,7 @@ def _reason(rule: PairRule, p_a: float, p_b: float, confidence: float) -> str:
             return f"{sides}; needs > {tau.tau_high:g} and < {tau.tau_low:g}"
         case "status_2":
             return f"|p_a - p_b| {abs(p_a - p_b):.3f}; needs > {tau.tau_delta:g}"
-        case "calibrated" | "share":
+        case "calibrated":
             return f"confidence {confidence:.4f}; needs > {rule.cut:.4f}"
         case "all":
             return "every pair is kept"

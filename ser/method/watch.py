@@ -194,7 +194,7 @@ SIGNS = (
         "length_is_not_amplified",
         "The longer response is preferred as often among kept pairs as among the human seed labels.",
         f"{100 * LONGER:g} points more or less often, and by more than chance",
-        "ser audit bias, accuracy beside longer_wins: length may be learned for quality; method.strata = length helps",
+        "ser audit bias, accuracy beside longer_wins: length may be learned for quality",
         _longer,
         ("kept_longer",),
     ),

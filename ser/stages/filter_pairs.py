@@ -1,14 +1,12 @@
 """Stage: the selection of one loop, by the rule that its status report decided."""
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ser.data import tables
 from ser.method.selection import PairRule, select_pair
-from ser.method.strata import length_strata
 from ser.progress import Progress
 from ser.specs import HERE, Execution, Spec, Target
 from ser.stages.job import Inputs, Summary
@@ -25,7 +23,6 @@ class FilterPairsInputs(Inputs):
 
     self_labels: Path
     status: Path
-    pool: Path | None = None
 
 
 class FilterPairsSummary(Summary):
@@ -43,12 +40,9 @@ def run(
     rule = PairRule.model_validate(json.loads(inputs.status.read_text())["rule"])
 
     def decided() -> Iterator[dict[str, Any]]:
-        strata: Iterable[str | None] = repeat(None)
-        if inputs.pool is not None:
-            strata = length_strata(inputs.self_labels, inputs.pool)
-        for row, stratum in zip(tables.read(inputs.self_labels), strata, strict=False):
+        for row in tables.read(inputs.self_labels):
             scored = (row[name] for name in ("p_a", "p_b", "confidence", "preferred"))
-            chosen = select_pair(rule.within(stratum), spec.target, *scored)
+            chosen = select_pair(rule, spec.target, *scored)
             yield {"pair_id": row["pair_id"], "preferred": row["preferred"], **chosen._asdict()}
 
     total = tables.write(out / "filtered.parquet", tables.FILTERED, decided())

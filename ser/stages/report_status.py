@@ -8,11 +8,10 @@ import numpy as np
 
 from ser.data import tables
 from ser.method.calibration import confidence
-from ser.method.precision import Cut, calibrated_cut, promised_precision, share_cut
+from ser.method.precision import Cut, calibrated_cut, promised_precision
 from ser.method.selection import PairRule, count_statuses, learning_status
-from ser.method.strata import cut_strata, length_strata
 from ser.progress import Progress
-from ser.specs import HERE, Execution, Select, Spec, Strata, Thresholds
+from ser.specs import HERE, Execution, Select, Spec, Thresholds
 from ser.stages.job import Inputs, Summary
 
 
@@ -24,8 +23,6 @@ class ReportStatusSpec(Spec):
     n_min: int
     select: Select
     min_precision: float | Literal["relative"] | None = None
-    keep_share: float | None = None
-    strata: Strata = "none"
 
 
 class ReportStatusInputs(Inputs):
@@ -40,7 +37,6 @@ class ReportStatusInputs(Inputs):
     calibration: Path | None = None
     alike: Path | None = None
     seed: Path | None = None
-    pool: Path | None = None
 
 
 class ReportStatusSummary(Summary):
@@ -69,11 +65,8 @@ def run(
     n_status_1, n_status_2 = count_statuses(((row["p_a"], row["p_b"]) for row in rows), spec.thresholds)
     status = learning_status(n_status_1, n_status_2, spec.n_min)
     labelled = json.loads(inputs.summary.read_text())
-    cut: Cut | None = None
-    cuts: dict[str, float] = {}
-    if spec.select in ("calibrated", "share"):
-        cut, cuts = _cut(spec, inputs, labelled["temperature"])
-    rule = PairRule.of_loop(spec.select, status, spec.thresholds, cut.confidence if cut else None, cuts)
+    cut = _cut(spec, inputs, labelled["temperature"]) if spec.select == "calibrated" else None
+    rule = PairRule.of_loop(spec.select, status, spec.thresholds, cut.confidence if cut else None)
     report = ReportStatusSummary(
         loop=spec.loop,
         status=status,
@@ -87,7 +80,7 @@ def run(
         rule=rule.model_dump(),
         ends=rule.converged or labelled["n_pool"] == 0,
         why=cut.reason if cut else _why(spec.select, status, labelled["n_pool"]),
-        precision=cut._asdict() if cut and spec.select == "calibrated" else None,
+        precision=cut._asdict() if cut else None,
     )
     (out / "status.json").write_text(json.dumps(report.model_dump(), sort_keys=True) + "\n")
     return report
@@ -99,28 +92,14 @@ def _why(select: Select, status: str, n_pool: int) -> str:
     return f"status {status}" if select == "status" else "every pair is kept"
 
 
-def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float) -> tuple[Cut, dict[str, float]]:
-    """The cut of the pool, and those of its strata, if there are any."""
-    pool = np.fromiter((row["confidence"] for row in tables.read(inputs.self_labels, ["confidence"])), dtype=float)
-    strata = [] if inputs.pool is None else list(length_strata(inputs.self_labels, inputs.pool))
-
-    def choose(ranks: np.ndarray | None) -> Cut:
-        if spec.keep_share is not None:
-            return share_cut(pool, spec.keep_share, spec.n_min, ranks)
-        return _promised_cut(spec, inputs, temperature, pool, ranks)
-
-    return cut_strata(pool, strata, choose)
-
-
-def _promised_cut(
-    spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float, pool: np.ndarray, ranks: np.ndarray | None
-) -> Cut:
+def _cut(spec: ReportStatusSpec, inputs: ReportStatusInputs, temperature: float) -> Cut:
     """The cut of confidence that keeps the promise; the calibration pairs are as sure as at the pool's `temperature`.
 
     The model that labelled has a temperature of its own, which under `temperature = seed` is another one.
     """
     if inputs.calibration is None or inputs.alike is None or inputs.seed is None or spec.min_precision is None:
         raise ValueError("select = calibrated reads calibration pairs and a promise")
+    pool = np.fromiter((row["confidence"] for row in tables.read(inputs.self_labels, ["confidence"])), dtype=float)
     scored = {row["pair_id"]: row["margin"] for row in tables.read(inputs.alike)}
     tied = tables.groups(inputs.calibration)
     seed = tables.margins(inputs.seed, "calibration").values()
@@ -132,5 +111,4 @@ def _promised_cut(
         pool,
         promised,
         spec.n_min,
-        ranks,
     )

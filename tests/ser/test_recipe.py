@@ -11,12 +11,12 @@ def test_the_two_recipes_are_the_tables_of_the_design() -> None:
     assert PAPER.model_dump() == {
         "loops": 3, "thresholds": Thresholds().model_dump(), "teachers": 1, "student": "continue", "student_epochs": 1,
         "select": "status", "target": "hard", "pool": "shrinks", "label_with": "any", "replay": "all",
-        "human_share": None, "temperature": "loop", "min_precision": None, "keep_share": None, "strata": "none",
+        "human_share": None, "temperature": "loop", "min_precision": None,
     }  # fmt: skip
     assert ROBUST.model_dump(exclude={"thresholds"}) == {
         "loops": 3, "teachers": 3, "student": "fresh", "student_epochs": None, "select": "calibrated", "target": "hard",
         "pool": "whole", "label_with": "unseen", "replay": "latest", "human_share": 0.3, "temperature": "loop",
-        "min_precision": "relative", "keep_share": None, "strata": "none",
+        "min_precision": "relative",
     }  # fmt: skip
     for recipe in (PAPER, ROBUST):
         assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
@@ -46,9 +46,6 @@ def test_few_labels_are_seen_until_the_least_steps_are_taken() -> None:
         ({"pool": "whole"}, "pool = whole needs label_with = unseen"),
         ({"label_with": "unseen"}, "label_with = unseen needs at least 2 teachers, not 1"),
         (ROBUST.model_dump() | {"temperature": "seed"}, "temperature = seed contradicts label_with = unseen"),
-        ({"select": "share"}, "select = share needs keep_share"),
-        ({"keep_share": 0.3}, "select = share needs keep_share, and nothing else does"),
-        ({"strata": "length"}, "strata have cuts of their own, and select = status has none"),
         ({"min_precision": 0.8}, "min_precision is the promise of select = calibrated"),
         ({"select": "calibrated", "min_precision": 0.5}, "must lie between 0.5 and 1"),
         ({"select": "calibrated", "min_precision": 1}, "must lie between 0.5 and 1"),

@@ -10,7 +10,6 @@ import pytest
 from ser.data import tables
 from ser.method.calibration import confidence
 from ser.specs import Thresholds
-from ser.stages.filter_pairs import FilterPairsSpec
 from ser.stages.report_status import ReportStatusSpec
 from tests.models import run_stage
 
@@ -56,30 +55,3 @@ def test_the_temperature_of_the_labelling_cancels_out(tmp_path: Path) -> None:
     for name in ("precision", "precision_low"):
         assert found[0][name] == pytest.approx(found[1][name], abs=1e-4)
     assert found[0]["precision_low"] >= 0.8
-
-
-@pytest.mark.parametrize("strata", ["none", "length"])
-def test_a_share_is_kept_and_of_strata_the_same_of_each(tmp_path: Path, strata: str) -> None:
-    given = {name: path for name, path in inputs(tmp_path, 1.0).items() if name in ("self_labels", "summary")}
-    rows = [row | {"preferred": "a"} for row in tables.read(given["self_labels"])]
-    tables.write(given["self_labels"], tables.SELF_LABELS, rows)
-    texts = [
-        {"pair_id": row["pair_id"], "prompt": "p", "response_a": "x" * (1 + 9 * (k % 4 == 0)), "response_b": "x" * 5}
-        for k, row in enumerate(rows)
-    ]
-    tables.write(tmp_path / "pool.parquet", tables.PAIRS, texts)
-    if strata == "length":
-        given["pool"] = tmp_path / "pool.parquet"
-    spec = SPEC.model_copy(update={"select": "share", "min_precision": None, "keep_share": 0.25, "strata": strata})
-    report = run_stage("report_status", spec, given, tmp_path)
-    assert (report["precision"], report["why"]) == (None, "the surest 100 of 400 pairs are kept")
-    told = {name: path for name, path in given.items() if name != "summary"} | {"status": tmp_path / "status.json"}
-    run_stage("filter_pairs", FilterPairsSpec(target="hard"), told, tmp_path)
-    kept = [row["kept"] for row in tables.read(tmp_path / "filtered.parquet")]
-    sure = [row["confidence"] for row in rows]
-    if strata == "none":
-        assert [k for k, one in enumerate(kept) if one] == sorted(np.argsort(sure)[-100:].tolist())
-    else:
-        assert (sum(kept[::4]), sum(kept)) == (25, 100)
-    few = spec.model_copy(update={"keep_share": 0.01})
-    assert run_stage("report_status", few, given, tmp_path)["ends"]
