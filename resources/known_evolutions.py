@@ -22,9 +22,10 @@ def find_evolution(root: Path, named: str, dataset: str | None = None) -> KnownE
     """The evolution that `named` means: its identity, its settings digest, the beginning of either, or its name.
 
     Raises:
-        SerError: none is, or several are; lists them.
+        SerError: none is, or several are; lists them, and says it if one cannot be read.
     """
-    known = [one for one in reversed(known_evolutions(root)) if dataset in (None, one.dataset)]
+    damage: list[str] = []
+    known = [one for one in reversed(known_evolutions(root, damage.append)) if dataset in (None, one.dataset)]
     digest = [one for one in known if one.settings.digest.startswith(named)]
     tiers = (
         [one for one in known if named in (one.identity, one.name)],
@@ -35,7 +36,8 @@ def find_evolution(root: Path, named: str, dataset: str | None = None) -> KnownE
             return found[0]
         if found:
             raise SerError(f"{named!r} means several evolutions: {listed(found)}.\nGive more of it.")
-    raise SerError(f"there is no evolution {named!r}. Known: {listed(known) or 'none'}.")
+    others = f"\nOr it is among those that cannot be read: {damage[0].splitlines()[0]}" if damage else ""
+    raise SerError(f"there is no evolution {named!r}. Known: {listed(known) or 'none'}.{others}")
 
 
 def by_preference(root: Path, dataset: str, snapshot: str, digest: str) -> list[KnownEvolution]:
@@ -60,13 +62,13 @@ def listed(known: Sequence[KnownEvolution]) -> str:
 
 
 def refuse_taken(root: Path, name: str, identity: str) -> None:
-    """Refuse a name that another evolution has, or that could be taken for an identity.
+    """Refuse a name that another evolution has, of those that can be read, or that could be taken for an identity.
 
     Raises:
         SerError: names the other.
     """
     if not name.strip() or "/" in name:
         raise SerError(f"--name {name!r} cannot be the name of an evolution: it must say something, without a slash.")
-    for one in known_evolutions(root):
+    for one in known_evolutions(root, tell=lambda damage: None):
         if one.name == name and one.identity != identity:
             raise SerError(f"--name {name!r} is that of the evolution {one.identity}. Choose another name.")

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resources.heads import known_evolutions
+from resources.known_evolutions import find_evolution, refuse_taken
 from resources.settings import Settings
 from resources.settings_file import ROOT, load_settings
 from ser.errors import SerError
@@ -305,3 +306,16 @@ def test_settings_that_are_no_more_are_named_with_their_file(
     for part in [str(recorded), *parts]:
         assert part in str(error.value)
     assert len(str(error.value).splitlines()) <= 2
+
+
+def test_an_evolution_that_cannot_be_read_is_in_the_way_of_no_other(tmp_path: Path, recorded: Path) -> None:
+    recorded.write_text(about('{"loops": 2}'))
+    gone = recorded.parents[1] / "fedcba987654" / recorded.name
+    gone.parent.mkdir()
+    gone.write_text(about('{"gone": 1}').replace("mine", "other"))
+    assert find_evolution(tmp_path, "mine").identity == "tiny-1/0123456789ab"
+    with pytest.raises(SerError, match=r"there is no evolution 'other'\. Known: .* \(mine\)\.\n.*fedcba987654.*'gone'"):
+        find_evolution(tmp_path, "other")
+    refuse_taken(tmp_path, "new", "tiny-1/00")
+    with pytest.raises(SerError, match="is that of the evolution tiny-1/0123456789ab"):
+        refuse_taken(tmp_path, "mine", "tiny-1/00")
