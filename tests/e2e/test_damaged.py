@@ -73,7 +73,8 @@ def test_the_status_of_the_others_is_told(root: Path, capsys: pytest.CaptureFixt
     whole = status()["evolutions"]
     assert whole[0]["promoted_loop"] is not None
     name = damage(root, "evolved_rm")
-    nothing = dict.fromkeys(("promoted_loop", "last_loop", "verdict", "gate", "gain"))
+    decided = ("promoted_loop", "promoted_why", "calibration_gain", "last_loop", "verdict", "gate", "gain")
+    nothing = dict.fromkeys(decided)
     assert status()["evolutions"] == [whole[0] | nothing | {"state": "stopped", "at": "evolved_rm"}]
     assert capsys.readouterr().err.count(f"artifact {name} is damaged") == 1
 
