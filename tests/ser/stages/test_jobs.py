@@ -58,7 +58,7 @@ def test_a_job_alone_writes_what_the_stage_writes_here(tmp_path: Path) -> None:
     [
         ({"stage": "os"}, "there is no stage 'os'.\nThe stages are base_responses, "),
         ({"spec": {"target": "soft", "n_max": 1}}, "stage filter_pairs: impossible spec: n_max: "),
-        ({"inputs": {"status": "x"}}, "self_labels: Field required.\nIt takes self_labels, status, pool."),
+        ({"inputs": {"status": "x"}}, "self_labels: Field required.\nIt takes self_labels, status."),
         ({"execution": {"threads": 0}}, "is no job: execution.threads: "),
         ({"out": 3}, "is no job: out: "),
     ],
