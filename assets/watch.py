@@ -16,7 +16,7 @@ from resources.audit.database import NothingAudited
 from resources.audit.watch import Watch, read_watch
 from resources.audit.writing import AuditBusy
 from resources.evolution import Evolution
-from ser.method.watch import SIGNS, UNLIKE, signs_of, unlike, unlike_words
+from ser.method.watch import SIGNS, UNLIKE, Sign, signs_of, unlike, unlike_words
 
 LIKE_THE_POOL = "human_pairs_are_like_the_pool"
 _LIKE = "A classifier of their texts does not tell the human-labelled pairs from the pool."
@@ -65,14 +65,17 @@ def _found(name: str, watch: Watch) -> dict[str, str]:
             return {}
         return {"seen": unlike_words(shift["auc"]), LOOK_AT: _LOOK_AT_SHIFT}
     seen = signs_of(watch.loops)[name]
-    look_at = next(sign.look_at for sign in SIGNS if sign.name == name)
-    return {"seen": "\n".join(seen), LOOK_AT: look_at} if seen else {}
+    return {"seen": "\n".join(seen), LOOK_AT: _sign(name).look_at} if seen else {}
+
+
+def _sign(name: str) -> Sign:
+    return next(sign for sign in SIGNS if sign.name == name)
 
 
 def _measured(name: str, watch: Watch) -> dict[str, Any]:
     """The numbers of the check of the data; those of the loops stand with the sync, and here where there are any."""
     if name != LIKE_THE_POOL:
-        sign = next(sign for sign in SIGNS if sign.name == name)
+        sign = _sign(name)
         return {"limit": sign.limit, "measured_in": ", ".join(sign.measured_in(watch.loops)) or "no loop"}
     if watch.shift is None:
         return {}

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 from resources.reporting.numbers import DASH, difference
-from resources.studies.comparison import Difference, Row
+from resources.studies.comparison import NAIVE, Difference, Row
 from resources.studies.outcome import SEED
 from resources.studies.plan import StudyPlan
 from ser.method.clustered import ClusteredMean
@@ -17,8 +17,9 @@ def place(plan: StudyPlan, row: Row) -> list[str]:
 
 
 def say_model(model: str) -> str:
-    """What a person calls a model that the last loop is compared with."""
-    return "the seed" if model == SEED else model.removesuffix("_rm").replace("_", " ")
+    """What a person calls a model that the last loop, or loop 1, is compared with."""
+    name = "the seed" if model == SEED else model.removesuffix("_rm").replace("_", " ")
+    return f"{name} (loop 1)" if model == NAIVE else name
 
 
 def interval(gain: ClusteredMean) -> str:

@@ -33,7 +33,7 @@ def test_a_regime_says_what_the_lines_of_its_study_say() -> None:
         gain = next(one.gain for one in gains(row, ledger.tests) if one.over == SEED)
         measured = (gain.value, gain.low, gain.high)
         assert (regime.gain, regime.low, regime.high) == pytest.approx(measured, abs=0.00006)
-        assert row.dataset in regime.dataset
+        assert row.dataset in regime.dataset and "simulated" in regime.dataset
         for role, span in (("seed", regime.seed_labels), ("pool", regime.pool)):
             counts = [one.pairs[role] for one in row.outcomes]
             assert span == (min(counts), max(counts))

@@ -241,7 +241,8 @@ def test_a_control_is_compared_in_the_draws_that_have_it(tmp_path: Path):
 
 def test_naive_self_training_is_compared_with_loop_1(tmp_path: Path):
     answers = {"seed": 20, "loop_1": 24, "loop_2": 30, "more_steps_rm": 22, "naive_self_training_rm": 23}
-    _, row, ledger = one_row(tmp_path, answers)
+    plan, row, ledger = one_row(tmp_path, answers)
+    assert "| over naive self training (loop 1) |" in study_page("mine", plan, ledger.outcomes, ledger, "ser study", 1)
     over = {one.over: one.gain.value for one in gains(row, ledger.tests)}
     assert over == pytest.approx({"seed": 0.25, "more_steps_rm": 0.2, "naive_self_training_rm": 0.025})
 
