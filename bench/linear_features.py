@@ -3,11 +3,14 @@
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from transformers import PreTrainedTokenizerBase
 
 from bench.ours import with_states
 from bench.workload import model_folder
@@ -15,7 +18,7 @@ from resources.landing.comparison import Row
 from resources.landing.shapes.reader import ShapeReader
 from resources.settings_file import data_root
 from ser.data.encoded import ENCODED_NAME, write_encoded
-from ser.data.encoding import encode_pair
+from ser.data.encoding import EncodedPair, TooLongError, encode_pair
 from ser.models.reward_model import RewardModel
 from ser.models.states.pairs import EncodedStates
 from ser.models.states.writing import write_states
@@ -39,9 +42,12 @@ class LinearPairs:
 
 
 def linear_pairs(file: Path) -> LinearPairs:
-    """The labelled pairs of JSON lines; the pass through the layers is kept in the data root."""
+    """The labelled pairs of JSON lines whose responses fit into MAX_LENGTH; the pass is kept in the data root."""
     rows = _rows(file)
-    differences = _differences(rows, data_root() / "bench" / f"linear-{_digest(rows)}.npy")
+    kept = data_root() / "bench" / f"linear-{_digest(rows)}.npy"
+    differences = _differences(rows, kept)
+    fits = ~np.isnan(differences).any(axis=1)
+    rows, differences = [row for row, fit in zip(rows, fits, strict=True) if fit], differences[fits]
     differences /= differences.std(axis=0) + 1e-6
     u, s, _ = np.linalg.svd(differences, full_matrices=False)
     x = u[:, :COMPONENTS] * s[:COMPONENTS]
@@ -63,20 +69,27 @@ def _digest(rows: list[Row]) -> str:
 
 
 def _differences(rows: list[Row], kept: Path) -> np.ndarray:
-    """[N, 2 H]: the mean state of response a less that of b, and the last state of each likewise."""
+    """[N, 2 H]: the mean state of response a less that of b, the last of each likewise; NaN where they do not fit."""
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         tokenizer, arithmetic = load_tokenizer(model_folder()), Arithmetic(dtype="float32")
         model = RewardModel.new(model_folder(), Lora(top=TOP), arithmetic, random_seed=0)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_encoded([encode_pair(tokenizer, row.pair, MAX_LENGTH) for row in rows], folder)
+            write_encoded(_encoded(tokenizer, rows), folder)
             write_states(model, folder / ENCODED_NAME, folder, arithmetic)
             found = {one.pair.pair_id: _difference(one) for one in with_states(model, folder, arithmetic).pairs()}
         whole = kept.with_suffix(".tmp.npy")
-        np.save(whole, np.stack([found[row.pair.pair_id] for row in rows]))
+        absent = np.full_like(next(iter(found.values())), np.nan)
+        np.save(whole, np.stack([found.get(row.pair.pair_id, absent) for row in rows]))
         whole.replace(kept)
     return np.asarray(np.load(kept))
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, rows: list[Row]) -> Iterator[EncodedPair]:
+    for row in rows:
+        with suppress(TooLongError):
+            yield encode_pair(tokenizer, row.pair, MAX_LENGTH)
 
 
 def _difference(pair: EncodedStates) -> np.ndarray:

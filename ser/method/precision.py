@@ -121,21 +121,13 @@ def _lower(drawn: np.ndarray, estimates: np.ndarray) -> np.ndarray:
 
 def _why(cut: float, n: int, precision: float, low: float, promised: float) -> str:
     return (
-        (
-            f"{n:,} pairs have a confidence above {cut:.4f}: about {precision:.1%} of their labels are right, at least "
-            f"{low:.1%} (one-sided 95 %), and {promised:.1%} was promised"
-        )
-        .replace("%", " %")
-        .replace("95  %", "95 %")
-    )
+        f"{n:,} pairs have a confidence above {cut:.4f}: about {precision:.1%} of their labels are right, at least "
+        f"{low:.1%} (one-sided 95%), and {promised:.1%} was promised"
+    ).replace("%", " %")
 
 
 def _why_none(n: int, precision: float, low: float, promised: float, n_min: int) -> str:
     return (
-        (
-            f"converged: no {n_min:,} pairs keep the promise that {promised:.1%} of their labels are right; of the "
-            f"{n:,} best about {precision:.1%} are, at least {low:.1%} (one-sided 95 %)"
-        )
-        .replace("%", " %")
-        .replace("95  %", "95 %")
-    )
+        f"converged: no {n_min:,} pairs keep the promise that {promised:.1%} of their labels are right; of the "
+        f"{n:,} best about {precision:.1%} are, at least {low:.1%} (one-sided 95%)"
+    ).replace("%", " %")
