@@ -111,7 +111,7 @@ def _rows(pairs: LinearPairs, labels: int, penalty: float, draws: Sequence[int])
                 f"{100 * gains[:, 1].min():+.1f}",
             ]
         )
-    return [[cell.replace("%", " %").replace("  %", " %") for cell in row] for row in rows]
+    return [[cell.replace("%", " %").replace("  %", " %").replace("-", "−") for cell in row] for row in rows]
 
 
 def _roles(pairs: LinearPairs, labels: int, random: np.random.Generator) -> Roles:
