@@ -14,15 +14,17 @@ from resources.launchers import Launcher
 from resources.locks import only_writer
 from resources.settings import Settings
 from resources.stopwatch import Stopwatch
+from ser.data import tables
 from ser.errors import SerError
 from ser.progress import Progress
 from ser.slices import Slices
 from ser.stages.job import Job
+from ser.stages.trunk import TrunkInputs
 
-FACTS = "cache.json"
-"""What `ser.models.states` writes first: what the states are of, and in how many slices."""
+FACTS, INDEX = "cache.json", "index.parquet"
+"""What `ser.models.states` writes first: what the states are of, in how many slices, and where those of a pair lie."""
 COST = "cost.json"
-"""What making the states on disk took, as a manifest says it."""
+"""What making the states on disk took, as a manifest says it, and how many `tokens` passed: the others were copied."""
 
 
 _PLACES = {
@@ -108,7 +110,7 @@ def fill_states(job: Job, launcher: Launcher, progress: Progress) -> str:
                 summary = launcher(job, progress)
             watch.mark.unlink(missing_ok=True)
             if summary["place"] == "disk":
-                write_text(folder / COST, json.dumps(watch.measured()) + "\n")
+                write_text(folder / COST, json.dumps(watch.measured() | {"tokens": _passed_tokens(job)}) + "\n")
             return f"{_PLACES[summary['place']]}: {summary['why']}"
     except Exception as error:
         if not is_full(error, folder.parent):
@@ -117,13 +119,43 @@ def fill_states(job: Job, launcher: Launcher, progress: Progress) -> str:
         raise NoRoomError(f"no disk space for {folder}") from error
 
 
-def cost_of_states(folder: Path) -> dict[str, Any] | None:
-    """What making the states in `folder` took (`resources.stopwatch`); None where that is not known."""
+def cost_of_states(folder: Path, tokens: float) -> dict[str, Any] | None:
+    """What making the states in `folder`, of so many tokens, took (`resources.stopwatch`); None if it is not known.
+
+    States that were copied from other tables' count at the price of a token after the same trunk.
+    """
+    own = _cost(folder)
+    if own is None or tokens <= own["tokens"]:
+        return own
+    every = [cost for path in folder.parent.glob("*/") if (cost := _cost(path)) is not None]
+    passed = sum(cost["tokens"] for cost in every)
+    if not passed:
+        return None
+    copied = {
+        name: own[name] + (tokens - own["tokens"]) * sum(cost[name] for cost in every) / passed
+        for name in ("seconds", "cpu_seconds")
+    }
+    peaks = [cost["peak_memory"] for cost in every if cost["peak_memory"] is not None]
+    return own | copied | {"peak_memory": max(peaks, default=None)}
+
+
+def _cost(folder: Path) -> dict[str, Any] | None:
     try:
         cost: dict[str, Any] = json.loads((folder / COST).read_text())
     except (OSError, ValueError):  # a cache may go at any time
         return None
     return cost
+
+
+def _passed_tokens(job: Job) -> int:
+    """The tokens of the pairs whose states no earlier cache had."""
+    assert isinstance(job.inputs, TrunkInputs)
+    indexes = [path / INDEX for path in job.inputs.earlier]
+    known = {f"earlier_{number}": path for number, path in enumerate(indexes) if tables.is_readable(path)}
+    each = " UNION ALL ".join(f"SELECT pair_id, digest FROM {name}" for name in known)
+    new = f"ANTI JOIN ({each}) USING (pair_id, digest)" if known else ""
+    query = f"SELECT coalesce(sum(len(prompt) + len(response_a) + len(response_b)), 0) FROM encoded {new}"
+    return int(tables.ask(query, encoded=job.inputs.encoded, **known)[0][0])
 
 
 def free_memory() -> None:

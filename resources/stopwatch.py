@@ -104,7 +104,7 @@ class Stopwatch:
 
 def _earlier(folder: Path, mark: Path) -> _Earlier:
     """What went into what lies in a folder: nothing if nothing does."""
-    with suppress(OSError, ValueError, LookupError):  # none, or of an earlier version
+    with suppress(OSError, ValueError):  # none, or a damaged one
         kept = json.loads(mark.read_text())
         before, cpu_before = kept["before"]
         files = [path.stat().st_mtime for path in folder.rglob("*") if path != mark]

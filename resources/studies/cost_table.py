@@ -58,14 +58,12 @@ def labels_saved(row: Row) -> float:
 def _stage_cost(way: str, kind: str, outcomes: Sequence[Outcome], pattern: str) -> StageCost:
     made = [[key for key in one.costs if re.fullmatch(pattern, key)] for one in outcomes]
     pairs = list(zip(outcomes, made, strict=True))
-    measured = [(one, [key for key in keys_of if key in one.seconds]) for one, keys_of in pairs]
     costs = [[one.costs[key] for key in keys_of] for one, keys_of in pairs]
     return StageCost(
         way=way,
         kind=kind,
-        seconds=_mean([sum(one.seconds[key] for key in keys_of) for one, keys_of in measured if keys_of]),
-        # Where one of them was made by earlier code, which did not ask the processor, the sum would be of the others.
-        cpu_seconds=_mean([_whole([one.costs[key].cpu_seconds for key in keys_of]) for one, keys_of in measured]),
+        seconds=_mean([_whole([one.seconds.get(key) for key in keys_of]) for one, keys_of in pairs]),
+        cpu_seconds=_mean([_whole([one.cpu_seconds for one in each]) for each in costs]),
         peak_memory=_mean([max(known) for each in costs if (known := _known(one.peak_memory for one in each))]),
         tokens=_mean([sum(known) for each in costs if (known := _known(one.tokens for one in each))]),
         flops=_mean([sum(known) for each in costs if (known := _known(one.flops for one in each))]),
@@ -73,6 +71,7 @@ def _stage_cost(way: str, kind: str, outcomes: Sequence[Outcome], pattern: str) 
 
 
 def _whole(values: Sequence[float | None]) -> float | None:
+    """The sum; None where one is not known (that of states whose record is gone from the cache)."""
     known = _known(values)
     return sum(known) if known and len(known) == len(values) else None
 

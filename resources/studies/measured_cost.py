@@ -54,8 +54,9 @@ def costs_of(evolution: Evolution) -> tuple[dict[str, float], dict[str, Cost]]:
     costs = {key: _cost(one.manifest, *counting.of(key)) for key, one in artifacts.items()}
     if counting.passes_trunk_once():
         for role in ROLES:
-            measured = cost_of_states(evolution.states(role)) or {}
-            costs[f"states/{role}"] = _cost(measured, *counting.of_states(role))
+            tokens, flops = counting.of_states(role)
+            measured = cost_of_states(evolution.states(role), tokens) or {}
+            costs[f"states/{role}"] = _cost(measured, tokens, flops)
             if measured:
                 seconds[f"states/{role}"] = measured["seconds"]
     return seconds, costs

@@ -160,6 +160,14 @@ def count(path: Path) -> int:
     return pq.read_metadata(path).num_rows
 
 
+def is_readable(path: Path) -> bool:
+    """Whether there is a parquet file, as far as its footer says."""
+    try:
+        return count(path) >= 0
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+
+
 def _row_groups(file: pq.ParquetFile, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Batches within a row group each: pyarrow's own fill up to ROWS over the end of narrow or wide ones."""
     for number in range(file.num_row_groups):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from ser.data import tables
@@ -36,8 +35,9 @@ class StatesCache:
         """
         try:
             own = json.loads((folder / FACTS).read_text())
-            tables.count(folder / INDEX)
-        except (OSError, ValueError, pa.ArrowException):
+        except (OSError, ValueError):
+            return None
+        if not tables.is_readable(folder / INDEX):
             return None
         alike = all(own.get(name) == facts[name] for name in ("trunk", "arithmetic", "hidden_size", "storage"))
         return cls(folder, own) if alike and own["slices"] else None

@@ -106,9 +106,11 @@ def test_costs_are_summed_by_kind_and_told_beside_those_of_all_labels(tmp_path: 
 
 
 def test_a_sum_is_not_told_where_a_part_of_it_is_not_known(tmp_path: Path):
-    costs = {"seed_rm": took(1)[1], "seed_rm/member_0": took(1, cpu_seconds=None)[1]}
+    costs = {"seed_rm": took(1)[1], "states/pool": took(1)[1], "states/test": took(1, cpu_seconds=None)[1]}
     ledger = Ledger(tmp_path / "mine.jsonl")
-    ledger.add(outcome("one", 0, seconds=dict.fromkeys(costs, 1.0), costs=costs), TESTS)
+    ledger.add(outcome("one", 0, seconds={"seed_rm": 1.0, "states/pool": 1.0}, costs=costs), TESTS)
     found = {(one.way, one.kind): one for one in stage_costs(rows(PLAN, ledger.outcomes)[0])}
-    assert found["the evolution", "seed RM"].seconds == 2
-    assert found["the evolution", "seed RM"].cpu_seconds is None
+    known, unknown = found["the evolution", "seed RM"], found["the evolution", "states"]
+    assert (known.seconds, known.cpu_seconds) == (1, 2)
+    assert (unknown.seconds, unknown.cpu_seconds) == (None, None)
+    assert found["the evolution", "in all"].seconds is None
