@@ -5,6 +5,7 @@ from statistics import fmean
 
 from resources.reporting.charts import intervals
 from resources.reporting.numbers import DASH, percent
+from resources.settings import Settings
 from resources.studies.comparison import (
     Difference,
     Row,
@@ -21,7 +22,7 @@ from resources.studies.comparison import (
 from resources.studies.ledger import Ledger
 from resources.studies.markdown import interval, interval_over, markdown_table, place, say_model, shows
 from resources.studies.optional_tables import COST, TRANSFERRED, cost_table, label_table, transfer_table
-from resources.studies.outcome import LAST, SEED, Outcome
+from resources.studies.outcome import LAST, SEED, Outcome, decisive
 from resources.studies.plan import StudyPlan
 from ser.method.promotion import GATE_NOT_SHOWN, SHOWN, WORSE
 
@@ -43,7 +44,7 @@ def study_page(
     parts = [
         f"# Study: {name}",
         plan.question,
-        f"`{command}`; {_circumstances(outcomes)}. {len(outcomes)} of {total} evolutions.",
+        f"`{command}`; {_circumstances(outcomes)}. {len(outcomes)} of {total} evolutions. {_unlike_defaults(outcomes)}",
         _READING,
         f"![Gains of the last loop]({name}.svg)",
         _main_table(plan, table, ledger),
@@ -79,6 +80,16 @@ def _circumstances(outcomes: Sequence[Outcome]) -> str:
     when = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else "".join(dates)
     said = [every("machine"), every("versions"), every("model"), every("arithmetic"), f"commit {every('commit')}", when]
     return "; ".join(one for one in said if one)
+
+
+def _unlike_defaults(outcomes: Sequence[Outcome]) -> str:
+    """The settings that all evolutions share and that are not the defaults, whoever said them."""
+    defaults = decisive(Settings())
+    shared = set.intersection(*(set(one.settings.items()) for one in outcomes)) if outcomes else set()
+    unlike = sorted((name, value) for name, value in shared if defaults.get(name, value) != value)
+    if not unlike:
+        return "Settings that all share are the defaults."
+    return f"Settings that all share, unlike the defaults: {', '.join(f'`{name}={value}`' for name, value in unlike)}."
 
 
 def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from resources.settings import Settings
 from resources.studies.comparison import rows
 from resources.studies.cost_table import labels_saved, stage_costs
 from resources.studies.ledger import Ledger
 from resources.studies.measured_cost import Cost
-from resources.studies.outcome import AnsweredPairs, Outcome, Transfer
+from resources.studies.outcome import AnsweredPairs, Outcome, Transfer, decisive
 from resources.studies.plan import StudyPlan
 from resources.studies.report import study_page
 from resources.studies.transfer import missing_transfers
@@ -114,3 +115,15 @@ def test_a_sum_is_not_told_where_a_part_of_it_is_not_known(tmp_path: Path):
     assert (known.seconds, known.cpu_seconds) == (1, 2)
     assert (unknown.seconds, unknown.cpu_seconds) == (None, None)
     assert found["the evolution", "in all"].seconds is None
+
+
+def test_a_page_says_which_settings_of_all_are_not_the_defaults(tmp_path: Path):
+    defaults = decisive(Settings())
+    said = [defaults | {"encoding.max_length": "256", "loops": loops} for loops in ("2", "4")]
+    ledger = Ledger(tmp_path / "mine.jsonl")
+    for draw, settings in enumerate(said):
+        ledger.add(outcome("one", draw).model_copy(update={"settings": settings}), TESTS)
+    page = study_page("mine", PLAN, ledger.outcomes, ledger, "ser study mine", 4)
+    assert "Settings that all share, unlike the defaults: `encoding.max_length=256`.\n" in page
+    usual = [one.model_copy(update={"settings": defaults}) for one in ledger.outcomes]
+    assert "Settings that all share are the defaults.\n" in study_page("mine", PLAN, usual, ledger, "ser study mine", 4)
