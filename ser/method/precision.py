@@ -5,6 +5,7 @@ pairs, whatever cut is tried: no cut has a figure of its own, so that none can w
 """
 
 from collections.abc import Sequence
+from math import ceil
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -79,7 +80,7 @@ def calibrated_cut(
     if len(reached) == 0:
         best = enough[np.argmax(bounds[enough])]
         found = int(ends[best]), float(estimates[best]), float(bounds[best])
-        return Cut(None, *found, promised, _why_none(*found, promised, n_min))
+        return Cut(None, *found, promised, _why_none(*found, promised, n_min, len(right)))
     last = reached[-1]
     cut = float(np.nextafter(ordered[ends[last] - 1], 0))
     found = int(ends[last]), float(estimates[last]), float(bounds[last])
@@ -126,8 +127,16 @@ def _why(cut: float, n: int, precision: float, low: float, promised: float) -> s
     ).replace("%", " %")
 
 
-def _why_none(n: int, precision: float, low: float, promised: float, n_min: int) -> str:
-    return (
+def _why_none(n: int, precision: float, low: float, promised: float, n_min: int, calibrated: int) -> str:
+    """Why nothing is kept, and how many calibration pairs would bring the bound up to the promise, if any number would.
+
+    The bound lies under the estimate by as much as one over the square root of their number.
+    """
+    told = (
         f"converged: no {n_min:,} pairs keep the promise that {promised:.1%} of their labels are right; of the "
         f"{n:,} best about {precision:.1%} are, at least {low:.1%} (one-sided 95%)"
     ).replace("%", " %")
+    if precision <= promised:
+        return told
+    needed = ceil(calibrated * ((precision - low) / (precision - promised)) ** 2)
+    return f"{told}; about {needed:,} calibration pairs like these {calibrated:,} would show it"

@@ -1,5 +1,7 @@
 """The cut of a promised precision: it keeps its promise, whatever the scale of the confidence."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -75,10 +77,23 @@ def test_a_converged_loop_says_why() -> None:
     assert never.reason.startswith(
         "converged: no 20 pairs keep the promise that 99.9 % of their labels are right; of the"
     )
+    assert "calibration pairs" not in never.reason  # no number of them would show it
     kept = cut_of(calibration, pool, 0.6)
     assert (
         kept.n == 600 and "600 pairs have a confidence above 0.5" in kept.reason and "(one-sided 95 %)" in kept.reason
     )
+
+
+def test_it_says_how_many_calibration_pairs_would_do() -> None:
+    draw = np.random.default_rng(7)
+    (sure, right), (pool, _) = draw_pairs(draw, 60), draw_pairs(draw, 2000)
+    missed = cut_of((sure, right), pool, 0.95)
+    assert missed.confidence is None and missed.precision_low < 0.95 < missed.precision
+    said = re.search(r"; about (\d+) calibration pairs like these 60 would show it$", missed.reason)
+    assert said is not None
+    copies = round(int(said[1]) / 60)
+    for times, shown in ((copies // 2, False), (2 * copies, True)):
+        assert (cut_of((np.tile(sure, times), np.tile(right, times)), pool, 0.95).confidence is not None) == shown
 
 
 def test_equal_confidences_are_on_one_side() -> None:
