@@ -55,7 +55,7 @@ def costs_of(evolution: Evolution) -> tuple[dict[str, float], dict[str, Cost]]:
     if counting.passes_trunk_once():
         for role in ROLES:
             tokens, flops = counting.of_states(role)
-            measured = cost_of_states(evolution.states(role), tokens) or {}
+            measured = cost_of_states(evolution.states(role), tokens) or counting.unrecorded()
             costs[f"states/{role}"] = _cost(measured, tokens, flops)
             if measured:
                 seconds[f"states/{role}"] = measured["seconds"]
@@ -105,8 +105,16 @@ class _Counting:
 
     def passes_trunk_once(self) -> bool:
         """Whether the states after the frozen layers were kept when the seed RM was trained."""
+        return _is_cached(self._seed_manifest())
+
+    def _seed_manifest(self) -> Mapping[str, Any]:
         key = keys.member_of(keys.SEED_RM, 0)
-        return _is_cached(self._artifacts[key if key in self._artifacts else keys.SEED_RM].manifest)
+        return self._artifacts[key if key in self._artifacts else keys.SEED_RM].manifest
+
+    def unrecorded(self) -> dict[str, float]:
+        """What states without a record took by themselves: nothing in memory, where the first stage to read them did."""
+        in_memory = _is_in_memory(self._seed_manifest())
+        return {"seconds": 0.0, "cpu_seconds": 0.0} if in_memory else {}
 
     @property
     def _trunk(self) -> int:
@@ -170,10 +178,16 @@ def _is_cached(manifest: Mapping[str, Any]) -> bool:
     execution, caches = manifest["execution"], manifest["execution"]["caches"]
     if execution["cache"] == "none":
         return False
-    if execution["cache"] in ("gpu", "host") or manifest["spec"]["arithmetic"]["device"] == "cuda":
+    if _is_in_memory(manifest):
         return True
     states = [there for name, there in caches.items() if name.endswith("states")]
     return all(len(one) == len(manifest["inputs"]["encoded"]) if isinstance(one, list) else one for one in states)
+
+
+def _is_in_memory(manifest: Mapping[str, Any]) -> bool:
+    """Whether the states were kept in memory: as asked for, or as a GPU does where nothing was."""
+    cache, device = manifest["execution"]["cache"], manifest["spec"]["arithmetic"]["device"]
+    return cache in ("gpu", "host") or (cache == "auto" and device == "cuda")
 
 
 def _shape(evolution: Evolution) -> ModelShape | None:

@@ -44,7 +44,7 @@ def study_page(
     parts = [
         f"# Study: {name}",
         plan.question,
-        f"`{command}`; {_circumstances(outcomes)}. {len(outcomes)} of {total} evolutions. {_unlike_defaults(outcomes)}",
+        f"`{command}`; {_circumstances(outcomes)}. {len(outcomes)} of {total} evolutions.{_unlike_defaults(outcomes)}",
         _READING,
         f"![Gains of the last loop]({name}.svg)",
         _main_table(plan, table, ledger),
@@ -85,11 +85,13 @@ def _circumstances(outcomes: Sequence[Outcome]) -> str:
 def _unlike_defaults(outcomes: Sequence[Outcome]) -> str:
     """The settings that all evolutions share and that are not the defaults, whoever said them."""
     defaults = decisive(Settings())
-    shared = set.intersection(*(set(one.settings.items()) for one in outcomes)) if outcomes else set()
+    if not outcomes:
+        return ""
+    shared = set.intersection(*(set(one.settings.items()) for one in outcomes))
     unlike = sorted((name, value) for name, value in shared if defaults.get(name, value) != value)
     if not unlike:
-        return "Settings that all share are the defaults."
-    return f"Settings that all share, unlike the defaults: {', '.join(f'`{name}={value}`' for name, value in unlike)}."
+        return " Settings that all share are the defaults."
+    return f" Settings that all share, unlike the defaults: {', '.join(f'`{name}={value}`' for name, value in unlike)}."
 
 
 def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:

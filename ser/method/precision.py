@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ser.method.calibration import fit_two_parameters, log_odds, sigmoids
+from ser.method.promotion import POWER
 
 RESAMPLES = 500
 ERROR = 0.05
@@ -128,9 +129,10 @@ def _why(cut: float, n: int, precision: float, low: float, promised: float) -> s
 
 
 def _why_none(n: int, precision: float, low: float, promised: float, n_min: int, calibrated: int) -> str:
-    """Why nothing is kept, and how many calibration pairs would bring the bound up to the promise, if any number would.
+    """Why nothing is kept, and how many calibration pairs would show it with `POWER`, were the estimate true.
 
-    The bound lies under the estimate by as much as one over the square root of their number.
+    Roughly: the bound is taken to near the estimate as one over the square root of their number, and it has the chance
+    of the pool's own pairs in it too.
     """
     told = (
         f"converged: no {n_min:,} pairs keep the promise that {promised:.1%} of their labels are right; of the "
@@ -138,5 +140,6 @@ def _why_none(n: int, precision: float, low: float, promised: float, n_min: int,
     ).replace("%", " %")
     if precision <= promised:
         return told
-    needed = ceil(calibrated * ((precision - low) / (precision - promised)) ** 2)
-    return f"{told}; about {needed:,} calibration pairs like these {calibrated:,} would show it"
+    beyond = 1 + NormalDist().inv_cdf(POWER) / NormalDist().inv_cdf(1 - ERROR)
+    needed = ceil(calibrated * (beyond * (precision - low) / (precision - promised)) ** 2)
+    return f"{told}; were it so, about {needed:,} calibration pairs in place of {calibrated:,} would mostly show it"

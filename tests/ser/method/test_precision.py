@@ -89,10 +89,12 @@ def test_it_says_how_many_calibration_pairs_would_do() -> None:
     (sure, right), (pool, _) = draw_pairs(draw, 60), draw_pairs(draw, 2000)
     missed = cut_of((sure, right), pool, 0.95)
     assert missed.confidence is None and missed.precision_low < 0.95 < missed.precision
-    said = re.search(r"; about (\d+) calibration pairs like these 60 would show it$", missed.reason)
+    said = re.search(
+        r"were it so, about ([\d,]+) calibration pairs in place of 60 would mostly show it$", missed.reason
+    )
     assert said is not None
-    copies = round(int(said[1]) / 60)
-    for times, shown in ((copies // 2, False), (2 * copies, True)):
+    copies = round(int(said[1].replace(",", "")) / 60)
+    for times, shown in ((copies // 4, False), (copies, True)):
         assert (cut_of((np.tile(sure, times), np.tile(right, times)), pool, 0.95).confidence is not None) == shown
 
 
