@@ -112,7 +112,7 @@ class _Counting:
         return self._artifacts[key if key in self._artifacts else keys.SEED_RM].manifest
 
     def unrecorded(self) -> dict[str, float]:
-        """What states without a record took by themselves: nothing in memory, where the first stage to read them did."""
+        """What states without a record took: in memory nothing, because the stage that read them first took it."""
         in_memory = _is_in_memory(self._seed_manifest())
         return {"seconds": 0.0, "cpu_seconds": 0.0} if in_memory else {}
 
