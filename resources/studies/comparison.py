@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from resources.studies.outcome import LAST, SEED, AnsweredPairs, LoopOutcome, Outcome
 from resources.studies.plan import StudyPlan
-from ser.method.clustered import ClusteredMean, clustered_mean
+from ser.method.clustered import ClusteredMean, ClusteredRatio, clustered_mean, clustered_ratio
 
 FULL = "full_label_rm"
 NAIVE = "naive_self_training_rm"
@@ -77,7 +77,7 @@ def loop_gains(row: Row, tests: Answered) -> list[tuple[int, int, ClusteredMean]
     return found
 
 
-def recovered(row: Row, tests: Answered) -> float | None:
+def recovered(row: Row, tests: Answered) -> ClusteredRatio | None:
     """The share of the gap between seed and full labels that the last loop closes, in the draws with full labels.
 
     None where it is not shown that there is a gap: the interval of what is divided by reaches down to 0.
@@ -85,8 +85,8 @@ def recovered(row: Row, tests: Answered) -> float | None:
     having = [one for one in row.outcomes if FULL in one.answers]
     if not having:
         return None
-    gap, closed = (_difference([(one, name, one, SEED) for one in having], tests) for name in (FULL, LAST))
-    return closed.value / gap.value if gap.low > 0 else None
+    closed, gap = (_changes([(one, name, one, SEED) for one in having], tests) for name in (LAST, FULL))
+    return clustered_ratio(closed.values, gap.values, gap.groups, gap.draws)
 
 
 def axis_gains(plan: StudyPlan, table: Sequence[Row], tests: Answered) -> Iterator[tuple[str, Difference]]:
@@ -135,16 +135,28 @@ def _mean(loops: Sequence[LoopOutcome], value: Callable[[LoopOutcome], Any]) -> 
     return fmean(map(value, loops)) if loops else None
 
 
+class _Changes(NamedTuple):
+    """What changes between two models, pair by pair (-1, 0 or 1), and what ties these values."""
+
+    values: list[float]
+    groups: list[str]
+    draws: list[int]
+
+
 def _difference(pairs: Sequence[tuple[Outcome, str, Outcome, str]], tests: Answered) -> ClusteredMean:
     """The mean difference of right answers between two models of a draw each, over the same test pairs."""
-    values, groups, draws = [], [], []
+    return clustered_mean(*_changes(pairs, tests))
+
+
+def _changes(pairs: Sequence[tuple[Outcome, str, Outcome, str]], tests: Answered) -> _Changes:
+    found = _Changes([], [], [])
     for after, model, before, other in pairs:
         both = zip(_right(after, model, tests), _right(before, other, tests), strict=True)
-        changes = [float(a) - float(b) for a, b in both]
-        values += changes
-        groups += tests[after.tests].of_pairs()
-        draws += [after.draw] * len(changes)
-    return clustered_mean(values, groups, draws)
+        found.values.extend(float(a) - float(b) for a, b in both)
+        units = tests[after.tests].of_pairs()
+        found.groups.extend(units)
+        found.draws.extend([after.draw] * len(units))
+    return found
 
 
 def _right(outcome: Outcome, model: str, tests: Answered) -> list[bool]:

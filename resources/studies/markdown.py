@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from resources.reporting.numbers import DASH, difference
+from resources.reporting.numbers import DASH, difference, percent
 from resources.studies.comparison import NAIVE, Difference, Row
 from resources.studies.outcome import SEED
 from resources.studies.plan import StudyPlan
-from ser.method.clustered import ClusteredMean
+from ser.method.clustered import ClusteredMean, ClusteredRatio
 
 
 def place(plan: StudyPlan, row: Row) -> list[str]:
@@ -33,6 +33,13 @@ def interval_over(found: Difference | None) -> str:
         return DASH
     missing = found.draws < len(found.row.outcomes)
     return interval(found.gain) + (f", of {found.draws}" if missing else "")
+
+
+def share(ratio: ClusteredRatio | None) -> str:
+    """A share of something that is shown to be there, with its interval."""
+    if ratio is None:
+        return DASH
+    return f"{percent(ratio.value, 0)} ({100 * ratio.low:.0f} to {100 * ratio.high:.0f})"
 
 
 def shows(gain: ClusteredMean) -> str:

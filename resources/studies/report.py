@@ -20,7 +20,7 @@ from resources.studies.comparison import (
     rows,
 )
 from resources.studies.ledger import Ledger
-from resources.studies.markdown import interval, interval_over, markdown_table, place, say_model, shows
+from resources.studies.markdown import interval, interval_over, markdown_table, place, say_model, share, shows
 from resources.studies.optional_tables import COST, TRANSFERRED, cost_table, label_table, transfer_table
 from resources.studies.outcome import LAST, SEED, Outcome, decisive
 from resources.studies.plan import StudyPlan
@@ -32,8 +32,9 @@ over new test pairs, tied by their groups, and over new draws, of one draw over 
 (`ser/method/clustered.py`); "shows" is the smallest true gain that such a comparison would have shown with 80 % power.
 Where no loop trained a model the seed's stands for the last loop's, so that this draw gains nothing. A control that
 some draws do not have is compared in the others, and how many these are stands behind the interval. "Of the gap" is the
-part of the way from the seed to full labels, where these are shown to be better than the seed.
-"Shown better" and "shown worse" count evolutions whose calibration pairs show it, by accuracy and by log loss."""
+part of the way from the seed to full labels, with its interval (Fieller's), where these are shown to be better than
+the seed. "Shown better" and "shown worse" count evolutions whose calibration pairs show it, by accuracy and by log
+loss."""
 
 
 def study_page(
@@ -116,7 +117,7 @@ def _main_table(plan: StudyPlan, table: Sequence[Row], ledger: Ledger) -> str:
                 interval(by_name[SEED].gain),
                 shows(by_name[SEED].gain),
                 *(interval_over(by_name.get(name)) for name in compared),
-                percent(closed, 0),
+                share(closed),
                 f"{by_accuracy.count(SHOWN)}, {by_log_loss.count(SHOWN)}",
                 f"{by_accuracy.count(WORSE)}, {by_log_loss.count(WORSE)}",
             ]

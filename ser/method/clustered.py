@@ -1,6 +1,6 @@
-"""A mean over answers that are tied in two ways: by what ties test pairs, and by the draw that trained the models."""
+"""Means, and a ratio of them, over answers tied in two ways: by test pairs, and by the draw that trained the models."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from math import sqrt
 from typing import NamedTuple
@@ -55,6 +55,45 @@ def clustered_mean(
         variance, free = max(both, by_group, by_draw), min(counts) - 1
     reach, error = student.ppf(0.975, free), sqrt(variance)
     return ClusteredMean(mean, mean - reach * error, mean + reach * error, _shown_by(free) * error)
+
+
+class ClusteredRatio(NamedTuple):
+    """A ratio of two means with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def clustered_ratio(
+    above: Sequence[float], below: Sequence[float], groups: Sequence[Hashable], draws: Sequence[Hashable]
+) -> ClusteredRatio | None:
+    """The mean of `above` over that of `below`, with the ratios r for which `above - r * below` may have the mean 0.
+
+    Both have a value for each answer, in one order. That set is Fieller's interval (1954) with the errors of
+    `clustered_mean`. None where the interval of the mean of `below` does not lie above 0: then the set has no end.
+    """
+    top, bottom = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
+    if clustered_mean(bottom, groups, draws).low <= 0:
+        return None
+    ratio = float(top.mean() / bottom.mean())
+
+    def may_be(other: float) -> bool:
+        rest = clustered_mean(top - other * bottom, groups, draws)
+        return rest.low <= 0 <= rest.high
+
+    return ClusteredRatio(ratio, _end(may_be, ratio, -1.0), _end(may_be, ratio, 1.0))
+
+
+def _end(may_be: Callable[[float], bool], start: float, step: float) -> float:
+    """How far from `start`, in the direction of `step`, a ratio may be."""
+    while may_be(start + step):
+        step *= 2
+    inside, outside = 0.0, step
+    while abs(outside - inside) > 1e-5:
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if may_be(start + middle) else (inside, middle)
+    return start + inside
 
 
 @cache

@@ -223,10 +223,13 @@ def one_row(folder: Path, *answers: dict[str, int]) -> tuple[Any, Row, Ledger]:
 
 def test_the_share_of_the_gap_is_that_of_a_gap_that_is_shown(tmp_path: Path):
     draws = ({"seed": 20, "loop_1": 24, "full_label_rm": 30}, {"seed": 20, "loop_1": 28, "full_label_rm": 32})
-    _, row, ledger = one_row(tmp_path, *draws)
+    plan, row, ledger = one_row(tmp_path, *draws)
     assert recovered(row, ledger.tests) is None  # two draws that differ show no gap
     alone = row._replace(outcomes=row.outcomes[:1])
-    assert recovered(alone, ledger.tests) == pytest.approx(0.4)
+    closed = recovered(alone, ledger.tests)
+    assert closed is not None and closed.value == pytest.approx(0.4) and closed.low < 0.2 and closed.high > 0.6
+    page = study_page("mine", plan, [alone.outcomes[0]], ledger, "ser study mine", 2)
+    assert f"| 40 % ({100 * closed.low:.0f} to {100 * closed.high:.0f}) |" in page
 
 
 def test_a_control_is_compared_in_the_draws_that_have_it(tmp_path: Path):

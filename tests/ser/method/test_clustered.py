@@ -1,4 +1,4 @@
-"""The interval of a mean whose values are tied by test pairs and by draws."""
+"""The intervals of a mean, and of a ratio of means, whose values are tied by test pairs and by draws."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from ser.method.clustered import clustered_mean
+from ser.method.clustered import clustered_mean, clustered_ratio
 
 TIED = st.lists(
     st.tuples(st.sampled_from([-1.0, 0.0, 1.0]), st.integers(0, 6), st.integers(0, 3)), min_size=2, max_size=60
@@ -89,3 +89,30 @@ def test_equal_values_say_nothing_of_how_far_they_could_have_been():
 def test_nothing_has_no_mean():
     with pytest.raises(ValueError, match="a mean needs values"):
         clustered_mean([], [], [])
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from([-1.0, 0.0, 1.0]), st.sampled_from([0.0, 1.0, 1.0])), min_size=8)
+
+
+@given(CHANGES)
+def test_a_ratio_has_the_ends_that_fieller_gives(rows: list[tuple[float, float]]):
+    above, below = map(list, zip(*rows, strict=True))
+    found = clustered_ratio(above, below, range(len(rows)), [0] * len(rows))
+    if len(set(below)) < 2 or clustered_mean(below, range(len(rows)), [0] * len(rows)).low <= 0:
+        assert found is None
+        return
+    assert found is not None
+    top, bottom = np.mean(above), np.mean(below)
+    errors = np.cov(above, below) / len(rows) * student.ppf(0.975, len(rows) - 1) ** 2
+    ends = np.roots(
+        [bottom**2 - errors[1, 1], 2 * (errors[0, 1] - top * bottom), top**2 - errors[0, 0]]
+    )  # (top - r bottom)^2 = the squared reach of its error
+    assert found.value == pytest.approx(top / bottom)
+    assert [found.low, found.high] == pytest.approx(sorted(ends.real), abs=1e-3)
+
+
+def test_what_closes_nothing_or_everything_has_that_ratio_for_certain():
+    below = [1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0]
+    for share in (0.0, 1.0):
+        found = clustered_ratio([share * value for value in below], below, range(8), [0] * 8)
+        assert found == pytest.approx((share, share, share), abs=1e-4)
