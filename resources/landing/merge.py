@@ -39,8 +39,8 @@ INSERT INTO rejected SELECT c.seq, CASE WHEN c.annotator LIKE 'unnamed _________
 DELETE FROM candidate WHERE seq IN (SELECT seq FROM rejected);
 CREATE TABLE new_label AS SELECT * FROM first_label ANTI JOIN known_label USING (pair_id, annotator)
   SEMI JOIN candidate USING (seq);
-CREATE TABLE new_pair AS SELECT pair_id, min(seq) AS seq
-  FROM candidate ANTI JOIN known_pairs USING (pair_id) GROUP BY pair_id;
+CREATE TABLE new_pair AS SELECT pair_id, coalesce(min(seq) FILTER (s.source IS NOT NULL), min(seq)) AS seq
+  FROM candidate JOIN staged s USING (seq, pair_id) ANTI JOIN known_pairs USING (pair_id) GROUP BY pair_id;
 CREATE TABLE new_role AS SELECT pair_id, role, min(seq) AS seq FROM candidate
   WHERE role IS NOT NULL AND annotator <> '{JUDGE}' GROUP BY ALL;
 DELETE FROM new_role WHERE (pair_id, role) IN (SELECT (pair_id, role) FROM known_asked_roles);

@@ -48,7 +48,7 @@ def costs_of(evolution: Evolution) -> tuple[dict[str, float], dict[str, Cost]]:
     It is what each took when it was made: the cost of the evolution if nothing had been there. Labels of pairs that the
     same model had scored before count all the same.
     """
-    artifacts = {key: one for key, one in outline(evolution).artifacts.items() if not keys.transferred_model(key)}
+    artifacts = {key: one for key, one in outline(evolution).artifacts.items() if _is_of_study(key, evolution)}
     counting = _Counting(evolution, artifacts)
     seconds = {key: one.manifest["seconds"] for key, one in artifacts.items()}
     costs = {key: _cost(one.manifest, *counting.of(key)) for key, one in artifacts.items()}
@@ -60,6 +60,12 @@ def costs_of(evolution: Evolution) -> tuple[dict[str, float], dict[str, Cost]]:
             if measured:
                 seconds[f"states/{role}"] = measured["seconds"]
     return seconds, costs
+
+
+def _is_of_study(key: str, evolution: Evolution) -> bool:
+    """Whether a study asks for it: other controls, and models on other data sets, may be there all the same."""
+    asked = tuple(evolution.settings.controls.asked)
+    return not keys.transferred_model(key) and (not key.startswith("controls/") or key.startswith(asked))
 
 
 def _cost(measured: Mapping[str, Any], tokens: float | None, flops: float | None) -> Cost:

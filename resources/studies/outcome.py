@@ -123,7 +123,8 @@ def outcome_of(cell: Cell, evolution: Evolution, about: dict[str, str]) -> tuple
     loops = evolution.trained_loops()
     promotion = heads.get(keys.EVOLVED_RM).summary
     models = {SEED: keys.SEED_RM, **{f"loop_{loop}": keys.model_of(loop) for loop in loops[1:]}}
-    models |= {key.rpartition("/")[2]: key for key in heads.made() if _is_control(key)}
+    asked = evolution.settings.controls.asked  # another study may have made others beside the same evolution
+    models |= {key.rpartition("/")[2]: key for key in heads.made() if key in asked}
     order, tests = in_order(tables.groups(evolution.pairs("test").path))
     answers = {name: bits(heads.get(keys.heldout_of(key)), order) for name, key in models.items()}
     seconds, costs = costs_of(evolution)
@@ -169,12 +170,6 @@ def _verdicts(evolution: Evolution, loops: Sequence[int]) -> dict[str, str]:
         candidates, groups = read_candidates(spec, inputs)
         found[statistic] = str(promote(candidates, groups, gate, rule, anyway=settings.anyway)["verdict"])
     return found
-
-
-def _is_control(key: str) -> bool:
-    return (
-        key.startswith("controls/") and keys.is_reward_model(key) and key != keys.JUDGE_RM and not keys.ensemble_of(key)
-    )
 
 
 def in_order(units: Mapping[str, str]) -> tuple[list[str], AnsweredPairs]:

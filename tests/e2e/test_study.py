@@ -57,6 +57,22 @@ def test_a_study_runs_what_is_missing_and_writes_its_page(
     assert len(json.loads(ended.out)["outcomes"]) == 4
 
 
+def test_controls_of_another_study_are_no_part_of_it(data_root: Path, tmp_path: Path):
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    one = STUDY.partition("[axes.")[0].replace("draws = [0, 1]", "draws = [0]")
+    (tmp_path / "with.toml").write_text(one.replace("[settings]", 'controls = ["full_label"]\ncost = true\n[settings]'))
+    (tmp_path / "without.toml").write_text(one)
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(300)))
+    found = {}
+    for name in ("with", "without"):
+        assert main(["study", str(tmp_path / f"{name}.toml"), "--dataset", "tiny", "--out", str(tmp_path)]) == 0
+        found[name] = json.loads((tmp_path / f"{name}.jsonl").read_text().splitlines()[-1])
+    assert found["with"]["evolution"] == found["without"]["evolution"]
+    assert found["with"]["answers"].keys() - found["without"]["answers"].keys() == {"full_label_rm"}
+    assert found["with"]["costs"].keys() - found["without"]["costs"].keys() >= {"controls/full_label_rm"}
+    assert not [key for key in found["without"]["costs"] if key.startswith("controls/")]
+
+
 def test_what_fails_is_said_and_the_rest_goes_on(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "ser.toml").write_text(chain.SETTINGS)
     impossible = STUDY.replace("draws = [0, 1]", "draws = [0]").replace(
