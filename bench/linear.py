@@ -22,7 +22,7 @@ from ser.method.precision import calibrated_cut
 from ser.method.selection import fold_of, human_weight
 from ser.specs import Target
 
-FOLDS, LOOPS, HUMAN_SHARE = 3, 3, 0.3
+FOLDS, HUMAN_SHARE = 3, 0.3
 PENALTIES = (0.1, 1.0)
 """Of the squared weights, where a pair has the mean squared length 1: a weak and a strong one."""
 
@@ -66,25 +66,26 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--labels", type=int, nargs="+", default=[40])
     parser.add_argument("--draws", type=int, default=24)
+    parser.add_argument("--loops", type=int, default=3)
     parsed = parser.parse_args()
     if parsed.draws < 2:
         parser.error("--draws must be at least 2: one draw has no interval")
+    if parsed.loops < 2:
+        parser.error("--loops must be at least 2: the second is what the last columns are of")
     pairs = linear_pairs(parsed.file)
     print(f"{parsed.file.name}: {len(pairs.labels):,} pairs, {parsed.draws} draws; {machine()}; {versions()}\n")
-    headings = ["labels", "penalty", "seed", "all labels", "targets", "kept by", *_OF_LOOPS, "kept", "right", "worst"]
+    of_loops = [f"loop {loop}" for loop in range(1, parsed.loops + 1)]
+    headings = ["labels", "penalty", "seed", "all labels", "targets", "kept by", *of_loops, "kept", "right", "worst"]
     rows = [
         row
         for labels in parsed.labels
         for penalty in PENALTIES
-        for row in _rows(pairs, labels, penalty, range(parsed.draws))
+        for row in _rows(pairs, labels, penalty, range(parsed.draws), parsed.loops)
     ]
     print(table(rows, headings))
 
 
-_OF_LOOPS = [f"loop {loop}" for loop in range(1, LOOPS + 1)]
-
-
-def _rows(pairs: LinearPairs, labels: int, penalty: float, draws: Sequence[int]) -> list[list[str]]:
+def _rows(pairs: LinearPairs, labels: int, penalty: float, draws: Sequence[int], loops: int) -> list[list[str]]:
     every = [_roles(pairs, labels, np.random.default_rng(draw)) for draw in draws]
     seeds = [_fit(pairs.x[one.seed], pairs.labels[one.seed], np.ones(labels), penalty) for one in every]
     full = [np.concatenate([one.seed, one.pool]) for one in every]
@@ -96,7 +97,7 @@ def _rows(pairs: LinearPairs, labels: int, penalty: float, draws: Sequence[int])
     about = [f"{labels}", f"{penalty:g}", _percent(np.mean(starts)), _percent(np.mean(ceilings))]
     rows = []
     for choice in CHOICES:
-        found = [_evolve(pairs, one, seed, choice, penalty) for one, seed in zip(every, seeds, strict=True)]
+        found = [_evolve(pairs, one, seed, choice, penalty, loops) for one, seed in zip(every, seeds, strict=True)]
         gains = np.array([one.gains for one in found])
         shares = np.mean([np.array(one.kept[:2]) / len(of.pool) for one, of in zip(found, every, strict=True)], axis=0)
         kept, right = (sum(sum(getattr(one, name)) for one in found) for name in ("kept", "right"))
@@ -105,7 +106,7 @@ def _rows(pairs: LinearPairs, labels: int, penalty: float, draws: Sequence[int])
                 *about,
                 choice.target,
                 f"share {choice.keeps:.0%}" if choice.by == "share" else f"promise {choice.keeps:.0%}",
-                *(_interval(gains[:, loop]) for loop in range(LOOPS)),
+                *(_interval(gains[:, loop]) for loop in range(loops)),
                 ", ".join(f"{share:.0%}" for share in shares),
                 _percent(right / kept) if kept else "–",
                 f"{100 * gains[:, 1].min():+.1f}",
@@ -129,20 +130,20 @@ def _roles(pairs: LinearPairs, labels: int, random: np.random.Generator) -> Role
     return Roles(np.array(seed), calibration, test, pool)
 
 
-def _evolve(pairs: LinearPairs, roles: Roles, seed: np.ndarray, choice: Choice, penalty: float) -> Evolved:
+def _evolve(pairs: LinearPairs, roles: Roles, seed: np.ndarray, choice: Choice, penalty: float, loops: int) -> Evolved:
     """Loops as `robust` has them: fresh students, the whole pool, labels of those that they did not teach."""
     folds = np.array([fold_of(group, FOLDS) for group in pairs.groups])
     members, start = [seed] * FOLDS, _accuracy(pairs, roles, [seed])
     found = Evolved([], [], [])
     seed_accuracy = _accuracy(pairs, roles, [seed], roles.calibration)
-    for _ in range(LOOPS):
+    for _ in range(loops):
         margins, scored = (_unseen(pairs, members, folds, part) for part in (roles.pool, roles.calibration))
         signs = np.where(pairs.labels[roles.calibration] > 0.5, 1, -1)
         temperature = fit_temperature(scored * signs)
         heldout = Heldout(scored * signs, temperature, pairs.groups[roles.calibration], seed_accuracy)
         kept = _kept(choice, margins / temperature, heldout)
         if len(kept) == 0:
-            rest = LOOPS - len(found.gains)
+            rest = loops - len(found.gains)
             found.gains.extend([found.gains[-1] if found.gains else 0.0] * rest)
             found.kept.extend([0] * rest)
             found.right.extend([0] * rest)

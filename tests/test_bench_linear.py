@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.linear import LOOPS, Choice, _evolve, _fit, _roles
+from bench.linear import Choice, _evolve, _fit, _roles
 from bench.linear_features import LinearPairs
 from ser.method.calibration import sigmoids
 
@@ -41,8 +41,8 @@ def test_loops_gain_where_pairs_keep_away_from_the_boundary(pairs: LinearPairs) 
     for number in range(8):
         roles = _roles(pairs, 8, np.random.default_rng(number))
         seed = _fit(pairs.x[roles.seed], pairs.labels[roles.seed], np.ones(8), 0.1)
-        evolved = _evolve(pairs, roles, seed, Choice("hard", "share", 0.8), 0.1)
-        assert len(evolved.gains) == LOOPS and evolved.kept == [round(0.8 * len(roles.pool))] * LOOPS
+        evolved = _evolve(pairs, roles, seed, Choice("hard", "share", 0.8), 0.1, 2)
+        assert len(evolved.gains) == 2 and evolved.kept == [round(0.8 * len(roles.pool))] * 2
         gains.append(evolved.gains[-1])
     assert np.mean(gains) > 0.02
 
@@ -50,8 +50,8 @@ def test_loops_gain_where_pairs_keep_away_from_the_boundary(pairs: LinearPairs) 
 def test_a_promise_that_none_keeps_ends_the_loops_and_gains_nothing(pairs: LinearPairs) -> None:
     roles = _roles(pairs, 8, np.random.default_rng(0))
     seed = _fit(pairs.x[roles.seed], pairs.labels[roles.seed], np.ones(8), 0.1)
-    evolved = _evolve(pairs, roles, seed, Choice("soft", "promise", 0.9999), 0.1)
-    assert (evolved.gains, evolved.kept, evolved.right) == ([0.0] * LOOPS, [0] * LOOPS, [0] * LOOPS)
+    evolved = _evolve(pairs, roles, seed, Choice("soft", "promise", 0.9999), 0.1, 2)
+    assert (evolved.gains, evolved.kept, evolved.right) == ([0.0] * 2, [0] * 2, [0] * 2)
 
 
 def test_labels_of_the_pool_reach_nothing_but_how_often_machine_labels_are_right(pairs: LinearPairs) -> None:
@@ -61,7 +61,7 @@ def test_labels_of_the_pool_reach_nothing_but_how_often_machine_labels_are_right
     labels[roles.pool] = 1 - labels[roles.pool]
     for choice in (Choice("hard", "promise", 0.0), Choice("soft", "share", 0.5)):
         true, flipped = (
-            _evolve(replace(pairs, labels=one), roles, seed, choice, 0.1) for one in (pairs.labels, labels)
+            _evolve(replace(pairs, labels=one), roles, seed, choice, 0.1, 2) for one in (pairs.labels, labels)
         )
         assert (true.gains, true.kept) == (flipped.gains, flipped.kept)
         assert [a + b for a, b in zip(true.right, flipped.right, strict=True)] == true.kept
