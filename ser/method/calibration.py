@@ -8,6 +8,8 @@ import numpy as np
 _ROWS = 64
 """Fits that are made together: what bounds the memory."""
 _STEPS, _HALVINGS, _CLOSE, _RIDGE = 50, 20, 1e-6, 1e-9
+_WIDEST = 100.0
+"""How many times wider or narrower than the mean margin a temperature may be."""
 
 
 def sigmoid(x: float) -> float:
@@ -34,40 +36,43 @@ def fit_temperature(correct_margins: Sequence[float] | np.ndarray) -> float:
     Args:
         correct_margins: reward of the human-preferred response minus that of the other, one per pair.
     """
-    from scipy.optimize import minimize_scalar  # half a second, which loading the definitions need not wait for
-
     margins = np.asarray(correct_margins, dtype=float)
-    scale = float(np.abs(margins).mean()) or 1.0
-    # A model no better than chance has its best T at infinity; a hundred times the scale is as good as that.
-    right = (len(margins) + 1) / (len(margins) + 2)
-
-    def loss(log_t: float) -> float:
-        t = math.exp(log_t)
-        return right * log_loss(margins, t) + (1 - right) * log_loss(-margins, t)
-
-    result = minimize_scalar(
-        loss,
-        bounds=(math.log(scale / 100), math.log(scale * 100)),
-        method="bounded",
-    )
-    return float(math.exp(result.x))
+    return float(fit_temperatures(margins, np.ones((1, len(margins))))[0])
 
 
-def cross_fitted_log_loss(correct_margins: Sequence[float], groups: Sequence[str], folds: int = 5) -> list[float]:
-    """-log sigmoid(m / T) of each margin, with the T that fits the margins of the other folds of whole groups.
+def fit_temperatures(margins: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[B] the T of `fit_temperature` under each row of `weights` [B, C]: how often each of the margins [C] counts.
 
-    Unlike the log loss at a temperature that was fitted on the same pairs, it does not flatter a model. With a single
-    group there are no others, and T is fitted on all.
+    With b = 1 / T the slope of the loss is the sum of m (sigmoid(b m) - right), which rises with b: Newton's steps in
+    log b, and half of what is left where one leaves the interval that the answer lies in.
     """
+    counts = weights.sum(axis=1)
+    right = ((counts + 1) / (counts + 2))[:, None]
+    scale = np.abs(weights @ np.abs(margins)) / np.maximum(counts, 1)
+    # A model no better than chance has its best T at infinity; a hundred times the scale is as good as that.
+    middle = -np.log(np.where(scale > 0, scale, 1.0))
+    low, high = middle - math.log(_WIDEST), middle + math.log(_WIDEST)
+    at = middle
+    for _ in range(_STEPS):
+        sure = sigmoids(np.exp(at)[:, None] * margins)
+        slope = (weights * (sure - right)) @ margins
+        curve = np.exp(at) * ((weights * sure * (1 - sure)) @ margins**2)
+        low, high = np.where(slope < 0, at, low), np.where(slope < 0, high, at)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            after = at - slope / curve
+        inside = (low < after) & (after < high)
+        after = np.where(inside, after, (low + high) / 2)
+        moved, at = np.abs(after - at).max(initial=0), after
+        if moved < _CLOSE:
+            break
+    return np.exp(-at)
+
+
+def folds_of_groups(groups: Sequence[str], folds: int) -> np.ndarray:
+    """[C] the fold of each case: whole groups, dealt out in the order of their names; fewer than `folds` if need be."""
     names = sorted(set(groups))
     fold_of = {name: number % min(folds, len(names)) for number, name in enumerate(names)}
-    own = np.array([fold_of[group] for group in groups])
-    margins = np.asarray(correct_margins, dtype=float)
-    losses = np.empty(len(margins))
-    for fold in set(fold_of.values()):
-        others = margins[own != fold] if len(names) > 1 else margins
-        losses[own == fold] = np.logaddexp(0, -margins[own == fold] / fit_temperature(others))
-    return [float(loss) for loss in losses]
+    return np.array([fold_of[group] for group in groups])
 
 
 def cross_fitted_temperatures(correct_margins: Sequence[float], folds: Sequence[int]) -> dict[int, float]:

@@ -5,7 +5,8 @@ from math import ceil
 from statistics import NormalDist
 from typing import Any
 
-from ser.method.stats import Gain, gain, mean_gain, z_value
+from ser.method.log_loss import log_loss_gain
+from ser.method.stats import Gain, gain, z_value
 from ser.specs import Gate, HandPromotion, PromotionRule
 
 GATE_NOT_SHOWN = "gate_not_shown"
@@ -19,7 +20,8 @@ MEANT = 0.02
 """The gain, in share of pairs, of which it is said how many calibration pairs would show it."""
 
 Candidate = Mapping[str, Any]
-"""`loop`, `rm_version`, `correct` (booleans) and, for the log loss, `log_loss`, over the same pairs in one order."""
+"""`loop`, `rm_version`, `correct` (booleans) and, for the log loss, `log_loss` (`CrossFittedLogLoss`), over the same
+pairs in one order."""
 
 
 def promote(
@@ -109,7 +111,7 @@ def _choose(rule: PromotionRule, verdict: str, candidates: Sequence[Candidate], 
     if rule.rule == "last":
         return last
     if rule.rule == "best":  # on equal terms the earlier, cheaper model stays
-        return max(candidates, key=lambda one: (sum(_values(one, rule)), -one["loop"]))
+        return max(candidates, key=lambda one: (_worth(one, rule), -one["loop"]))
     if rule.rule == "not_worse":
         return seed if verdict == WORSE else last
     if verdict != SHOWN:
@@ -125,12 +127,12 @@ def _compare(before: Candidate, after: Candidate, groups: Sequence[str], rule: P
     level = 1 - 2 * error
     if rule.statistic == "accuracy":
         return gain(before["correct"], after["correct"], groups, level)
-    return mean_gain(_values(before, rule), _values(after, rule), groups, level)
+    return log_loss_gain(before["log_loss"], after["log_loss"], level)
 
 
-def _values(candidate: Candidate, rule: PromotionRule) -> Sequence[float]:
-    """A number for each pair, the higher the better."""
-    return candidate["correct"] if rule.statistic == "accuracy" else [-loss for loss in candidate["log_loss"]]
+def _worth(candidate: Candidate, rule: PromotionRule) -> float:
+    """The higher the better."""
+    return sum(candidate["correct"]) if rule.statistic == "accuracy" else -candidate["log_loss"].mean
 
 
 def _by(rule: PromotionRule) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from math import ceil, sqrt
-from statistics import NormalDist, fmean, variance
+from statistics import NormalDist
 from typing import NamedTuple
 
 
@@ -112,15 +112,3 @@ def gain(before: Sequence[bool], after: Sequence[bool], groups: Sequence[str], l
     up, down = (changes.count(1) / effect + 1) / size, (changes.count(-1) / effect + 1) / size
     half = z_value(level) * sqrt((up + down - (up - down) ** 2) / size)
     return Gain(sum(changes) / n, max(-1.0, up - down - half), min(1.0, up - down + half))
-
-
-def mean_gain(before: Sequence[float], after: Sequence[float], groups: Sequence[str], level: float = 0.95) -> Gain:
-    """The difference of two means over the same cases, by the normal approximation at the effective size.
-
-    Raises:
-        ValueError: fewer than two cases.
-    """
-    changes = [a - b for b, a in zip(before, after, strict=True)]
-    n, mean = len(changes), fmean(changes)
-    half = z_value(level) * sqrt(variance(changes) * design_effect(changes, groups) / n)
-    return Gain(mean, mean - half, mean + half)

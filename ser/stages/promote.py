@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from ser.data import tables
@@ -76,7 +75,7 @@ def run(
 
 def read_candidates(spec: PromoteSpec, inputs: PromoteInputs) -> tuple[list[dict[str, Any]], list[str]]:
     """What `ser.method.promotion.promote` chooses from, and what ties each calibration pair to others."""
-    from ser.method.calibration import cross_fitted_log_loss
+    from ser.method.log_loss import CrossFittedLogLoss
 
     scored = [tables.margins(path, "calibration") for path in inputs.heldout]
     tied = tables.groups(inputs.calibration)
@@ -86,7 +85,7 @@ def read_candidates(spec: PromoteSpec, inputs: PromoteInputs) -> tuple[list[dict
             "loop": loop,
             "rm_version": version,
             "correct": [margin > 0 for margin in margins.values()],
-            "log_loss": cross_fitted_log_loss(list(margins.values()), groups),
+            "log_loss": CrossFittedLogLoss(list(margins.values()), groups),
         }
         for loop, version, margins in zip(spec.loops, spec.rm_versions, scored, strict=True)
     ]
@@ -102,5 +101,5 @@ def _measured(candidate: Mapping[str, Any], groups: Sequence[str]) -> dict[str, 
         "ci_low": measured["ci_low"],
         "ci_high": measured["ci_high"],
         "n": measured["n"],
-        "log_loss": fmean(candidate["log_loss"]),
+        "log_loss": candidate["log_loss"].mean,
     }

@@ -1,7 +1,6 @@
 """Temperature, confidence and calibration error against numbers worked out by hand."""
 
 import math
-import random
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 
 from ser.method.calibration import (
     confidence,
-    cross_fitted_log_loss,
     cross_fitted_temperatures,
     expected_calibration_error,
     fit_temperature,
+    fit_temperatures,
     log_loss,
     sigmoid,
 )
@@ -62,18 +61,27 @@ def test_calibration_error_by_hand() -> None:
     assert expected_calibration_error([-margin] * 4, 1.0) == pytest.approx(0.75)
 
 
-def test_a_cross_fitted_log_loss_does_not_flatter() -> None:
-    draw = random.Random(0)
-    margins = [draw.gauss(0.3, 1) for _ in range(60)]
-    groups = [str(k // 3) for k in range(60)]
-    crossed = cross_fitted_log_loss(margins, groups)
-    assert len(crossed) == 60 and sum(crossed) / 60 > log_loss(margins, fit_temperature(margins))
-    # A pair's loss does not depend on its own group's margins but for its own margin.
-    other = [*margins[:1], 9.0, -9.0, *margins[3:]]
-    assert cross_fitted_log_loss(other, groups)[0] == crossed[0]
-    assert cross_fitted_log_loss([1.0, 2.0], ["g", "g"]) == pytest.approx(
-        [math.log1p(math.exp(-m / fit_temperature([1.0, 2.0]))) for m in (1.0, 2.0)]
-    )
+def test_temperatures_under_weights_are_those_of_repeated_pairs() -> None:
+    draw = np.random.default_rng(0)
+    margins = draw.normal(0.5, 1, 30)
+    weights = draw.integers(0, 3, (4, 30)).astype(float)
+    found = fit_temperatures(margins, weights)
+    for temperature, row in zip(found, weights, strict=True):
+        assert temperature == pytest.approx(fit_temperature(np.repeat(margins, row.astype(int))), rel=1e-5)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=30))
+def test_no_other_temperature_within_its_bounds_has_a_lower_smoothed_loss(margins: list[float]) -> None:
+    n, scale = len(margins), float(np.abs(margins).mean()) or 1.0
+    right = (n + 1) / (n + 2)
+
+    def loss(temperature: float) -> float:
+        return right * log_loss(margins, temperature) + (1 - right) * log_loss(np.negative(margins), temperature)
+
+    found = fit_temperature(margins)
+    assert scale / 100.01 <= found <= scale * 100.01
+    for other in np.geomspace(scale / 100, scale * 100, 60):
+        assert loss(found) <= loss(float(other)) + 1e-7
 
 
 def test_a_cross_fitted_temperature_has_not_seen_its_own_fold() -> None:

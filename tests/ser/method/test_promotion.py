@@ -1,13 +1,14 @@
 """A model is promoted on calibration pairs only, and the reason says how sure that is."""
 
-import random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ser.method import promotion
+from ser.method.log_loss import CrossFittedLogLoss
 from ser.specs import Gate, PromotionRule
 
 OPEN = Gate(shown=True, accuracy=0.8, ci_low=0.7, ci_high=0.9, n=80, needed=20, words="shown to be better")
@@ -27,17 +28,21 @@ def promote(
 
 
 def candidate(loop: int, right: int, n: int = 120, first: int = 0) -> dict[str, Any]:
-    """A model that ranks `right` of `n` pairs as people do, from the pair `first` on."""
-    correct = [first <= k < first + right for k in range(n)]
+    """A model that ranks `right` of `n` pairs as people do, from the pair `first` on, all by the same margin."""
+    return model(loop, [1.0 if first <= k < first + right else -1.0 for k in range(n)])
+
+
+def model(loop: int, margins: Any, groups: list[str] | None = None) -> dict[str, Any]:
+    """One that ranks the pairs by these margins of the human-preferred response."""
     return {
         "loop": loop,
         "rm_version": f"v{loop}",
-        "correct": correct,
-        "log_loss": [0.5 if c else 0.9 for c in correct],
+        "correct": [margin > 0 for margin in margins],
+        "log_loss": CrossFittedLogLoss(margins, groups or [str(k) for k in range(len(margins))]),
     }
 
 
-RUNS = 400
+RUNS = 250
 SEED, CLEAR, LITTLE, WORSE = candidate(0, 60), candidate(1, 90), candidate(1, 63, first=4), candidate(1, 30)
 
 
@@ -62,7 +67,7 @@ def test_the_verdict_and_what_each_rule_makes_of_it(
 )
 def test_the_reason_names_the_statistic_that_decided(statistic: str, words: str) -> None:
     """By the log loss a loop may be the best that does not rank the most pairs as people do."""
-    sure = candidate(1, 80) | {"log_loss": [0.1] * 120}
+    sure = model(1, [3.0] * 80 + [-0.1] * 40)  # its mistakes are those that it is unsure of
     last = candidate(2, 70 if statistic == "accuracy" else 90)
     found = promote([SEED, sure, last], rule="best", statistic=statistic)
     assert found["promoted_loop"] == 1
@@ -113,29 +118,48 @@ def test_the_verdict_depends_on_the_seed_and_the_last_loop_alone(loops: int, dra
     assert promote(made)["verdict"] == promote([made[0], made[-1]])["verdict"]
 
 
+def simulated(
+    draw: np.random.Generator, groups: int, of: int, noise: list[float], steep: float
+) -> list[dict[str, Any]]:
+    """Models that see which response is better under noise, each its own; labels err the less the steeper they are."""
+    tied = np.repeat(np.arange(groups), of)
+    names = [str(k) for k in tied]
+
+    def shared() -> np.ndarray:
+        return 0.8 * draw.normal(size=groups)[tied] + 0.6 * draw.normal(size=groups * of)
+
+    better = shared()
+    label = np.where(draw.random(groups * of) < 1 / (1 + np.exp(-steep * better)), 1, -1)
+    return [model(k, label * (better + one * shared()), names) for k, one in enumerate(noise)]
+
+
 @pytest.mark.parametrize("statistic", ["accuracy", "log_loss"])
-@pytest.mark.parametrize(("pairs", "in_a_group"), [(300, 1), (80, 1), (300, 3)])
-def test_the_size_of_the_test_is_five_percent_and_its_power_as_said(
-    statistic: str, pairs: int, in_a_group: int
+@pytest.mark.parametrize(
+    ("groups", "of", "loops", "steep"),
+    [(16, 1, 1, 5.0), (40, 1, 1, 5.0), (40, 1, 3, 5.0), (20, 4, 1, 5.0), (155, 1, 1, 1.5), (60, 3, 3, 1.5)],
+)
+def test_loops_that_are_no_better_are_promoted_in_five_percent_of_cases(
+    groups: int, of: int, loops: int, steep: float, statistic: str
 ) -> None:
-    draw, groups = random.Random(0), [str(k // in_a_group) for k in range(pairs)]
-    power = {}
-    for gain in (0.0, 0.08):
-        shown = 0
-        for _ in range(RUNS):
-            # 15 % of the pairs change sides, those of a group alike
-            changes = [one for _ in range(pairs // in_a_group) for one in [draw.random()] * in_a_group]
-            up = (0.15 + gain) / 2
-            before = [not (c < up) and (c < 0.15 or c > 0.5) for c in changes]
-            after = [c < up or (c > 0.5) for c in changes]
-            pair = [
-                {"loop": k, "rm_version": "", "correct": side, "log_loss": [0.4 if right else 1.1 for right in side]}
-                for k, side in enumerate((before, after))
-            ]
-            shown += promote(pair, groups, statistic=statistic)["verdict"] == "shown"
-        power[gain] = shown / RUNS
-    assert power[0.0] <= 0.05 + 2 * (0.05 * 0.95 / RUNS) ** 0.5, power
-    assert power[0.08] > 3 * power[0.0], power
+    """Few pairs, and few that are ranked wrongly, are the hard case of the log loss: temperatures vary too."""
+    draw, promoted = np.random.default_rng(0), 0
+    for _ in range(RUNS):
+        models = simulated(draw, groups, of, [0.5] * (loops + 1), steep)
+        promoted += (
+            promote(models, [str(k // of) for k in range(groups * of)], statistic=statistic)["promoted_loop"] > 0
+        )
+    assert promoted / RUNS <= 0.05 + 2 * (0.05 * 0.95 / RUNS) ** 0.5
+
+
+@pytest.mark.parametrize("statistic", ["accuracy", "log_loss"])
+def test_a_gain_is_shown_more_often_the_more_pairs_there_are(statistic: str) -> None:
+    draw, power = np.random.default_rng(0), {}
+    for pairs in (40, 160):
+        shown = [
+            promote(simulated(draw, pairs, 1, [1.0, 0.3], 5.0), statistic=statistic)["verdict"] for _ in range(100)
+        ].count("shown")
+        power[pairs] = shown / 100
+    assert 0.15 < power[40] < power[160] - 0.2, power
 
 
 def test_a_closed_gate_is_the_verdict() -> None:
