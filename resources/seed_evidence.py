@@ -1,18 +1,27 @@
 """What an evolution knows before its first loop: the evidence of `ser advise`, from its artifacts."""
 
+from collections.abc import Mapping
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from resources import asset_keys as keys
 from resources.audit.record import AuditArtifact
 from resources.evolution import Evolution
 from resources.outline import outline
 from resources.regimes import read_regimes
 from resources.settings import Settings
+from resources.studies.outcome import decisive
 from ser.data import tables
 from ser.method.advice import Evidence
 from ser.method.promotion import accuracy_gain
 from ser.method.recipe import RECIPES, Recipe
 from ser.method.stats import Gain
 
+SIMULATED = "simulated"
+"""The annotator of the pairs that `data/sample/generate.py` writes."""
 _SEED_SCORES = keys.heldout_of(keys.SEED_RM)
+_TRAINING = ("encoding.", "reward_model.", "sft")
 
 
 def collect_evidence(work: Evolution) -> Evidence:
@@ -28,6 +37,8 @@ def collect_evidence(work: Evolution) -> Evidence:
     return Evidence(
         recipe=_recipe(work.settings),
         backbone=work.settings.backbone.model,
+        training=training_unlike_defaults(decisive(work.settings)),
+        simulated=_is_simulated(work),
         gate=work.gate(),
         labels=work.seed_data().labels,
         half_labels=None if half is None else half.summary["n_human"],
@@ -37,6 +48,20 @@ def collect_evidence(work: Evolution) -> Evidence:
         ceiling=None if all_labels is None else _gain(work, seed, all_labels),
         regimes=read_regimes(),
     )
+
+
+def training_unlike_defaults(settings: Mapping[str, str]) -> dict[str, str]:
+    """Of settings by dotted name those of how pairs are cut and reward models trained, where they are no defaults."""
+    defaults = decisive(Settings())
+    return {
+        name: value for name, value in settings.items() if name.startswith(_TRAINING) and value != defaults.get(name)
+    }
+
+
+def _is_simulated(work: Evolution) -> bool:
+    """Whether all labels of the snapshot are those of the annotator of the sample (`data/sample`)."""
+    labels = pq.read_table(work.heads.get(keys.LANDED_PAIRS).part("labels.parquet").path, columns=["annotator"])
+    return bool(pc.all(pc.equal(labels["annotator"], SIMULATED)).as_py())
 
 
 def _gain(work: Evolution, before: AuditArtifact, after: AuditArtifact) -> Gain:

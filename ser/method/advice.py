@@ -22,7 +22,11 @@ class Regime(Spec):
     recipe: str
     backbone: str
     """As the setting `backbone.model` says it."""
+    training: dict[str, str] = Field({})
+    """How pairs are cut and reward models trained, by setting: what is unlike the defaults."""
     dataset: str
+    annotator: Literal["people", "simulated"]
+    """Whose labels they were."""
     seed_labels: tuple[int, int]
     """Fewest and most."""
     pool: tuple[int, int]
@@ -56,6 +60,10 @@ class Evidence(Spec):
     recipe: str | None
     """None of a method that no recipe that comes along has: no study was about it."""
     backbone: str
+    training: dict[str, str]
+    """As a regime says it."""
+    simulated: bool
+    """Whether all labels are those of a simulated annotator."""
     gate: Gate
     labels: int
     """Of the seed."""
@@ -71,11 +79,15 @@ class Evidence(Spec):
     """All that are on record."""
 
     def like(self) -> list[Regime]:
-        """The regimes that these evolutions belong to."""
+        """The regimes that these evolutions belong to; of people's labels a simulated annotator says nothing."""
+        return [one for one in self.like_but_for_the_annotator() if self.simulated or one.annotator == "people"]
+
+    def like_but_for_the_annotator(self) -> list[Regime]:
+        """The regimes that they would belong to if it did not matter whose labels those are."""
         return [
             one
             for one in self.regimes
-            if (one.recipe, one.backbone) == (self.recipe, self.backbone)
+            if (one.recipe, one.backbone, one.training) == (self.recipe, self.backbone, self.training)
             and one.seed_labels[0] <= self.labels <= one.seed_labels[1]
             and one.pool[0] <= self.pool <= one.pool[1]
             and one.seed_accuracy[0] <= self.gate.accuracy <= one.seed_accuracy[1]
@@ -146,7 +158,10 @@ def _missing_of_curve(evidence: Evidence) -> list[str]:
 def _missing_of_regimes(evidence: Evidence) -> list[str]:
     like = evidence.like()
     if not like:
-        return ["No study of a seed like this one, under this recipe and model, is on record."]
+        others = [f"{_described(one)}; its annotator is simulated." for one in evidence.like_but_for_the_annotator()]
+        whose = " whose labels are people's" if others else ""
+        missing = f"No study of a seed like this one{whose}, under this recipe, model and training, is on record."
+        return [missing, *others]
     unshown = [one for one in like if not one.is_gain]
     return [f"{_described(one)}: no gain is shown there." for one in unshown]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from resources.regimes import RECORD, read_regimes
+from resources.seed_evidence import training_unlike_defaults
 from resources.settings_file import ROOT
 from resources.studies.comparison import Row, gains, rows
 from resources.studies.ledger import Ledger
@@ -33,7 +34,8 @@ def test_a_regime_says_what_the_lines_of_its_study_say() -> None:
         gain = next(one.gain for one in gains(row, ledger.tests) if one.over == SEED)
         measured = (gain.value, gain.low, gain.high)
         assert (regime.gain, regime.low, regime.high) == pytest.approx(measured, abs=0.00006)
-        assert row.dataset in regime.dataset and "simulated" in regime.dataset
+        assert row.dataset in regime.dataset and regime.annotator == "simulated"
+        assert all(training_unlike_defaults(one.settings) == regime.training for one in row.outcomes)
         for role, span in (("seed", regime.seed_labels), ("pool", regime.pool)):
             counts = [one.pairs[role] for one in row.outcomes]
             assert span == (min(counts), max(counts))

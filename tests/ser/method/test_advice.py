@@ -23,7 +23,9 @@ def regime(gain: float = 0.04, half: float = 0.02, **changes: object) -> Regime:
         "study": "seed-size",
         "recipe": "paper",
         "backbone": "embedded",
+        "training": {},
         "dataset": "sample",
+        "annotator": "people",
         "seed_labels": (100, 200),
         "pool": (1000, 2000),
         "seed_accuracy": (0.6, 0.8),
@@ -35,10 +37,15 @@ def regime(gain: float = 0.04, half: float = 0.02, **changes: object) -> Regime:
     return Regime.model_validate(about | changes)
 
 
+SIMULATED = regime(annotator="simulated")
+
+
 def evidence(**changes: object) -> Evidence:
     about = {
         "recipe": "paper",
         "backbone": "embedded",
+        "training": {},
+        "simulated": False,
         "gate": gate(),
         "labels": 148,
         "half_labels": 74,
@@ -63,11 +70,16 @@ def evidence(**changes: object) -> Evidence:
         ({"pool": 147}, "label first", "The pool has 147 pairs, fewer than the 148 labels of the seed"),
         ({"curve": None}, "cannot tell", "Whole groups make no half of the seed"),
         ({"curve": UNKNOWN}, "cannot tell", "a gain of 10.6 points with 80 % power; about 4,339"),
-        ({"regimes": ()}, "cannot tell", "No study of a seed like this one, under this recipe and model"),
+        ({"regimes": ()}, "cannot tell", "No study of a seed like this one, under this recipe, model and training"),
         ({"recipe": None}, "cannot tell", "No study of a seed like this one"),
         ({"backbone": "a/model"}, "cannot tell", "No study of a seed like this one"),
         ({"labels": 99}, "cannot tell", "No study of a seed like this one"),
         ({"gate": gate(accuracy=0.81)}, "cannot tell", "No study of a seed like this one"),
+        ({"training": {"reward_model.lora.top": "0.25"}}, "cannot tell", "No study of a seed like this one"),
+        ({"regimes": (regime(training={"encoding.max_length": "64"}),)}, "cannot tell", "No study of a seed like this"),
+        ({"regimes": (SIMULATED,)}, "cannot tell", "No study of a seed like this one whose labels are people's"),
+        ({"regimes": (SIMULATED,)}, "cannot tell", "gained +4.0 points (+2.0 to +6.0); its annotator is simulated."),
+        ({"regimes": (SIMULATED,), "simulated": True}, "expect a gain", "More labels are shown to help"),
         (
             {"regimes": (regime(), regime(half=0.05, study="draws"))},
             "cannot tell",
