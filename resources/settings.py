@@ -12,8 +12,8 @@ from resources.landing.folders import DATASET_NAME, NAMES
 from resources.landing.shapes.mapping import ColumnMap
 from resources.machine import Compute
 from ser.errors import SerError
-from ser.method.recipe import Method, epochs_that_see
-from ser.specs import Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
+from ser.method.recipe import MOST_LOOPS, Method, epochs_that_see
+from ser.specs import LARGEST_SEED, Encoding, Judging, Ppo, PromotionRule, RewardTraining, Roles, Spec, Thresholds
 
 
 def _dataset(name: str) -> str:
@@ -89,9 +89,11 @@ class Settings(Spec):
 
     recipe: str = Field("paper", description="paper, robust, or one of [recipes]: values below those of this file")
     preset: str = Field("smollm2-135m", description="one of resources/presets, or a file: values below ser.toml's")
-    loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
-    max_loops: int = Field(5, ge=1, le=20, description="loops that the graph has; the UI needs a reload after a change")
-    random_seed: int = Field(0, ge=0)
+    loops: int = Field(3, ge=1, le=MOST_LOOPS, description="K, the largest number of loops")
+    max_loops: int = Field(
+        5, ge=1, le=MOST_LOOPS, description="loops of the graph; the UI needs a reload after a change"
+    )
+    random_seed: int = Field(0, ge=0, le=LARGEST_SEED)
     anyway: bool = Field(False, description="run the loops although the seed RM is not shown to be better than a coin")
     sft: bool = Field(False, description="fine-tune the backbone on the preferred seed responses first")
     backbone: Backbone = Backbone()

@@ -23,11 +23,18 @@ def explain(error: ValidationError, origins: Origins) -> str:
         return _explain_unknown(place, origins)
     key = ".".join(place[: _depth(place)])  # below it are the alternatives that pydantic has tried
     named = _origins_of(key, origins)
-    message = problem["msg"].removeprefix("Value error, ")
-    what = f"setting {key or 'ser.toml'!r} is impossible: {message}{_given(key, problem['input'])}."
+    what = f"setting {key or 'ser.toml'!r} is impossible: {_alternatives(error)}{_given(key, problem['input'])}."
     if named:
         return f"{prefix(', '.join(named), key)}{what}\nChange {named[0]}."
     return f"{what}\nChange it in ser.toml."
+
+
+def _alternatives(error: ValidationError) -> str:
+    """What the first value should have been: of a setting with several types what each of them asks."""
+    problem, *others = error.errors()
+    same = [one for one in others if one["loc"][:-1] == problem["loc"][:-1] and one["input"] is problem["input"]]
+    several = len(problem["loc"]) > 1 and len(same) > 0
+    return "; or ".join(one["msg"].removeprefix("Value error, ") for one in [problem, *(same if several else [])])
 
 
 def _given(key: str, value: Any) -> str:

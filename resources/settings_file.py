@@ -17,7 +17,7 @@ from resources.refused_credentials import refuse_credentials
 from resources.settings import Settings
 from resources.settings_errors import Origins, explain, is_setting
 from ser.errors import SerError
-from ser.method.recipe import RECIPES
+from ser.method.recipe import MOST_LOOPS, RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project: `ser.toml` and, unless `SER_DATA` says otherwise, `data` are here."""
@@ -160,16 +160,30 @@ def _recipe(values: Mapping[str, Any], origins: Origins) -> dict[str, Any]:
     name, own = values.get("recipe", "paper"), values.get("recipes", {})
     if not isinstance(name, str) or not isinstance(own, dict):
         return {}  # refused with the types of the settings
-    if isinstance(own.get(name), dict):
-        if unknown := own[name].keys() - {"loops", "thresholds", "method"}:
-            raise SerError(
-                f"recipes.{name}: {min(unknown)!r} is no part of a recipe.\nAllowed here: loops, method, thresholds."
-            )
+    for each, said in own.items():
+        _check_recipe(each, said)
+    if name in own:
         return dict(own[name])
     if name not in RECIPES:
         raise unknown_name("recipe", name, {*RECIPES, *own}, origins)
     values_of = RECIPES[name].model_dump()
     return {"loops": values_of.pop("loops"), "thresholds": values_of.pop("thresholds"), "method": values_of}
+
+
+def _check_recipe(name: str, said: Any) -> None:
+    """Refuse a section of [recipes] that has a name of ours, or says what a recipe cannot."""
+    if name in RECIPES:
+        raise SerError(f"recipes.{name}: {name} is a recipe that comes along.\nGive yours another name.")
+    if not isinstance(said, dict):
+        raise SerError(f"recipes.{name} is no section.\nWrite [recipes.{name}], with loops, method and thresholds.")
+    if unknown := said.keys() - {"loops", "thresholds", "method"}:
+        raise SerError(
+            f"recipes.{name}: {min(unknown)!r} is no part of a recipe.\nAllowed here: loops, method, thresholds."
+        )
+    try:
+        Settings.model_validate({"max_loops": MOST_LOOPS} | said)
+    except ValidationError as error:
+        raise SerError(f"recipes.{name}: {explain(error, {})}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,10 +11,14 @@ MIN_PROMPT_TOKENS = 8
 """A pair is only useful while at least this much of its prompt fits beside the longer response."""
 
 
-class Spec(BaseModel):
-    """Base of all settings: immutable, and an unknown key is an error."""
+LARGEST_SEED = 2**31 - 1
+"""Of a random seed or draw: with what is added to it for members and judges, all generators take it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Spec(BaseModel):
+    """Base of all settings: immutable, every number finite, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Thresholds(Spec):
@@ -52,7 +56,7 @@ class Scale(Spec):
 class Roles(Spec):
     """How pairs are shared out to roles. The draw can be changed for the next run: nothing that has landed changes."""
 
-    draw: int = Field(0, ge=0, description="another number draws other test, calibration and seed pairs")
+    draw: int = Field(0, ge=0, le=LARGEST_SEED, description="another draws other test, calibration and seed pairs")
     test_fraction: float | None = Field(
         None, ge=0, lt=1, description="share of labelled groups for testing; default 0.25"
     )

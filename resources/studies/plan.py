@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -14,7 +14,7 @@ from resources.landing.folders import DATASET_NAME
 from resources.settings import Controls
 from resources.settings_errors import is_setting
 from ser.errors import SerError
-from ser.specs import Spec
+from ser.specs import LARGEST_SEED, Spec
 
 KNOWN = Path(__file__).parent
 """The folder of the studies that come along."""
@@ -39,7 +39,9 @@ class StudyPlan(Spec):
 
     question: str = Field(min_length=1, description="what the study is to answer")
     datasets: list[str] = Field([], description="what is landed; `--dataset` takes its place")
-    draws: list[int] = Field([0, 1, 2], min_length=1, description="each is both `random_seed` and `roles.draw`")
+    draws: list[Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]] = Field(
+        [0, 1, 2], min_length=1, description="each is both `random_seed` and `roles.draw`"
+    )
     folds: int | None = Field(None, ge=2, description="draw k tests fold k of so many; n draws share out all labels")
     controls: list[str] = Field([], description="controls that every evolution trains")
     transfer: bool = Field(False, description="score each data set's models on the test pairs of the others")
@@ -61,7 +63,9 @@ class StudyPlan(Spec):
             if not options:
                 raise ValueError(f"axes.{axis} has no option")
         for axis, option in self.baseline.items():
-            if option not in self.axes.get(axis, {}):
+            if axis not in self.axes:
+                raise ValueError(f"baseline.{axis}: there is no axis {axis}, only {', '.join(self.axes) or 'none'}")
+            if option not in self.axes[axis]:
                 raise ValueError(f"baseline.{axis}: {option} is no option of axes.{axis}")
         said = {f"axes.{axis}": self._settings_of(axis) for axis in self.axes} | {"settings": set(flat(self.settings))}
         for path in sorted(set().union(*said.values())):
@@ -112,15 +116,20 @@ def read_plan(wanted: str) -> tuple[str, StudyPlan]:
     Raises:
         SerError: there is none, or it says something impossible.
     """
-    path = Path(wanted) if wanted.endswith(".toml") else KNOWN / f"{wanted}.toml"
-    if not path.is_file():
+    own = wanted.endswith(".toml")
+    if own and not Path(wanted).is_file():
+        known = ", ".join(known_studies())
+        raise SerError(f"there is no file {wanted}.\nName your file, or a study that comes along ({known}).")
+    if not own and wanted not in known_studies():
         raise SerError(_unknown(wanted))
+    path = Path(wanted) if own else KNOWN / f"{wanted}.toml"
     try:
-        return path.stem, StudyPlan.model_validate(tomllib.loads(path.read_text()))
+        return path.stem, StudyPlan.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SerError(f"{path} cannot be read: {error}.") from error
     except ValidationError as error:
-        problem = error.errors()[0]
+        problems = error.errors()  # a name that is unknown is the likelier cause of one that is missing
+        problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
         place = ".".join(str(part) for part in problem["loc"])
         words = problem["msg"].removeprefix("Value error, ")
         allowed = f"\nA study has {', '.join(StudyPlan.model_fields)}." if problem["type"] == "extra_forbidden" else ""

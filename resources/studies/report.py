@@ -37,6 +37,12 @@ the seed. "Shown better" and "shown worse" count evolutions whose calibration pa
 loss."""
 
 
+_KEPT = (
+    "A promise counts as broken where the share of right labels lies below it beyond chance (with its 95 % interval).\n"
+    "A loop that keeps nothing is the last, whatever its learning status."
+)
+
+
 def study_page(
     name: str, plan: StudyPlan, outcomes: Sequence[Outcome], ledger: Ledger, command: str, total: int
 ) -> str:
@@ -55,7 +61,7 @@ def study_page(
     if (axes := _axis_table(plan, table, ledger)) is not None:
         parts += ["## Options of an axis against one of them, last loop by last loop", axes]
     if (kept := _promise_table(plan, table)) is not None:
-        parts += ["## What was kept, and how often it was right (by the vault)", kept]
+        parts += ["## What was kept, and how often it was right (by the vault)", _KEPT, kept]
     if plan.transfer:
         parts += ["## Trained on one data set, tested on another", TRANSFERRED, transfer_table(plan, table, ledger)]
     if plan.cost:
@@ -181,8 +187,7 @@ def _draws(row: Row) -> str:
 
 
 def _statuses(outcomes: Sequence[Outcome]) -> list[str]:
-    # A loop that keeps nothing is the last, whatever its learning status is.
-    every = [loop.status if loop.n_kept else "converged" for one in outcomes for loop in one.loops]
+    every = [loop.status for one in outcomes for loop in one.loops]
     named = {"1": "status 1", "2": "status 2"}
     return [f"{every.count(status)} × {named.get(status, status)}" for status in sorted(set(every))]
 

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from ser.specs import Select, Spec, Target, Thresholds
 
+MOST_LOOPS = 20
+
 
 class Method(Spec):
     """What the seed and every loop do. The defaults are the published method."""
@@ -80,7 +82,7 @@ def epochs_that_see(pairs: float, of: float) -> int:
 class Recipe(Method):
     """The method as data, with how often and by which thresholds."""
 
-    loops: int = Field(3, ge=1, le=20, description="K, the largest number of loops")
+    loops: int = Field(3, ge=1, le=MOST_LOOPS, description="K, the largest number of loops")
     thresholds: Thresholds = Thresholds()
 
 

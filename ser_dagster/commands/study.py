@@ -34,6 +34,8 @@ def study_command(parsed: argparse.Namespace) -> None:
     ledger = Ledger(out / f"{name}.jsonl")
     snapshots = {dataset: _snapshot(dataset) for dataset in plan.datasets}
     cells = [(cell, snapshots[cell.dataset]) for cell in plan.cells()]
+    for cell, _ in cells:
+        _check_settings(name, cell)
     failed = {} if parsed.page_only else _run_missing(plan, cells, ledger, name)
     found = ledger.of(cells)
     if not found:
@@ -50,6 +52,15 @@ def study_command(parsed: argparse.Namespace) -> None:
         print(page)
     if failed:
         raise SerError(_failures(name, len(cells), set(failed) & {cell.words for cell, _ in cells}, failed))
+
+
+def _check_settings(name: str, cell: Cell) -> None:
+    """Refuse a study of which an evolution has impossible settings, before the others have run for hours."""
+    try:
+        load_settings(assignments=cell.assignments)
+    except SerError as error:
+        what = str(error).partition("\n")[0].replace("--set ", "")
+        raise SerError(f"study {name}, {cell.words}: {what}\nMend the study (or ser.toml, if it says that).") from error
 
 
 def _run_missing(plan: StudyPlan, cells: Sequence[tuple[Cell, str]], ledger: Ledger, name: str) -> dict[str, str]:

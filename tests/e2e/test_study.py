@@ -73,6 +73,18 @@ def test_controls_of_another_study_are_no_part_of_it(data_root: Path, tmp_path: 
     assert not [key for key in found["without"]["costs"] if key.startswith("controls/")]
 
 
+def test_an_impossible_option_is_refused_before_another_has_run(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "ser.toml").write_text(chain.SETTINGS)
+    (tmp_path / "mine.toml").write_text(STUDY.replace("thresholds.tau_delta = 0.9", "method.teachers = 0"))
+    chain.land(data_root, write_jsonl(tmp_path / "pairs.jsonl", labelled_rows(40)))
+    assert main(["study", str(tmp_path / "mine.toml"), "--dataset", "tiny", "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "study mine, tiny, high, draw 0: method.teachers: " in said and "(got '0')" in said
+    assert "Mend the study" in said and "--set" not in said and not (tmp_path / "out").exists()
+
+
 def test_what_fails_is_said_and_the_rest_goes_on(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "ser.toml").write_text(chain.SETTINGS)
     impossible = STUDY.replace("draws = [0, 1]", "draws = [0]").replace(

@@ -60,6 +60,7 @@ def test_a_plan_is_the_product_of_its_axes_draw_by_draw(tmp_path: Path):
         (('["full_label"]', '["full_labels"]'), "full_labels is none of full_label"),
         (("question =", "name = 1\nquestion ="), "A study has question, datasets"),
         (("draws", "draws ="), "cannot be read"),
+        (("question =", "quesion ="), "quesion: .*\nA study has question, datasets"),
         (("loops = 1", "roles.draw = 1"), "roles.draw is what draws set: leave it out"),
         (("[settings]", "folds = 2\n[settings]\nroles.fold = '0/2'"), "roles.fold is what draws and folds set"),
         (("roles.seed_fraction = 0.4", 'recipe = "paper"'), "recipe is set by axes.recipe and by axes.labels"),
@@ -74,6 +75,17 @@ def test_what_a_plan_cannot_say_is_named(tmp_path: Path, changed: tuple[str, str
 def test_an_unknown_study_names_those_that_there_are():
     with pytest.raises(SerError, match=r"there is no study 'control'"):
         read_plan("control")
+    with pytest.raises(SerError, match=r"there is no study '../studies/controls'"):
+        read_plan("../studies/controls")
+    with pytest.raises(SerError, match=r"there is no file mine\.toml"):
+        read_plan("mine.toml")
+
+
+@pytest.mark.parametrize("draws", ["[-1]", "[true]", "[2.0]", "[99999999999999999999]"])
+def test_draws_are_numbers_that_all_generators_take(tmp_path: Path, draws: str):
+    said = next(line for line in PLAN.splitlines() if line.startswith("draws"))
+    with pytest.raises(SerError, match=r"draws\.0: Input should be"):
+        plan_of(tmp_path, PLAN.replace(said, f"draws = {draws}"))
 
 
 @pytest.mark.parametrize("name", known_studies())
