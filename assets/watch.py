@@ -16,10 +16,12 @@ from resources.audit.database import NothingAudited
 from resources.audit.watch import Watch, read_watch
 from resources.audit.writing import AuditBusy
 from resources.evolution import Evolution
-from ser.method.watch import SIGNS, UNLIKE, Sign, signs_of, unlike, unlike_words
+from ser.method.watch import MARGINS_APART, SIGNS, UNLIKE, Sign, signs_of, unlike_words
 
 LIKE_THE_POOL = "human_pairs_are_like_the_pool"
-_LIKE = "A classifier of their texts does not tell the human-labelled pairs from the pool."
+_LIKE = (
+    "Neither a classifier of texts and sources nor the seed RM's margins tell the human-labelled pairs from the pool."
+)
 _LOOK_AT_SHIFT = "ser audit shift: in what they differ; label some pairs of the pool (ser review export)"
 
 
@@ -60,10 +62,8 @@ def _read(context: dg.AssetCheckExecutionContext, work: Evolution) -> tuple[Watc
 def _found(name: str, watch: Watch) -> dict[str, str]:
     """What is seen of a sign, and what to look at; empty if nothing is."""
     if name == LIKE_THE_POOL:
-        shift = watch.shift
-        if shift is None or not unlike(shift["ci_low"]):
-            return {}
-        return {"seen": unlike_words(shift["auc"]), LOOK_AT: _LOOK_AT_SHIFT}
+        seen_of_all = unlike_words(watch.shift)
+        return {"seen": seen_of_all, LOOK_AT: _LOOK_AT_SHIFT} if seen_of_all else {}
     seen = signs_of(watch.loops)[name]
     return {"seen": "\n".join(seen), LOOK_AT: _sign(name).look_at} if seen else {}
 
@@ -79,9 +79,9 @@ def _measured(name: str, watch: Watch) -> dict[str, Any]:
         return {"limit": sign.limit, "measured_in": ", ".join(sign.measured_in(watch.loops)) or "no loop"}
     if watch.shift is None:
         return {}
-    names = ("auc", "ci_low", "ci_high", "n_human", "n_pool")
+    names = ("auc", "ci_low", "ci_high", "n_human", "n_pool", "margins_apart", "margins_low", "margins_high")
     told = {key: "too few pairs" if watch.shift[key] is None else watch.shift[key] for key in names}
-    return told | {"limit_of_ci_low": UNLIKE}
+    return told | {"limit_of_ci_low": UNLIKE, "limit_of_margins": MARGINS_APART}
 
 
 def _warning(name: str, metadata: dict[str, Any], *, passed: bool) -> dg.AssetCheckResult:

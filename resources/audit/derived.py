@@ -24,7 +24,7 @@ WITH chosen AS (
     WHERE splits = $splits AND encoded = $encoded AND role <> 'unused' AND (role = 'pool') = $pool
     ORDER BY md5_number_lower(pair_id), pair_id LIMIT {MOST_PAIRS}
 )
-SELECT left(prompt, {_CHARACTERS}), left(response_a, {_CHARACTERS}), left(response_b, {_CHARACTERS}),
+SELECT left(prompt, {_CHARACTERS}), left(response_a, {_CHARACTERS}), left(response_b, {_CHARACTERS}), source,
        CAST(tied AS VARCHAR)
 FROM pairs JOIN chosen USING (pair_id) ORDER BY pair_id
 """
@@ -58,8 +58,8 @@ def _compare_with_pool(connection: duckdb.DuckDBPyConnection, splits: str, encod
     if connection.execute(known, mine).fetchall():
         return
     human, pool = (connection.execute(_PAIRS, mine | {"pool": side}).fetchall() for side in (False, True))
-    texts, others = ([PairTexts(*row[:3]) for row in rows] for rows in (human, pool))
-    auc = tell_apart(texts, others, [row[3] for row in (*human, *pool)])
+    texts, others = ([PairTexts(*row[:4]) for row in rows] for rows in (human, pool))
+    auc = tell_apart(texts, others, [row[4] for row in (*human, *pool)])
     ends = list(auc) if auc else [None] * 3
     connection.execute(
         "INSERT INTO shift_facts VALUES (?, ?, ?, ?, ?, ?, ?)", [splits, encoded, len(human), len(pool), *ends]

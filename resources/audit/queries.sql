@@ -67,7 +67,7 @@ FROM controls WHERE evolution = $evolution ORDER BY number;
 -- name: watch
 -- Whether self-training drifts, per loop: calibration out of sample, turned labels, length, rewards, own labels, answers
 SELECT loop, ece_calibration, ece_test, flip_rate, seed_agreement, heldout_agreement, kept_longer, labelled_longer,
-       seed_longer, source_differs, length_differs, margin_spread, reward_shift, trained_precision, trained_confidence,
+       seed_longer, source_differs, length_differs, margin_spread, reward_shift, offset_shift, trained_precision, trained_confidence,
        untrained_precision, untrained_confidence, base_vocabulary, policy_vocabulary, base_distinct_2, policy_distinct_2
 FROM loop_watch WHERE evolution = $evolution ORDER BY loop;
 
@@ -80,6 +80,9 @@ FROM reliability WHERE evolution = $evolution ORDER BY loop, split, confidence_f
 -- Whether the human-labelled pairs are like the pool: AUC of a classifier (0.5: alike), lengths, sources, margins
 SELECT 'AUC of a classifier' AS measure, auc AS value, ci_low, ci_high, NULL AS human, NULL AS pool, n_human, n_pool
 FROM pool_shift WHERE evolution = $evolution
+UNION ALL
+SELECT 'seed margin of the pool, in standard deviations', apart, apart_low, apart_high, human, pool, n_human, n_pool
+FROM pool_margins WHERE evolution = $evolution
 UNION ALL
 SELECT * FROM (
     SELECT measure, NULL, NULL, NULL, human, pool, n_human, n_pool FROM pool_comparison

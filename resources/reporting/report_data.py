@@ -12,7 +12,7 @@ from resources.audit.watch import Watch, read_watch
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
 from ser.method.recipe import RECIPES
-from ser.method.watch import unlike
+from ser.method.watch import unlike_words
 
 Row = dict[str, Any]
 
@@ -134,10 +134,9 @@ class ReportData:
         return next((row for row in self.loops if row["promoted"]), None)
 
     @property
-    def unlike_pool(self) -> float | None:
-        """The AUC that shows the human-labelled pairs to be unlike the pool; None if they are not shown to be."""
-        shift = self.watch.shift
-        return shift["auc"] if shift is not None and unlike(shift["ci_low"]) else None
+    def unlike_pool(self) -> str:
+        """In what the human-labelled pairs are shown to be unlike the pool, in words; empty if they are not."""
+        return unlike_words(self.watch.shift)
 
     @property
     def gate_is_closed(self) -> bool:

@@ -7,8 +7,25 @@ from resources.reporting.words import name_of_loop
 from ser.method.watch import SIGNS, signs_of
 
 HEADINGS = (
-    *("", "ECE, calibration", "ECE, test", "labels turned", "as the seed RM", "longer, kept", "longer, all"),
-    *("spread of margins", "mean reward", "own labels right", "others right", "vocabulary", "distinct-2"),
+    *(
+        "",
+        "ECE, calibration",
+        "ECE, test",
+        "labels turned",
+        "labels as the seed RM",
+        "held out as the seed RM",
+        "longer, kept",
+        "longer, all",
+    ),
+    *(
+        "spread of margins",
+        "mean reward",
+        "mean of the pool",
+        "own labels right",
+        "others right",
+        "vocabulary",
+        "distinct-2",
+    ),
 )
 
 
@@ -34,10 +51,12 @@ def watch_table(data: ReportData) -> list[list[str]]:
             number(row["ece_test"], 3),
             percent(row["flip_rate"]),
             percent(row["seed_agreement"]),
+            percent(row["heldout_agreement"]),
             percent(row["kept_longer"]),
             percent(row["labelled_longer"]),
             number(row["margin_spread"], 2),
             number(row["reward_shift"], 2),
+            number(row["offset_shift"], 2),
             _against_confidence(row, "trained"),
             _against_confidence(row, "untrained"),
             _base_to_policy(row, "vocabulary", 0),

@@ -4,7 +4,6 @@ from resources.reporting.numbers import difference, magnitude, number, percent
 from resources.reporting.report_data import ReportData, Row
 from ser.method.promotion import GATE_NOT_SHOWN, NOT_SHOWN, SHOWN, WORSE
 from ser.method.suspicion import suspicions
-from ser.method.watch import unlike_words
 
 VERDICTS = {
     SHOWN: "shown to be better",
@@ -22,8 +21,7 @@ def name_of_loop(loop: int) -> str:
 
 def verdict(data: ReportData) -> list[str]:
     """What the evolution shows about its loops, and where it was measured on other pairs than the pool's."""
-    weakened = [] if data.unlike_pool is None else [unlike_words(data.unlike_pool)]
-    return [*_verdict(data), *weakened]
+    return [*_verdict(data), *([data.unlike_pool] if data.unlike_pool else [])]
 
 
 def _verdict(data: ReportData) -> list[str]:
@@ -153,7 +151,7 @@ def rule_words(status: Row, method: Row) -> str:
 
 def promise_words(data: ReportData) -> str:
     """What a promised precision is worth where the pool is unlike the pairs that it was measured on; else empty."""
-    if data.unlike_pool is None or data.method["select"] != "calibrated":
+    if not data.unlike_pool or data.method["select"] != "calibrated":
         return ""
     return "That promise holds for pairs like the calibration pairs, which the pool's are not."
 

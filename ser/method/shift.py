@@ -1,7 +1,7 @@
-"""Whether two piles of pairs look alike: how well a classifier tells them apart by their texts alone.
+"""Whether two piles of pairs look alike: how well a classifier tells them apart by their texts and sources.
 
-A classifier two-sample test (Lopez-Paz and Oquab, arXiv 1610.06545): logistic regression on hashed words and lengths,
-cross-validated by groups. Where the two piles have one distribution its AUC is 0.5.
+A classifier two-sample test (Lopez-Paz and Oquab, arXiv 1610.06545): logistic regression on hashed words,
+the source and lengths, cross-validated by groups. Where the two piles have one distribution its AUC is 0.5.
 """
 
 import re
@@ -27,11 +27,12 @@ _WORD = re.compile(r"\w+")
 
 
 class PairTexts(NamedTuple):
-    """The texts of a pair."""
+    """The texts of a pair, and where it is from."""
 
     prompt: str
     response_a: str
     response_b: str
+    source: str | None
 
 
 class Auc(NamedTuple):
@@ -89,13 +90,17 @@ def clustered_auc(scores: np.ndarray, positive: np.ndarray, groups: np.ndarray, 
 
 
 def hashed_words(pairs: Iterable[PairTexts]) -> "csr_matrix":
-    """[N, 2^13] the logarithms of 1 + how often a word stands in the prompt, or in the responses; rows of length 1."""
+    """[N, 2^13] the logarithms of 1 + how often a word stands in the prompt, or in the responses; rows of length 1.
+
+    The source is one word more.
+    """
     from scipy.sparse import csr_matrix
 
     values, places, ends = [], [], [0]
     for pair in pairs:
         told = Counter(f"p {word}" for word in _WORD.findall(pair.prompt.lower()))
-        told.update(f"r {word}" for text in pair[1:] for word in _WORD.findall(text.lower()))
+        told.update(f"r {word}" for text in pair[1:3] for word in _WORD.findall(text.lower()))
+        told.update([f"s {pair.source}"] if pair.source is not None else [])
         row = np.log1p(np.fromiter(told.values(), dtype=float, count=len(told)))
         values.append(row / (np.linalg.norm(row) or 1.0))
         places.append(np.array([zlib.crc32(word.encode()) % _WORDS for word in told], dtype=np.int64))

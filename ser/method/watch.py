@@ -37,6 +37,8 @@ LEAST_PAIRS = 20
 """Pairs below which nothing is said about a share: an interval reaches 20 points to either side."""
 UNLIKE = 0.6
 """AUC of telling human-labelled pairs from the pool whose interval must reach down to it, or else they differ."""
+MARGINS_APART = 0.36
+"""How many standard deviations the mean seed margins of the two may be apart: an AUC of 0.6, were they normal."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,29 @@ def _where(row: Numbers) -> str:
     return "seed" if row["loop"] == 0 else f"loop {row['loop']}"
 
 
-def unlike(low: float | None) -> bool:
-    """Whether human-labelled pairs and the pool are shown to differ, by the lower end of the AUC's interval."""
-    return low is not None and low > UNLIKE
+def unlike_words(shift: Numbers | None) -> str:
+    """In what human-labelled pairs and the pool are shown to differ, and what that means for the promises; else empty.
 
-
-def unlike_words(auc: float) -> str:
-    """What it means for the promises that the human-labelled pairs are unlike the pool."""
+    Args:
+        shift: a row of the audit's view `pool_shift`.
+    """
+    found = []
+    if shift is not None and shift["ci_low"] is not None and shift["ci_low"] > UNLIKE:
+        found.append(
+            f"a classifier of their texts and sources tells them apart (AUC {shift['auc']:.2f}, 0.5 is a coin)"
+        )
+    if shift is not None and shift["margins_low"] is not None:
+        low, high = shift["margins_low"], shift["margins_high"]
+        if low > MARGINS_APART or high < -MARGINS_APART:
+            found.append(
+                f"the seed RM's margins of the pool are {abs(shift['margins_apart']):.2f} standard deviations "
+                f"{'wider' if low > 0 else 'narrower'} than of calibration and test pairs"
+            )
+    if not found:
+        return ""
     return (
-        f"The human-labelled pairs are unlike the pool: a classifier of their texts tells them apart (AUC {auc:.2f}, "
-        "0.5 is a coin). Calibrated precision, the gate and gains were measured on pairs like the human-labelled ones, "
-        "and promise less for pairs like the pool's."
+        f"The human-labelled pairs are unlike the pool: {', and '.join(found)}. Calibrated precision, the gate and "
+        "gains were measured on pairs like the human-labelled ones, and promise less for pairs like the pool's."
     )
 
 

@@ -21,7 +21,7 @@ from resources.reporter import SCREEN
 from resources.settings_file import data_root, load_settings
 from resources.store_contents import store_summary
 from ser.errors import SerError
-from ser.method.watch import UNLIKE
+from ser.method.watch import unlike_words
 from ser_dagster.commands.status_words import print_status
 from ser_dagster.dagster_instance import place_of_dagster
 from ser_dagster.last_runs import LastRun, last_runs
@@ -29,7 +29,8 @@ from ser_dagster.last_runs import LastRun, last_runs
 PATIENCE = 0.5
 """Seconds to wait for whoever holds the audit database."""
 
-_UNLIKE = f"SELECT evolution, auc FROM pool_shift WHERE ci_low > {UNLIKE}"
+_SHIFT = ("evolution", "auc", "ci_low", "margins_apart", "margins_low", "margins_high")
+_SHIFTS = f"SELECT {', '.join(_SHIFT)} FROM pool_shift"
 _GAINS = "SELECT evolution, gain_test, gain_test_low, gain_test_high FROM evolutions WHERE gain_test IS NOT NULL"
 
 Gain = dict[str, float]
@@ -115,18 +116,19 @@ def _last_runs(evolutions: list[str], unknown: list[str]) -> Mapping[str, LastRu
         return {}
 
 
-def _audited(root: Path, unknown: list[str]) -> tuple[dict[str, Gain], dict[str, float]]:
-    """Gains by evolution, and where human-labelled pairs are unlike the pool the AUC that shows it.
+def _audited(root: Path, unknown: list[str]) -> tuple[dict[str, Gain], dict[str, str]]:
+    """Gains by evolution, and where human-labelled pairs are unlike the pool in what, in words.
 
     They are from the audit database, which reports and comparisons have them from as well.
     """
     try:
-        rows, unlike = (query(audit_path(root), sql, patience=PATIENCE)[1] for sql in (_GAINS, _UNLIKE))
+        rows, shifts = (query(audit_path(root), sql, patience=PATIENCE)[1] for sql in (_GAINS, _SHIFTS))
     except SerError as error:
         unknown.append(f"Gains on test pairs are not known: {_line(error)}")
         return {}, {}
     gains = {evolution: dict(zip(("value", "low", "high"), ends, strict=True)) for evolution, *ends in rows}
-    return gains, dict(unlike)
+    said = {row[0]: unlike_words(dict(zip(_SHIFT, row, strict=True))) for row in shifts}
+    return gains, {evolution: words for evolution, words in said.items() if words}
 
 
 def _evolution(root: Path, known: KnownEvolution, run: LastRun | None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from resources import asset_keys as keys
 from resources.reporting.numbers import difference, percent
 from resources.reporting.words import VERDICTS, name_of_loop
 from ser.method.promotion import GATE_NOT_SHOWN
-from ser.method.watch import unlike_words
 from ser.terminal import one_line
 from ser_dagster.commands.landing_words import counts_line
 
@@ -72,7 +71,7 @@ def _evolution_lines(row: Row) -> Iterator[str]:
         loop, change = row["promoted_loop"] or row["last_loop"], difference(gain["value"], gain["low"], gain["high"])
         yield f"  loop {loop} gains {change} points over the seed on test pairs (95 % interval)"
     if row["unlike_pool"] is not None:
-        yield f"  {unlike_words(row['unlike_pool'])}"
+        yield f"  {row['unlike_pool']}"
     if row["win_rate"] is not None:
         yield f"  win rate of the policy {percent(row['win_rate'])}"
 

@@ -15,7 +15,6 @@ from resources.audit.database import AuditDatabase
 from resources.evolution import Evolution
 from resources.locks import own_evolution
 from ser.errors import SerError
-from ser.method.watch import unlike_words
 from ser_dagster import dead_runs, last_runs
 from ser_dagster.cli import main
 from ser_dagster.commands import status as module
@@ -182,10 +181,10 @@ def test_a_finished_one_says_what_was_promoted_and_what_it_is_worth_in_whole_lin
     assert told.lines["whole"][3:] == [
         "  promoted: loop 2; the last loop is shown to be better",
         "  loop 2 gains +2.5 (−1.0 to +6.0) points over the seed on test pairs (95 % interval)",
-        f"  {unlike_words(0.83)}",
+        f"  {row['unlike_pool']}",
         "  win rate of the policy 50.0 %",
     ]
-    assert row["unlike_pool"] == 0.83 and told.rows["no policy"]["unlike_pool"] is None
+    assert "(AUC 0.83, 0.5 is a coin)" in row["unlike_pool"] and told.rows["no policy"]["unlike_pool"] is None
 
 
 def test_the_store_is_looked_through_when_asked(executed: None, capsys: pytest.CaptureFixture[str]) -> None:

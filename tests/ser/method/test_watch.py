@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ser.method.watch import SIGNS, signs_of, unlike, unlike_words
+from ser.method.watch import SIGNS, signs_of, unlike_words
 
 QUIET: dict[str, Any] = {
     "loop": 2,
@@ -81,6 +81,29 @@ def test_too_few_say_nothing(changes: dict[str, Any]) -> None:
     assert seen(**changes) == {}
 
 
-def test_piles_differ_by_the_lower_end_of_the_interval() -> None:
-    assert unlike(0.61) and not unlike(0.6)
-    assert "AUC 0.83" in unlike_words(0.83) and "promise less" in unlike_words(0.83)
+LIKE = {"auc": 0.83, "ci_low": 0.6, "margins_apart": 0.4, "margins_low": 0.36, "margins_high": 0.44}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"ci_low": None, "margins_low": None, "margins_high": None}, ""),
+        ({"ci_low": 0.61}, "unlike the pool: a classifier of their texts and sources tells them apart (AUC 0.83"),
+        (
+            {"margins_low": 0.37},
+            "unlike the pool: the seed RM's margins of the pool are 0.40 standard deviations wider",
+        ),
+        (
+            {"margins_apart": -0.5, "margins_low": -0.6, "margins_high": -0.4},
+            "0.50 standard deviations narrower than of calibration and test pairs. Calibrated precision",
+        ),
+        ({"ci_low": 0.61, "margins_low": 0.37}, "a coin), and the seed RM's margins"),
+    ],
+)
+def test_piles_differ_by_the_end_of_an_interval_and_then_promises_are_weaker(
+    changes: dict[str, Any], said: str
+) -> None:
+    words = unlike_words(LIKE | changes)
+    assert said in words and ("promise less" in words) is bool(said) and (words == "") is not bool(said)
+    assert unlike_words(None) == ""
