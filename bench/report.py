@@ -17,7 +17,7 @@ from bench.marks import put_between_marks
 from bench.measure import Comparison, table
 from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
-from bench.promotion import promotion
+from bench.promotion import promotion, statistics
 from bench.rerun import rerun
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
@@ -95,7 +95,7 @@ def _graph(quick: bool) -> str:
 
 
 def _promotion(quick: bool) -> str:
-    return promotion(200 if quick else 4_000)
+    return "\n\n".join([promotion(200 if quick else 4_000), statistics(50 if quick else 2_000)])
 
 
 def _busy(quick: bool) -> str:
