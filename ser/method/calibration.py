@@ -48,7 +48,7 @@ def fit_temperatures(margins: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     counts = weights.sum(axis=1)
     right = ((counts + 1) / (counts + 2))[:, None]
-    scale = np.abs(weights @ np.abs(margins)) / np.maximum(counts, 1)
+    scale = (weights @ np.abs(margins)) / np.maximum(counts, 1)
     # A model no better than chance has its best T at infinity; a hundred times the scale is as good as that.
     middle = -np.log(np.where(scale > 0, scale, 1.0))
     low, high = middle - math.log(_WIDEST), middle + math.log(_WIDEST)
