@@ -80,10 +80,11 @@ def loop_gains(row: Row, tests: Answered) -> list[tuple[int, int, ClusteredMean]
 def recovered(row: Row, tests: Answered) -> ClusteredRatio | None:
     """The share of the gap between seed and full labels that the last loop closes, in the draws with full labels.
 
-    None where it is not shown that there is a gap: the interval of what is divided by reaches down to 0.
+    None where it is not shown that there is a gap (the interval of what is divided by reaches down to 0), or where no
+    loop of these draws trained a model.
     """
     having = [one for one in row.outcomes if FULL in one.answers]
-    if not having:
+    if not any(one.last_loop() for one in having):
         return None
     closed, gap = (_changes([(one, name, one, SEED) for one in having], tests) for name in (LAST, FULL))
     return clustered_ratio(closed.values, gap.values, gap.groups, gap.draws)

@@ -244,6 +244,11 @@ def test_the_share_of_the_gap_is_that_of_a_gap_that_is_shown(tmp_path: Path):
     assert f"| 40 % ({100 * closed.low:.0f} to {100 * closed.high:.0f}) |" in page
 
 
+def test_where_no_loop_trained_a_model_nothing_of_a_gap_was_tried(tmp_path: Path):
+    _, row, ledger = one_row(tmp_path, {"seed": 10, "full_label_rm": 35})
+    assert recovered(row, ledger.tests) is None
+
+
 def test_a_control_is_compared_in_the_draws_that_have_it(tmp_path: Path):
     with_loop = {"seed": 20, "loop_1": 24, "more_steps_rm": 22}
     plan, row, ledger = one_row(tmp_path, with_loop, with_loop | {"loop_1": 28}, {"seed": 20})
