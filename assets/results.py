@@ -9,7 +9,8 @@ import dagster as dg
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Part
 from resources.evolution import Evolution
-from resources.reporting.charts import as_markdown, histogram
+from resources.reporting.charts import histogram
+from resources.reporting.vega import as_markdown
 from ser.data import tables
 from ser.data.pairs import readable_prompt
 from ser.method.stats import gain

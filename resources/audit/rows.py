@@ -10,6 +10,7 @@ from typing import Any
 from resources import asset_keys as keys
 from resources.audit.database import literal
 from resources.audit.model_facts import Row, measurements, policy_row, promotion_row, reward_model_row
+from resources.audit.provenance import artifact_row, training_rows
 from resources.audit.record import AuditArtifact, EvolutionRecord, utc
 from ser.data.database import pattern
 
@@ -51,6 +52,8 @@ class AuditRows:
 def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
     """Everything that the artifacts of `record` say, in the order of the tables."""
     yield from _landed(record)
+    for artifact in record.artifacts.values():
+        yield _facts("artifacts", artifact, [artifact_row(artifact)])
     yield from _roles(record)
     for loop in record.loops():
         yield _labels_of(record, loop)
@@ -60,6 +63,10 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
             yield _heldout(artifact)
     for key, model in record.reward_models().items():
         yield _facts("reward_model_facts", model, [reward_model_row(model, record.members_of(key))])
+        if trained_on := training_rows(record, model):
+            yield _facts("training_facts", model, trained_on)
+    if (halves := record.artifacts.get(keys.SEED_HALVES)) is not None:
+        yield _halves(halves)
     for artifact, rows in measurements(record):
         yield _facts("evaluation_facts", artifact, rows)
     if (promotion := record.artifacts.get(keys.EVOLVED_RM)) is not None:
@@ -67,6 +74,7 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
     for key, artifact in record.artifacts.items():
         if key.rpartition("/")[2] == "ppo_policy":
             yield _facts("policy_facts", artifact, [policy_row(artifact)])
+            yield _policy_steps(artifact)
     if keys.POLICY_EVALUATION in record.artifacts:
         yield _policy_samples(record.artifacts[keys.POLICY_EVALUATION])
 
@@ -92,7 +100,8 @@ def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
         "pairs",
         f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, response_a, response_b, source, "
         '"group", t.landed_at, s.number AS first_number, '
-        """md5_number_lower(coalesce(nullif("group", ''), dialogue)) AS tied """
+        """md5_number_lower(coalesce(nullif("group", ''), dialogue)) AS tied, """
+        'fold_number(unit_of("group", dialogue)) AS fold_number '
         f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id) "
         f"JOIN {snapshots} s ON s.landed_at = t.landed_at",
         identity=("pair_id",),
@@ -204,6 +213,21 @@ def _heldout(artifact: AuditArtifact) -> AuditRows:
         "SELECT pair_id, split, preferred, reward_a, reward_b, confidence "
         f"FROM {_parquet(artifact.path / 'heldout.parquet')} WHERE split IN ('test', 'calibration')",
         {"version": artifact.version},
+    )
+
+
+def _halves(halves: AuditArtifact) -> AuditRows:
+    left_out = f"SELECT pair_id FROM {_parquet(halves.path / 'left_out.parquet')}"
+    return AuditRows("half_facts", f"half_facts of {halves.key}", left_out, {"version": halves.version})
+
+
+def _policy_steps(policy: AuditArtifact) -> AuditRows:
+    columns = "step, episodes, mean_reward, mean_score, mean_kl, kl_weight, policy_loss, value_loss, entropy, clip_fraction"
+    return AuditRows(
+        "policy_step_facts",
+        f"policy_steps of {policy.key}",
+        f"SELECT {columns}, mean_length FROM {_parquet(policy.path / 'metrics.parquet')}",
+        {"version": policy.version},
     )
 
 

@@ -1,6 +1,7 @@
 """Copying an evolution into the audit database, making that anew, and comparing it with the parquet files."""
 
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def sync(database: AuditDatabase, record: EvolutionRecord) -> dict[str, int]:
     with database.writing() as connection:
         _teach(connection)
         _copy(connection, record)
+        _sign(connection)
         return _counts(connection, record)
 
 
@@ -68,6 +70,7 @@ def rebuild(path: Path, records: Iterable[EvolutionRecord]) -> None:
                 connection.execute("BEGIN")
                 _copy(connection, record)
                 connection.execute("COMMIT")
+            _sign(connection)
             carry_over(connection, AuditDatabase(path), fresh.parent)
         put_in_place(fresh, path)
 
@@ -111,6 +114,11 @@ def _copy(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> Non
     link(connection, record)
     derive_facts(connection, record)
     _drop_undecided(connection, record)
+
+
+def _sign(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say which version of this package wrote the database last, and when."""
+    connection.execute("UPDATE about SET tool_version = ?, synced_at = now()", [metadata.version("ser-dagster")])
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, rows: AuditRows) -> None:
