@@ -102,11 +102,13 @@ def _selection(report: Artifact) -> str:
     if said["select"] == "all":
         return f"all {number(said['n_pool'])} are kept"
     cut = said["precision"]
-    promised = f"{percent(cut['promised'])} right, as promised"
+    promised, least = percent(cut["promised"]), percent(cut["precision_low"])
     if cut["confidence"] is None:
-        return f"converged: no cut of confidence leaves {number(said['n_min'])} that are {promised}"
-    low = f"at least {percent(cut['precision_low'])}"
-    return f"{number(cut['n'])} above a confidence of {cut['confidence']:.3f}: {low} of them {promised}"
+        return (
+            f"converged: no cut of confidence leaves {number(said['n_min'])} of which {promised} are right, as promised"
+        )
+    above = f"{number(cut['n'])} above a confidence of {cut['confidence']:.3f}"
+    return f"{above}: at least {least} of them right, {promised} promised"
 
 
 def of_filtered(filtered: Artifact) -> str:
@@ -120,7 +122,7 @@ def of_promotion(promotion: Artifact, statistic: str) -> str:
     said = promotion.summary
     name, hand = name_of_loop(said["promoted_loop"]), said.get("promoted_by")
     chosen = f"the {name} stays" if said["promoted_loop"] == 0 else f"{name} is promoted"
-    chosen = f"{name}, promoted by {hand} by hand" if hand else chosen
+    chosen = f"{name}, promoted by hand by {hand}" if hand else chosen
     if said["verdict"] == GATE_NOT_SHOWN:
         return f"{chosen} – {said['why']}"
     if said.get("gain") is None:
@@ -163,12 +165,10 @@ def of_judge(judge: Artifact) -> str:
 
 def of_audit(rows: Mapping[str, int], wrong: int, known: int) -> str:
     """What the audit has of an evolution, and how many of the kept labels that the vault knows it contradicts."""
-    has = (
-        _counted(rows[view], name)
-        for view, name in (("self_labels", "machine label"), ("reward_models", "reward model"))
-    )
-    vault = f"the vault contradicts {number(wrong)} of {_counted(known, 'kept label')}" if known else "no vault"
-    return f"{', '.join(has)}; {vault}"
+    has = f"{_counted(rows['self_labels'], 'machine label')}, {_counted(rows['reward_models'], 'reward model')}"
+    if not known:
+        return f"{has}; no kept label is in the vault"
+    return f"{has}; the vault contradicts {number(wrong)} of {_counted(known, 'kept label')}"
 
 
 def _counted(n: int, what: str) -> str:
