@@ -32,7 +32,7 @@ SELECT p.prompt, if(m.preferred = 'a', p.response_a, p.response_b), if(m.preferr
        m.confidence, format('loop {}: {}', m.loop, m.reason)
 FROM mistaken m JOIN pairs p USING (pair_id) ORDER BY m.confidence DESC, m.loop, m.pair_id
 """
-_EXCERPT = 160
+_EXCERPT, _WORD = 160, 24
 
 Row = tuple[str, str, str, float, str]
 """A prompt, the preferred response, the other, the confidence, and the reason of what was decided."""
@@ -83,7 +83,8 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def _excerpt(text: str) -> str:
-    """The beginning of a text, unable to break the table or to be read as markup."""
-    short = printable(" ".join(text.split()))
+    """The beginning of a text, unable to break the table, to be read as markup, or to be wider than its column."""
+    words = (word if len(word) <= _WORD else f"{word[:_WORD]}…" for word in text.split())
+    short = printable(" ".join(words))
     short = short if len(short) <= _EXCERPT else f"{short[:_EXCERPT]}…"
     return "".join(f"&#{ord(char)};" if char in "|<>`*_~[]!&\\" else char for char in short)

@@ -1,6 +1,7 @@
 """What an asset tells Dagster about what it made: its version, and metadata worth reading, in one order."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -30,8 +31,9 @@ def materialized(
 
 def passed_through(evolution: Evolution, part: Part, summary: str) -> dg.MaterializeResult:
     """Something that is not ours as Dagster's result: its digest is the data version."""
-    metadata = arranged(evolution, summary, path=dg.MetadataValue.path(str(part.path)), digest=part.digest)
-    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(part.digest[:16]))
+    version = part.digest[:16]
+    metadata = arranged(evolution, summary, path=_place(evolution, part.path), version=version)
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
 
 def described(
@@ -44,7 +46,7 @@ def described(
         summary,
         shown,
         plain | numbers,
-        path=dg.MetadataValue.path(str(artifact.path)),
+        path=_place(evolution, artifact.path),
         version=artifact.version,
         reused=artifact.reused,
         seconds=_rounded(artifact.manifest["seconds"]),
@@ -65,14 +67,17 @@ def arranged(
 
 
 def measured(heldout: Artifact) -> dict[str, Any]:
-    """The accuracy of a reward model and its baseline with their intervals, and how far confidence is off."""
-    numbers: dict[str, Any] = {"temperature": heldout.summary["temperature"]}
-    for split, metrics in heldout.summary["metrics"].items():
-        numbers |= {f"{split}_{name}": metrics[name]["value"] for name in metrics if name.startswith("ece")}
-        for name in ("accuracy", "longer_wins"):
-            ends = {"": "value", "_low": "ci_low", "_high": "ci_high"}
-            numbers |= {f"{split}_{name}{end}": metrics[name][key] for end, key in ends.items()}
-    return numbers
+    """The accuracy of a reward model with its interval, that of its baseline, and how far confidence is off."""
+    calibration, test = (heldout.summary["metrics"][split] for split in ("calibration", "test"))
+    return {
+        "test_accuracy": test["accuracy"]["value"],
+        "test_accuracy_low": test["accuracy"]["ci_low"],
+        "test_accuracy_high": test["accuracy"]["ci_high"],
+        "test_longer_wins": test["longer_wins"]["value"],
+        "test_ece": test["ece"]["value"],
+        "calibration_accuracy": calibration["accuracy"]["value"],
+        "temperature": heldout.summary["temperature"],
+    }
 
 
 def gain_over_seed(evolution: Evolution, heldout: Artifact) -> Gain:
@@ -86,6 +91,12 @@ def gain_over_seed(evolution: Evolution, heldout: Artifact) -> Gain:
 def gained(found: Gain) -> dict[str, float]:
     """A gain over the seed, as plottable numbers."""
     return {"gain_over_seed": found.value, "gain_over_seed_low": found.low, "gain_over_seed_high": found.high}
+
+
+def _place(evolution: Evolution, path: Path) -> str:
+    """Where something lies in the artifact store, or else in whole: a longer row would be cut at the right edge."""
+    root = evolution.store.root
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _rounded(value: Any) -> Any:

@@ -25,7 +25,7 @@ from tests.pairs import BAD, labelled_rows, write_jsonl
 pytestmark = pytest.mark.slow
 
 SETTINGS = "loops = 2\n[controls]\nfull_label = true\ntrue_label = true\n[thresholds]\nn_min = 5\n" + chain.SETTINGS
-PROVENANCE = ("evolution", "path", "version", "digest", "reused", "seconds")
+PROVENANCE = ("evolution", "path", "version", "reused", "seconds")
 TABLES = {
     "landed_pairs": "pairs.parquet", "splits": "seed.parquet", "vault": "vault.parquet",
     "encoded_pairs": "pool/encoded.parquet", "loop_1/self_labels": "self_labels.parquet",
@@ -102,6 +102,11 @@ def test_every_asset_begins_with_a_sentence_and_ends_with_where_it_is_from(execu
             assert re.search(r"\d", rows["summary"].value) and rows["evolution"].value == executed.work.identity, key
             told = [value.value for value in rows.values() if isinstance(value, dg.FloatMetadataValue)]
             assert told == [float(f"{value:.4g}") for value in told], key
+    for key, rows in executed.first.items():
+        if "reused" in rows:
+            artifact = executed.work.heads.get(key)
+            assert (rows["path"].value, rows["version"].value) == (f"{key}/{artifact.version}", artifact.version)
+            assert artifact.path == executed.work.store.root / rows["path"].value
     reused = {key: rows["reused"].value for key, rows in executed.again.items() if "reused" in rows}
     assert len(reused) == len(made) - 3 and all(reused.values())
     assert not any(rows["reused"].value for rows in executed.first.values() if "reused" in rows)

@@ -46,6 +46,11 @@ def test_a_text_cannot_leave_its_cell(text: str) -> None:
     check(text, text, text)
 
 
+def test_a_long_text_and_a_long_word_end_with_dots() -> None:
+    cells = table([("please " * 40, "x" * 25, "y" * 24, 0.9, "")]).splitlines()[2].split(" | ")
+    assert cells[0] == f"| {('please ' * 40)[:160]}…" and cells[1:3] == [f"{'x' * 24}…", "y" * 24]
+
+
 @given(st.text(), st.text(alphabet="|<>`*_[]()!&\\~#-=+ \n:/\"'", max_size=40), st.text())
 def test_no_text_can(prompt: str, one: str, other: str) -> None:
     check(prompt, one, other)
