@@ -23,6 +23,12 @@ def difference(value: float | None, low: float | None, high: float | None, stati
     return f"{_signed(value, statistic)} ({_signed(low, statistic)} to {_signed(high, statistic)})"
 
 
+def gain_words(value: float, low: float, high: float, statistic: str = "accuracy") -> str:
+    """A gain with its unit and the ends of its interval, for a sentence."""
+    unit = "points" if statistic == "accuracy" else "nat of log loss"
+    return f"{_signed(value, statistic)} {unit} ({_signed(low, statistic)} to {_signed(high, statistic)})"
+
+
 def magnitude(value: float | None, statistic: str = "accuracy") -> str:
     """The size of a gain with its unit, `–` when there is none."""
     if value is None:

@@ -1,6 +1,5 @@
 """The watch over loops as a page shows it: a row a loop, and what is seen."""
 
-from resources.reporting.charts import Point, loops_chart
 from resources.reporting.numbers import DASH, number, percent
 from resources.reporting.report_data import ReportData, Row
 from resources.reporting.words import name_of_loop
@@ -30,14 +29,13 @@ HEADINGS = (
 
 
 def watch_section(data: ReportData) -> Row:
-    """What the page shows of the watch: a table, what is seen, and a chart (or None)."""
+    """What the page shows of the watch: a table, and what is seen."""
     seed_longer = data.watch.loops[0]["seed_longer"] if data.watch.loops else None
     return {
         "headings": HEADINGS,
         "rows": watch_table(data),
         "signs": watch_signs(data),
         "unmeasured": [sign.name for sign in SIGNS if not sign.measured_in(data.watch.loops)],
-        "chart": longer_chart(data),
         "seed_longer": seed_longer,
     }
 
@@ -70,19 +68,6 @@ def watch_signs(data: ReportData) -> list[Row]:
     """What is seen: `words`, and what to `look_at` then."""
     seen = signs_of(data.watch.loops)
     return [{"words": words, "look_at": sign.look_at} for sign in SIGNS for words in seen[sign.name]]
-
-
-def longer_chart(data: ReportData) -> str | None:
-    """How often the longer response is preferred among the pairs that each loop kept; None if none kept any."""
-    rows = [row for row in data.watch.loops if row["kept_longer"] is not None]
-    points = [
-        Point(name_of_loop(row["loop"]), row["kept_longer"], row["kept_longer_low"], row["kept_longer_high"])
-        for row in rows
-    ]
-    if not points:
-        return None
-    seed = rows[0]["seed_longer"]
-    return loops_chart(points, {} if seed is None else {"human seed labels": seed})
 
 
 def _against_confidence(row: Row, which: str) -> str:
