@@ -13,7 +13,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def number(value: Any, digits: int = 0) -> str:
     """A number as text with thousands apart, `–` when there is none."""
-    return DASH if value is None else f"{value:,.{digits}f}".replace(",", " ")
+    return DASH if value is None else f"{value:,.{digits}f}".replace(",", " ").replace("-", "−")
 
 
 def difference(value: float | None, low: float | None, high: float | None, statistic: str = "accuracy") -> str:

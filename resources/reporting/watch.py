@@ -5,46 +5,29 @@ from resources.reporting.report_data import ReportData, Row
 from resources.reporting.words import name_of_loop
 from ser.method.watch import SIGNS, signs_of
 
-HEADINGS = (
-    *(
-        "",
-        "ECE, calibration",
-        "ECE, test",
-        "labels turned",
-        "labels as the seed RM",
-        "held out as the seed RM",
-        "longer, kept",
-        "longer, all",
-    ),
-    *(
-        "spread of margins",
-        "mean reward",
-        "mean of the pool",
-        "own labels right",
-        "others right",
-        "vocabulary",
-        "distinct-2",
-    ),
+MEASURES = (
+    *("ECE, calibration", "ECE, test", "labels turned", "labels as the seed RM", "held out as the seed RM"),
+    *("longer, kept", "longer, all", "spread of margins", "mean reward", "mean of the pool"),
+    *("own labels right", "others right", "vocabulary", "distinct-2"),
 )
 
 
 def watch_section(data: ReportData) -> Row:
-    """What the page shows of the watch: a table, and what is seen."""
+    """What the page shows of the watch: a table with a column a loop, and what is seen."""
     seed_longer = data.watch.loops[0]["seed_longer"] if data.watch.loops else None
     return {
-        "headings": HEADINGS,
-        "rows": watch_table(data),
+        "headings": ["", *(name_of_loop(row["loop"]) for row in data.watch.loops)],
+        "rows": [list(row) for row in zip(MEASURES, *watch_columns(data), strict=True)] if data.watch.loops else [],
         "signs": watch_signs(data),
         "unmeasured": [sign.name for sign in SIGNS if not sign.measured_in(data.watch.loops)],
         "seed_longer": seed_longer,
     }
 
 
-def watch_table(data: ReportData) -> list[list[str]]:
-    """A row for each loop (see `HEADINGS`)."""
+def watch_columns(data: ReportData) -> list[list[str]]:
+    """What was measured in each loop (see `MEASURES`)."""
     return [
         [
-            name_of_loop(row["loop"]),
             number(row["ece_calibration"], 3),
             number(row["ece_test"], 3),
             percent(row["flip_rate"]),

@@ -263,7 +263,8 @@ def test_the_page_has_a_row_a_loop(tmp_path: Path) -> None:
     html = render_report(database.path, EVOLUTION)
     section = html[html.index("Watch over the loops") : html.index("Loop 1: what was kept")]
     assert "No sign of drift is beyond its limit." in section
-    assert "<td>40.0 %</td><td>60.0 %</td>" in section  # labels that turned in loop 2, and that are the seed RM's
+    for measure, loop_2 in (("labels turned", "40.0 %"), ("labels as the seed RM", "60.0 %")):
+        assert f'<th scope="row">{measure}</th><td>–</td><td>–</td><td>{loop_2}</td>' in section
     row = '<th scope="row">seed</th><td>test</td><td>80 % to 85 %</td><td>3</td><td>80.0 %</td><td>66.7 %</td>'
     assert row in html
     assert "of the human seed labels 50.0 %" in section and "<svg" in section
