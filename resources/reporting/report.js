@@ -15,7 +15,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const body = table.tBodies[0];
       const rows = [...body.rows].sort((one, two) => {
         const [a, b] = [value(one.cells[column]), value(two.cells[column])];
-        const order = typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? -1 : 1;
+        if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1; // what has no number stands last
+        const order = a < b ? -1 : a > b ? 1 : 0;
         return up ? order : -order;
       });
       body.append(...rows);

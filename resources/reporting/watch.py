@@ -16,7 +16,7 @@ def watch_section(data: ReportData) -> Row:
     """What the page shows of the watch: a table with a column a loop, and what is seen."""
     seed_longer = data.watch.loops[0]["seed_longer"] if data.watch.loops else None
     return {
-        "headings": ["", *(name_of_loop(row["loop"]) for row in data.watch.loops)],
+        "headings": ["measure", *(name_of_loop(row["loop"]) for row in data.watch.loops)],
         "rows": [list(row) for row in zip(MEASURES, *watch_columns(data), strict=True)] if data.watch.loops else [],
         "signs": watch_signs(data),
         "unmeasured": [sign.name for sign in SIGNS if not sign.measured_in(data.watch.loops)],
