@@ -27,7 +27,7 @@ def explain(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def dictionary() -> dict[str, dict[str, Any]]:
-    """`tables`: what a row of each is; `columns`: what a name means wherever it stands; `columns_of`: where it differs."""
+    """`tables`: what a row of each is; `columns`: what a name means everywhere; `columns_of`: where it differs."""
     return tomllib.loads((Path(__file__).parent / "dictionary.toml").read_text())
 
 
@@ -36,7 +36,11 @@ def _meaning(said: dict[str, dict[str, Any]], table: str, column: str) -> str | 
     if column in known:
         return str(known[column])
     name, _, end = column.rpartition("_")
-    end_words = {"low": "Lower end of the interval of", "high": "Upper end of the interval of", "n": "Number of pairs of"}
+    end_words = {
+        "low": "Lower end of the interval of",
+        "high": "Upper end of the interval of",
+        "n": "Number of pairs of",
+    }
     return f"{end_words[end]} {name}." if name and end in end_words else None
 
 

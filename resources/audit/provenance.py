@@ -8,7 +8,12 @@ from resources import asset_keys as keys
 from resources.audit.record import AuditArtifact, EvolutionRecord, utc
 
 Row = dict[str, Any]
-_ROLES = {"seed.parquet": "seed", "calibration.parquet": "calibration", "test.parquet": "test", "vault.parquet": "vault"}
+_ROLES = {
+    "seed.parquet": "seed",
+    "calibration.parquet": "calibration",
+    "test.parquet": "test",
+    "vault.parquet": "vault",
+}
 
 
 def artifact_row(artifact: AuditArtifact) -> Row:
@@ -62,7 +67,9 @@ def _machine(record: EvolutionRecord, inputs: Mapping[str, Any]) -> Iterator[Row
 def _halves(record: EvolutionRecord, inputs: Mapping[str, Any]) -> str | None:
     """The version of the halves of the seed of which one is left out."""
     for table in inputs.get("left_out", []):
-        if (halves := record.artifacts.get(keys.SEED_HALVES)) and table["sha256"] == _digest(halves, "left_out.parquet"):
+        if (halves := record.artifacts.get(keys.SEED_HALVES)) and table["sha256"] == _digest(
+            halves, "left_out.parquet"
+        ):
             return halves.version
     return None
 

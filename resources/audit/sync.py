@@ -14,7 +14,8 @@ from resources.audit.database import AuditDatabase, literal
 from resources.audit.derived import derive_facts
 from resources.audit.evolutions import describe_artifacts, describe_evolution, link
 from resources.audit.record import AuditArtifact, EvolutionRecord
-from resources.audit.rows import AuditRows, audit_rows
+from resources.audit.row_sql import AuditRows
+from resources.audit.rows import audit_rows
 from resources.audit.schema import apply_schema, connect, prepare_for_bulk
 from resources.audit.superseded import carry_over
 from resources.audit.writing import AuditBusy, being_written, put_in_place

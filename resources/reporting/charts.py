@@ -14,25 +14,38 @@ GOOD, BAD = "#2f9e5b", "#d0503f"
 _BESIDE = "#8a94a0"
 _NAMES: Spec = {"title": None, "labelLimit": 300, "ticks": False, "domain": False, "grid": False}
 
+Kind = Literal["plain", "marked", "beside"]
+"""How something is drawn: as it is, so that it stands out, or as what stands beside the rest."""
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A named value with the ends of its interval, all in the unit of the axis; `says` is shown where one points."""
+    """A named value with the ends of its interval: `ends` are value, low and high in the unit of the axis.
+
+    `says` is shown where one points at it.
+    """
 
     name: str
-    value: float
-    low: float
-    high: float
-    kind: Literal["plain", "marked", "beside"] = "plain"
+    ends: tuple[float, float, float]
+    kind: Kind = "plain"
     says: str = ""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points (x, y), or, where there is an interval of each, through its middle."""
+    """A line through points (x, y)."""
 
     name: str
     points: Sequence[tuple[float, float]]
+    colour: str = KEPT
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Points (x, y, low, high), each a share with its interval."""
+
+    name: str
+    points: Sequence[tuple[float, float, float, float]]
     colour: str = KEPT
 
 
@@ -46,8 +59,8 @@ def intervals(
 ) -> str:
     """Named values with their intervals, one below another; `marks` are named vertical lines (a line at zero: '')."""
     values = [
-        {"name": row.name, "value": row.value, "kind": row.kind, "says": row.says or _say(row)}
-        | ({"low": row.low, "high": row.high} if math.isfinite(row.low) and math.isfinite(row.high) else {})
+        {"name": row.name, "value": row.ends[0], "kind": row.kind, "says": row.says or _say(row)}
+        | ({"low": row.ends[1], "high": row.ends[2]} if all(map(math.isfinite, row.ends)) else {})
         for row in rows
     ]
     names: Spec = {"field": "name", "type": "nominal", "sort": None, "axis": _NAMES}
@@ -125,10 +138,36 @@ def stacked(rows: Mapping[str, Mapping[str, tuple[float, str]]], xlabel: str, wh
     return svg([drawn], "", width, {"step": 24}, what)
 
 
-def lines(
-    drawn: Sequence[Line], xlabel: str, ylabel: str, what: str, diagonal: tuple[float, float] | None = None
-) -> str:
-    """Lines over a common axis; `diagonal` is where x and y are equal, from one number to another."""
+def reliability(drawn: Sequence[Shares], what: str) -> str:
+    """Shares of right answers by confidence, all in percent, beside the line on which both are equal."""
+    values = [
+        {"x": x, "y": y, "low": low, "high": high, "name": one.name,
+         "says": f"{one.name}: {x:.0f} % sure, {y:.0f} % right ({low:.0f} to {high:.0f})"}
+        for one in drawn
+        for x, y, low, high in one.points
+    ]  # fmt: skip
+    across: Spec = {"field": "x", "type": "quantitative", "title": "confidence (%)", "scale": {"zero": False}}
+    up: Spec = {"field": "y", "type": "quantitative", "title": "right (%)", "scale": {"zero": False}}
+    colours = {"domain": [one.name for one in drawn], "range": [one.colour for one in drawn]}
+    colour: Spec = {
+        "field": "name",
+        "type": "nominal",
+        "scale": colours,
+        **({} if len(drawn) > 1 else {"legend": None}),
+    }
+    dashed = {"type": "line", "strokeDash": [4, 3], "color": "currentColor", "opacity": 0.6}
+    layers = [
+        layer(dashed, [{"x": end, "y": end} for end in (50, 100)], x=across, y=up),
+        layer({"type": "rule", "strokeWidth": 2, "opacity": 0.55}, values, x=across, y={**up, "field": "low"},
+              y2={"field": "high"}, color=colour),
+        layer({"type": "point", "filled": True, "size": 60, "opacity": 1}, values, x=across, y=up, color=colour,
+              description={"field": "says"}),
+    ]  # fmt: skip
+    return svg(layers, "", 330, 220, what)
+
+
+def lines(drawn: Sequence[Line], xlabel: str, ylabel: str, what: str) -> str:
+    """Lines over a common axis."""
     values = [
         {"x": x, "y": y, "name": line.name, "says": f"{line.name}: {ylabel} {y:.3g} at {xlabel} {x:.3g}"}
         for line in drawn
@@ -145,10 +184,6 @@ def lines(
         layer({"type": "point", "filled": True, "size": 30, "opacity": 1}, values, x=across, y=up, color=colour,
               description={"field": "says"}),
     ]  # fmt: skip
-    if diagonal:
-        ends = [{"x": end, "y": end} for end in diagonal]
-        dashed = {"type": "line", "strokeDash": [4, 3], "color": "currentColor", "opacity": 0.6}
-        layers.insert(0, layer(dashed, ends, x=across, y=up))
     return svg(layers, "", 330, 220, what)
 
 
@@ -170,4 +205,5 @@ def _marks(marks: Mapping[str, float], axis: str) -> list[Spec]:
 
 
 def _say(row: Interval) -> str:
-    return f"{row.name}: {row.value:.1f} ({row.low:.1f} to {row.high:.1f})".replace("-", "−")
+    value, low, high = (f"{end:.1f}".replace("-", "−") for end in row.ends)
+    return f"{row.name}: {value} ({low} to {high})"

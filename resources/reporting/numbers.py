@@ -14,7 +14,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def number(value: Any, digits: int = 0) -> str:
     """A number as text with thousands apart, `–` when there is none."""
-    return DASH if value is None else f"{value:,.{digits}f}".replace(",", " ")
+    return DASH if value is None else f"{value:,.{digits}f}".replace(",", " ").replace("-", "−")
 
 
 def percent_within(share: Mapping[str, Any]) -> str:
@@ -27,6 +27,12 @@ def difference(value: float | None, low: float | None, high: float | None, stati
     if value is None or low is None or high is None:
         return DASH
     return f"{signed(value, statistic)} ({signed(low, statistic)} to {signed(high, statistic)})"
+
+
+def gain_words(value: float, low: float, high: float, statistic: str = "accuracy") -> str:
+    """A gain with its unit and the ends of its interval, for a sentence."""
+    unit = "points" if statistic == "accuracy" else "nat of log loss"
+    return f"{_signed(value, statistic)} {unit} ({_signed(low, statistic)} to {_signed(high, statistic)})"
 
 
 def magnitude(value: float | None, statistic: str = "accuracy") -> str:

@@ -11,11 +11,15 @@ Spec = dict[str, Any]
 
 _VERSION = "6.4"
 _INK = "currentColor"
-_AXIS = {f"{part}Color": _INK for part in ("label", "title", "domain", "tick", "grid")}
+_AXIS: dict[str, Any] = {f"{part}Color": _INK for part in ("label", "title", "domain", "tick", "grid")}
+_AXIS |= {"gridOpacity": 0.12, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+# A page's font may be wider than the one that is measured here.
+_AXIS |= {"labelOverlap": True, "labelSeparation": 10, "labelFlush": False}
 _CONFIG: Spec = {
     "font": "sans-serif",
     "view": {"stroke": None},
-    "axis": {**_AXIS, "gridOpacity": 0.12, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
+    "axis": _AXIS,
+    "axisY": {"labelOverlap": False},
     "legend": {"labelColor": _INK, "labelFontSize": 12, "title": None, "orient": "top", "symbolType": "square"},
     "title": {"color": _INK, "fontSize": 13, "fontWeight": "normal", "anchor": "start"},
     "text": {"color": _INK, "fontSize": 12},

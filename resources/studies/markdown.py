@@ -39,7 +39,8 @@ def share(ratio: ClusteredRatio | None) -> str:
     """A share of something that is shown to be there, with its interval."""
     if ratio is None:
         return DASH
-    return f"{percent(ratio.value, 0)} ({100 * ratio.low:.0f} to {100 * ratio.high:.0f})"
+    low, high = (f"{100 * end:.0f}".replace("-", "−") for end in (ratio.low, ratio.high))
+    return f"{percent(ratio.value, 0)} ({low} to {high})"
 
 
 def shows(gain: ClusteredMean) -> str:

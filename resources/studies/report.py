@@ -75,7 +75,7 @@ def study_plot(plan: StudyPlan, outcomes: Sequence[Outcome], ledger: Ledger) -> 
     lines = [
         Interval(
             f"{_named(one)}: over {say_model(one.over)}",
-            *(100 * value for value in (one.gain.value, one.gain.low, one.gain.high)),
+            (100 * one.gain.value, 100 * one.gain.low, 100 * one.gain.high),
             "marked" if one.gain.low > 0 or one.gain.high < 0 else "plain",
         )
         for one in found

@@ -3,10 +3,23 @@
 import base64
 from xml.etree import ElementTree
 
-from resources.reporting.charts import BAD, GOOD, KEPT, Interval, Line, bars, histogram, intervals, lines, stacked
+from resources.reporting.charts import (
+    BAD,
+    GOOD,
+    KEPT,
+    Interval,
+    Line,
+    Shares,
+    bars,
+    histogram,
+    intervals,
+    lines,
+    reliability,
+    stacked,
+)
 from resources.reporting.vega import as_markdown
 
-ROWS = [Interval("loop 1", 1.25, -0.5, 3.0), Interval("loop 2", 4.5, 1.0, 8.0, "marked", "loop 2 is <promoted>")]
+ROWS = [Interval("loop 1", (1.25, -0.5, 3.0)), Interval("loop 2", (4.5, 1.0, 8.0), "marked", "loop 2 is <promoted>")]
 
 
 def charts() -> list[str]:
@@ -16,9 +29,10 @@ def charts() -> list[str]:
         bars([0, 0.5, 1.0], {"kept": ([1, 2], KEPT), "left": ([3, 0], "grey")}, "", "distance"),
         intervals(ROWS, "points", "Gains", {"": 0, "seed": 0.5}, what="the gains"),
         intervals([], "points"),
-        intervals([Interval("one draw", 1.0, float("-inf"), float("inf"))], "points"),
+        intervals([Interval("one draw", (1.0, float("-inf"), float("inf")))], "points"),
         stacked({"loop 1": {"mended": (32, GOOD), "broken": (20, BAD)}}, "pairs", "labels that changed"),
-        lines([Line("seed", [(0.5, 0.6), (0.9, float("nan"))])], "x", "y", "reliability", (0.5, 1.0)),
+        lines([Line("seed", [(0.5, 0.6), (0.9, float("nan"))])], "x", "y", "a line"),
+        reliability([Shares("seed", [(55, 60, 50, 70)]), Shares("loop 1", [])], "reliability"),
     ]
 
 
