@@ -10,16 +10,16 @@ import dagster as dg
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
 from resources.evolution import Evolution
-from resources.reporting.charts import Interval, Line, histogram, intervals, lines
+from resources.reporting.charts import Interval, Line, Shares, histogram, intervals, lines, reliability
 from resources.reporting.vega import as_markdown
 from resources.reporting.words import name_of_loop
 from ser.data import tables
-from ser.method.stats import Gain
+from ser.method.stats import Gain, share
 
 _POINTS = 30
 """Of a curve, at most: more would be noise, and a picture of many bytes."""
 _BINS, _IN_A_BIN = 6, 8
-"""Points of a reliability curve at most, and pairs behind each at least."""
+"""Points that show reliability at most, and pairs behind each at least."""
 
 Pictures = dict[str, dg.MetadataValue]
 
@@ -42,13 +42,8 @@ def of_reward_model(work: Evolution, key: str, model: Artifact, heldout: Artifac
     members = model.summary.get("members", 1)
     trained = [model] if members == 1 else [work.heads.get(keys.member_of(key, number)) for number in range(members)]
     loss = _mean_curve([json.loads((one.path / "training.json").read_text())["loss"] for one in trained])
-    reliability = lines(
-        [Line("test pairs", _reliability(heldout))], "confidence", "share right", "Reliability", diagonal=(0.5, 1.0)
-    )
-    return {
-        "loss_curve": _curve(loss, "step", "loss"),
-        "reliability_curve": _shown(reliability, "reliability on test pairs"),
-    }
+    chart = reliability([Shares("test pairs", _answers(work, heldout))], "Reliability on test pairs")
+    return {"loss_curve": _curve(loss, "step", "loss"), "reliability": _shown(chart, "reliability on test pairs")}
 
 
 def of_gains(gains: Mapping[int, Gain], promoted: int) -> Pictures:
@@ -58,9 +53,7 @@ def of_gains(gains: Mapping[int, Gain], promoted: int) -> Pictures:
     rows = [
         Interval(
             name_of_loop(loop) + (", promoted" if loop == promoted else ""),
-            100 * gain.value,
-            100 * gain.low,
-            100 * gain.high,
+            (100 * gain.value, 100 * gain.low, 100 * gain.high),
             "marked" if loop == promoted else "plain",
         )
         for loop, gain in gains.items()
@@ -102,15 +95,20 @@ def _start(values: Sequence[float], stretch: int, stretches: int) -> int:
     return stretch * len(values) // stretches
 
 
-def _reliability(heldout: Artifact) -> list[tuple[float, float]]:
-    """Confidence and share of right answers of equally many test pairs each, from the least confident on."""
-    path = heldout.path / "heldout.parquet"
+def _answers(work: Evolution, heldout: Artifact) -> list[tuple[float, float, float, float]]:
+    """Of equally many test pairs each, from the least sure on: mean confidence, and the share of right answers."""
+    path, tied = heldout.path / "heldout.parquet", tables.groups(work.pairs("test").path)
     sure = {row["pair_id"]: row["confidence"] for row in tables.read(path) if row["split"] == "test"}
     right = tables.right(path, "test")
     order = sorted(sure, key=lambda pair_id: (sure[pair_id], pair_id))
     bins = max(1, min(_BINS, len(order) // _IN_A_BIN))
-    parts = (order[k * len(order) // bins : (k + 1) * len(order) // bins] for k in range(bins))
-    return [(fmean(sure[one] for one in part), fmean(right[one] for one in part)) for part in parts]
+    points = []
+    for k in range(bins):
+        part = order[k * len(order) // bins : (k + 1) * len(order) // bins]
+        found = share([float(right[one]) for one in part], [tied[one] for one in part])
+        value, low, high = (100 * float(found[name] or 0) for name in ("value", "ci_low", "ci_high"))
+        points.append((100 * fmean(sure[one] for one in part), value, low, high))
+    return points
 
 
 def _curve(points: Sequence[tuple[float, float]], xlabel: str, ylabel: str) -> dg.MetadataValue:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
-from resources.reporting.numbers import difference, number, percent, percent_within, signed
+from resources.reporting.numbers import gain_words, number, percent, percent_within, signed
 from resources.reporting.words import VERDICTS, name_of_loop
 from ser.data import tables
 from ser.data.roles import ROLES
@@ -128,10 +128,9 @@ def of_promotion(promotion: Artifact, statistic: str) -> str:
     if said.get("gain") is None:
         return f"{chosen} – no loop trained another"
     last, gain = said["candidates"][-1], said["gain"]
-    unit = "points" if statistic == "accuracy" else "nat of log loss"
-    gained = f"{difference(gain['value'], gain['low'], gain['high'], statistic)} {unit}, 90 % interval"
-    verdict = f"{name_of_loop(last['loop'])} is {VERDICTS[said['verdict']]}"
-    return f"{chosen} – {verdict}: {gained}, {number(last['n'])} calibration pairs"
+    gained = gain_words(gain["value"], gain["low"], gain["high"], statistic)
+    verdict = f"{name_of_loop(last['loop'])} is {VERDICTS[said['verdict']]}: {gained}, at 90 %"
+    return f"{chosen} – {verdict}, on {_counted(last['n'], 'calibration pair')}"
 
 
 def of_report(promotion: Artifact | None, statistic: str) -> str:
@@ -142,8 +141,8 @@ def of_report(promotion: Artifact | None, statistic: str) -> str:
 def of_policy(policy: Artifact) -> str:
     """How the reward went over the training of a policy, and how far it moved from its base."""
     said = policy.summary
-    reward = f"{said['first_mean_reward']:.2f} to {said['mean_reward']:.2f}".replace("-", "−")
-    return f"reward {reward} over {_counted(said['episodes'], 'episode')}; KL {said['kl']:.2f} nat a response"
+    before, after, kl = (number(said[name], 2) for name in ("first_mean_reward", "mean_reward", "kl"))
+    return f"reward {before} to {after} over {_counted(said['episodes'], 'episode')}; KL {kl} nat a response"
 
 
 def of_judgement(evaluation: Artifact) -> str:

@@ -32,7 +32,7 @@ def difference(value: float | None, low: float | None, high: float | None, stati
 def gain_words(value: float, low: float, high: float, statistic: str = "accuracy") -> str:
     """A gain with its unit and the ends of its interval, for a sentence."""
     unit = "points" if statistic == "accuracy" else "nat of log loss"
-    return f"{_signed(value, statistic)} {unit} ({_signed(low, statistic)} to {_signed(high, statistic)})"
+    return f"{signed(value, statistic)} {unit} ({signed(low, statistic)} to {signed(high, statistic)})"
 
 
 def magnitude(value: float | None, statistic: str = "accuracy") -> str:

@@ -175,7 +175,7 @@ def test_the_verdict_stands_on_the_promoted_model_and_on_the_report(executed: Ex
     value, n = f"{100 * promotion['gain']['value']:+.1f}".replace("-", "−"), promotion["candidates"][-1]["n"]
     assert first["report"]["summary"] == first["evolved_rm"]["summary"]
     assert re.search(
-        rf" – loop 2 is .*: {re.escape(value)} \(.* {n} calibration pairs$", first["report"]["summary"].value
+        rf" – loop 2 is .*: {re.escape(value)} points \(.* {n} calibration pairs$", first["report"]["summary"].value
     )
     assert Path(first["report"]["page"].value).is_file()
     assert first["report"]["open"].value == f"`.venv/bin/ser report --open --evolution {work.identity}`"
@@ -192,9 +192,9 @@ def test_models_show_their_loss_and_reliability_and_policies_reward_and_kl(execu
         assert f" at step {chain.summary(work, key)['steps']}<" in svg(first[key]["loss_curve"])
         scored = list(tables.read(work.heads.get(f"{key}.heldout").path / "heldout.parquet"))
         test = [row for row in scored if row["split"] == "test"]
-        drawn = re.findall(r">test pairs: share right ([\d.]+) at", svg(first[key]["reliability_curve"]))
+        drawn = re.findall(r">test pairs: \d+ % sure, (\d+) % right \(", svg(first[key]["reliability"]))
         right = sum((row["reward_a"] > row["reward_b"]) == (row["preferred"] == "a") for row in test) / len(test)
-        assert len(drawn) == 6 and sum(map(float, drawn)) / 6 == pytest.approx(right, abs=0.02)
+        assert len(drawn) == 6 and sum(map(int, drawn)) / 6 == pytest.approx(100 * right, abs=2)
     policy = chain.summary(work, "ppo_policy")
     assert f"mean reward {policy['mean_reward']:.3g} at rollout 1<" in svg(first["ppo_policy"]["reward_curve"])
     assert f"KL, nat a response {policy['kl']:.3g} at rollout 1<" in svg(first["ppo_policy"]["kl_curve"])

@@ -60,17 +60,17 @@ def test_a_status_report(write: Any, said: dict[str, Any], words: str) -> None:
         (
             {},
             "the seed stays – loop 2 is not shown to be better: "
-            "+1.8 (−0.6 to +4.2) points, 90 % interval, 155 calibration pairs",
+            "+1.8 points (−0.6 to +4.2), at 90 %, on 155 calibration pairs",
         ),
         (
             {"promoted_loop": 1, "verdict": "shown"},
             "loop 1 is promoted – loop 2 is shown to be better: "
-            "+1.8 (−0.6 to +4.2) points, 90 % interval, 155 calibration pairs",
+            "+1.8 points (−0.6 to +4.2), at 90 %, on 155 calibration pairs",
         ),
         (
             {"promoted_loop": 2, "promoted_by": "Ada"},
             "loop 2, promoted by hand by Ada – loop 2 is not shown to be better: "
-            "+1.8 (−0.6 to +4.2) points, 90 % interval, 155 calibration pairs",
+            "+1.8 points (−0.6 to +4.2), at 90 %, on 155 calibration pairs",
         ),
         ({"gain": None}, "the seed stays – no loop trained another"),
         (
@@ -85,7 +85,7 @@ def test_a_promotion(write: Any, said: dict[str, Any], words: str) -> None:
 
 def test_a_promotion_by_log_loss_and_none(write: Any) -> None:
     said = summaries.of_promotion(write("evolved_rm", **PROMOTION), "log_loss")
-    assert "+0.018 (−0.006 to +0.042) nat of log loss" in said
+    assert "+0.018 nat of log loss (−0.006 to +0.042)" in said
     assert summaries.of_report(None, "accuracy") == "no reward model is promoted yet"
 
 
