@@ -5,10 +5,12 @@ from typing import Any
 
 import dagster as dg
 
+from assets import examples, summaries
 from assets.fan_in import fan_in
+from assets.results import arranged
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
-from resources.audit.database import AuditDatabase
+from resources.audit.database import AuditDatabase, literal
 from resources.audit.sync import sync
 from resources.audit.watch import read_watch
 from resources.audit.writing import AuditBusy
@@ -24,6 +26,15 @@ AUDITED = (keys.VAULT, keys.SEED_RM, keys.EVOLVED_RM, keys.POLICY_EVALUATION, *k
 LEFT = "left_to_the_next_run"
 """What a result says, and why, when somebody else has the database open."""
 
+QUESTIONS = {
+    "what every loop did": "SELECT loop, status, n_kept, test_accuracy, label_precision FROM loop_summary "
+    "WHERE evolution = {evolution} ORDER BY loop",
+    "how often labels are right, by confidence": "SELECT loop, labels, confidence_from, n, precision, measured_on "
+    "FROM label_precision WHERE evolution = {evolution} ORDER BY loop, labels, confidence_from",
+    "the surest labels that changed": "SELECT loop, pair_id, from_preferred, preferred, confidence FROM label_flips "
+    "WHERE evolution = {evolution} ORDER BY confidence DESC LIMIT 20",
+}
+"""What to ask the audit first: in words, and in SQL."""
 
 PLOTTED = (
     *("ece_calibration", "ece_test", "flip_rate", "seed_agreement", "heldout_agreement", "kept_longer"),
@@ -64,29 +75,45 @@ def plotted_watch(work: Evolution) -> dict[str, float]:
     return {f"loop_{row['loop']}_{name}": row[name] for row in loops for name in PLOTTED if row[name] is not None}
 
 
+def commands(work: Evolution) -> dg.MetadataValue:
+    """The questions on this evolution, as commands to be copied."""
+    asked = {words: sql.format(evolution=literal(work.identity)) for words, sql in QUESTIONS.items()}
+    lines = (f'- {words}: `.venv/bin/ser audit --sql "{sql}"`' for words, sql in asked.items())
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def left(work: Evolution, error: Exception) -> dict[str, Any]:
+    """The metadata of what has to wait for the next run."""
+    return arranged(work, f"left to the next run: {error}", facts={LEFT: str(error)})
+
+
 def why_left(context: dg.AssetCheckExecutionContext) -> str | None:
     """Why this run's sync was left to the next run; None if it was not, or is not part of this run."""
     last = context.instance.get_latest_materialization_event(dg.AssetKey(keys.AUDIT_SYNC))
     if last is None or last.run_id != context.run.run_id or last.asset_materialization is None:
         return None
-    left = last.asset_materialization.metadata.get(LEFT)
-    return None if left is None else str(left.value)
+    why = last.asset_materialization.metadata.get(LEFT)
+    return None if why is None else str(why.value)
 
 
 @dg.op(ins={"made": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     """Bring everything that this run made into the audit database."""
     work = ser.evolution(context)
+    audit = audit_path(work.root)
     try:
         counts, watched = sync_run(work), plotted_watch(work)
+        mistakes = examples.read_mistakes(audit, work.identity)
     except AuditBusy as error:
         # A reader that holds the file must never fail a run: the next sync brings these rows too.
         context.log.warning(str(error))
-        yield dg.Output(None, metadata={"evolution": work.identity, LEFT: str(error)})
+        yield dg.Output(None, metadata=left(work, error))
         return
-    rows: dict[str, float | str] = {"evolution": work.identity}
-    rows |= {f"rows_{table}": count for table, count in counts.items()}
-    yield dg.Output(None, metadata=rows | watched | {"path": str(audit_path(work.root))})
+    shown = {"ask": commands(work)} | examples.shown_mistakes(mistakes)
+    rows = {f"rows_{table}": count for table, count in counts.items()}
+    said = summaries.of_audit(counts, mistakes.wrong, mistakes.known)
+    path = dg.MetadataValue.path(str(audit))
+    yield dg.Output(None, metadata=arranged(work, said, shown, rows | watched, path=path))
 
 
 audit_sync = fan_in(
@@ -103,12 +130,12 @@ audit_sync = fan_in(
 def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """One page: what every loop did, what was kept, and what it is worth; left to the next run with the sync."""
     work = ser.evolution(context)
-    metadata: dict[str, Any] = {"evolution": work.identity}
     try:
         path = write_report(work)
     except (AuditBusy, UnknownEvolution) as error:
         context.log.warning(str(error))
-        return dg.MaterializeResult(metadata=metadata | {LEFT: str(error)})
-    return dg.MaterializeResult(
-        metadata=metadata | {"page": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
-    )
+        return dg.MaterializeResult(metadata=left(work, error))
+    verdict = summaries.of_report(work.find(keys.EVOLVED_RM), work.settings.promotion.statistic)
+    command = f"`.venv/bin/ser report --open --evolution {work.identity}`"
+    shown = {"page": dg.MetadataValue.path(str(path)), "open": dg.MetadataValue.md(command)}
+    return dg.MaterializeResult(metadata=arranged(work, verdict, shown, {"bytes": path.stat().st_size}))

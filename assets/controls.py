@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import dagster as dg
 
+from assets import summaries
+from assets.links import code_of
 from assets.loops import learnt_in, starts_of, training_set
-from assets.results import gained_over_seed, materialized, measured
-from assets.reward_models import put_together, seed_training, train_and_measure, train_member
+from assets.results import materialized
+from assets.reward_models import put_together, seed_training, shown_reward_model, train_and_measure, train_member
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Caches, Inputs
@@ -53,6 +55,7 @@ def _control(
             deps=[dg.AssetKey(key.split("/")) for key in after],
             output_required=False,
             kinds={"pytorch"},
+            metadata=code_of(train),
         )
         def control(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
             work = ser.evolution(context)
@@ -60,8 +63,7 @@ def _control(
             if isinstance(trained, str):
                 context.log.warning(f"controls/{train.__name__} is not trained: {trained}.")
                 return
-            model, heldout = trained
-            yield materialized(work, model, measured(heldout) | gained_over_seed(work, heldout))
+            yield shown_reward_model(work, f"controls/{train.__name__}", *trained)
 
         return control
 
@@ -167,6 +169,7 @@ def half_seed_rm(work: Evolution) -> Trained | str:
     pool=HEAVY_POOL,
     deps=[keys.EVOLVED_RM],
     output_required=False,
+    kinds={"pytorch"},
 )
 def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
     """The judge of policies: two cross-fitted reward models on judge labels, else on calibration and test labels."""
@@ -189,4 +192,5 @@ def judge_rm(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg
     }
     caches: Caches = {"states": [work.states("calibration"), work.states("test")]}
     artifact = work.make(keys.JUDGE_RM, "train_judge", spec, inputs, caches)
-    yield materialized(work, artifact, {name: artifact.summary[name]["value"] for name in ("accuracy", "longer_wins")})
+    numbers = {name: artifact.summary[name]["value"] for name in ("accuracy", "longer_wins")}
+    yield materialized(work, artifact, summaries.of_judge(artifact), **numbers)

@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
+from assets import pictures, summaries
 from assets.fan_in import fan_in
-from assets.results import described
+from assets.results import described, gain_over_seed
 from assets.ser_resource import SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact
@@ -56,15 +58,25 @@ def promote(context: dg.OpExecutionContext, ser: SerResource):
         context.log.info(f"nothing is promoted after loop {work.until} of {work.settings.loops}")
         return
     artifact = choose_promoted(work)
-    yield dg.Output(
-        None, metadata=described(work, artifact) | _gain(artifact), data_version=dg.DataVersion(artifact.version)
-    )
+    yield dg.Output(None, metadata=described_promotion(work, artifact), data_version=dg.DataVersion(artifact.version))
+
+
+def described_promotion(work: Evolution, promotion: Artifact) -> dict[str, Any]:
+    """The metadata of the promoted model: the verdict, what each loop gained over the seed, and the decisive gain."""
+    gains = {
+        loop: gain_over_seed(work, work.heads.get(keys.heldout_of(keys.model_of(loop))))
+        for loop in work.trained_loops()[1:]
+    }
+    said = summaries.of_promotion(promotion, work.settings.promotion.statistic)
+    shown = pictures.of_gains(gains, promotion.summary["promoted_loop"])
+    return described(work, promotion, said, shown, **_gain(promotion))
 
 
 def _gain(promotion: Artifact) -> dict[str, float]:
     """What the last loop gains over the seed on calibration pairs, where a loop was run, as plottable numbers."""
     found: dict[str, float] = promotion.summary.get("gain") or {}
-    return {"gain" if name == "value" else f"gain_{name}": value for name, value in found.items()}
+    names = {"gain": "value", "gain_low": "low", "gain_high": "high"}
+    return {name: found[key] for name, key in names.items() if found}
 
 
 def evolved_rm(loops: int) -> dg.AssetsDefinition:
@@ -75,4 +87,5 @@ def evolved_rm(loops: int) -> dg.AssetsDefinition:
         name=keys.EVOLVED_RM,
         description="The promoted reward model, chosen on calibration pairs.",
         group="reward_models",
+        kinds={"json"},
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from assets.links import code_of
 from assets.ser_resource import SNAPSHOTS
 
 
@@ -15,7 +16,7 @@ def fan_in(
     name: str,
     description: str,
     group: str,
-    kinds: set[str] | None = None,
+    kinds: set[str],
 ) -> dg.AssetsDefinition:
     """The asset `name`, which `op` makes after the assets of the keys `after`.
 
@@ -39,4 +40,5 @@ def fan_in(
         group_name=group,
         partitions_def=SNAPSHOTS,
         kinds=kinds,
+        metadata=code_of(inspect.unwrap(op)),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets import columns, summaries
 from assets.results import materialized
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
@@ -16,7 +17,7 @@ from ser.stages.split import SplitSpec
 from ser.stages.vault import VaultSpec
 
 
-@dg.asset(group_name="data", partitions_def=SNAPSHOTS, kinds={"parquet"})
+@dg.asset(group_name="data", partitions_def=SNAPSHOTS, kinds={"parquet"}, metadata=columns.LANDED)
 def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """All pairs and labels of the snapshot."""
     work = ser.evolution(context)
@@ -29,7 +30,9 @@ def landed_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mate
         work.progress(keys.LANDED_PAIRS),
         work.heads.set,
     )
-    return materialized(work, artifact, {"dataset": work.dataset} | _history(artifact))
+    history = _history(artifact)
+    said = summaries.of_landed(artifact.summary["pairs"], history["labelled"], history["new_pairs"])
+    return materialized(work, artifact, said, dataset=work.dataset, **history)
 
 
 def _history(artifact: Artifact) -> dict[str, Any]:
@@ -47,6 +50,7 @@ def _history(artifact: Artifact) -> dict[str, Any]:
     partitions_def=SNAPSHOTS,
     deps=[landed_pairs],
     kinds={"parquet"},
+    metadata=columns.ROLES,
 )
 def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """Seed, calibration, test and pool, each in a table of its own."""
@@ -54,7 +58,7 @@ def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
     artifact = work.make(keys.SPLITS, "split", SplitSpec(roles=work.settings.roles), _landed_tables(work))
     for note in artifact.summary["notes"]:
         work.progress(keys.SPLITS).warn(note)
-    return materialized(work, artifact)
+    return materialized(work, artifact, summaries.of_splits(artifact))
 
 
 @dg.asset(
@@ -62,12 +66,13 @@ def splits(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
     partitions_def=SNAPSHOTS,
     deps=[splits],
     kinds={"parquet"},
+    metadata=columns.VAULT,
 )
 def vault(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The human labels of pool pairs: only the audit, the report and the controls read them."""
     work = ser.evolution(context)
     artifact = work.make(keys.VAULT, "vault", VaultSpec(roles=work.settings.roles), _landed_tables(work))
-    return materialized(work, artifact)
+    return materialized(work, artifact, summaries.of_vault(artifact))
 
 
 def _landed_tables(work: Evolution) -> Inputs:
@@ -81,6 +86,7 @@ def _landed_tables(work: Evolution) -> Inputs:
     pool=HEAVY_POOL,
     deps=[keys.BACKBONE],
     kinds={"parquet"},
+    metadata=columns.TOKENS,
 )
 def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The tokens of every role's pairs, and their states after the frozen layers; what does not fit is left out."""
@@ -92,7 +98,7 @@ def encoded_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Mat
     if not artifact.reused:
         _tell_lengths(work, artifact)
     all(work.fill_states(role) for role in ("seed", "calibration", "test", "pool"))  # up to one without room
-    return materialized(work, artifact)
+    return materialized(work, artifact, summaries.of_encoded(artifact, spec.encoding.max_length))
 
 
 def _tell_lengths(work: Evolution, artifact: Artifact) -> None:

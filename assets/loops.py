@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from assets import columns, examples, pictures, summaries
 from assets.policies import train_policy
-from assets.results import examples, materialized, measured, picture
-from assets.reward_models import TrainingSet, seed_training, train_and_measure
+from assets.results import materialized
+from assets.reward_models import TrainingSet, seed_training, shown_reward_model, train_and_measure
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
-from resources.artifacts import Artifact, Part
+from resources.artifacts import Part
 from resources.evolution import Evolution
 from resources.reuse import earlier_rewards
 from ser.stages.filter_pairs import FilterPairsSpec
@@ -66,7 +67,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
     before = keys.model_of(k - 1)
     options = _options(k, "self_labels", before, HEAVY_POOL)
 
-    @dg.asset(**options, output_required=False)
+    @dg.asset(**options, output_required=False, kinds={"pytorch", "parquet"}, metadata=columns.SELF_LABELS)
     def self_labels(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pool, labelled by the model of the loop before; nothing behind a closed gate or the last loop."""
         work = ser.evolution(context)
@@ -92,7 +93,9 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
         spec, key = LabelSpec(arithmetic=work.arithmetic), keys.self_labels(k)
         earlier = earlier_rewards(work.store, key, spec, inputs)
         artifact = work.make(key, "label", spec, inputs, {"states": work.states("pool"), "earlier": earlier})
-        yield materialized(work, artifact, _pictures(work, artifact))
+        flipped = summaries.count_flipped(artifact, work.heads.get(keys.self_labels(k - 1))) if k > 1 else None
+        said, shown = summaries.of_self_labels(artifact, flipped), pictures.of_labels(work, artifact)
+        yield materialized(work, artifact, said, shown, **({} if flipped is None else {"flipped": flipped}))
 
     return self_labels
 
@@ -100,7 +103,7 @@ def _self_labels(k: int) -> dg.AssetsDefinition:
 def _status_report(k: int) -> dg.AssetsDefinition:
     options = _options(k, "status_report", keys.self_labels(k))
 
-    @dg.asset(**options)
+    @dg.asset(**options, kinds={"json"})
     def status_report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
         """The learning status of the whole pool."""
         work = ser.evolution(context)
@@ -122,7 +125,7 @@ def _status_report(k: int) -> dg.AssetsDefinition:
             inputs |= _calibration_inputs(work, k)
         artifact = work.make(keys.status_report(k), "report_status", spec, inputs)
         promise = {name: value for name, value in (artifact.summary["precision"] or {}).items() if name in PROMISE}
-        return materialized(work, artifact, artifact.summary["thresholds"] | promise)
+        return materialized(work, artifact, summaries.of_status(artifact), **artifact.summary["thresholds"], **promise)
 
     return status_report
 
@@ -141,7 +144,7 @@ def _calibration_inputs(work: Evolution, k: int) -> dict[str, Part | list[Part]]
 def _filtered_pairs(k: int) -> dg.AssetsDefinition:
     options = _options(k, "filtered_pairs", keys.status_report(k))
 
-    @dg.asset(**options, output_required=False)
+    @dg.asset(**options, output_required=False, kinds={"parquet"}, metadata=columns.FILTERED)
     def filtered_pairs(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[dg.MaterializeResult]:
         """The pairs that meet the rule of the status; nothing when converged, and all after it is skipped."""
         work = ser.evolution(context)
@@ -157,7 +160,8 @@ def _filtered_pairs(k: int) -> dg.AssetsDefinition:
         }
         spec = FilterPairsSpec(target=method.target)
         artifact = work.make(keys.filtered_pairs(k), "filter_pairs", spec, inputs)
-        yield materialized(work, artifact, examples(work.heads.get(keys.ENCODED_PAIRS), made, artifact))
+        shown = examples.decided(work.heads.get(keys.ENCODED_PAIRS), made, artifact)
+        yield materialized(work, artifact, summaries.of_filtered(artifact), shown)
 
     return filtered_pairs
 
@@ -171,7 +175,7 @@ def _retrained_rm(k: int) -> dg.AssetsDefinition:
         work = ser.evolution(context)
         taught = training_set(work, learnt_in(work, k))
         model, heldout = train_and_measure(work, keys.model_of(k), taught, starts_of(work, k))
-        return materialized(work, model, measured(heldout))
+        return shown_reward_model(work, keys.model_of(k), model, heldout)
 
     return retrained_rm
 
@@ -187,18 +191,3 @@ def _ppo_policy(k: int) -> dg.AssetsDefinition:
         return train_policy(work, keys.policy_of(k), keys.model_of(k))
 
     return ppo_policy
-
-
-def _pictures(work: Evolution, artifact: Artifact) -> dict[str, dg.MetadataValue]:
-    table, limits = artifact.path / "self_labels.parquet", work.settings.thresholds
-    return {
-        "histogram_p": picture(
-            table,
-            "unnest([p_a, p_b])",
-            "p of every response",
-            "p = sigmoid(centred reward)",
-            "responses",
-            {"tau_low": limits.tau_low, "tau_high": limits.tau_high},
-        ),
-        "histogram_margin": picture(table, "reward_a - reward_b", "margins", "reward_a - reward_b", "pairs"),
-    }

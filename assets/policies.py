@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from assets import pictures, summaries
 from assets.results import materialized
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
@@ -30,7 +31,8 @@ def train_policy(work: Evolution, key: str, model_key: str) -> dg.MaterializeRes
         "reward_model": work.heads.get(model_key).part("rm"),
         "prompts": [work.pairs("seed"), work.pairs("pool")],
     }
-    return materialized(work, work.make(key, "ppo", spec, inputs))
+    policy = work.make(key, "ppo", spec, inputs)
+    return materialized(work, policy, summaries.of_policy(policy), pictures.of_policy(policy))
 
 
 @dg.asset(
@@ -55,6 +57,7 @@ def ppo_policy(context: dg.AssetExecutionContext, ser: SerResource) -> Iterator[
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[ppo_policy, dg.AssetKey(keys.JUDGE_RM.split("/"))],
+    kinds={"parquet"},
 )
 def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """Wins, ties and losses of the policy against its base model on test prompts, by the judge."""
@@ -88,13 +91,7 @@ def policy_evaluation(context: dg.AssetExecutionContext, ser: SerResource) -> dg
         "judge": work.heads.get(keys.JUDGE_RM).whole(),
     }
     artifact = work.make(keys.POLICY_EVALUATION, "evaluate_policy", spec, inputs)
-    rate = artifact.summary["win_rate"]
-    return materialized(
-        work,
-        artifact,
-        {
-            "win_rate": rate["value"],
-            "win_rate_interval": f"{rate['value']:.1%} (95 % interval {rate['ci_low']:.1%} to {rate['ci_high']:.1%})",
-            "judge_accuracy": artifact.summary["judge"]["accuracy"]["value"],
-        },
-    )
+    rate, judge = artifact.summary["win_rate"], artifact.summary["judge"]
+    ends = {"win_rate_low": rate["ci_low"], "win_rate_high": rate["ci_high"]}
+    numbers = {"win_rate": rate["value"], **ends, "judge_accuracy": judge["accuracy"]["value"]}
+    return materialized(work, artifact, summaries.of_judgement(artifact), **numbers)

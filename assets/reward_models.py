@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assets.results import materialized, measured, passed_through
+from assets import pictures, summaries
+from assets.results import gain_over_seed, gained, materialized, measured, passed_through
 from assets.ser_resource import HEAVY_POOL, SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.artifacts import Artifact, Caches, Inputs, Part
@@ -104,6 +105,13 @@ def put_together(work: Evolution, key: str, members: Sequence[Artifact]) -> Arti
     return work.make(key, "ensemble", EnsembleSpec(), inputs)
 
 
+def shown_reward_model(work: Evolution, key: str, model: Artifact, heldout: Artifact) -> dg.MaterializeResult:
+    """The reward model `key` as Dagster's result, with what it gained over the seed, unless it is the seed."""
+    found = None if key == keys.SEED_RM else gain_over_seed(work, heldout)
+    said, shown = summaries.of_reward_model(model, heldout, found), pictures.of_reward_model(work, key, model, heldout)
+    return materialized(work, model, said, shown, **measured(heldout), **(gained(found) if found else {}))
+
+
 def seed_training(work: Evolution, more_labels: int = 0) -> TrainingSet:
     """What the seed RM learns from, for as long as so many `more_labels` ask."""
     labels = work.heads.get(keys.ENCODED_PAIRS).summary["seed"] + more_labels
@@ -120,13 +128,15 @@ def member_seed(random_seed: int, member: int) -> int:
     partitions_def=SNAPSHOTS,
     pool=HEAVY_POOL,
     deps=[keys.SPLITS],
+    kinds={"huggingface"},
 )
 def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.MaterializeResult:
     """The pretrained model; with the setting `sft` fine-tuned on the preferred seed responses."""
     work = ser.evolution(context)
     settings = work.settings
     if not settings.sft:
-        return passed_through(work, work.pretrained())
+        model = work.pretrained()
+        return passed_through(work, model, summaries.of_backbone(settings.backbone.model, model.path))
     spec = SftSpec(
         training=settings.reward_model.training,
         encoding=settings.encoding,
@@ -135,7 +145,9 @@ def backbone(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Material
         random_seed=settings.random_seed,
     )
     inputs: Inputs = {"backbone": work.pretrained(), "seed": work.heads.get(keys.SPLITS).part("seed.parquet")}
-    return materialized(work, work.make(keys.BACKBONE, "sft", spec, inputs))
+    tuned = work.make(keys.BACKBONE, "sft", spec, inputs)
+    said = summaries.of_backbone(settings.backbone.model, tuned.part("model").path, tuned)
+    return materialized(work, tuned, said)
 
 
 @dg.asset(
@@ -149,4 +161,4 @@ def seed_rm(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materiali
     """The reward model trained on the human labels of the seed."""
     work = ser.evolution(context)
     model, heldout = train_and_measure(work, keys.SEED_RM, seed_training(work))
-    return materialized(work, model, measured(heldout))
+    return shown_reward_model(work, keys.SEED_RM, model, heldout)

@@ -11,6 +11,7 @@ from resources.evolution import Evolution
 from resources.outline import outline
 from resources.regimes import read_regimes
 from resources.settings import Settings
+from resources.simulation import SIMULATED
 from resources.studies.outcome import decisive
 from ser.data import tables
 from ser.method.advice import Evidence
@@ -18,8 +19,6 @@ from ser.method.promotion import accuracy_gain
 from ser.method.recipe import RECIPES, Recipe
 from ser.method.stats import Gain
 
-SIMULATED = "simulated"
-"""The annotator of the pairs that `data/sample/generate.py` writes."""
 _SEED_SCORES = keys.heldout_of(keys.SEED_RM)
 _TRAINING = ("encoding.", "reward_model.", "sft")
 

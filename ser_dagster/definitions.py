@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.graph import graph
+from assets.links import linked
 from assets.ser_resource import SHOWN, SerResource
 from resources.landing.zone import Landing
 from resources.redacted_errors import redact_logs
@@ -19,7 +20,7 @@ assets, checks = graph(settings)
 run = ser_run(settings)
 
 defs = dg.Definitions(
-    assets=assets,
+    assets=linked(assets, data_root()),
     asset_checks=checks,
     jobs=[run, audit_after_failure],
     sensors=[landing_sensor(run, settings.automation), fail_dead_runs, remind_of_retries, audit_failed_runs(run)],

@@ -196,7 +196,7 @@ def test_it_needs_few_packages() -> None:
     import subprocess
     import sys
 
-    absent = ["dagster", "duckdb", "pydantic_settings", "gguf", "matplotlib", "graphene", "bs4", "rich", "argcomplete"]
+    absent = ["dagster", "duckdb", "pydantic_settings", "gguf", "vl_convert", "graphene", "bs4", "rich", "argcomplete"]
     code = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); import bench.gpu.command"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd=Path(__file__).parents[1])
 

@@ -176,6 +176,36 @@ SELECT * FROM (VALUES
     (6, 'controls/half_seed_rm', false, 'does the model still learn from more labels?')
 ) AS k(number, control, needs_vault, question);
 
+-- What each loop, and each control, gains over the seed on the test pairs: mended are pairs that the seed ranks wrong and
+-- this model right.
+CREATE OR REPLACE VIEW gains_over_seed AS
+WITH scored AS (
+    SELECT evolution, regexp_replace(asset, '\.heldout$', '') AS model, loop, version FROM current_artifacts
+    WHERE asset LIKE '%.heldout'
+),
+changes AS (
+    SELECT m.evolution, m.model, m.loop, t.tied, is_right(a.reward_a, a.reward_b, a.preferred) AS after,
+           is_right(b.reward_a, b.reward_b, b.preferred) AS before
+    FROM scored m JOIN scored s ON s.evolution = m.evolution AND s.model = 'seed_rm'
+    JOIN heldout_facts b ON b.version = s.version AND b.split = 'test'
+    JOIN heldout_facts a ON a.version = m.version AND a.split = 'test' AND a.pair_id = b.pair_id
+    LEFT JOIN tied_pairs t ON t.pair_id = b.pair_id
+    WHERE m.loop > 0 OR m.model IN (SELECT control FROM control_kinds)
+),
+grouped AS (
+    SELECT evolution, model, loop, tied, count(*) AS n, count(*) FILTER (after AND NOT before) AS up,
+           count(*) FILTER (before AND NOT after) AS down
+    FROM changes GROUP BY evolution, model, loop, tied
+),
+measured AS (
+    SELECT evolution, model, loop, CAST(sum(n) AS BIGINT) AS n, CAST(sum(up) AS BIGINT) AS mended,
+           CAST(sum(down) AS BIGINT) AS broken, tied_mean_effect(tied, up - down, up + down, n) AS effect
+    FROM grouped GROUP BY evolution, model, loop
+)
+SELECT evolution, model, loop, n, mended, broken, (mended - broken) / n AS gain,
+       gain_low(mended, broken, n, effect) AS gain_low, gain_high(mended, broken, n, effect) AS gain_high
+FROM measured;
+
 -- What the seed (loop 0) and the last loop gain over each control that is made, on the same test pairs; over naive
 -- self-training, which is one loop, loop 1.
 CREATE OR REPLACE VIEW control_gains AS

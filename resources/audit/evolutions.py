@@ -9,7 +9,7 @@ import duckdb
 from resources import asset_keys as keys
 from resources.audit.database import literal
 from resources.audit.record import EvolutionRecord, utc
-from resources.audit.rows import Row, values
+from resources.audit.row_sql import Row, values
 from ser.method.stats import Gain, gain
 
 _PAIRED = """

@@ -57,6 +57,13 @@ CREATE OR REPLACE MACRO is_right(reward_a, reward_b, preferred) AS
 -- Confidence in tenths, 5 to 9: the bin [0.7, 0.8) is 7, and 1.0 belongs to 9.
 CREATE OR REPLACE MACRO confidence_bin(c) AS least(9, greatest(5, CAST(floor(c * 10) AS INTEGER)));
 
+-- The number whose remainder says which fold of teachers a pool pair is in; equal to that of ser.method.selection.fold_of.
+-- `unit` is what the role of the pair was drawn with: its group, or else its dialogue.
+CREATE OR REPLACE MACRO unit_of("group", dialogue) AS coalesce('g' || substr(sha256("group"), 1, 24), 'd' || dialogue);
+CREATE OR REPLACE MACRO fold_number(unit) AS CAST('0x' || substr(sha256(
+    'label fold'::BLOB || '\x00\x00\x00\x00\x00\x00\x00\x010'::BLOB
+    || unhex(lpad(hex(octet_length(encode(unit))), 16, '0')) || encode(unit)), 1, 13) AS BIGINT);
+
 -- Which fold of a cross-fitted temperature a pair is in: that of its group.
 CREATE OR REPLACE MACRO temperature_fold(tied, pair_id) AS CAST(coalesce(tied, md5_number_lower(pair_id)) % 5 AS INTEGER);
 

@@ -10,22 +10,29 @@ from typing import Any
 from resources.audit.database import NothingAudited, query
 from ser.errors import SerError
 
-_BLOCK = re.compile(r"^-- name: (\S+)\n-- (.+)\n", re.MULTILINE)
+_NAMED = re.compile(r"^-- name: (\S+) \((.+)\)\n-- (.+)\n", re.MULTILINE)
+_BESIDE = ("evolution", "snapshot", "recipe", "number", "place")
+"""Columns that an answer about one evolution leaves out: what it is asked for, and what only orders it."""
 
 _KNOWN = """
 SELECT evolution, name, snapshot, dataset, settings_digest FROM evolutions
 ORDER BY executed_at DESC NULLS LAST, evolution DESC
 """
-_NAMED = 10
+_MOST = 10
 """Evolutions that an error names at most."""
 
 
 @cache
 def named_queries() -> dict[str, tuple[str, str]]:
-    """Name -> (what it answers, SQL)."""
+    """Name -> (what it answers, SQL). Each is a view, whose name has `_` for `-`."""
     text = (Path(__file__).parent / "queries.sql").read_text()
-    _, *parts = _BLOCK.split(text)
-    return {name: (about, sql) for name, about, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True)}
+    return {name: (about, _asked(name, order)) for name, order, about in _NAMED.findall(text)}
+
+
+def _asked(name: str, order: str) -> str:
+    pair = " AND pair_id = $pair" if name == "history" else ""
+    columns = f"COLUMNS(lambda c: c NOT IN {_BESIDE})"
+    return f'SELECT {columns} FROM "{name.replace("-", "_")}" WHERE evolution = $evolution{pair} ORDER BY {order}'
 
 
 def run_named(
@@ -104,8 +111,8 @@ def audited_evolutions(path: Path) -> set[str]:
 
 def _names(evolutions: Sequence[Mapping[str, Any]]) -> str:
     """Full names, each with what a person calls it."""
-    said = [one["evolution"] + (f" ({one['name']})" if one["name"] else "") for one in evolutions[:_NAMED]]
-    return ", ".join(said) + (f" and {len(evolutions) - _NAMED} more" if len(evolutions) > _NAMED else "")
+    said = [one["evolution"] + (f" ({one['name']})" if one["name"] else "") for one in evolutions[:_MOST]]
+    return ", ".join(said) + (f" and {len(evolutions) - _MOST} more" if len(evolutions) > _MOST else "")
 
 
 def _no_history(path: Path, evolution: str, pair: str, patience: float) -> str:

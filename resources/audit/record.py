@@ -13,7 +13,7 @@ from ser.method.promotion import GATE_NOT_SHOWN
 
 TABLES = (
     *("roles.parquet", "left_out.parquet", "self_labels.parquet", "filtered.parquet", "heldout.parquet"),
-    "judged.parquet",
+    *("judged.parquet", "metrics.parquet"),
 )
 """The tables that stages write and the audit database is made from; those of the landed pairs can be made again."""
 

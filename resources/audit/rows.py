@@ -2,55 +2,25 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from resources import asset_keys as keys
 from resources.audit.database import literal
-from resources.audit.model_facts import Row, measurements, policy_row, promotion_row, reward_model_row
+from resources.audit.landed_rows import landed_rows
+from resources.audit.model_facts import measurements, policy_row, promotion_row, reward_model_row
+from resources.audit.provenance import artifact_row, training_rows
 from resources.audit.record import AuditArtifact, EvolutionRecord, utc
-from ser.data.database import pattern
+from resources.audit.row_sql import AuditRows, Row, constant, parquet, values
 
 _HARD = "if(s.preferred = 'a', 1.0, 0.0)"
 """The target of a label that is taken as certain."""
 
 
-@dataclass(frozen=True)
-class AuditRows:
-    """Rows of one `table`, selected by the SQL `source`: facts of artifacts, or rows that datasets gather.
-
-    Facts are the rows whose columns of `artifacts` have these values: they are there, all of them, or not at all. Of
-    gathered rows those are added whose values of `identity` are not there yet, and `compared` says which columns must
-    be the same as in the artifacts.
-    """
-
-    table: str
-    name: str
-    source: str
-    artifacts: Mapping[str, str] | None = None
-    identity: tuple[str, ...] = ()
-    compared: tuple[str, ...] = ()
-
-    @property
-    def scope(self) -> str:
-        """SQL for which rows of the table these are."""
-        if self.artifacts is None:
-            names = ", ".join(self.identity)
-            return f"({names}) IN (SELECT ({names}) FROM ({self.source}))"
-        return " AND ".join(f"{name} = {literal(value)}" for name, value in self.artifacts.items())
-
-    @property
-    def rows(self) -> str:
-        """SQL for the rows with all their columns."""
-        named = (f"{literal(value)} AS {name}" for name, value in (self.artifacts or {}).items())
-        return f"SELECT {', '.join([*named, '*'])} FROM ({self.source})"
-
-
 def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
     """Everything that the artifacts of `record` say, in the order of the tables."""
-    yield from _landed(record)
+    yield from landed_rows(record)
+    for artifact in record.artifacts.values():
+        yield _facts("artifacts", artifact, [artifact_row(artifact)])
     yield from _roles(record)
     for loop in record.loops():
         yield _labels_of(record, loop)
@@ -60,6 +30,10 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
             yield _heldout(artifact)
     for key, model in record.reward_models().items():
         yield _facts("reward_model_facts", model, [reward_model_row(model, record.members_of(key))])
+        if trained_on := training_rows(record, model):
+            yield _facts("training_facts", model, trained_on)
+    if (halves := record.artifacts.get(keys.SEED_HALVES)) is not None:
+        yield _halves(halves)
     for artifact, rows in measurements(record):
         yield _facts("evaluation_facts", artifact, rows)
     if (promotion := record.artifacts.get(keys.EVOLVED_RM)) is not None:
@@ -67,56 +41,19 @@ def audit_rows(record: EvolutionRecord) -> Iterator[AuditRows]:
     for key, artifact in record.artifacts.items():
         if key.rpartition("/")[2] == "ppo_policy":
             yield _facts("policy_facts", artifact, [policy_row(artifact)])
+            yield _policy_steps(artifact)
     if keys.POLICY_EVALUATION in record.artifacts:
         yield _policy_samples(record.artifacts[keys.POLICY_EVALUATION])
-
-
-def _landed(record: EvolutionRecord) -> Iterator[AuditRows]:
-    landed = record.artifacts.get(keys.LANDED_PAIRS)
-    if landed is None:
-        return
-    dataset = literal(record.dataset)
-    pairs, labels, pair_times, label_times, snapshots = (
-        _parquet(landed.path / f"{name}.parquet")
-        for name in ("pairs", "labels", "pair_times", "label_times", "snapshots")
-    )
-    yield AuditRows(
-        "snapshots",
-        "snapshots",
-        f"SELECT snapshot, {dataset} AS dataset, number, n_pairs, n_labelled, landed_at FROM {snapshots}",
-        identity=("snapshot",),
-        compared=("snapshot", "number", "n_pairs", "n_labelled"),
-    )
-    yield AuditRows(
-        "pairs",
-        "pairs",
-        f"SELECT pair_id, {dataset} AS dataset, readable_prompt(prompt) AS prompt, response_a, response_b, source, "
-        '"group", t.landed_at, s.number AS first_number, '
-        """md5_number_lower(coalesce(nullif("group", ''), dialogue)) AS tied """
-        f"FROM {pairs} AS landed JOIN {pair_times} AS t USING (pair_id) "
-        f"JOIN {snapshots} s ON s.landed_at = t.landed_at",
-        identity=("pair_id",),
-        compared=("pair_id", "prompt", "response_a", "response_b"),
-    )
-    # Labels accumulate: an earlier snapshot, synced again, must not take away what people said later.
-    yield AuditRows(
-        "human_labels",
-        "human_labels",
-        "SELECT l.pair_id, preferred, l.annotator, origin, t.landed_at AS labelled_at, "
-        f"{dataset} AS dataset FROM {labels} l JOIN {label_times} t USING (pair_id, annotator)",
-        identity=("dataset", "pair_id", "annotator"),
-        compared=("dataset", "pair_id", "annotator", "preferred", "origin"),
-    )
 
 
 def _roles(record: EvolutionRecord) -> Iterator[AuditRows]:
     splits, encoded = record.artifacts.get(keys.SPLITS), record.artifacts.get(keys.ENCODED_PAIRS)
     if splits is None:
         return
-    columns, rows = "role, in_vault", f"{_parquet(splits.path / 'roles.parquet')} r"
+    columns, rows = "role, in_vault", f"{parquet(splits.path / 'roles.parquet')} r"
     if encoded is not None:
         columns = "if(o.pair_id IS NULL, role, 'unused') AS role, in_vault AND o.pair_id IS NULL AS in_vault"
-        rows += f" LEFT JOIN {_parquet(encoded.path / 'left_out.parquet')} o USING (pair_id)"
+        rows += f" LEFT JOIN {parquet(encoded.path / 'left_out.parquet')} o USING (pair_id)"
     versions = {"splits": splits.version, "encoded": encoded.version if encoded else ""}
     yield AuditRows("role_facts", "roles", f"SELECT pair_id, {columns} FROM {rows}", versions)
 
@@ -130,7 +67,7 @@ def _labels_of(record: EvolutionRecord, loop: int) -> AuditRows:
     before = "CAST(NULL AS VARCHAR) AS from_preferred, CAST(NULL AS DOUBLE) AS from_confidence"
     if earlier is not None:
         before = "b.preferred AS from_preferred, b.confidence AS from_confidence"
-        joined += f" LEFT JOIN {_parquet(earlier.path / 'self_labels.parquet')} b USING (pair_id)"
+        joined += f" LEFT JOIN {parquet(earlier.path / 'self_labels.parquet')} b USING (pair_id)"
     table = labels.path / "self_labels.parquet"
     manifest = labels.manifest
     fixed = {
@@ -138,14 +75,14 @@ def _labels_of(record: EvolutionRecord, loop: int) -> AuditRows:
         "run_id": manifest.get("run_id"),
         "scored_at": utc(manifest.get("finished_at")),
     }
-    constants = ", ".join(f"{_constant(value)} AS {name}" for name, value in fixed.items())
+    constants = ", ".join(f"{constant(value)} AS {name}" for name, value in fixed.items())
     scored = ", ".join(
         f"s.{name}" for name in ("reward_a", "reward_b", "p_a", "p_b", "confidence", "preferred", "spread")
     )
     return AuditRows(
         "self_label_facts",
         f"self_labels of loop {loop}",
-        f"SELECT s.pair_id, {constants}, {scored}, {decision}, {before} FROM {_parquet(table)} s {joined}",
+        f"SELECT s.pair_id, {constants}, {scored}, {decision}, {before} FROM {parquet(table)} s {joined}",
         {"labels": labels.version, "decision": decided_by, "earlier": earlier.version if earlier else ""},
     )
 
@@ -161,7 +98,7 @@ def _decision(record: EvolutionRecord, loop: int) -> tuple[str, str, str]:
             f"coalesce(f.reason, 'not filtered') AS reason, coalesce(f.target, {_HARD}) AS target, "
             "coalesce(f.weight, 0.0) AS weight"
         )
-        return selected.version, decision, f"LEFT JOIN {_parquet(table)} f USING (pair_id)"
+        return selected.version, decision, f"LEFT JOIN {parquet(table)} f USING (pair_id)"
     converged = status is not None and status.summary["ends"]
     reason = literal("converged" if converged else "not decided")
     decision = f"'none' AS rule, false AS kept, {reason} AS reason, {_HARD} AS target, 0.0 AS weight"
@@ -202,8 +139,25 @@ def _heldout(artifact: AuditArtifact) -> AuditRows:
         "heldout_facts",
         f"heldout_scores of {artifact.key.removesuffix('.heldout')}",
         "SELECT pair_id, split, preferred, reward_a, reward_b, confidence "
-        f"FROM {_parquet(artifact.path / 'heldout.parquet')} WHERE split IN ('test', 'calibration')",
+        f"FROM {parquet(artifact.path / 'heldout.parquet')} WHERE split IN ('test', 'calibration')",
         {"version": artifact.version},
+    )
+
+
+def _halves(halves: AuditArtifact) -> AuditRows:
+    left_out = f"SELECT pair_id FROM {parquet(halves.path / 'left_out.parquet')}"
+    return AuditRows("half_facts", f"half_facts of {halves.key}", left_out, {"version": halves.version})
+
+
+def _policy_steps(policy: AuditArtifact) -> AuditRows:
+    columns = (
+        "step, episodes, mean_reward, mean_score, mean_kl, kl_weight, policy_loss, value_loss, entropy, clip_fraction"
+    )
+    return AuditRows(
+        "policy_step_facts",
+        f"policy_steps of {policy.key}",
+        f"SELECT {columns}, mean_length FROM {parquet(policy.path / 'metrics.parquet')}",
+        {"version": policy.version},
     )
 
 
@@ -212,7 +166,7 @@ def _policy_samples(judged: AuditArtifact) -> AuditRows:
         "policy_sample_facts",
         "policy_samples",
         "SELECT pair_id, readable_prompt(prompt) AS prompt, base_response, policy_response, base_reward, "
-        f"policy_reward, judge_base, judge_policy, outcome FROM {_parquet(judged.path / 'judged.parquet')}",
+        f"policy_reward, judge_base, judge_policy, outcome FROM {parquet(judged.path / 'judged.parquet')}",
         {"version": judged.version},
     )
 
@@ -220,28 +174,3 @@ def _policy_samples(judged: AuditArtifact) -> AuditRows:
 def _facts(table: str, artifact: AuditArtifact, rows: Sequence[Row]) -> AuditRows:
     """A few rows that come from summaries and manifests."""
     return AuditRows(table, f"{table} of {artifact.key}", values(rows), {"version": artifact.version})
-
-
-def values(rows: Sequence[Row]) -> str:
-    """SQL for these rows, of which there is at least one and all have the same columns."""
-    lines = (f"({', '.join(map(_constant, row.values()))})" for row in rows)
-    return f"SELECT * FROM (VALUES {', '.join(lines)}) AS v({', '.join(rows[0])})"
-
-
-def _parquet(path: Path) -> str:
-    return f"read_parquet({literal(pattern(path))})"
-
-
-def _constant(value: Any) -> str:
-    """A value as an SQL constant."""
-    match value:
-        case None:
-            return "NULL"
-        case bool() | int():
-            return str(value)
-        case float():
-            return f"CAST({literal(repr(value))} AS DOUBLE)"
-        case datetime():
-            return f"TIMESTAMPTZ {literal(value.isoformat(sep=' '))}"
-        case _:
-            return literal(str(value))

@@ -4,18 +4,20 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from resources.audit.dictionary import explain
 from resources.audit.sandbox import SANDBOX, confine
 from ser.data.database import MEMORY
 from ser.errors import SerError
 
 _SQL = Path(__file__).parent
-_MARK = "schema_version"
-_DEFINED = ("macros.sql", "views.sql", "analysis.sql", "watch.sql", "shift.sql")
+_MARK = "about"
+_DEFINED = ("macros.sql", "views.sql", "analysis.sql", "watch.sql", "shift.sql", "queries.sql")
 # Names in full, and no function but these: the file may have functions that are called like DuckDB's.
 _TABLES = "SELECT table_name, sql FROM system.main.duckdb_tables()"
 _FUNCTIONS = "SELECT function_name, parameters, macro_definition FROM system.main.duckdb_functions() WHERE NOT internal"
@@ -54,9 +56,12 @@ def apply_schema(connection: duckdb.DuckDBPyConnection) -> None:
             return
     else:
         connection.execute((_SQL / "schema.sql").read_text())
-        connection.execute(f"CREATE TABLE {_MARK} AS SELECT '{_schema_digest()}' AS digest")
+        connection.execute(
+            f"INSERT INTO {_MARK} VALUES (?, ?, NULL)", [_schema_digest(), metadata.version("ser-dagster")]
+        )
     for name in _DEFINED:
         connection.execute((_SQL / name).read_text())
+    explain(connection)
 
 
 def check_schema(connection: duckdb.DuckDBPyConnection) -> None:
@@ -85,7 +90,7 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _check_tables(connection: duckdb.DuckDBPyConnection, functions: Iterable[str]) -> None:
     tables = {name for name, _ in connection.execute(_TABLES).fetchall()}
-    found = connection.execute(f"SELECT digest FROM {_MARK} LIMIT 2").fetchall() if _MARK in tables else []
+    found = connection.execute(f"SELECT schema_version FROM {_MARK} LIMIT 2").fetchall() if _MARK in tables else []
     if found != [(_schema_digest(),)] or not tables.issuperset(_tables()):
         raise SerError(
             "The audit database is of another version of ser-dagster.\n"

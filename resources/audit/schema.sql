@@ -3,12 +3,15 @@
 -- an evolution shows are views over both (views.sql). Loop 0 is the seed. Rewards are raw model
 -- outputs; p is sigmoid(reward - reward_offset of the loop). The parquet artifacts are the truth; this is their copy.
 
+CREATE TABLE about (schema_version VARCHAR NOT NULL, tool_version VARCHAR NOT NULL, synced_at TIMESTAMPTZ);
+
 -- tied: a hash of the unit that the pair's role was drawn with: its group, or else its dialogue. Such pairs are right or
--- wrong together, and intervals allow for it.
+-- wrong together, and intervals allow for it. fold_number: under label_with = unseen, teacher f of n is not trained on the
+-- machine labels of pairs whose fold_number % n is f.
 CREATE TABLE pairs (
     pair_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, prompt VARCHAR NOT NULL, response_a VARCHAR NOT NULL,
     response_b VARCHAR NOT NULL, source VARCHAR, "group" VARCHAR, landed_at TIMESTAMPTZ, first_number BIGINT,
-    tied UBIGINT NOT NULL
+    tied UBIGINT NOT NULL, fold_number BIGINT NOT NULL
 );
 
 -- number: 1 for the first that a dataset had. pairs.first_number is that of the first snapshot with the pair.
@@ -31,7 +34,7 @@ CREATE TABLE human_labels (
 -- finished_at: of the first and the last of its artifacts, which may be of other evolutions too.
 CREATE TABLE evolutions (
     evolution VARCHAR NOT NULL, name VARCHAR, snapshot VARCHAR NOT NULL, dataset VARCHAR NOT NULL,
-    settings_digest VARCHAR NOT NULL, settings VARCHAR NOT NULL, recipe VARCHAR NOT NULL, preset VARCHAR NOT NULL,
+    settings_digest VARCHAR NOT NULL, settings JSON NOT NULL, recipe VARCHAR NOT NULL, preset VARCHAR NOT NULL,
     backbone VARCHAR NOT NULL, random_seed BIGINT NOT NULL, draw BIGINT NOT NULL, state VARCHAR NOT NULL,
     promoted_loop INTEGER, promoted_rm VARCHAR, promoted_by VARCHAR, verdict VARCHAR, gain_calibration DOUBLE,
     gain_calibration_low DOUBLE, gain_calibration_high DOUBLE, gain_test DOUBLE, gain_test_low DOUBLE,
@@ -43,6 +46,14 @@ CREATE TABLE evolutions (
 CREATE TABLE evolution_artifacts (
     evolution VARCHAR NOT NULL, asset VARCHAR NOT NULL, version VARCHAR NOT NULL, current BOOLEAN NOT NULL,
     run_id VARCHAR, seconds DOUBLE, finished_at TIMESTAMPTZ
+);
+
+-- What made each artifact, and of what: code, commit (dirty: with changes that no commit has), packages, device, the
+-- stage's spec, and the inputs by version, file and SHA-256.
+CREATE TABLE artifacts (
+    version VARCHAR NOT NULL, asset VARCHAR NOT NULL, stage VARCHAR, code VARCHAR, run_id VARCHAR, git_commit VARCHAR,
+    dirty BOOLEAN, packages JSON, device VARCHAR, spec JSON, inputs JSON, files JSON, seconds DOUBLE, cpu_seconds DOUBLE,
+    peak_memory BIGINT, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ
 );
 
 -- What each pair was used for, by the versions of splits and encoded_pairs (which leaves out what does not fit; '' before
@@ -73,7 +84,7 @@ CREATE TABLE heldout_facts (
 -- share that has to be right, the share that was expected to be, and its one-sided bound. why: in words.
 CREATE TABLE status_facts (
     version VARCHAR NOT NULL, status VARCHAR NOT NULL, n_pool BIGINT, n_status_1 BIGINT, n_status_2 BIGINT,
-    n_min BIGINT, reward_offset DOUBLE, thresholds VARCHAR, ends BOOLEAN NOT NULL, cut DOUBLE, promised DOUBLE,
+    n_min BIGINT, reward_offset DOUBLE, thresholds JSON, ends BOOLEAN NOT NULL, cut DOUBLE, promised DOUBLE,
     expected_precision DOUBLE, expected_low DOUBLE, why VARCHAR NOT NULL
 );
 
@@ -83,6 +94,17 @@ CREATE TABLE reward_model_facts (
     version VARCHAR NOT NULL, parent_version VARCHAR, n_human BIGINT, n_pseudo BIGINT, random_seed BIGINT,
     train_seconds DOUBLE, device VARCHAR
 );
+
+-- What a reward model was trained on, a row for each table of labels; in a pair of several the last one counts. kind: seed,
+-- calibration, test, vault (human labels of these pairs); selected (what the decision `source` kept), labelled (all labels
+-- of the self-labels `source`), true_labels (the vault's labels of what the decision `source` kept). Of machine labels those
+-- with fold_number % folds = left_fold are passed over. left_out: the halves of the seed of which one is.
+CREATE TABLE training_facts (
+    version VARCHAR NOT NULL, position INTEGER NOT NULL, kind VARCHAR NOT NULL, source VARCHAR NOT NULL, loop INTEGER,
+    folds INTEGER, left_fold INTEGER, left_out VARCHAR
+);
+
+CREATE TABLE half_facts (version VARCHAR NOT NULL, pair_id VARCHAR NOT NULL);
 
 CREATE TABLE evaluation_facts (
     version VARCHAR NOT NULL, split VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE, ci_low DOUBLE,
@@ -98,6 +120,12 @@ CREATE TABLE promotion_facts (
 CREATE TABLE policy_facts (
     version VARCHAR NOT NULL, rm_version VARCHAR, algorithm VARCHAR NOT NULL, episodes BIGINT, mean_reward DOUBLE,
     kl DOUBLE, train_seconds DOUBLE
+);
+
+-- Step by step: means over the responses of a step; mean_score is the reward model's, mean_reward less the KL penalty.
+CREATE TABLE policy_step_facts (
+    version VARCHAR NOT NULL, step BIGINT NOT NULL, episodes BIGINT, mean_reward DOUBLE, mean_score DOUBLE, mean_kl DOUBLE,
+    kl_weight DOUBLE, policy_loss DOUBLE, value_loss DOUBLE, entropy DOUBLE, clip_fraction DOUBLE, mean_length DOUBLE
 );
 
 CREATE TABLE policy_sample_facts (

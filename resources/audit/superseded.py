@@ -11,15 +11,19 @@ from ser.errors import SerError
 
 _LINKS = "evolution_artifacts"
 FACTS = {
+    "artifacts": ("version",),
     "role_facts": ("splits", "encoded"),
     "self_label_facts": ("labels", "decision", "earlier"),
     "heldout_facts": ("version",),
     "status_facts": ("version",),
     "selection_facts": ("version",),
     "reward_model_facts": ("version",),
+    "training_facts": ("version",),
+    "half_facts": ("version",),
     "evaluation_facts": ("version",),
     "promotion_facts": ("version",),
     "policy_facts": ("version",),
+    "policy_step_facts": ("version",),
     "policy_sample_facts": ("version",),
     "temperature_facts": ("version",),
     "shift_facts": ("splits", "encoded"),

@@ -1,6 +1,7 @@
 """Copying an evolution into the audit database, making that anew, and comparing it with the parquet files."""
 
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from resources.audit.database import AuditDatabase, literal
 from resources.audit.derived import derive_facts
 from resources.audit.evolutions import describe_artifacts, describe_evolution, link
 from resources.audit.record import AuditArtifact, EvolutionRecord
-from resources.audit.rows import AuditRows, audit_rows
+from resources.audit.row_sql import AuditRows
+from resources.audit.rows import audit_rows
 from resources.audit.schema import apply_schema, connect, prepare_for_bulk
 from resources.audit.superseded import carry_over
 from resources.audit.writing import AuditBusy, being_written, put_in_place
@@ -47,6 +49,7 @@ def sync(database: AuditDatabase, record: EvolutionRecord) -> dict[str, int]:
     with database.writing() as connection:
         _teach(connection)
         _copy(connection, record)
+        _sign(connection)
         return _counts(connection, record)
 
 
@@ -68,6 +71,7 @@ def rebuild(path: Path, records: Iterable[EvolutionRecord]) -> None:
                 connection.execute("BEGIN")
                 _copy(connection, record)
                 connection.execute("COMMIT")
+            _sign(connection)
             carry_over(connection, AuditDatabase(path), fresh.parent)
         put_in_place(fresh, path)
 
@@ -111,6 +115,11 @@ def _copy(connection: duckdb.DuckDBPyConnection, record: EvolutionRecord) -> Non
     link(connection, record)
     derive_facts(connection, record)
     _drop_undecided(connection, record)
+
+
+def _sign(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say which version of this package wrote the database last, and when."""
+    connection.execute("UPDATE about SET tool_version = ?, synced_at = now()", [metadata.version("ser-dagster")])
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, rows: AuditRows) -> None:

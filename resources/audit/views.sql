@@ -95,6 +95,11 @@ LEFT JOIN current_artifacts m ON m.evolution = a.evolution AND a.asset = m.asset
 LEFT JOIN current_artifacts p ON p.evolution = a.evolution AND a.asset = 'policy_evaluation' AND p.asset = 'ppo_policy'
 LEFT JOIN policy_facts r ON r.version = p.version;
 
+-- Step by step through the training of every policy.
+CREATE OR REPLACE VIEW policy_steps AS
+SELECT p.evolution, p.policy_version, p.asset, f.* EXCLUDE (version)
+FROM policies p JOIN policy_step_facts f ON f.version = p.policy_version;
+
 CREATE OR REPLACE VIEW policy_samples AS
 SELECT j.evolution, p.version AS policy_version, f.* EXCLUDE (version)
 FROM current_artifacts j JOIN policy_sample_facts f ON f.version = j.version
@@ -114,6 +119,43 @@ SELECT r.evolution, r.pair_id, c.preferred
 FROM roles r JOIN evolutions e USING (evolution)
 JOIN human_choice c ON c.dataset = e.dataset AND c.pair_id = r.pair_id
 WHERE r.in_vault;
+
+-- Which pairs trained which reward model. An ensemble was trained as its members are. labelled_by: people, machine, or
+-- vault (labels of people that only a control may see). loop: which labelled it. The two halves of the judge were each
+-- trained on the pairs of the other.
+CREATE OR REPLACE VIEW training_pairs AS
+WITH tables AS (
+    SELECT m.evolution, m.rm_version, m.asset, t.* EXCLUDE (version)
+    FROM reward_models m JOIN training_facts t ON t.version = m.rm_version
+),
+taught AS (
+    SELECT t.evolution, t.rm_version, t.asset, r.pair_id, t.position, if(t.kind = 'vault', 'vault', 'people') AS labelled_by,
+           CAST(NULL AS INTEGER) AS loop, c.preferred, CAST(NULL AS DOUBLE) AS target, CAST(NULL AS DOUBLE) AS weight
+    FROM tables t JOIN roles r ON r.evolution = t.evolution AND CASE t.kind WHEN 'vault' THEN r.in_vault ELSE r.role = t.kind END
+    JOIN evolutions e ON e.evolution = t.evolution
+    LEFT JOIN human_choice c ON c.dataset = e.dataset AND c.pair_id = r.pair_id
+    WHERE t.left_out IS NULL OR NOT EXISTS (FROM half_facts h WHERE h.version = t.left_out AND h.pair_id = r.pair_id)
+    UNION ALL
+    SELECT t.evolution, t.rm_version, t.asset, f.pair_id, t.position, if(t.kind = 'true_labels', 'vault', 'machine'), t.loop,
+           if(t.kind = 'true_labels', v.preferred, f.preferred), if(t.kind = 'selected', f.target, NULL),
+           if(t.kind = 'selected', f.weight, NULL)
+    FROM tables t
+    JOIN self_label_facts f ON CASE t.kind WHEN 'labelled' THEN f.labels = t.source ELSE f.decision = t.source AND f.kept END
+    JOIN pairs p ON p.pair_id = f.pair_id
+    LEFT JOIN vault_choice v ON v.evolution = t.evolution AND v.pair_id = f.pair_id
+    WHERE t.kind IN ('selected', 'labelled', 'true_labels') AND (t.kind <> 'true_labels' OR v.preferred IS NOT NULL)
+      AND (t.folds IS NULL OR p.fold_number % t.folds <> t.left_fold)
+)
+SELECT * EXCLUDE (position) FROM taught
+QUALIFY row_number() OVER (PARTITION BY evolution, rm_version, pair_id ORDER BY position DESC) = 1;
+
+-- The machine's labels with everything that one asks of them.
+CREATE OR REPLACE VIEW labels AS
+SELECT l.evolution, l.loop, l.pair_id, p.prompt, p.response_a, p.response_b, p.source, l.preferred AS machine,
+       c.preferred AS human, c.preferred = l.preferred AS correct, l.confidence, l.kept, l.rule, l.reason, l.target, l.weight,
+       l.rm_version, l.run_id, l.scored_at
+FROM self_labels l JOIN pairs p ON p.pair_id = l.pair_id
+LEFT JOIN vault_choice c ON c.evolution = l.evolution AND c.pair_id = l.pair_id;
 
 -- Groups or dialogues of several pairs, and the pairs that are not alone in theirs.
 CREATE OR REPLACE VIEW tied_units AS SELECT tied FROM pairs GROUP BY tied HAVING count(*) > 1;

@@ -16,7 +16,7 @@ LEFT JOIN temperature_facts c ON c.version = h.version AND c.fold = temperature_
 WHERE f.split = 'test' OR c.temperature IS NOT NULL;
 
 -- Accuracy by confidence, in ten bins from 0.5 to 1 as for the ECE. temperature: where confidence comes from.
-CREATE OR REPLACE VIEW reliability AS
+CREATE OR REPLACE VIEW reliability_bins AS
 WITH grouped AS (
     SELECT evolution, any_value(snapshot) AS snapshot, any_value(recipe) AS recipe, loop, rm_version, split,
            least(9, CAST(floor((confidence - 0.5) * 20) AS INTEGER)) AS bin, tied, count(*) AS n,
@@ -40,7 +40,7 @@ FROM counted;
 CREATE OR REPLACE VIEW calibration_errors AS
 SELECT evolution, loop, split, CAST(sum(n) AS BIGINT) AS n, sum(n * abs(accuracy - confidence)) / sum(n) AS ece,
        sum(n * sqrt(2 / pi() * confidence * (1 - confidence) / n_effective)) / sum(n) AS by_chance
-FROM reliability GROUP BY evolution, loop, split;
+FROM reliability_bins GROUP BY evolution, loop, split;
 
 -- Shares of the labels of a loop. flip_rate: of the pairs that the loop before labelled too, those whose label turned.
 -- seed_agreement: labelled as in loop 1, by the seed RM. kept_longer, labelled_longer: the longer response is the

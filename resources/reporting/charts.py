@@ -1,44 +1,85 @@
-"""Charts as SVG text: small, the same bytes for the same numbers, and readable on light and dark pages."""
+"""The charts of the pages, the metadata and the studies."""
 
-import base64
-import hashlib
-import io
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from resources.reporting.numbers import number
+from resources.reporting.vega import Spec, layer, svg
 
 KEPT, LEFT, PROMOTED = "#2f7fd8", "#a3adb8", "#e07b1f"
-_INK = "#010203"
-"""Stands for the colour of the text until the SVG is written; no chart uses it otherwise."""
+GOOD, BAD = "#2f9e5b", "#d0503f"
+_BESIDE = "#8a94a0"
+_NAMES: Spec = {"title": None, "labelLimit": 300, "ticks": False, "domain": False, "grid": False}
 
-_STYLE: Any = {
-    "svg.hashsalt": "ser",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so the layout is the same everywhere
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], _INK),
-}
+Kind = Literal["plain", "marked", "beside"]
+"""How something is drawn: as it is, so that it stands out, or as what stands beside the rest."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """A share (0 to 1) with its interval, for instance the test accuracy of a loop's reward model."""
+class Interval:
+    """A named value with the ends of its interval: `ends` are value, low and high in the unit of the axis.
 
-    label: str
-    value: float
-    low: float
-    high: float
-    promoted: bool = False
+    `says` is shown where one points at it.
+    """
+
+    name: str
+    ends: tuple[float, float, float]
+    kind: Kind = "plain"
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through points (x, y)."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    colour: str = KEPT
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Points (x, y, low, high), each a share with its interval."""
+
+    name: str
+    points: Sequence[tuple[float, float, float, float]]
+    colour: str = KEPT
+
+
+def intervals(
+    rows: Sequence[Interval],
+    xlabel: str,
+    title: str = "",
+    marks: Mapping[str, float] | None = None,
+    what: str = "",
+    width: int = 330,
+) -> str:
+    """Named values with their intervals, one below another; `marks` are named vertical lines (a line at zero: '')."""
+    values = [
+        {"name": row.name, "value": row.ends[0], "kind": row.kind, "says": row.says or _say(row)}
+        | ({"low": row.ends[1], "high": row.ends[2]} if all(map(math.isfinite, row.ends)) else {})
+        for row in rows
+    ]
+    names: Spec = {"field": "name", "type": "nominal", "sort": None, "axis": _NAMES}
+    colour: Spec = {
+        "field": "kind",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": ["plain", "marked", "beside"], "range": [KEPT, PROMOTED, _BESIDE]},
+    }
+    position: Spec = {"field": "value", "type": "quantitative", "title": xlabel, "scale": {"zero": False}}
+    ends = [row for row in values if "low" in row]
+    layers = [
+        *_marks(marks or {}, "x"),
+        layer({"type": "rule", "strokeWidth": 2.5}, ends, y=names, color=colour,
+              x={**position, "field": "low"}, x2={"field": "high"}),
+        layer({"type": "point", "filled": True, "size": 80, "opacity": 1}, values, y=names, color=colour, x=position,
+              description={"field": "says"}),
+    ]  # fmt: skip
+    return svg(layers, title, width, {"step": 24}, what)
 
 
 def histogram(
@@ -62,99 +103,107 @@ def bars(
     ylabel: str = "pairs",
 ) -> str:
     """A histogram that is counted already: name -> (counts between the `edges`, colour), stacked."""
-
-    def draw(axes: "Axes") -> None:
-        base = [0] * (len(edges) - 1)
-        widths = [0.94 * (b - a) for a, b in pairwise(edges)]
-        for name, (counts, colour) in series.items():
-            axes.bar(edges[:-1], counts, widths, bottom=base, align="edge", color=colour, label=name or None)
-            base = [a + b for a, b in zip(base, counts, strict=True)]
-        for name, x in (marks or {}).items():
-            axes.axvline(x, color=PROMOTED, linewidth=1.2, linestyle="--")
-            # Names stand outside the lines: two thresholds may be close together.
-            left = x < max((marks or {}).values())
-            axes.annotate(name, (x, 1.0), (-3 if left else 3, -2), xycoords=("data", "axes fraction"), va="top",
-                          textcoords="offset points", color=PROMOTED, fontsize=9,
-                          ha="right" if left else "left")  # fmt: skip
-        # Room above the bars, so that the names of the marks stand free.
-        axes.set_ylim(0, 1.18 * max([1, *base]))
-        axes.set_xlabel(xlabel)
-        axes.set_ylabel(ylabel)
-        axes.locator_params(axis="y", integer=True, nbins=5)
-        if any(series):
-            axes.legend(frameon=False, fontsize=9, loc="upper right")
-
-    return _svg(draw, title, (4.8, 2.6))
+    values = [
+        {"from": a, "to": b, "n": n, "name": name, "says": f"{a:.3g} to {b:.3g}: {n} {name}".rstrip()}
+        for name, (counts, _) in series.items()
+        for (a, b), n in zip(pairwise(edges), counts, strict=True)
+        if n
+    ]
+    across: Spec = {"field": "from", "type": "quantitative", "title": xlabel, "bin": {"binned": True},
+                    "scale": {"domain": [edges[0], edges[-1]], "nice": False}, "axis": {"grid": False}}  # fmt: skip
+    up: Spec = {"field": "n", "type": "quantitative", "title": ylabel, "axis": {"tickMinStep": 1, "tickCount": 5}}
+    colours = {"domain": list(series), "range": [colour for _, colour in series.values()]}
+    legend = {} if any(series) else {"legend": None}
+    colour: Spec = {"field": "name", "type": "nominal", "scale": colours, **legend}
+    counted = layer({"type": "bar", "binSpacing": 1}, values, x=across, x2={"field": "to"}, y=up, color=colour,
+                    description={"field": "says"})  # fmt: skip
+    return svg([counted, *_marks(marks or {}, "x")], title, 340, 190, f"Histogram: {ylabel} by {xlabel}")
 
 
-def loops_chart(points: Sequence[Point], baselines: Mapping[str, float] | None = None, title: str = "") -> str:
-    """Shares in percent with their intervals, one after another; `baselines` are named horizontal lines."""
-
-    def draw(axes: "Axes") -> None:
-        xs = list(range(len(points)))
-        axes.plot(xs, [100 * p.value for p in points], color=LEFT, linewidth=1.2, zorder=1)
-        for x, p in zip(xs, points, strict=True):
-            colour = PROMOTED if p.promoted else KEPT
-            axes.plot([x, x], [100 * p.low, 100 * p.high], color=colour, linewidth=2, solid_capstyle="butt")
-            axes.plot([x], [100 * p.value], "o", color=colour, markersize=7)
-            axes.annotate(f"{100 * p.value:.1f}", (x, 100 * p.value), (8, 5), textcoords="offset points")
-        for name, y in (baselines or {}).items():
-            axes.axhline(100 * y, color=LEFT, linewidth=1, linestyle="--", zorder=0)
-            axes.annotate(name, (1.0, 100 * y), (0, 2), xycoords=("axes fraction", "data"),
-                          textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
-        axes.set_xticks(xs, [p.label for p in points])
-        axes.set_xlim(-0.4, max(1, len(points)) - 0.3)
-        axes.set_ylabel("%")
-        axes.margins(y=0.12)
-
-    return _svg(draw, title, (5.4, 2.9))
+def stacked(rows: Mapping[str, Mapping[str, tuple[float, str]]], xlabel: str, what: str, width: int = 330) -> str:
+    """Bars one below another: name -> part -> (how much, colour)."""
+    parts = {part: colour for row in rows.values() for part, (_, colour) in row.items()}
+    values = [
+        {"name": name, "part": part, "n": n, "says": f"{name}, {part}: {number(n)}"}
+        for name, row in rows.items()
+        for part, (n, _) in row.items()
+    ]
+    names: Spec = {"field": "name", "type": "nominal", "sort": None, "axis": _NAMES}
+    colour: Spec = {"field": "part", "type": "nominal", "sort": None,
+                    "scale": {"domain": list(parts), "range": list(parts.values())},
+                    **({} if len(parts) > 1 else {"legend": None})}  # fmt: skip
+    long: Spec = {"field": "n", "type": "quantitative", "title": xlabel, "axis": {"tickMinStep": 1, "tickCount": 6}}
+    drawn = layer("bar", values, y=names, x=long, color=colour, order={"field": "part", "sort": None},
+                  description={"field": "says"})  # fmt: skip
+    return svg([drawn], "", width, {"step": 24}, what)
 
 
-def intervals(rows: Sequence[tuple[str, float, float, float]], title: str, xlabel: str) -> str:
-    """Named values with their intervals (name, value, low, high), one below another, beside a line at zero."""
+def reliability(drawn: Sequence[Shares], what: str) -> str:
+    """Shares of right answers by confidence, all in percent, beside the line on which both are equal."""
+    values = [
+        {"x": x, "y": y, "low": low, "high": high, "name": one.name,
+         "says": f"{one.name}: {x:.0f} % sure, {y:.0f} % right ({low:.0f} to {high:.0f})"}
+        for one in drawn
+        for x, y, low, high in one.points
+    ]  # fmt: skip
+    across: Spec = {"field": "x", "type": "quantitative", "title": "confidence (%)", "scale": {"zero": False}}
+    up: Spec = {"field": "y", "type": "quantitative", "title": "right (%)", "scale": {"zero": False}}
+    colours = {"domain": [one.name for one in drawn], "range": [one.colour for one in drawn]}
+    colour: Spec = {
+        "field": "name",
+        "type": "nominal",
+        "scale": colours,
+        **({} if len(drawn) > 1 else {"legend": None}),
+    }
+    dashed = {"type": "line", "strokeDash": [4, 3], "color": "currentColor", "opacity": 0.6}
+    layers = [
+        layer(dashed, [{"x": end, "y": end} for end in (50, 100)], x=across, y=up),
+        layer({"type": "rule", "strokeWidth": 2, "opacity": 0.55}, values, x=across, y={**up, "field": "low"},
+              y2={"field": "high"}, color=colour),
+        layer({"type": "point", "filled": True, "size": 60, "opacity": 1}, values, x=across, y=up, color=colour,
+              description={"field": "says"}),
+    ]  # fmt: skip
+    return svg(layers, "", 330, 220, what)
 
-    def draw(axes: "Axes") -> None:
-        ys = list(range(len(rows)))[::-1]
-        axes.axvline(0, color=LEFT, linewidth=1, linestyle="--", zorder=0)
-        for y, (_, value, low, high) in zip(ys, rows, strict=True):
-            colour = PROMOTED if low > 0 or high < 0 else KEPT
-            if math.isfinite(low):
-                axes.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-            axes.plot([value], [y], "o", color=colour, markersize=6)
-        axes.set_yticks(ys, [name for name, *_ in rows])
-        axes.set_xlabel(xlabel)
-        axes.margins(y=0.05)
 
-    return _svg(draw, title, (7.5, 1 + 0.26 * max(4, len(rows))))
+def lines(drawn: Sequence[Line], xlabel: str, ylabel: str, what: str) -> str:
+    """Lines over a common axis."""
+    values = [
+        {"x": x, "y": y, "name": line.name, "says": f"{line.name}: {ylabel} {y:.3g} at {xlabel} {x:.3g}"}
+        for line in drawn
+        for x, y in line.points
+        if math.isfinite(y)
+    ]
+    across: Spec = {"field": "x", "type": "quantitative", "title": xlabel, "scale": {"zero": False}}
+    up: Spec = {"field": "y", "type": "quantitative", "title": ylabel, "scale": {"zero": False}}
+    colours = {"domain": [line.name for line in drawn], "range": [line.colour for line in drawn]}
+    legend = {} if len(drawn) > 1 else {"legend": None}
+    colour: Spec = {"field": "name", "type": "nominal", "scale": colours, **legend}
+    layers = [
+        layer({"type": "line", "strokeWidth": 1.5}, values, x=across, y=up, color=colour),
+        layer({"type": "point", "filled": True, "size": 30, "opacity": 1}, values, x=across, y=up, color=colour,
+              description={"field": "says"}),
+    ]  # fmt: skip
+    return svg(layers, "", 330, 220, what)
 
 
-def as_markdown(svg: str, alt: str = "chart") -> str:
-    """The chart as a markdown image that carries its own data, for metadata that renders markdown."""
-    # An image has no text colour to inherit; this grey can be read on white and on black.
-    data = base64.b64encode(svg.replace("currentColor", "#7d8590").encode()).decode()
-    return f"![{alt}](data:image/svg+xml;base64,{data})"
+def _marks(marks: Mapping[str, float], axis: str) -> list[Spec]:
+    """Named lines across the chart; their names stand on the outer sides, as two may be close together."""
+    if not marks:
+        return []
+    dashed = {"type": "rule", "strokeDash": [4, 3], "opacity": 0.7}
+    rows = [{"at": at, "name": name} for name, at in marks.items()]
+    drawn = [layer(dashed, rows, **{axis: {"field": "at", "type": "quantitative"}})]
+    last = max(marks.values())
+    for name, at in marks.items():
+        left = at < last
+        text = {"type": "text", "align": "right" if left else "left", "dx": -4 if left else 4, "baseline": "bottom"}
+        row: list[dict[str, Any]] = [{"at": at, "name": name}]
+        drawn += [layer(text, row, x={"field": "at", "type": "quantitative"}, y={"value": -7},
+                        text={"field": "name"})] if name else []  # fmt: skip
+    return drawn
 
 
-def _svg(draw: Callable[["Axes"], None], title: str, inches: tuple[float, float]) -> str:
-    """What `draw` puts on one pair of axes, as an `<svg>` element without prolog, date and group names."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_STYLE):
-        figure: Figure = Figure(figsize=inches, layout="constrained")
-        axes = figure.subplots()
-        draw(axes)
-        if title:
-            axes.set_title(title, loc="left")
-        out = io.StringIO()
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    # Several charts stand on one page, where a name may occur once; nothing refers to the names of groups.
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    # What is referred to (clips, markers) gets a name of this chart's own.
-    own = hashlib.sha256(text.encode()).hexdigest()[:8]
-    text = re.sub(r'( id="|"#|url\(#)(\w+)', rf"\1\2-{own}", text)
-    return text.replace(_INK, "currentColor")
+def _say(row: Interval) -> str:
+    value, low, high = (f"{end:.1f}".replace("-", "−") for end in row.ends)
+    return f"{row.name}: {value} ({low} to {high})"

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,31 +31,38 @@ def environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=percent, number=number, clip=_clip, name_of_loop=name_of_loop)
+    made.filters.update(percent=percent, number=number, clip=_clip, name_of_loop=name_of_loop, tight=_tight)
     made.globals.update(difference=difference, magnitude=magnitude, verdicts=VERDICTS)
     made.globals["content_policy"] = _content_policy
     return made
 
 
-def _content_policy(charts: Iterable[str]) -> str:
-    """What a browser lets the page do: show the styles that are ours and those of its charts, and nothing else.
+def _content_policy() -> str:
+    """What a browser lets the page do: show our styles and run our script, and nothing else.
 
     Only styles of single elements are let through whatever they are: bars are as long as their numbers. The first of
     the three is for browsers that do not know the other two.
     """
-    texts = [(_FOLDER / "style.css.j2").read_text(), *charts]
-    styles = dict.fromkeys(style for text in texts for style in _STYLE.findall(text))
-    digests = (base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in styles)
-    elements = " ".join(f"'sha256-{digest}'" for digest in digests)
+    style = _digest(_STYLE.findall((_FOLDER / "style.css.j2").read_text())[0])
+    script = _digest((_FOLDER / "report.js").read_text().rstrip("\n"))
     return (
-        f"default-src 'none'; style-src 'unsafe-inline'; style-src-elem {elements}; style-src-attr 'unsafe-inline'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'unsafe-inline'; style-src-elem {style}; style-src-attr 'unsafe-inline'; "
+        f"script-src {script}; base-uri 'none'; form-action 'none'"
     )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _readable(value: Any) -> Any:
     """A text as it can be read; markup of ours stays as it is."""
     return printable(value) if type(value) is str else value
+
+
+def _tight(text: str) -> str:
+    """A sentence of ours whose numbers are not torn from their unit at the end of a line."""
+    return re.sub(r"(?<=\d) (?=%|points|\d)", "\u00a0", text)
 
 
 def _clip(text: str | None) -> str:

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.reporting.charts import KEPT, LEFT, Point, bars, loops_chart
+from resources.reporting import answers, sections
+from resources.reporting.checks import checks_of
 from resources.reporting.numbers import DASH, difference, number, percent
 from resources.reporting.page import environment
-from resources.reporting.report_data import BINS, ReportData, Row, gather
+from resources.reporting.report_data import ReportData, Row, gather
+from resources.reporting.report_queries import asked
 from resources.reporting.watch import watch_section
 from resources.reporting.words import (
     name_of_loop,
     policy_words,
-    promise_words,
-    rule_words,
     selection_words,
     suspicion_words,
     verdict,
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HEADINGS = ("reward model", "test accuracy", "95 % interval", "label precision", "pairs kept", "seconds")
+LOOP_HEADINGS = (
+    *(
+        "reward model",
+        "calibration",
+        "test",
+        "95 % interval",
+        "over the seed",
+        "label precision",
+        "kept",
+        "kept so far",
+    ),
+    "seconds",
+)
 CONTROL_HEADINGS = ("control", "its question", "test accuracy", "95 % interval", "over the seed", "loop over it")
 LONGER = "longer wins"
 """The name of the baseline: of two responses the one with more characters is taken for the better."""
@@ -35,28 +48,60 @@ def render_report(path: Path, evolution: str) -> str:
         SerError: there is no audit database at `path`, or it does not know the evolution (`UnknownEvolution`).
     """
     data = gather(path, evolution)
-    accuracy, watch = _accuracy_chart(data), watch_section(data)
-    loops = [_loop(data, status) for status in data.statuses]
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             data=data,
-            headings=HEADINGS,
-            table=summary_rows(data),
+            sql=lambda name: asked(name, evolution),
+            helped=answers.helped(data),
+            trusted=answers.trusted(data),
+            labelled=answers.labelled(data),
+            policy=answers.policy_answer(data),
+            next_steps=answers.next_steps(data),
+            checks=checks_of(data),
+            headings=LOOP_HEADINGS,
+            loop_table=loop_rows(data),
             control_headings=CONTROL_HEADINGS,
             controls=control_rows(data),
             verdict=verdict(data),
             selection=selection_words(data.method),
-            policy_words=policy_words(data),
             suspicions=suspicion_words(data),
-            accuracy_chart=accuracy,
-            loops=loops,
-            watch=watch,
-            charts=[*filter(None, [accuracy, watch["chart"]]), *(loop["chart"] for loop in loops)],
-            measured_on=sorted({row["measured_on"] for row in data.precision}),
+            loops=[sections.loop_section(data, status) for status in data.statuses],
+            watch=watch_section(data),
+            sections=sections,
+            measured_on=sorted({row["measured_on"] for row in data.rows["precision"]}),
         )
     )
+
+
+def loop_rows(data: ReportData) -> list[tuple[bool, list[str]]]:
+    """The table of the loops as text (see `LOOP_HEADINGS`), each with whether its model is the promoted one."""
+    gains = {row["loop"]: row for row in data.rows["gains"] if row["loop"]}
+    rows, so_far = [], 0
+    for row in data.loops:
+        gain, kept = gains.get(row["loop"]), row["n_kept"]
+        so_far += kept or 0
+        _, test, interval, precision, count, seconds = _summary_row(row, "")
+        over = difference(gain["gain"], gain["gain_low"], gain["gain_high"]) if gain else DASH
+        name = f"{_name(data, row)}{', promoted' if row['promoted'] else ''}"
+        cumulative = DASH if kept is None else number(so_far)
+        cells = [
+            name,
+            percent(row["calibration_accuracy"]),
+            test,
+            interval,
+            over,
+            precision,
+            count,
+            cumulative,
+            seconds,
+        ]
+        rows.append((row["promoted"], cells))
+    if data.baseline:
+        test, interval = percent(data.baseline["value"]), _interval(data.baseline)
+        rows.append((False, [LONGER, DASH, test, interval, *[DASH] * 5]))
+    return rows
 
 
 def summary_rows(data: ReportData) -> list[list[str]]:
@@ -138,44 +183,3 @@ def _summary_row(row: Row, name: str) -> list[str]:
 
 def _interval(share: Row) -> str:
     return f"{100 * share['ci_low']:.1f} to {100 * share['ci_high']:.1f}"
-
-
-def _accuracy_chart(data: ReportData) -> str | None:
-    points = [
-        Point(
-            name_of_loop(row["loop"]),
-            row["test_accuracy"],
-            row["test_ci_low"],
-            row["test_ci_high"],
-            row["promoted"],
-        )
-        for row in data.loops
-        if row["test_accuracy"] is not None
-    ]
-    baselines = {row["control"].removeprefix("controls/"): row["accuracy"] for row in data.made_controls}
-    if data.baseline:
-        baselines[LONGER] = data.baseline["value"]
-    return loops_chart(points, baselines) if points else None
-
-
-def _loop(data: ReportData, status: Row) -> Row:
-    """What the page shows of one loop's choice."""
-    width, counts = data.gaps[status["loop"]]
-    kept, left = [0] * BINS, [0] * BINS
-    for row in counts:
-        (kept if row["kept"] else left)[row["bin"]] += row["n"]
-    thresholds = status["thresholds"]
-    edges = [k * width for k in range(BINS + 1)]
-    decides = data.method["select"] == "status" and thresholds["tau_delta"] <= edges[-1]
-    marks = {"tau_delta": thresholds["tau_delta"]} if decides else {}
-    chart = bars(edges, {"kept": (kept, KEPT), "left in the pool": (left, LEFT)}, "", "distance |p_a − p_b|", marks)
-    return {
-        "status": status,
-        "thresholds": thresholds,
-        "chart": chart,
-        "rule": f"{rule_words(status, data.method)} {promise_words(data)}".strip(),
-        "kept": [row for row in data.examples[status["loop"]] if row["kept"]],
-        "left": [row for row in data.examples[status["loop"]] if not row["kept"]],
-        "precision": [row for row in data.precision if row["loop"] == status["loop"]],
-        "bias": [row for row in data.bias if row["loop"] == status["loop"]],
-    }

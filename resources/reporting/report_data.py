@@ -9,6 +9,8 @@ import duckdb
 
 from resources.audit.database import AuditDatabase
 from resources.audit.watch import Watch, read_watch
+from resources.reporting.report_queries import GAPS, QUERIES, WIDEST
+from resources.simulation import SIMULATED
 from ser.errors import SerError
 from ser.method.promotion import GATE_NOT_SHOWN
 from ser.method.recipe import RECIPES
@@ -16,38 +18,6 @@ from ser.method.watch import unlike_words
 
 Row = dict[str, Any]
 
-_LOOPS = "SELECT * FROM loop_summary WHERE evolution = $e ORDER BY loop"
-_STATUS = f"""
-SELECT * FROM status_reports WHERE evolution = $e AND status <> '{GATE_NOT_SHOWN}' ORDER BY loop"""
-_PRECISION = """
-SELECT * FROM label_precision WHERE evolution = $e
-ORDER BY loop, labels DESC, confidence_from"""
-_ROLES = "SELECT role, count(*) AS n FROM roles WHERE evolution = $e GROUP BY role ORDER BY role"
-_CONTROLS = "SELECT * FROM controls WHERE evolution = $e ORDER BY number"
-_POLICY = """
-SELECT p.*, v.metric, v.value, v.ci_low, v.ci_high, v.n
-FROM current_artifacts a JOIN policies p ON p.evolution = a.evolution AND p.policy_version = a.version
-LEFT JOIN evaluations v ON v.evolution = a.evolution AND v.asset = 'policy_evaluation'
-WHERE a.evolution = $e AND a.asset = 'ppo_policy'"""
-_SAMPLES = """
-SELECT * FROM policy_samples WHERE evolution = $e AND policy_version = $policy
-ORDER BY abs(judge_policy - judge_base) DESC, pair_id LIMIT 4"""
-_GAPS = """
-SELECT least(19, CAST(floor(abs(p_a - p_b) / $width) AS INTEGER)) AS bin, kept, count(*) AS n FROM self_labels
-WHERE evolution = $e AND loop = $loop GROUP BY ALL"""
-_WIDEST = """
-SELECT max(abs(p_a - p_b)) AS widest FROM self_labels WHERE evolution = $e AND loop = $loop"""
-_EXAMPLES = """
-SELECT l.*, p.prompt, p.response_a, p.response_b, v.preferred AS vault
-FROM self_labels l JOIN pairs p USING (pair_id)
-LEFT JOIN vault_choice v ON v.evolution = l.evolution AND v.pair_id = l.pair_id
-WHERE l.evolution = $e AND l.loop = $loop
-QUALIFY row_number() OVER (PARTITION BY l.kept ORDER BY l.confidence DESC, l.pair_id) <= 3
-ORDER BY l.kept DESC, l.confidence DESC, l.pair_id"""
-_MODELS = "SELECT * FROM reward_models WHERE evolution = $e AND member_of IS NULL ORDER BY loop NULLS LAST, asset"
-_BIAS = """
-SELECT * FROM selection_bias WHERE evolution = $e AND n_kept > 0
-ORDER BY loop, dimension DESC, value"""
 BINS = 20
 
 
@@ -61,20 +31,32 @@ class ReportData:
 
     evolution: Row
     """Its row of the table `evolutions`, with the settings as a mapping."""
-    loops: list[Row]
-    statuses: list[Row]
-    precision: list[Row]
-    controls: list[Row]
-    """Those that there can be, whether or not they are made."""
-    models: list[Row]
-    roles: dict[str, int]
-    bias: list[Row]
+    rows: dict[str, list[Row]]
+    """What is asked (`resources.reporting.report_queries.QUERIES`) -> its rows."""
     watch: Watch
     policy: Row | None = None
-    samples: list[Row] = field(default_factory=list)
     gaps: dict[int, tuple[float, list[Row]]] = field(default_factory=dict)
     """Loop -> (width of a bin, counts of |p_a - p_b| by bin and kept)."""
-    examples: dict[int, list[Row]] = field(default_factory=dict)
+
+    @property
+    def loops(self) -> list[Row]:
+        """A row for each loop, with its reward model where it trained one; loop 0 is the seed."""
+        return self.rows["loops"]
+
+    @property
+    def statuses(self) -> list[Row]:
+        """A row for each loop that was run: its learning status, and what it kept."""
+        return self.rows["statuses"]
+
+    @property
+    def roles(self) -> dict[str, int]:
+        """How many pairs each role has."""
+        return {row["role"]: row["n"] for row in self.rows["roles"]}
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether all human labels are the simulated annotator's (data/sample)."""
+        return [row["annotator"] for row in self.rows["annotators"]] == [SIMULATED]
 
     @property
     def statistic(self) -> str:
@@ -123,7 +105,7 @@ class ReportData:
     @property
     def made_controls(self) -> list[Row]:
         """The controls that are made and measured."""
-        return [row for row in self.controls if row["accuracy"] is not None]
+        return [row for row in self.rows["controls"] if row["accuracy"] is not None]
 
     @property
     def seed(self) -> Row | None:
@@ -166,37 +148,25 @@ def gather(path: Path, evolution: str) -> ReportData:
         found = _rows(connection, "SELECT * FROM evolutions WHERE evolution = $e", known)
         if not found:
             raise UnknownEvolution(f"The audit knows no evolution {evolution}: `ser run` makes one.")
-        data = ReportData(
-            evolution=found[0] | {"settings": json.loads(found[0]["settings"])},
-            loops=_rows(connection, _LOOPS, known),
-            statuses=_rows(connection, _STATUS, known),
-            precision=_rows(connection, _PRECISION, known),
-            controls=_rows(connection, _CONTROLS, known),
-            models=_rows(connection, _MODELS, known),
-            roles={row["role"]: row["n"] for row in _rows(connection, _ROLES, known)},
-            bias=_rows(connection, _BIAS, known),
-            watch=watch,
-        )
-        _add_policy(connection, data, known)
+        rows = {name: _rows(connection, sql, known) for name, sql in QUERIES.items()}
+        data = ReportData(found[0] | {"settings": json.loads(found[0]["settings"])}, rows, watch)
+        data.policy = _policy(rows["policy"])
         for status in data.statuses:
             status["thresholds"] = json.loads(status["thresholds"])
             loop = known | {"loop": status["loop"]}
-            widest = _rows(connection, _WIDEST, loop)[0]["widest"] or 1.0
-            counts = _rows(connection, _GAPS, loop | {"width": widest / BINS})
+            widest = _rows(connection, WIDEST, loop)[0]["widest"] or 1.0
+            counts = _rows(connection, GAPS, loop | {"width": widest / BINS})
             data.gaps[status["loop"]] = (widest / BINS, counts)
-            data.examples[status["loop"]] = _rows(connection, _EXAMPLES, loop)
     return data
 
 
-def _add_policy(connection: duckdb.DuckDBPyConnection, data: ReportData, known: Row) -> None:
-    rows = _rows(connection, _POLICY, known)
+def _policy(rows: list[Row]) -> Row | None:
+    """The policy of the promoted model, with its metrics by name."""
     if not rows:
-        return
-    fixed = {
-        name: rows[0][name] for name in ("policy_version", "loop", "episodes", "mean_reward", "kl", "train_seconds")
-    }
-    data.policy = fixed | {"metrics": {row["metric"]: row for row in rows if row["metric"]}}
-    data.samples = _rows(connection, _SAMPLES, known | {"policy": fixed["policy_version"]})
+        return None
+    names = ("policy_version", "loop", "algorithm", "episodes", "mean_reward", "kl", "train_seconds")
+    fixed = {name: rows[0][name] for name in names}
+    return fixed | {"metrics": {row["metric"]: row for row in rows if row["metric"]}}
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Row) -> list[Row]:

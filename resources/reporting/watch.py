@@ -1,52 +1,33 @@
 """The watch over loops as a page shows it: a row a loop, and what is seen."""
 
-from resources.reporting.charts import Point, loops_chart
 from resources.reporting.numbers import DASH, number, percent
 from resources.reporting.report_data import ReportData, Row
 from resources.reporting.words import name_of_loop
 from ser.method.watch import SIGNS, signs_of
 
-HEADINGS = (
-    *(
-        "",
-        "ECE, calibration",
-        "ECE, test",
-        "labels turned",
-        "labels as the seed RM",
-        "held out as the seed RM",
-        "longer, kept",
-        "longer, all",
-    ),
-    *(
-        "spread of margins",
-        "mean reward",
-        "mean of the pool",
-        "own labels right",
-        "others right",
-        "vocabulary",
-        "distinct-2",
-    ),
+MEASURES = (
+    *("ECE, calibration", "ECE, test", "labels turned", "labels as the seed RM", "held out as the seed RM"),
+    *("longer, kept", "longer, all", "spread of margins", "mean reward", "mean of the pool"),
+    *("own labels right", "others right", "vocabulary", "distinct-2"),
 )
 
 
 def watch_section(data: ReportData) -> Row:
-    """What the page shows of the watch: a table, what is seen, and a chart (or None)."""
+    """What the page shows of the watch: a table with a column a loop, and what is seen."""
     seed_longer = data.watch.loops[0]["seed_longer"] if data.watch.loops else None
     return {
-        "headings": HEADINGS,
-        "rows": watch_table(data),
+        "headings": ["measure", *(name_of_loop(row["loop"]) for row in data.watch.loops)],
+        "rows": [list(row) for row in zip(MEASURES, *watch_columns(data), strict=True)] if data.watch.loops else [],
         "signs": watch_signs(data),
         "unmeasured": [sign.name for sign in SIGNS if not sign.measured_in(data.watch.loops)],
-        "chart": longer_chart(data),
         "seed_longer": seed_longer,
     }
 
 
-def watch_table(data: ReportData) -> list[list[str]]:
-    """A row for each loop (see `HEADINGS`)."""
+def watch_columns(data: ReportData) -> list[list[str]]:
+    """What was measured in each loop (see `MEASURES`)."""
     return [
         [
-            name_of_loop(row["loop"]),
             number(row["ece_calibration"], 3),
             number(row["ece_test"], 3),
             percent(row["flip_rate"]),
@@ -70,19 +51,6 @@ def watch_signs(data: ReportData) -> list[Row]:
     """What is seen: `words`, and what to `look_at` then."""
     seen = signs_of(data.watch.loops)
     return [{"words": words, "look_at": sign.look_at} for sign in SIGNS for words in seen[sign.name]]
-
-
-def longer_chart(data: ReportData) -> str | None:
-    """How often the longer response is preferred among the pairs that each loop kept; None if none kept any."""
-    rows = [row for row in data.watch.loops if row["kept_longer"] is not None]
-    points = [
-        Point(name_of_loop(row["loop"]), row["kept_longer"], row["kept_longer_low"], row["kept_longer_high"])
-        for row in rows
-    ]
-    if not points:
-        return None
-    seed = rows[0]["seed_longer"]
-    return loops_chart(points, {} if seed is None else {"human seed labels": seed})
 
 
 def _against_confidence(row: Row, which: str) -> str:

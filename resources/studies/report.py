@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from resources.reporting.charts import intervals
+from resources.reporting.charts import Interval, intervals
 from resources.reporting.numbers import DASH, percent
 from resources.settings import Settings
 from resources.studies.comparison import (
@@ -73,10 +73,14 @@ def study_plot(plan: StudyPlan, outcomes: Sequence[Outcome], ledger: Ledger) -> 
     """The gains of the last loop over the seed and over each control, with their intervals."""
     found = [one for row in rows(plan, outcomes) for one in gains(row, ledger.tests)]
     lines = [
-        (f"{_named(one)}: over {say_model(one.over)}", 100 * one.gain.value, 100 * one.gain.low, 100 * one.gain.high)
+        Interval(
+            f"{_named(one)}: over {say_model(one.over)}",
+            (100 * one.gain.value, 100 * one.gain.low, 100 * one.gain.high),
+            "marked" if one.gain.low > 0 or one.gain.high < 0 else "plain",
+        )
         for one in found
     ]
-    return intervals(lines, "Gain of the last loop", "points of test accuracy")
+    return intervals(lines, "points of test accuracy", "Gain of the last loop", {"": 0}, width=420)
 
 
 def _circumstances(outcomes: Sequence[Outcome]) -> str:

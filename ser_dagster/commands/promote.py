@@ -64,7 +64,7 @@ def _tell_everyone(work: Any, promotion: Any) -> None:
     from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
     from assets.audit import sync_run, write_report
-    from assets.results import described
+    from assets.evolved import described_promotion
     from resources import asset_keys as keys
     from resources.audit.writing import AuditBusy
     from ser_dagster.dagster_instance import instance
@@ -79,7 +79,7 @@ def _tell_everyone(work: Any, promotion: Any) -> None:
             dg.AssetMaterialization(
                 keys.EVOLVED_RM,
                 partition=work.snapshot,
-                metadata=described(work, promotion),
+                metadata=described_promotion(work, promotion),
                 tags={DATA_VERSION_TAG: promotion.version},
             )
         )

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from assets.results import _table
+from assets.examples import table
+from ser.data.pairs import readable_prompt
 
 EVIL = [
     "a | b | c", "<script>alert(1)</script>", "![x](http://x/y.png)", "[x](javascript:alert(1))", "`code`", "**b**",
@@ -17,7 +18,7 @@ EVIL = [
 def tokens_of(prompt: str, one: str, other: str) -> list[str]:
     """The kinds of everything that a reader of Markdown finds in the table of one pair."""
     messages = f'[{{"role":"user","content":{_json(prompt)}}}]'
-    text = _table([(messages, one, other, 0.9, "p_a 0.9 > 0.55 | p_b 0.1 < 0.45")])
+    text = table([(readable_prompt(messages), one, other, 0.9, "p_a 0.9 > 0.55 | p_b 0.1 < 0.45")])
     reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     found = []
     for token in reader.parse(text):
@@ -43,6 +44,11 @@ def check(prompt: str, one: str, other: str) -> None:
 @pytest.mark.parametrize("text", EVIL)
 def test_a_text_cannot_leave_its_cell(text: str) -> None:
     check(text, text, text)
+
+
+def test_a_long_text_and_a_long_word_end_with_dots() -> None:
+    cells = table([("please " * 40, "x" * 25, "y" * 24, 0.9, "")]).splitlines()[2].split(" | ")
+    assert cells[0] == f"| {('please ' * 40)[:160]}…" and cells[1:3] == [f"{'x' * 24}…", "y" * 24]
 
 
 @given(st.text(), st.text(alphabet="|<>`*_[]()!&\\~#-=+ \n:/\"'", max_size=40), st.text())

@@ -42,6 +42,15 @@ def last_check(name: str = "audit_equals_parquet") -> tuple[bool, dg.AssetCheckS
     return evaluation.passed, evaluation.severity
 
 
+def first_row(asset: str) -> tuple[str, str]:
+    """The first metadata row of the last materialisation of an asset."""
+    with instance() as current:
+        event = current.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event is not None and event.asset_materialization is not None
+    name, row = next(iter(event.asset_materialization.metadata.items()))
+    return name, str(row.value)
+
+
 @pytest.mark.parametrize("read", [True, False])
 def test_whoever_holds_the_file_during_the_first_run_of_a_snapshot_fails_nothing(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], read: bool
@@ -62,9 +71,13 @@ def test_whoever_holds_the_file_during_the_first_run_of_a_snapshot_fails_nothing
     assert query(path, "SELECT count(*) FROM evolutions")[1] == [(0,)]
     for name in ("audit_equals_parquet", "rewards_do_not_drift", "human_pairs_are_like_the_pool"):
         assert last_check(name) == (False, dg.AssetCheckSeverity.WARN)
+    for asset in ("audit_sync", "report"):
+        name, words = first_row(asset)
+        assert name == "summary" and words.startswith("left to the next run: ")
     assert main(RUN) == 0
     said = capsys.readouterr()
     assert "audit:" not in said.err
+    assert first_row("audit_sync")[1].endswith(" kept labels")
     assert "promoted:" in said.out
     assert query(path, "SELECT count(*) FROM loop_summary")[1] == [(2,)]
     assert last_check()[0] and last_check("human_pairs_are_like_the_pool")[0]

@@ -10,5 +10,6 @@ def rows(database: AuditDatabase, sql: str) -> list[tuple[Any, ...]]:
 
 
 def content(database: AuditDatabase) -> dict[str, list[tuple[Any, ...]]]:
-    names = [name for (name,) in rows(database, "SELECT table_name FROM duckdb_tables() ORDER BY 1")]
+    """All rows but that which says when they were written."""
+    names = [name for (name,) in rows(database, "SELECT table_name FROM duckdb_tables() ORDER BY 1") if name != "about"]
     return {name: rows(database, f"SELECT * FROM {name} ORDER BY ALL") for name in names}

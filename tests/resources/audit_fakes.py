@@ -38,6 +38,12 @@ JUDGED = pa.schema(
     + [("outcome", pa.string())]
 )
 
+STEPS = pa.schema(
+    [("step", pa.int64()), ("episodes", pa.int64())]
+    + [(name, pa.float64()) for name in ("mean_reward", "mean_score", "mean_kl", "kl_weight", "policy_loss",
+                                         "value_loss", "entropy", "clip_fraction", "mean_length")]
+)  # fmt: skip
+
 # pair -> (role, human label). Pool pair p8 is the only one whose label nobody knows.
 PAIRS = {
     "s1": ("seed", "a"), "s2": ("seed", "b"),
@@ -88,6 +94,16 @@ def digest_of(version: str) -> str:
 def made_of(version: str, name: str) -> dict[str, Any]:
     """What the manifest of something says whose input `name` was of this version."""
     return {"inputs": {name: {"version": version, "file": "x", "sha256": digest_of(version)}}}
+
+
+def trained_on(*kept: str, start: str | None = None) -> dict[str, Any]:
+    """What the manifest of a reward model says that learnt from the seed, and from what these selections kept."""
+    inputs: dict[str, Any] = {
+        "human": [{"version": "v-splits", "file": "seed.parquet", "sha256": digest_of("v-splits")}],
+        "pseudo": [{"version": one, "file": "kept.parquet", "sha256": digest_of(one)} for one in kept],
+        "left_out": [],
+    }
+    return {"inputs": inputs | (made_of(start, "start")["inputs"] if start else {})}
 
 
 def with_artifacts(run: EvolutionRecord, *others: AuditArtifact) -> EvolutionRecord:
@@ -180,6 +196,7 @@ def filtered(
     one = artifact(
         root, f"loop_{loop}/filtered_pairs", version or f"v-filtered-{loop}", {"n_kept": kept, "rule": "status_1"},
         **made_of(of or f"v-labels-{loop}", "self_labels"),
+        files={"kept.parquet": digest_of(version or f"v-filtered-{loop}")},
     )  # fmt: skip
     rows = [
         {"pair_id": pair, "preferred": label, "rule": "status_1" if keep else "none", "kept": keep,
@@ -236,6 +253,14 @@ def report_of(
     return artifact(root, f"loop_{loop}/status_report", version or f"v-status-{loop}", summary, **made)
 
 
+def policy_of(root: Path, version: str, summary: dict[str, Any]) -> Fake:
+    """`ppo_policy`, trained in two steps under the RM of loop 1."""
+    made = artifact(root, "ppo_policy", version, summary, seconds=30.0, **made_of("v-rm-1", "reward_model"))
+    steps = ({**dict.fromkeys(STEPS.names, 0.5), "step": k, "episodes": 32 * (k + 1)} for k in range(2))
+    tables.write(made.path / "metrics.parquet", STEPS, steps)
+    return made
+
+
 def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")) -> list[Fake]:
     """`ppo_policy` and `policy_evaluation`, one judged prompt per outcome."""
     summary = {"episodes": 64, "mean_reward": 0.6, "kl": 1.25, "rm_version": "v-rm-1"}
@@ -246,7 +271,7 @@ def policy(root: Path, outcomes: tuple[str, ...] = ("win", "win", "loss", "tie")
         "mean_base_reward": 0.4, "mean_policy_reward": 0.55,
         "judge": {"accuracy": JUDGE, "longer_wins": COIN, "cross_fitted": True},
     }  # fmt: skip
-    made = artifact(root, "ppo_policy", "v-ppo", summary, seconds=30.0, **made_of("v-rm-1", "reward_model"))
+    made = policy_of(root, "v-ppo", summary)
     evaluation = artifact(root, "policy_evaluation", "v-eval", judged, **made_of("v-ppo", "policy"))
     rows = [
         {"pair_id": f"t{k + 1}", "prompt": canonical_prompt(f"Question t{k + 1}?"), "base_response": "base",
@@ -264,13 +289,14 @@ def record(root: Path, vault: bool = True, texts: dict[str, str] | None = None, 
     made = [
         landed(root, vault, texts, snapshot=changes.get("snapshot", SNAPSHOT)),
         splits(root, vault),
-        artifact(root, "seed_rm", "v-rm-0", {**training, "n_pseudo": 0, "loop": 0}, seconds=20.0),
+        artifact(root, "seed_rm", "v-rm-0", {**training, "n_pseudo": 0, "loop": 0}, seconds=20.0,
+                 **trained_on(), git_commit="c0ffee+", packages={"torch": "2.13"}, execution={"devices": ["a CPU"]}),
         heldout(root, "seed_rm", "v-held-0", "v-rm-0", {"t1", "t4", "c1"}),
         self_labels(root, 1, LOOP_1, "v-rm-0"),
         report_of(root, 1, "1", len(LOOP_1)),
         filtered(root, 1, LOOP_1),
         artifact(root, "loop_1/retrained_rm", "v-rm-1", {**training, "n_pseudo": 3, "loop": 1}, seconds=5.0,
-                 **made_of("v-rm-0", "start")),
+                 **trained_on("v-filtered-1", start="v-rm-0")),
         heldout(root, "loop_1/retrained_rm", "v-held-1", "v-rm-1", {"t4"}),
         self_labels(root, 2, LOOP_2, "v-rm-1"),
         report_of(root, 2, "converged", len(LOOP_2)),

@@ -190,6 +190,6 @@ def test_the_page_has_the_controls_that_are_made_and_says_why_others_are_not(tmp
     seed, loop, control = ([pair in right for pair in "1234"] for right in ("23", "123", "4"))
     row += [difference(*gain(before, after, list("1234"))) for before, after in ((seed, control), (control, loop))]
     assert row[-2].startswith("−25.0") and row[-1].startswith("+50.0")
-    assert "".join(f"<td>{cell}</td>" for cell in row) in page
+    assert f'<th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) in page
     assert "controls/true_label_rm (what would right labels have given?): no human label of the pool is known." in page
     assert "controls/seed_ensemble_rm (is it only ensembling?): not made." in page

@@ -19,6 +19,7 @@ from audit_fakes import (
     heldout,
     made_of,
     named,
+    policy_of,
     record,
     report_of,
     with_artifacts,
@@ -162,7 +163,7 @@ def test_what_was_measured_of_a_replaced_model_is_not_told_of_the_new_one(
     began_again = with_artifacts(
         run,
         artifact(tmp_path, "seed_rm", "v-new-rm", {"n": 2}),
-        artifact(tmp_path, "ppo_policy", "v-new-ppo", {"episodes": 64}, **made_of("v-rm-1", "reward_model")),
+        policy_of(tmp_path, "v-new-ppo", {"episodes": 64}),
     )
     sync(database, began_again)
     assert matches_parquet(database, began_again) == []

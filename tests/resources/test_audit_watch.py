@@ -56,7 +56,7 @@ def test_test_pairs_are_measured_at_the_temperature_of_the_calibration_pairs(tmp
 
 def test_calibration_pairs_are_measured_at_a_temperature_of_others(tmp_path: Path) -> None:
     database = synced(tmp_path)
-    rows = query(database.path, "SELECT temperature, n, correct, confidence FROM reliability WHERE loop = 0 "
+    rows = query(database.path, "SELECT temperature, n, correct, confidence FROM reliability_bins WHERE loop = 0 "
                  "AND split = 'calibration' ORDER BY correct")[1]  # fmt: skip
     # c1 is wrong and c2 right, both by 1: each is told how sure to be by the other.
     assert [row[:3] for row in rows] == [("cross-fitted", 1, 0), ("cross-fitted", 1, 1)]
@@ -185,8 +185,10 @@ def many(database: AuditDatabase, n: int, kept: Callable[[int], bool], words: st
     with duckdb.connect(str(database.path)) as connection:
         for k in range(n):
             texts = [f"What is {k} and {k * 7}?", f"{words} {k % 13} {k % 11}", f"it {k % 7}"]
-            connection.execute("INSERT INTO pairs SELECT ?, 'sample', ?, ?, ?, ?, NULL, now(), 1, md5_number_lower(?)",
-                               [f"m{k}", *texts, f"s{k % 2}", f"m{k}"])  # fmt: skip
+            connection.execute(
+                "INSERT INTO pairs SELECT ?, 'sample', ?, ?, ?, ?, NULL, now(), 1, md5_number_lower(?), 0",
+                [f"m{k}", *texts, f"s{k % 2}", f"m{k}"],
+            )
             connection.execute("INSERT INTO role_facts VALUES ('v-splits', '', ?, 'pool', false)", [f"m{k}"])
             connection.execute(
                 "INSERT INTO self_label_facts BY NAME SELECT f.* REPLACE (? AS pair_id, ? AS kept) "
@@ -261,8 +263,10 @@ def test_the_page_has_a_row_a_loop(tmp_path: Path) -> None:
     html = render_report(database.path, EVOLUTION)
     section = html[html.index("Watch over the loops") : html.index("Loop 1: what was kept")]
     assert "No sign of drift is beyond its limit." in section
-    assert "<td>40.0 %</td><td>60.0 %</td>" in section  # labels that turned in loop 2, and that are the seed RM's
-    assert "<td>seed</td><td>test</td><td>80 % to 85 %</td><td>3</td><td>80.0 %</td><td>66.7 %</td>" in section
+    for measure, loop_2 in (("labels turned", "40.0 %"), ("labels as the seed RM", "60.0 %")):
+        assert f'<th scope="row">{measure}</th><td>–</td><td>–</td><td>{loop_2}</td>' in section
+    row = '<th scope="row">seed</th><td>test</td><td>80 % to 85 %</td><td>3</td><td>80.0 %</td><td>66.7 %</td>'
+    assert row in html
     assert "of the human seed labels 50.0 %" in section and "<svg" in section
     columns, rows = run_named(database.path, "watch", EVOLUTION)
     assert [row[0] for row in rows] == [0, 1, 2] and "untrained_confidence" in columns

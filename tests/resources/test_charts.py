@@ -3,9 +3,23 @@
 import base64
 from xml.etree import ElementTree
 
-from resources.reporting.charts import KEPT, Point, as_markdown, bars, histogram, loops_chart
+from resources.reporting.charts import (
+    BAD,
+    GOOD,
+    KEPT,
+    Interval,
+    Line,
+    Shares,
+    bars,
+    histogram,
+    intervals,
+    lines,
+    reliability,
+    stacked,
+)
+from resources.reporting.vega import as_markdown
 
-POINTS = [Point("seed", 0.61, 0.57, 0.65), Point("loop 1", 0.63, 0.59, 0.67, promoted=True)]
+ROWS = [Interval("loop 1", (1.25, -0.5, 3.0)), Interval("loop 2", (4.5, 1.0, 8.0), "marked", "loop 2 is <promoted>")]
 
 
 def charts() -> list[str]:
@@ -13,8 +27,12 @@ def charts() -> list[str]:
         histogram([0.5, 0.75, 1.0], [250, 250], "Confidence", "confidence", "pairs", {"tau_high": 0.55}),
         histogram([0.0, 1.0], [0], "Nothing", "x", "pairs"),
         bars([0, 0.5, 1.0], {"kept": ([1, 2], KEPT), "left": ([3, 0], "grey")}, "", "distance"),
-        loops_chart(POINTS, {"full labels": 0.652}, "Accuracy"),
-        loops_chart([], {}),
+        intervals(ROWS, "points", "Gains", {"": 0, "seed": 0.5}, what="the gains"),
+        intervals([], "points"),
+        intervals([Interval("one draw", (1.0, float("-inf"), float("inf")))], "points"),
+        stacked({"loop 1": {"mended": (32, GOOD), "broken": (20, BAD)}}, "pairs", "labels that changed"),
+        lines([Line("seed", [(0.5, 0.6), (0.9, float("nan"))])], "x", "y", "a line"),
+        reliability([Shares("seed", [(55, 60, 50, 70)]), Shares("loop 1", [])], "reliability"),
     ]
 
 
@@ -25,21 +43,32 @@ def test_the_same_numbers_give_the_same_bytes() -> None:
 def test_charts_are_small_and_well_formed() -> None:
     for svg in charts():
         ElementTree.fromstring(svg)
-        assert svg.startswith("<svg") and len(svg) < 60_000
-        assert len(as_markdown(svg)) < 100_000
-        assert "<metadata" not in svg and "<!--" not in svg and "http://matplotlib" not in svg
+        assert svg.startswith("<svg") and len(svg) < 20_000
+        assert len(as_markdown(svg)) < 30_000
+        assert "<metadata" not in svg and "<style" not in svg and "<script" not in svg
 
 
 def test_texts_are_text_and_follow_the_colour_of_the_page() -> None:
     svg = charts()[0]
     assert ">Confidence</text>" in svg and ">tau_high</text>" in svg
-    assert "currentColor" in svg and "#010203" not in svg
-    assert "63.0" in charts()[3] and ">full labels</text>" in charts()[3]
+    assert "currentColor" in svg
+    assert ">loop 2</text>" in charts()[3] and ">seed</text>" in charts()[3]
+
+
+def test_a_mark_says_what_it_is_where_one_points_at_it() -> None:
+    told = {title.text for title in ElementTree.fromstring(charts()[3]).iter("{http://www.w3.org/2000/svg}title")}
+    assert told == {"loop 1: 1.2 (−0.5 to 3.0)", "loop 2 is <promoted>"}
+    assert '"loop 1, mended: 32"' in charts()[6]
+
+
+def test_a_chart_says_what_it_shows_to_who_cannot_see_it() -> None:
+    assert 'role="img" aria-label="the gains"' in charts()[3]
+    assert 'aria-label="Histogram: pairs by confidence"' in charts()[0]
 
 
 def test_a_label_cannot_be_markup() -> None:
-    svg = histogram([0.0, 1.0], [1], "<script>alert(1)</script>", "x", "pairs")
-    assert "<script" not in svg
+    svg = histogram([0.0, 1.0], [1], "<script>alert(1)</script>", '"x" <b>', "pairs")
+    assert "<script" not in svg and "<b>" not in svg
     ElementTree.fromstring(svg)
 
 

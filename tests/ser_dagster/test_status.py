@@ -123,7 +123,7 @@ def add_gain(root: Path, evolution: str) -> None:
     with AuditDatabase(root / "audit.duckdb").writing() as connection:
         connection.execute(
             "INSERT INTO evolutions BY NAME SELECT ? AS evolution, 'x' AS snapshot, 'x' AS dataset, 'x' AS recipe, "
-            "'x' AS settings_digest, 'x' AS settings, 'x' AS preset, 'x' AS backbone, 0 AS random_seed, 0 AS draw, "
+            "'x' AS settings_digest, '{}' AS settings, 'x' AS preset, 'x' AS backbone, 0 AS random_seed, 0 AS draw, "
             "'finished' AS state, 0.025 AS gain_test, -0.01 AS gain_test_low, 0.06 AS gain_test_high",
             [evolution],
         )

@@ -1,0 +1,208 @@
+"""The five questions that a reader of the report has, answered from its numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from resources.reporting.checks import checks_of
+from resources.reporting.numbers import gain_words, magnitude, number, percent
+from resources.reporting.report_data import ReportData, Row
+from resources.reporting.words import VERDICTS, name_of_loop
+from resources.simulation import NOISE
+from ser.method.promotion import NOT_SHOWN
+
+Tone = Literal["good", "bad", "open"]
+_FEW_PAIRS = 500
+"""Calibration pairs below which the gains that they cannot show are large enough to be said."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`headline` answers the question in a few words; `lines` say why, a sentence each."""
+
+    headline: str
+    tone: Tone
+    lines: list[str] = field(default_factory=list)
+
+
+def helped(data: ReportData) -> Answer:
+    """Whether self-training helped: what the promoted loop, or else the last, gains over the seed on test pairs."""
+    simulated = _ceiling(data)
+    if data.promoted is None:
+        return Answer("NOT FINISHED", "open", ["No reward model was promoted: the evolution did not come that far."])
+    if data.gate_is_closed:
+        return Answer("NO", "bad", ["No loop was run: the seed is not shown to be better than a coin.", *simulated])
+    if not data.trained_loops:
+        return Answer("NO", "bad", ["No loop kept anything to train on.", *_decision(data), *simulated])
+    value, low, high = data.test_gain
+    if value is None or low is None or high is None:
+        return Answer(NOT_SHOWN.replace("_", " ").upper(), "open", [*_decision(data), *simulated])
+    headline, tone = ("YES", "good") if low > 0 else ("NO", "bad") if high < 0 else ("NOT SHOWN", "open")
+    return Answer(headline, tone, [_gained(data), *_decision(data), *simulated])  # type: ignore[arg-type]
+
+
+def _gained(data: ReportData) -> str:
+    loop = _told(data)
+    row = next(one for one in data.rows["gains"] if one["loop"] == loop)
+    gained = gain_words(row["gain"], row["gain_low"], row["gain_high"])
+    return (
+        f"Loop {loop} gains {gained} over the seed on {number(row['n'])} test pairs: "
+        f"{number(row['mended'])} mended, {number(row['broken'])} broken."
+    )
+
+
+def _told(data: ReportData) -> int:
+    """The loop that the answer is about."""
+    promoted = data.promoted
+    loop: int = (promoted and promoted["loop"]) or data.trained_loops[-1]
+    return loop
+
+
+def _decision(data: ReportData) -> Iterator[str]:
+    """What was promoted, and on which figure."""
+    about, promoted = data.evolution, data.promoted
+    if promoted is None:
+        return
+    name = name_of_loop(promoted["loop"])
+    if about["promoted_by"]:
+        yield f"Promoted: {name}, by {about['promoted_by']}."
+    elif about["gain_calibration"] is not None:
+        value, low, high = (about[f"gain_calibration{end}"] for end in ("", "_low", "_high"))
+        n = data.roles.get("calibration", 0)
+        yield (
+            f"Promoted: {name}. On {number(n)} calibration pairs, which decide, the last loop is "
+            f"{VERDICTS[about['verdict']]}: {gain_words(value, low, high, data.statistic)}, at 90 %."
+        )
+
+
+def _ceiling(data: ReportData) -> list[str]:
+    if not data.is_simulated:
+        return []
+    return [
+        f"Labels are simulated, {percent(NOISE, 0)} of them wrong on purpose: {percent(1 - NOISE, 0)} is the ceiling."
+    ]
+
+
+def trusted(data: ReportData) -> Answer:
+    """Whether the numbers can be trusted: what was checked, what decided nothing, and the weakest points."""
+    checks = checks_of(data)
+    failed = [check for check in checks if check.seen]
+    passed = len(checks) - len(failed)
+    vault = sum(1 for row in data.rows["precision"] if row["measured_on"] == "vault")
+    apart = f"{number(data.roles.get('test', 0))} test pairs{' and the labels of the vault' if vault else ''}"
+    points = [*(_first(check.seen) for check in failed), *_weak_points(data)]
+    return Answer(
+        f"{passed} of {len(checks)} checks passed",
+        "good" if not failed else "open",
+        [*points[:4], f"{apart} decided nothing."],
+    )
+
+
+def _first(seen: list[str]) -> str:
+    more = f" (and {len(seen) - 1} more)" if len(seen) > 1 else ""
+    return f"{seen[0][0].upper()}{seen[0][1:].rstrip('.')}{more}."
+
+
+def _weak_points(data: ReportData) -> Iterator[str]:
+    n, about = data.roles.get("calibration", 0), data.evolution
+    if about["detectable"] is not None and n < _FEW_PAIRS:
+        smallest = magnitude(about["detectable"], data.statistic)
+        yield f"Only {number(n)} calibration pairs: a gain under {smallest} would not be shown."
+    if (bin_ := _worst_bin(data)) is not None:
+        sure = f"{percent(bin_['confidence_from'], 0)[:-2]} to {percent(bin_['confidence_to'], 0)}"
+        yield f"{sure} sure: {percent(bin_['accuracy'], 0)} right ({number(bin_['n'])} test pairs)."
+    if data.trained_loops and not any("more_steps" in row["control"] for row in data.made_controls):
+        yield "No control says whether it is only longer training."
+    if len(data.rows["trend"]) < 2:
+        yield "One random seed: another may end elsewhere."
+
+
+def _worst_bin(data: ReportData) -> Row | None:
+    """Where the last model is more sure than it is right, beyond chance."""
+    last = max(data.trained_loops, default=0)
+    rows = [row for row in data.watch.reliability if row["loop"] == last and row["split"] == "test"]
+    over = [row for row in rows if row["confidence"] > row["ci_high"]]
+    return max(over, key=lambda row: row["n"] * (row["confidence"] - row["accuracy"]), default=None)
+
+
+def labelled(data: ReportData) -> Answer:
+    """What the machine's labels are worth."""
+    [counts] = data.rows["labels"]
+    if not counts["n"]:
+        return Answer("none", "open", ["No loop has labelled the pool."])
+    kept, known, wrong = counts["kept"], counts["known"], counts["wrong"]
+    pool = data.statuses[0]["n_pool"] if data.statuses else counts["n"]
+    headline = f"{number(kept)} of {number(pool)} kept"
+    if not kept:
+        return Answer(headline, "open", ["No loop kept a label."])
+    if known:
+        right = percent(1 - wrong / known)
+        return Answer(
+            headline, "good" if 2 * wrong < known else "bad", [f"{right} of those that can be checked are right."]
+        )
+    estimated = [row for row in data.loops if row["label_precision"] is not None]
+    lines = (
+        [f"About {percent(estimated[0]['label_precision'])} of loop 1's are right, by held-out pairs."]
+        if estimated
+        else []
+    )
+    return Answer(headline, "open", ["No human label of them is known.", *lines])
+
+
+def policy_answer(data: ReportData) -> Answer | None:
+    """How the policy does against its base model; None where none was judged."""
+    metrics = data.policy["metrics"] if data.policy else {}
+    rate, judge = metrics.get("win_rate"), metrics.get("judge_accuracy")
+    if rate is None or rate["value"] is None:
+        return None
+    low, high = rate["ci_low"], rate["ci_high"]
+    said, tone = (
+        ("better", "good") if low > 0.5 else ("worse", "bad") if high < 0.5 else ("no difference shown", "open")
+    )
+    lines = [f"Win rate against the base model {percent(low)} to {percent(high)}, {number(rate['n'])} prompts."]
+    lines += [f"Its judge is right on {percent(judge['value'])} of pairs."] if judge else []
+    return Answer(f"{percent(rate['value'])}: {said}", tone, lines)  # type: ignore[arg-type]
+
+
+def next_steps(data: ReportData) -> list[tuple[str, str]]:
+    """What to do next, from the evidence: a sentence and the command for it."""
+    return list(_steps(data))[:3]
+
+
+def _steps(data: ReportData) -> Iterator[tuple[str, str]]:
+    about, dataset = data.evolution, data.evolution["dataset"]
+    if data.promoted is None:
+        yield "Let it come to its end.", f"ser run --dataset {dataset}"
+        return
+    answer = helped(data)
+    if data.gate_is_closed or (answer.headline == "NO" and not data.trained_loops):
+        yield "Label more pairs of the pool, the most useful ones first.", f"ser review export --dataset {dataset}"
+        yield "See whether more labels help at all.", f"ser advise --dataset {dataset}"
+        return
+    if answer.headline == "NOT SHOWN" and (more := _labels_to_decide(data)) is not None:
+        yield (
+            f"About {number(more)} more calibration labels would decide whether such a gain is real.",
+            (f"ser review export --dataset {dataset}"),
+        )
+    if not any("more_steps" in row["control"] for row in data.made_controls):
+        yield (
+            "Ask whether longer training alone does it.",
+            f"ser run --dataset {dataset} --set controls.more_steps=true",
+        )
+    if answer.headline == "YES" and about["promoted_loop"]:
+        yield "Use it.", f"ser export rm --evolution {about['evolution']} --to DIR"
+    if data.rows["labels"][0]["wrong"]:
+        yield (
+            "Read the mistakes; label pairs like them.",
+            f"ser audit confident-mistakes --evolution {about['evolution']}",
+        )
+    yield "Repeat it with another random seed.", f"ser run --dataset {dataset} --set random_seed=1"
+
+
+def _labels_to_decide(data: ReportData) -> int | None:
+    """How many more calibration pairs would show the gain that was seen with 80 % power, if it is one."""
+    gain, detectable = data.evolution["gain_calibration"], data.evolution["detectable"]
+    n = data.roles.get("calibration", 0)
+    if gain is None or detectable is None or gain <= 0 or gain >= detectable:
+        return None
+    return max(1, round(n * ((detectable / gain) ** 2 - 1)))

@@ -1,0 +1,133 @@
+"""The five answers of the report: what they say, and when they say it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audit_fakes import behind_a_closed_gate, named, promotion, record, with_artifacts
+
+from data.sample import generate
+from resources.audit.database import AuditDatabase
+from resources.audit.sync import EvolutionRecord, sync
+from resources.reporting.answers import helped, labelled, next_steps, policy_answer, trusted
+from resources.reporting.checks import checks_of
+from resources.reporting.report_data import ReportData, gather
+from resources.simulation import NOISE
+
+
+def data(root: Path, run: EvolutionRecord) -> ReportData:
+    database = AuditDatabase(root / "audit.duckdb")
+    sync(database, run)
+    return gather(database.path, run.evolution)
+
+
+def gained(found: ReportData, value: float, low: float, high: float) -> None:
+    """Let the loop have gained this on test pairs."""
+    found.evolution |= {"gain_test": value, "gain_test_low": low, "gain_test_high": high}
+    found.rows["gains"][0] |= {"gain": value, "gain_low": low, "gain_high": high}
+
+
+@pytest.mark.parametrize(
+    ("gain", "headline", "tone"),
+    [
+        ((0.08, 0.02, 0.13), "YES", "good"),
+        ((-0.08, -0.13, -0.02), "NO", "bad"),
+        ((0.08, -0.02, 0.13), "NOT SHOWN", "open"),
+    ],
+)
+def test_whether_it_helped_is_what_the_test_pairs_show(tmp_path: Path, gain: Any, headline: str, tone: str) -> None:
+    found = data(tmp_path, record(tmp_path))
+    gained(found, *gain)
+    answer = helped(found)
+    assert (answer.headline, answer.tone) == (headline, tone)
+    assert answer.lines[0].startswith(f"Loop 1 gains {'+' if gain[0] > 0 else '−'}8.0 points (")
+    assert answer.lines[0].endswith("over the seed on 4 test pairs: 1 mended, 0 broken.")
+    assert answer.lines[1] == (
+        "Promoted: loop 1. On 2 calibration pairs, which decide, the last loop is shown to be better: "
+        "+50.0 points (+10.0 to +90.0), at 90 %."
+    )
+
+
+def test_a_closed_gate_and_loops_that_keep_nothing_did_not_help(tmp_path: Path) -> None:
+    closed = helped(data(tmp_path, behind_a_closed_gate(tmp_path)))
+    assert closed.headline == "NO" and "not shown to be better than a coin" in closed.lines[0]
+    whole = record(tmp_path)
+    stays = {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "not_shown", "why": "seed RM"}
+    seed = {key: one for key, one in whole.artifacts.items() if not key.startswith("loop_")}
+    found = data(tmp_path, with_artifacts(named(seed), promotion(tmp_path, "v-stays", stays, ["v-held-0"])))
+    assert helped(found).headline == "NO" and helped(found).lines[0] == "No loop kept anything to train on."
+    assert [command for _, command in next_steps(found)] == [
+        "ser review export --dataset sample",
+        "ser advise --dataset sample",
+    ]
+
+
+def test_an_unfinished_evolution_is_to_be_finished(tmp_path: Path) -> None:
+    run = record(tmp_path)
+    found = data(tmp_path, named({"seed_rm": run.artifacts["seed_rm"], "landed_pairs": run.artifacts["landed_pairs"]}))
+    assert helped(found).headline == "NOT FINISHED"
+    assert next_steps(found) == [("Let it come to its end.", "ser run --dataset sample")]
+    assert labelled(found).headline == "none" and policy_answer(found) is None
+
+
+def test_simulated_labels_say_their_ceiling(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    assert not found.is_simulated and len(helped(found).lines) == 2
+    found.rows["annotators"] = [{"annotator": "simulated", "n": 15}]
+    assert helped(found).lines[-1] == "Labels are simulated, 10 % of them wrong on purpose: 90 % is the ceiling."
+    assert generate.NOISE == NOISE
+
+
+def test_trust_counts_the_checks_and_names_the_weak_points(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    answer = trusted(found)
+    checks = checks_of(found)
+    failed = [check for check in checks if check.seen]
+    assert answer.headline == f"{len(checks) - len(failed)} of {len(checks)} checks passed"
+    assert "Only 2 calibration pairs: a gain under 25.0 points would not be shown." in answer.lines
+    assert "No control says whether it is only longer training." in answer.lines
+    assert answer.lines[-1] == "4 test pairs and the labels of the vault decided nothing."
+    found.evolution |= {"verdict": "worse"}
+    assert "The last loop is shown to be worse than the seed." in trusted(found).lines
+
+
+def test_trust_says_where_the_model_is_more_sure_than_right(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    assert not any("sure:" in line for line in trusted(found).lines)
+    row = {"loop": 1, "split": "test", "confidence_from": 0.9, "confidence_to": 0.95, "n": 120, "confidence": 0.93}
+    found.watch.reliability.append(row | {"accuracy": 0.8, "ci_low": 0.72, "ci_high": 0.87})
+    assert "90 to 95 % sure: 80 % right (120 test pairs)." in trusted(found).lines
+
+
+def test_machine_labels_are_counted_as_far_as_they_can_be_checked(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    assert labelled(found).headline == "3 of 8 kept"
+    assert labelled(found).lines == ["66.7 % of those that can be checked are right."]
+    blind = tmp_path / "blind"
+    unknown = labelled(data(blind, record(blind, vault=False)))
+    assert unknown.lines == [
+        "No human label of them is known.",
+        "About 60.0 % of loop 1's are right, by held-out pairs.",
+    ]
+
+
+def test_the_policy_is_better_worse_or_not_shown_to_be_either(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    answer = policy_answer(found)
+    assert answer is not None and answer.headline == "62.5 %: no difference shown"
+    assert answer.lines[-1] == "Its judge is right on 75.0 % of pairs."
+    assert found.policy is not None
+    rate = found.policy["metrics"]["win_rate"]
+    for ends, word in (((0.55, 0.9), "better"), ((0.1, 0.45), "worse")):
+        rate |= {"ci_low": ends[0], "ci_high": ends[1]}
+        assert policy_answer(found).headline == f"62.5 %: {word}"  # type: ignore[union-attr]
+
+
+def test_the_next_step_follows_from_the_evidence(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    found.evolution |= {"gain_calibration": 0.05, "detectable": 0.1}
+    words = [words for words, _ in next_steps(found)]
+    assert words[0] == "About 6 more calibration labels would decide whether such a gain is real."  # 2 (2² − 1)
+    assert words[1] == "Ask whether longer training alone does it."
+    gained(found, 0.08, 0.02, 0.13)
+    assert ("Use it.", f"ser export rm --evolution {found.evolution['evolution']} --to DIR") in next_steps(found)
