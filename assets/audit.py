@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets import examples, summaries
 from assets.fan_in import fan_in
-from assets.results import arranged
+from assets.results import arranged, place
 from assets.ser_resource import SNAPSHOTS, SerResource
 from resources import asset_keys as keys
 from resources.audit.database import AuditDatabase, literal
@@ -112,8 +112,7 @@ def copy_run(context: dg.OpExecutionContext, ser: SerResource):
     shown = {"ask": commands(work)} | examples.shown_mistakes(mistakes)
     rows = {f"rows_{table}": count for table, count in counts.items()}
     said = summaries.of_audit(counts, mistakes.wrong, mistakes.known)
-    path = dg.MetadataValue.path(str(audit))
-    yield dg.Output(None, metadata=arranged(work, said, shown, rows | watched, path=path))
+    yield dg.Output(None, metadata=arranged(work, said, shown, rows | watched, path=place(work, audit)))
 
 
 audit_sync = fan_in(

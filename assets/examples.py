@@ -13,7 +13,7 @@ from ser.data.pairs import readable_prompt
 from ser.terminal import printable
 
 _DECIDED = """
-WITH chosen AS (SELECT pair_id, preferred, reason FROM filtered WHERE {kept} ORDER BY pair_id LIMIT 3)
+WITH chosen AS (SELECT pair_id, preferred, reason FROM filtered WHERE {kept} ORDER BY pair_id LIMIT 5)
 SELECT p.prompt, if(c.preferred = 'a', p.response_a, p.response_b), if(c.preferred = 'a', p.response_b, p.response_a),
        l.confidence, c.reason
 FROM chosen c JOIN pool p USING (pair_id) JOIN self_labels l USING (pair_id) ORDER BY pair_id
@@ -26,7 +26,7 @@ FROM self_labels l JOIN vault_choice v ON v.evolution = l.evolution AND v.pair_i
 _COUNTS = "SELECT count(*) FILTER (vault <> preferred), count(*) FROM checked WHERE evolution = $evolution"
 _MISTAKES = """
 WITH mistaken AS (
-    FROM checked WHERE evolution = $evolution AND vault <> preferred ORDER BY confidence DESC, loop, pair_id LIMIT 5
+    FROM checked WHERE evolution = $evolution AND vault <> preferred ORDER BY confidence DESC, loop, pair_id LIMIT 10
 )
 SELECT p.prompt, if(m.preferred = 'a', p.response_a, p.response_b), if(m.preferred = 'a', p.response_b, p.response_a),
        m.confidence, format('loop {}: {}', m.loop, m.reason)

@@ -32,7 +32,7 @@ def materialized(
 def passed_through(evolution: Evolution, part: Part, summary: str) -> dg.MaterializeResult:
     """Something that is not ours as Dagster's result: its digest is the data version."""
     version = part.digest[:16]
-    metadata = arranged(evolution, summary, path=_place(evolution, part.path), version=version)
+    metadata = arranged(evolution, summary, path=place(evolution, part.path), version=version)
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
 
@@ -46,7 +46,7 @@ def described(
         summary,
         shown,
         plain | numbers,
-        path=_place(evolution, artifact.path),
+        path=place(evolution, artifact.path),
         version=artifact.version,
         reused=artifact.reused,
         seconds=_rounded(artifact.manifest["seconds"]),
@@ -93,10 +93,14 @@ def gained(found: Gain) -> dict[str, float]:
     return {"gain_over_seed": found.value, "gain_over_seed_low": found.low, "gain_over_seed_high": found.high}
 
 
-def _place(evolution: Evolution, path: Path) -> str:
-    """Where something lies in the artifact store, or else in whole: a longer row would be cut at the right edge."""
-    root = evolution.store.root
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+def place(evolution: Evolution, path: Path) -> str:
+    """Where something lies in the artifact store, or in the data root, or else in whole.
+
+    A path has no place to break: the page would cut the whole table at the right edge for a long one.
+    """
+    roots = (evolution.store.root, evolution.root)
+    inside = (path.relative_to(root).as_posix() for root in roots if path.is_relative_to(root))
+    return next(inside, str(path))
 
 
 def _rounded(value: Any) -> Any:
