@@ -12,6 +12,8 @@ from resources.reporting.vega import Spec, layer, svg
 KEPT, LEFT, PROMOTED = "#2f7fd8", "#a3adb8", "#e07b1f"
 GOOD, BAD = "#2f9e5b", "#d0503f"
 _BESIDE = "#8a94a0"
+_MANY = 8
+"""Rows beyond which they stand closer: the answers above and below them are to stay on one screen."""
 _NAMES: Spec = {"title": None, "labelLimit": 300, "ticks": False, "domain": False, "grid": False}
 
 Kind = Literal["plain", "marked", "beside"]
@@ -79,7 +81,7 @@ def intervals(
         layer({"type": "point", "filled": True, "size": 80, "opacity": 1}, values, y=names, color=colour, x=position,
               description={"field": "says"}),
     ]  # fmt: skip
-    return svg(layers, title, width, {"step": 24}, what)
+    return svg(layers, title, width, {"step": 24 if len(rows) <= _MANY else 16}, what)
 
 
 def histogram(

@@ -25,13 +25,14 @@ QUERIES = {
         "SELECT * FROM selection_bias WHERE evolution = $e AND n_kept > 0 ORDER BY loop, dimension DESC, kept_rate DESC"
     ),
     "labels": (
-        "SELECT count(*) AS n, count(DISTINCT pair_id) FILTER (kept) AS kept, "
-        "count(*) FILTER (kept AND correct IS NOT NULL) AS known, count(*) FILTER (kept AND NOT correct) AS wrong "
-        "FROM labels WHERE evolution = $e"
+        "SELECT count(*) AS n, count(*) FILTER (kept) AS kept, count(correct) AS known, "
+        "count(*) FILTER (NOT correct) AS wrong FROM (SELECT pair_id, bool_or(kept) AS kept, "
+        "arg_max(correct, loop) FILTER (kept) AS correct FROM labels WHERE evolution = $e GROUP BY pair_id)"
     ),
     "mistakes": (
-        "SELECT * FROM labels WHERE evolution = $e AND kept AND NOT correct "
-        f"ORDER BY confidence DESC, loop, pair_id LIMIT {2 * MOST_TEXTS}"
+        "SELECT * FROM (FROM labels WHERE evolution = $e AND kept "
+        "QUALIFY row_number() OVER (PARTITION BY pair_id ORDER BY loop DESC) = 1) "
+        f"WHERE NOT correct ORDER BY confidence DESC, pair_id LIMIT {2 * MOST_TEXTS}"
     ),
     "examples": (
         "SELECT * FROM labels WHERE evolution = $e "
