@@ -8,6 +8,7 @@ import dagster as dg
 
 from resources.artifacts import Artifact
 from resources.audit.database import AuditDatabase
+from resources.reporting.report_queries import QUERIES
 from ser.data import tables
 from ser.data.pairs import readable_prompt
 from ser.terminal import printable
@@ -18,19 +19,10 @@ SELECT p.prompt, if(c.preferred = 'a', p.response_a, p.response_b), if(c.preferr
        l.confidence, c.reason
 FROM chosen c JOIN pool p USING (pair_id) JOIN self_labels l USING (pair_id) ORDER BY pair_id
 """
-_CHECKED = """
-CREATE TEMP VIEW checked AS
-SELECT l.*, v.preferred AS vault
-FROM self_labels l JOIN vault_choice v ON v.evolution = l.evolution AND v.pair_id = l.pair_id WHERE l.kept
-"""
-_COUNTS = "SELECT count(*) FILTER (vault <> preferred), count(*) FROM checked WHERE evolution = $evolution"
-_MISTAKES = """
-WITH mistaken AS (
-    FROM checked WHERE evolution = $evolution AND vault <> preferred ORDER BY confidence DESC, loop, pair_id LIMIT 10
-)
-SELECT p.prompt, if(m.preferred = 'a', p.response_a, p.response_b), if(m.preferred = 'a', p.response_b, p.response_a),
-       m.confidence, format('loop {}: {}', m.loop, m.reason)
-FROM mistaken m JOIN pairs p USING (pair_id) ORDER BY m.confidence DESC, m.loop, m.pair_id
+_MISTAKES = f"""
+SELECT prompt, if(machine = 'a', response_a, response_b), if(machine = 'a', response_b, response_a), confidence,
+       format('loop {{}}: {{}}', loop, reason)
+FROM ({QUERIES["mistakes"]}) ORDER BY confidence DESC, pair_id
 """
 _EXCERPT, _WORD = 160, 24
 
@@ -39,7 +31,7 @@ Row = tuple[str, str, str, float, str]
 
 
 class Mistakes(NamedTuple):
-    """Of how many kept labels (`known`) the vault knows the pair, how many it contradicts, and the surest of these."""
+    """Of how many kept pairs (`known`) the vault has a label, how many it contradicts, and the surest of these."""
 
     wrong: int
     known: int
@@ -63,9 +55,9 @@ def decided(encoded: Artifact, labelled: Artifact, filtered: Artifact) -> dict[s
 def read_mistakes(audit: Path, evolution: str) -> Mistakes:
     """The mistakes among the labels that an evolution kept: for the audit's own assets, never for a loop's."""
     with AuditDatabase(audit).reading() as connection:
-        connection.execute(_CHECKED)
-        ((wrong, known),) = connection.execute(_COUNTS, {"evolution": evolution}).fetchall()
-        return Mistakes(wrong, known, connection.execute(_MISTAKES, {"evolution": evolution}).fetchall())
+        known = {"e": evolution}
+        [(wrong, checked)] = connection.execute(f"SELECT wrong, known FROM ({QUERIES['labels']})", known).fetchall()
+        return Mistakes(wrong, checked, connection.execute(_MISTAKES, known).fetchall())
 
 
 def shown_mistakes(mistakes: Mistakes) -> dict[str, dg.MetadataValue]:

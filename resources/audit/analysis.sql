@@ -176,70 +176,46 @@ SELECT * FROM (VALUES
     (6, 'controls/half_seed_rm', false, 'does the model still learn from more labels?')
 ) AS k(number, control, needs_vault, question);
 
--- What each loop, and each control, gains over the seed on the test pairs: mended are pairs that the seed ranks wrong and
--- this model right.
-CREATE OR REPLACE VIEW gains_over_seed AS
+-- What a model gains over another on the same test pairs: each loop and each control over the seed, and the last loop over
+-- each control (over naive self-training, which is one loop, loop 1). mended: pairs that `over` ranks wrong and `model` right.
+CREATE OR REPLACE VIEW paired_gains AS
 WITH scored AS (
-    SELECT evolution, regexp_replace(asset, '\.heldout$', '') AS model, loop, version FROM current_artifacts
-    WHERE asset LIKE '%.heldout'
-),
-changes AS (
-    SELECT m.evolution, m.model, m.loop, t.tied, is_right(a.reward_a, a.reward_b, a.preferred) AS after,
-           is_right(b.reward_a, b.reward_b, b.preferred) AS before
-    FROM scored m JOIN scored s ON s.evolution = m.evolution AND s.model = 'seed_rm'
-    JOIN heldout_facts b ON b.version = s.version AND b.split = 'test'
-    JOIN heldout_facts a ON a.version = m.version AND a.split = 'test' AND a.pair_id = b.pair_id
-    LEFT JOIN tied_pairs t ON t.pair_id = b.pair_id
-    WHERE m.loop > 0 OR m.model IN (SELECT control FROM control_kinds)
-),
-grouped AS (
-    SELECT evolution, model, loop, tied, count(*) AS n, count(*) FILTER (after AND NOT before) AS up,
-           count(*) FILTER (before AND NOT after) AS down
-    FROM changes GROUP BY evolution, model, loop, tied
-),
-measured AS (
-    SELECT evolution, model, loop, CAST(sum(n) AS BIGINT) AS n, CAST(sum(up) AS BIGINT) AS mended,
-           CAST(sum(down) AS BIGINT) AS broken, tied_mean_effect(tied, up - down, up + down, n) AS effect
-    FROM grouped GROUP BY evolution, model, loop
-)
-SELECT evolution, model, loop, n, mended, broken, (mended - broken) / n AS gain,
-       gain_low(mended, broken, n, effect) AS gain_low, gain_high(mended, broken, n, effect) AS gain_high
-FROM measured;
-
--- What the seed (loop 0) and the last loop gain over each control that is made, on the same test pairs; over naive
--- self-training, which is one loop, loop 1.
-CREATE OR REPLACE VIEW control_gains AS
-WITH scored AS (
-    SELECT evolution, regexp_replace(asset, '\.heldout$', '') AS model, loop, version FROM current_artifacts
-    WHERE asset LIKE '%.heldout'
+    SELECT evolution, regexp_replace(asset, '\.heldout$', '') AS model, loop, version,
+           regexp_replace(asset, '\.heldout$', '') IN (SELECT control FROM control_kinds) AS is_control
+    FROM current_artifacts WHERE asset LIKE '%.heldout'
 ),
 compared AS (
-    SELECT evolution, c.model AS control, o.loop, c.version AS before, o.version AS after
-    FROM scored c JOIN scored o USING (evolution)
-    WHERE c.model IN (SELECT control FROM control_kinds) AND o.loop IS NOT NULL
-    QUALIFY o.loop = 0 OR o.loop = CASE c.model WHEN 'controls/naive_self_training_rm' THEN 1
-                                        ELSE max(o.loop) OVER (PARTITION BY evolution) END
+    SELECT m.evolution, b.model AS over, m.model, m.loop, b.version AS before, m.version AS after
+    FROM scored m JOIN scored b ON b.evolution = m.evolution AND b.model = 'seed_rm'
+    WHERE m.loop > 0 OR m.is_control
+    UNION ALL
+    SELECT m.evolution, b.model, m.model, m.loop, b.version, m.version
+    FROM scored m JOIN scored b ON b.evolution = m.evolution AND b.is_control WHERE m.loop > 0
+    QUALIFY m.loop = CASE b.model WHEN 'controls/naive_self_training_rm' THEN 1
+                     ELSE max(m.loop) OVER (PARTITION BY m.evolution) END
 ),
 changes AS (
-    SELECT m.evolution, m.control, m.loop, t.tied, is_right(a.reward_a, a.reward_b, a.preferred) AS after,
+    SELECT m.evolution, m.over, m.model, m.loop, t.tied, is_right(a.reward_a, a.reward_b, a.preferred) AS after,
            is_right(b.reward_a, b.reward_b, b.preferred) AS before
     FROM compared m JOIN heldout_facts b ON b.version = m.before AND b.split = 'test'
     JOIN heldout_facts a ON a.version = m.after AND a.split = 'test' AND a.pair_id = b.pair_id
     LEFT JOIN tied_pairs t ON t.pair_id = b.pair_id
 ),
 grouped AS (
-    SELECT evolution, control, loop, tied, count(*) AS n, count(*) FILTER (after AND NOT before) AS up,
+    SELECT evolution, over, model, loop, tied, count(*) AS n, count(*) FILTER (after AND NOT before) AS up,
            count(*) FILTER (before AND NOT after) AS down
-    FROM changes GROUP BY evolution, control, loop, tied
+    FROM changes GROUP BY evolution, over, model, loop, tied
 ),
 measured AS (
-    SELECT evolution, control, loop, CAST(sum(n) AS BIGINT) AS n, CAST(sum(up) AS BIGINT) AS up,
-           CAST(sum(down) AS BIGINT) AS down, tied_mean_effect(tied, up - down, up + down, n) AS effect
-    FROM grouped GROUP BY evolution, control, loop
+    SELECT evolution, over, model, loop, CAST(sum(n) AS BIGINT) AS n, CAST(sum(up) AS BIGINT) AS mended,
+           CAST(sum(down) AS BIGINT) AS broken, tied_mean_effect(tied, up - down, up + down, n) AS effect
+    FROM grouped GROUP BY evolution, over, model, loop
 )
-SELECT evolution, control, loop, n, (up - down) / n AS gain, gain_low(up, down, n, effect) AS gain_low,
-       gain_high(up, down, n, effect) AS gain_high
+SELECT evolution, over, model, loop, n, mended, broken, (mended - broken) / n AS gain,
+       gain_low(mended, broken, n, effect) AS gain_low, gain_high(mended, broken, n, effect) AS gain_high
 FROM measured;
+
+CREATE OR REPLACE VIEW gains_over_seed AS SELECT * EXCLUDE (over) FROM paired_gains WHERE over = 'seed_rm';
 
 -- A row for each control that there can be, made or not. seed_gain: of the control over the seed; loop_gain: of `loop`
 -- over the control; both on the test pairs.
@@ -248,14 +224,14 @@ SELECT e.evolution, e.snapshot, e.recipe, k.number, k.control, k.question,
        CASE WHEN m.version IS NOT NULL THEN 'made'
             WHEN k.needs_vault AND d.version IS NOT NULL AND v.evolution IS NULL THEN 'no human label of the pool is known'
             ELSE 'not made' END AS state,
-       m.version AS rm_version, a.value AS accuracy, a.ci_low, a.ci_high, a.n, 0 - s.gain AS seed_gain,
-       0 - s.gain_high AS seed_gain_low, 0 - s.gain_low AS seed_gain_high, l.loop, l.gain AS loop_gain,
+       m.version AS rm_version, a.value AS accuracy, a.ci_low, a.ci_high, a.n, s.gain AS seed_gain,
+       s.gain_low AS seed_gain_low, s.gain_high AS seed_gain_high, l.loop, l.gain AS loop_gain,
        l.gain_low AS loop_gain_low, l.gain_high AS loop_gain_high
 FROM evolutions e CROSS JOIN control_kinds k
 LEFT JOIN current_artifacts m ON m.evolution = e.evolution AND m.asset = k.control
 LEFT JOIN current_artifacts h ON h.evolution = e.evolution AND h.asset = k.control || '.heldout'
 LEFT JOIN evaluation_facts a ON a.version = h.version AND a.split = 'test' AND a.metric = 'accuracy'
-LEFT JOIN control_gains s ON s.evolution = e.evolution AND s.control = k.control AND s.loop = 0
-LEFT JOIN control_gains l ON l.evolution = e.evolution AND l.control = k.control AND l.loop > 0
+LEFT JOIN gains_over_seed s ON s.evolution = e.evolution AND s.model = k.control
+LEFT JOIN paired_gains l ON l.evolution = e.evolution AND l.over = k.control
 LEFT JOIN current_artifacts d ON d.evolution = e.evolution AND d.asset = 'splits'
 LEFT JOIN (SELECT DISTINCT evolution FROM roles WHERE in_vault) v ON v.evolution = e.evolution;

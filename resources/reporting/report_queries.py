@@ -30,13 +30,15 @@ QUERIES = {
         "arg_max(correct, loop) FILTER (kept) AS correct FROM labels WHERE evolution = $e GROUP BY pair_id)"
     ),
     "mistakes": (
-        "SELECT * FROM (FROM labels WHERE evolution = $e AND kept "
-        "QUALIFY row_number() OVER (PARTITION BY pair_id ORDER BY loop DESC) = 1) "
-        f"WHERE NOT correct ORDER BY confidence DESC, pair_id LIMIT {2 * MOST_TEXTS}"
+        "WITH last AS (SELECT pair_id, max(loop) AS loop FROM self_labels WHERE evolution = $e AND kept "
+        "GROUP BY pair_id) "
+        "SELECT l.* FROM labels l JOIN last USING (pair_id, loop) WHERE evolution = $e AND NOT correct "
+        f"ORDER BY confidence DESC, pair_id LIMIT {2 * MOST_TEXTS}"
     ),
     "examples": (
-        "SELECT * FROM labels WHERE evolution = $e "
-        f"QUALIFY row_number() OVER (PARTITION BY loop, kept ORDER BY confidence DESC, pair_id) <= {MOST_TEXTS} "
+        "WITH chosen AS (SELECT pair_id, loop FROM self_labels WHERE evolution = $e "
+        f"QUALIFY row_number() OVER (PARTITION BY loop, kept ORDER BY confidence DESC, pair_id) <= {MOST_TEXTS}) "
+        "SELECT l.* FROM labels l JOIN chosen USING (pair_id, loop) WHERE evolution = $e "
         "ORDER BY loop, kept DESC, confidence DESC, pair_id"
     ),
     "policy": (
