@@ -6,7 +6,6 @@ import pty
 import subprocess
 import sys
 import termios
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from resources.locks import own_evolution
 from resources.settings import Settings
 from ser_dagster.cli import main
 from tests.resources.audit_fakes import EVOLUTION, SNAPSHOT, record
+from tests.terminals import read_to_end
 
 ABOUT = f"evolution {EVOLUTION} (a first try)\ndataset sample, snapshot {SNAPSHOT}, finished 2026-03-01 10:00 UTC\n\n"
 
@@ -144,15 +144,12 @@ def test_a_terminal_of_80_columns_is_filled_and_not_overflown(audited: Path) -> 
     termios.tcsetwinsize(theirs, (24, 80))
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
     code = "from ser_dagster.cli import entry; entry()"
-    command, shown = [sys.executable, "-c", code, "audit", "loops"], b""
+    command = [sys.executable, "-c", code, "audit", "loops"]
     subprocess.run(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, check=True)
     os.close(theirs)
-    with suppress(OSError):  # which is how the end is told
-        while True:
-            shown += os.read(ours, 65536)
-    os.close(ours)
-    lines = shown.decode().splitlines()
-    assert max(map(len, lines)) == 80 and "\x1b" not in shown.decode()
+    shown = read_to_end(ours)
+    lines = shown.splitlines()
+    assert max(map(len, lines)) == 80 and "\x1b" not in shown
     assert "rm_version            v-rm-1" in lines
 
 

@@ -16,6 +16,7 @@ from ser.specs import RewardTraining
 from ser_dagster.commands import run_screen
 from ser_dagster.commands.run_costs import EPISODE, FORWARD, RunCosts, kind_of
 from ser_dagster.commands.run_screen import RunScreen, about
+from tests.terminals import read_to_end
 
 ROLES = {"seed": 100, "calibration": 50, "test": 50, "pool": 400}
 STEPS = ["landed_pairs", "encoded_pairs", "seed_rm", "loop_1/self_labels", "loop_1/retrained_rm", "ppo_policy"]
@@ -156,8 +157,7 @@ def test_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(0.6)
             screen.show(Work("loop_1/self_labels", 400, 400, "pairs", rate=10.1), due=True)
             screen.say("a warning")
-    shown = os.read(ours, 1 << 16).decode()
-    os.close(ours)
+    shown = read_to_end(ours)
     assert "loop_1/self_labels: 400/400 pairs · 10.1 pairs/s\r\n" in shown
     plain = " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).split())
     assert str(long) in plain  # on two lines, and whole
