@@ -201,9 +201,10 @@ def test_the_index_lists_every_evolution(tmp_path: Path) -> None:
     page(tmp_path, other)
     html = render_index(tmp_path / "audit.duckdb")
     text = text_of(html)
-    assert "2 evolutions" in text and other.evolution in text and "not finished" in text
+    assert "Did self-training help? sample: NOT SHOWN in 1, NOT FINISHED in 1. 2 evolutions" in text
+    assert other.evolution in text
     assert f'<a href="{made.name}">first &lt;try&gt;</a>' in html and html.count("<a ") == 1
-    assert "loop 1 shown to be better +50.0 (+10.0 to +90.0) +25.0 (−38.3 to +71.7)" in text
+    assert "NOT SHOWN +25.0 (−38.3 to +71.7) loop 1 +50.0 (+10.0 to +90.0)" in text
 
 
 def test_a_closed_gate_is_told_in_its_own_words_and_nothing_is_said_of_loops(tmp_path: Path) -> None:
