@@ -187,6 +187,8 @@ def _steps(data: ReportData) -> Iterator[tuple[str, str]]:
     if data.gate_is_closed or (answer.headline == "NO" and not data.trained_loops):
         yield "Label more pairs of the pool, the most useful ones first.", f"ser review export --dataset {dataset}"
         yield "See whether more labels help at all.", f"ser advise --dataset {dataset}"
+        if data.gate_is_closed:
+            yield "Run the loops all the same.", f"ser run --dataset {dataset} --anyway"
         return
     if answer.headline == "NOT SHOWN" and (more := _labels_to_decide(data)) is not None:
         yield (
