@@ -1,7 +1,7 @@
 """Several evolutions side by side: settings that differ, loops, paired gains, and labels that are not the same."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from resources.audit.database import AuditDatabase
+from resources.dotted import dotted
 from ser.method.stats import gain
 
 Row = dict[str, Any]
@@ -60,18 +61,10 @@ def compare_evolutions(path: Path, evolutions: Sequence[str]) -> Row:
 
 def _differing(about: Sequence[Row]) -> list[Row]:
     """The settings that are not the same in all; one that a version did not have yet is null there."""
-    flat = [dict(_flat(json.loads(one["settings"]))) for one in about]
+    flat = [dotted(json.loads(one["settings"])) for one in about]
     names = sorted({name for settings in flat for name in settings})
     rows = [{"setting": name, "values": [settings.get(name) for settings in flat]} for name in names]
     return [row for row in rows if any(a != b for a, b in pairwise(row["values"]))]
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 def _promoted_gain(connection: duckdb.DuckDBPyConnection, first: Row, other: Row) -> Row | None:

@@ -38,6 +38,8 @@ def connect(path: Path, read_only: bool = False, sandbox: bool = False) -> duckd
 def prepare_for_bulk(connection: duckdb.DuckDBPyConnection) -> None:
     """Bound the memory of large copies: what does not fit is spilled to a folder beside the database."""
     connection.execute(f"SET memory_limit = '{MEMORY}'")
+    # Near the bound, two threads at a time may each take what the other needs, and the query fails instead of spilling.
+    connection.execute("SET threads = 1")
     # Order within a table means nothing here, and keeping it would hold whole tables in memory.
     connection.execute("SET preserve_insertion_order = false")
 

@@ -18,25 +18,17 @@ LONGER = "longer wins"
 def loop_rows(data: ReportData) -> list[tuple[bool, list[str]]]:
     """The table of the loops as text (see `LOOP_HEADINGS`), each with whether its model is the promoted one."""
     gains = {row["loop"]: row for row in data.rows["gains"] if row["loop"]}
+    newly = {row["loop"]: row["n"] for row in data.rows["newly_kept"]}
     rows, so_far = [], 0
     for row in data.loops:
         gain, kept = gains.get(row["loop"]), row["n_kept"]
-        so_far += kept or 0
+        so_far += newly.get(row["loop"], 0)
         _, test, interval, precision, count, seconds = _cells(row, "")
         over = difference(gain["gain"], gain["gain_low"], gain["gain_high"]) if gain else DASH
         name = f"{_name(data, row)}{', promoted' if row['promoted'] else ''}"
         cumulative = DASH if kept is None else number(so_far)
-        cells = [
-            name,
-            percent(row["calibration_accuracy"]),
-            test,
-            interval,
-            over,
-            precision,
-            count,
-            cumulative,
-            seconds,
-        ]
+        calibration = percent(row["calibration_accuracy"])
+        cells = [name, calibration, test, interval, over, precision, count, cumulative, seconds]
         rows.append((row["promoted"], cells))
     if data.baseline:
         test, interval = percent(data.baseline["value"]), _interval(data.baseline)

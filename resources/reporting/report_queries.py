@@ -30,6 +30,10 @@ QUERIES = {
         "count(*) FILTER (NOT correct) AS wrong FROM (SELECT pair_id, bool_or(kept) AS kept, "
         "arg_max(correct, loop) FILTER (kept) AS correct FROM labels WHERE evolution = $e GROUP BY pair_id)"
     ),
+    "newly_kept": (
+        "SELECT loop, count(*) AS n FROM (SELECT pair_id, min(loop) AS loop FROM self_labels "
+        "WHERE evolution = $e AND kept GROUP BY pair_id) GROUP BY loop ORDER BY loop"
+    ),
     "mistakes": (
         "WITH last AS (SELECT pair_id, max(loop) AS loop FROM self_labels WHERE evolution = $e AND kept "
         "GROUP BY pair_id) "

@@ -2,6 +2,7 @@
 
 import json
 
+from resources.dotted import dotted
 from resources.reporting.charts import (
     BAD,
     GOOD,
@@ -21,6 +22,7 @@ from resources.reporting.charts import (
 from resources.reporting.numbers import difference, number, percent
 from resources.reporting.report_data import BINS, ReportData, Row
 from resources.reporting.words import name_of_loop, promise_words, rule_words
+from resources.settings import Settings
 
 CONTROL_NAMES = {
     "controls/full_label_rm": "all labels (the ceiling)",
@@ -115,13 +117,15 @@ def cost_chart(data: ReportData) -> str | None:
 
 def trend_chart(data: ReportData) -> str | None:
     """What the last evolutions of the dataset gained on test pairs, this one marked."""
+    trend = data.rows["trend"]
+    names = [row["name"] or f"{row['recipe']} {row['settings_digest'][:6]}" for row in trend]
     rows = [
         Interval(
-            row["name"] or f"{row['recipe']} {row['settings_digest'][:6]}",
+            name if names.count(name) == 1 else f"{name} of {row['snapshot'].rpartition('-')[2][:4]}",
             _percents(row, "gain_test", "gain_test_low", "gain_test_high"),
             "marked" if row["evolution"] == data.evolution["evolution"] else "plain",
         )
-        for row in data.rows["trend"]
+        for name, row in zip(names, trend, strict=True)
     ]
     return intervals(rows, "points over its seed", "", {"": 0}, "Gains of evolutions") if len(rows) > 1 else None
 
@@ -176,6 +180,18 @@ def provenance(data: ReportData) -> list[tuple[str, str]]:
         "commit": ", ".join(sorted(commits)),
         "packages": ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in sorted(packages.items())),
         "labels by": annotators,
-        "settings": json.dumps(about["settings"], sort_keys=True),
+        "unlike the defaults": ", ".join(f"{name} = {value}" for name, value in _unlike_defaults(about["settings"])),
     }
     return [(name, words) for name, words in facts.items() if words]
+
+
+def _unlike_defaults(settings: Row) -> list[tuple[str, str]]:
+    """The settings that say something else than the defaults, the recipe's and the preset's included."""
+    defaults = dotted(Settings().model_dump(mode="json"))
+    said = sorted(dotted(settings).items())
+    return [(name, json.dumps(value)) for name, value in said if name in defaults and defaults[name] != value]
+
+
+def all_settings(data: ReportData) -> str:
+    """Every setting of the evolution, as JSON."""
+    return json.dumps(data.evolution["settings"], sort_keys=True, indent=1)

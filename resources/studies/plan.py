@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from resources.dotted import dotted
 from resources.landing.folders import DATASET_NAME
 from resources.settings import Controls
 from resources.settings_errors import is_setting
@@ -99,15 +100,10 @@ class StudyPlan(Spec):
                 yield Cell(dataset=dataset, options=options, draw=draw, assignments=assignments)
 
 
-def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Settings by dotted name, each as `--set` takes it."""
-    found: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{above}{name}.")
-        else:
-            found[f"{above}{name}"] = value if isinstance(value, str) else json.dumps(value)
-    return found
+def flat(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings by dotted name, each as `--set` takes it; an empty section sets nothing."""
+    said = ((name, value) for name, value in dotted(settings).items() if value != {})
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in said}
 
 
 def read_plan(wanted: str) -> tuple[str, StudyPlan]:

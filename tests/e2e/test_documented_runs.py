@@ -21,6 +21,7 @@ ELSEWHERE = {
     "run --dataset mine --recipe robust": "tests/e2e/test_recipes.py",
     "advise --dataset mine": "tests/e2e/test_advise.py",
     "compare A B": "below, with names",
+    "forget mine": "at the end, of the page of data",
 }
 QUEUE = "data/review/mine-0123456789ab/0123456789ab/queue.csv"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ from audit_fakes import (
 )
 
 from resources.audit.database import AuditDatabase
+from resources.audit.schema import prepare_for_bulk
 from resources.audit.sync import matches_parquet, sync
 from ser.data import tables
 
@@ -221,3 +223,13 @@ def test_a_folder_is_read_whatever_characters_are_in_its_name(tmp_path: Path) ->
     assert counts["self_labels"] == 13
     assert rows(database, "SELECT response_a FROM pairs WHERE pair_id = 's2'") == [("Answer s2 long ",)]
     assert matches_parquet(database, run) == []
+
+
+def test_large_copies_are_bounded_and_go_one_at_a_time() -> None:
+    with duckdb.connect() as connection:
+        prepare_for_bulk(connection)
+        [bounds] = connection.execute(
+            "SELECT current_setting('memory_limit'), current_setting('threads'), "
+            "current_setting('preserve_insertion_order')"
+        ).fetchall()
+    assert bounds == ("244.1 MiB", 1, False)

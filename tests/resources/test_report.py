@@ -9,16 +9,29 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from audit_fakes import EVOLUTION, behind_a_closed_gate, named, promotion, record, report_of, with_artifacts
+from audit_fakes import (
+    EVOLUTION,
+    LOOP_2,
+    artifact,
+    behind_a_closed_gate,
+    filtered,
+    named,
+    promotion,
+    record,
+    report_of,
+    self_labels,
+    with_artifacts,
+)
 from rich.console import Console
 
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import EvolutionRecord, sync
 from resources.reporting.index import render_index, report_path
-from resources.reporting.model_rows import summary_rows
+from resources.reporting.model_rows import loop_rows, summary_rows
 from resources.reporting.numbers import difference, magnitude, percent
 from resources.reporting.report import render_report
 from resources.reporting.report_data import ReportData, Row, gather
+from resources.reporting.sections import trend_chart
 from resources.reporting.terminal import summary
 from resources.reporting.words import decision_words, rule_words, suspicion_words
 from resources.settings import Settings
@@ -196,6 +209,35 @@ def test_the_index_lists_every_evolution(tmp_path: Path) -> None:
     assert other.evolution in text
     assert f'<a href="{made.name}">first &lt;try&gt;</a>' in html and html.count("<a ") == 1
     assert "NOT SHOWN +25.0 (−38.3 to +71.7) loop 1 +50.0 (+10.0 to +90.0)" in text
+
+
+def test_the_same_settings_on_two_snapshots_are_two_lines_of_the_trend(tmp_path: Path) -> None:
+    later = record(tmp_path / "later", snapshot="sample-fedcba987654")
+    page(tmp_path, later)
+    found = data(tmp_path, record(tmp_path))
+    chart = trend_chart(found)
+    digest = found.evolution["settings_digest"][:6]
+    assert chart is not None
+    assert re.findall(r'aria-label="(paper [^:"]*):', chart) == [f"paper {digest} of 0123", f"paper {digest} of fedc"]
+
+
+def test_a_pair_that_two_loops_kept_counts_once(tmp_path: Path) -> None:
+    again = {pair: (label, confidence, pair == "p5") for pair, (label, confidence, _) in LOOP_2.items()}
+    both = again | {"p1": ("a", 0.97, True)}
+    run = with_artifacts(
+        record(tmp_path),
+        self_labels(tmp_path, 2, both, "v-rm-1", "v-both"),
+        report_of(tmp_path, 2, "1", len(both), of="v-both"),
+        filtered(tmp_path, 2, both, "v-kept-again", of="v-both"),
+        artifact(tmp_path, "loop_2/retrained_rm", "v-rm-2", {"n_human": 2, "n_pseudo": 4, "random_seed": 7}),
+    )
+    found = data(tmp_path, run)
+    assert [row[6:8] for _, row in loop_rows(found)][1:3] == [["3", "3"], ["2", "4"]]
+
+
+def test_all_settings_and_those_unlike_the_defaults(tmp_path: Path) -> None:
+    text = text_of(page(tmp_path, record(tmp_path, settings=Settings(random_seed=3))))
+    assert "unlike the defaults" in text and "random_seed = 3" in text and '"random_seed": 3' in text
 
 
 def test_a_closed_gate_is_told_in_its_own_words_and_nothing_is_said_of_loops(tmp_path: Path) -> None:
