@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install demo clean-demo ui test test-all lint format bench bench-quick reliability
+.PHONY: install demo clean-demo ui test test-all lint format docs bench bench-quick reliability
 
 install: $(INSTALLED)
 
@@ -31,6 +31,9 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(PYTEST) --hypothesis-profile=thorough
+
+docs: $(INSTALLED)
+	$(BIN)/python -m resources.settings_page
 
 bench: $(INSTALLED)
 	$(BIN)/python -W ignore -m bench

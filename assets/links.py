@@ -15,8 +15,10 @@ warnings.filterwarnings("ignore", ".*(code_references|CodeReference)", dg.BetaWa
 
 ROOT = Path(__file__).parents[1]
 REFERENCES, URI = "dagster/code_references", "dagster/uri"
-DOCUMENTED = {"data": "docs/data.md", "audit": "docs/audit.md", "on_demand_controls": "docs/studies.md"}
-"""The group of an asset to what explains it; all others are explained in the README."""
+DOCUMENTED = {"data": "docs/data.md", "audit": "docs/audit.md", "on_demand_controls": "docs/audit.md"}
+"""The group of an asset to what explains it."""
+METHOD = "docs/method.md"
+"""Explains all others."""
 
 
 def code_of(function: Callable[..., Any]) -> Mapping[str, Any]:
@@ -36,7 +38,7 @@ def _with_code(asset: dg.AssetsDefinition) -> Any:
 
 
 def _linked(spec: dg.AssetSpec, root: Path) -> dg.AssetSpec:
-    page = ROOT / DOCUMENTED.get(spec.group_name or "", "README.md")
+    page = ROOT / DOCUMENTED.get(spec.group_name or "", METHOD)
     references = spec.metadata[REFERENCES].code_references
     if page.exists():  # a wheel has no documentation
         said = dg.LocalFileCodeReference(file_path=str(page), label=page.relative_to(ROOT).as_posix())

@@ -18,6 +18,7 @@ from bench.measure import Comparison, table
 from bench.padding import padding, ppo_tokens, training_tokens, useful
 from bench.ppo import ppo
 from bench.promotion import promotion, statistics
+from bench.report_size import report_size
 from bench.rerun import rerun
 from bench.utilisation import HEADINGS as SHARES
 from bench.utilisation import utilisation
@@ -29,7 +30,19 @@ ROUNDS = 5
 EPISODES = 8
 """Of a rollout of PPO."""
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
-SLOW = ("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph", "busy", "rerun")
+SLOW = (
+    "padding",
+    "ppo",
+    "curves",
+    "accuracy",
+    "bookkeeping",
+    "landing",
+    "labelling",
+    "graph",
+    "busy",
+    "rerun",
+    "report",
+)
 """Sections that `--quick` leaves out unless they are named."""
 ONCE = ("padding", "accuracy", "curves", "bookkeeping", "landing", "labelling", "promotion", "busy", "rerun")
 """Sections in which nothing takes turns."""
@@ -106,6 +119,10 @@ def _rerun(quick: bool) -> str:
     return rerun(300, 1, 8, 8) if quick else rerun(300, 2, 16, 16)
 
 
+def _report(quick: bool) -> str:
+    return report_size(2, 200, 2_000, 3) if quick else report_size(10, 400, 200_000, ROUNDS)
+
+
 def _loops(quick: bool) -> str:
     return _compared(loops, quick, {"hh_harmless": 24 if quick else 128, "sample": 256})
 
@@ -147,6 +164,7 @@ SECTIONS = {
     "utilisation": _utilisation,
     "busy": _busy,
     "rerun": _rerun,
+    "report": _report,
 }
 
 

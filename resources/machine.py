@@ -20,23 +20,28 @@ _GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limi
 class Compute(Spec):
     """Where and with which numbers is computed, as the settings say it: chosen once, at the door."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="of all that trains, scores or generates: cpu, cuda, or auto: a GPU where there is one"
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the frozen weights; auto: bfloat16 where the device has it"
+        "auto",
+        description="of the frozen weights: float32, bfloat16, or auto: bfloat16 on a GPU from Ampere on and on "
+        "processors that multiply it faster (AMX-BF16, AMD's AVX512-BF16), float32 on all others",
     )
     weights: Literal["full", "nf4"] = Field(
-        "full", description="of the layers under the adapters; nf4: 4 bits a number, with bitsandbytes"
+        "full",
+        description="of the layers under the adapters: full, or nf4: in 4 bits (QLoRA), for a model that fits no card",
     )
     threads: int | None = Field(None, ge=1, description="of the processor; default: all cores; part of no version")
     batch_tokens: int | None = Field(
         None,
         ge=32,
-        description="tokens a batch, with padding; default 768, on a GPU what its memory allows; part of no version",
+        description="tokens a batch, padded; default 768, on a GPU as many as its memory allows; part of no version",
     )
     cache: Cache = Field(
         "auto",
-        description="where the states after the frozen layers are kept: gpu, host (memory), disk or none; auto: disk, "
-        "with a GPU wherever it costs least; part of no version",
+        description="of the states after the frozen layers: gpu, host (their memory), disk, none, or auto: disk, with "
+        "a GPU wherever it costs least (docs/gpu.md); part of no version",
     )
 
     @field_validator("dtype", mode="before")

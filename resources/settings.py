@@ -28,19 +28,23 @@ DatasetName = Annotated[str, AfterValidator(_dataset)]
 class Backbone(Spec):
     """The pretrained model under the reward model and the policy."""
 
-    model: str = Field("embedded", description="`embedded`, a local folder, or a hub model id")
+    model: str = Field(
+        "embedded",
+        description="embedded, a local folder, or a hub model id; other than Llama, Mistral and Qwen: slower, no "
+        "policy. A relative folder is looked for beside ser.toml first, then in the working directory",
+    )
     revision: str | None = Field(None, description="commit of a hub model")
 
 
 class Controls(Spec):
     """Extra evidence, each at the price of a training or more."""
 
-    full_label: bool = Field(False, description="train controls/full_label_rm in every run")
-    more_steps: bool = Field(False, description="train controls/more_steps_rm in every run")
-    naive_self_training: bool = Field(False, description="train controls/naive_self_training_rm in every run")
-    true_label: bool = Field(False, description="train controls/true_label_rm in every run")
-    seed_ensemble: bool = Field(False, description="train controls/seed_ensemble_rm in every run")
-    half_seed: bool = Field(False, description="train controls/half_seed_rm in every run")
+    full_label: bool = Field(False, description="controls/full_label_rm: how good is a model of all human labels?")
+    more_steps: bool = Field(False, description="controls/more_steps_rm: is it only longer training?")
+    naive_self_training: bool = Field(False, description="controls/naive_self_training_rm: does selection matter?")
+    true_label: bool = Field(False, description="controls/true_label_rm: what would right labels have given?")
+    seed_ensemble: bool = Field(False, description="controls/seed_ensemble_rm: is it only ensembling?")
+    half_seed: bool = Field(False, description="controls/half_seed_rm: does the model still learn from more labels?")
 
     @property
     def asked(self) -> list[str]:
@@ -53,12 +57,17 @@ class Automation(Spec):
     """What happens by itself: when files land and runs are requested, never what a run makes."""
 
     quiet_seconds: float = Field(
-        60, ge=0, description="files land when the newest of them is this old, or the oldest ten times that"
+        60, ge=0, description="files land when the newest of them came this long ago, or the oldest ten times as long"
     )
     min_new_pairs: int = Field(1, ge=1, description="a run is requested for this many new or newly labelled pairs")
     retries: int = Field(2, ge=0, le=10, description="how often a failed run is run again")
-    cron: dict[DatasetName, str] = Field({}, description="dataset to the times (UTC) of its scheduled runs")
-    inbox: str | None = Field(None, description="fsspec URI of a folder whose <dataset>/<file>s are fetched to land")
+    cron: dict[DatasetName, str] = Field(
+        {}, description="times (UTC) of scheduled runs; a dataset that is not named: weekly, and off"
+    )
+    inbox: str | None = Field(
+        None,
+        description="any fsspec URI, without credentials; files in its folders <dataset>/ are fetched and land",
+    )
 
 
 class LandedColumns(Spec):
@@ -87,29 +96,42 @@ class Settings(Spec):
 
     model_config = ConfigDict(hide_input_in_errors=True)  # an error may be recorded, with what a setting should not say
 
-    recipe: str = Field("paper", description="paper, robust, or one of [recipes]: values below those of this file")
-    preset: str = Field("smollm2-135m", description="one of resources/presets, or a file: values below ser.toml's")
-    loops: int = Field(3, ge=1, le=MOST_LOOPS, description="K, the largest number of loops")
-    max_loops: int = Field(
-        5, ge=1, le=MOST_LOOPS, description="loops of the graph; the UI needs a reload after a change"
+    recipe: str = Field("paper", description="the method: paper (as published), robust (ours), or one of [recipes]")
+    preset: str = Field(
+        "smollm2-135m", description="a model with its settings: one of ours, or a TOML file of your own"
     )
-    random_seed: int = Field(0, ge=0, le=LARGEST_SEED)
+    loops: int = Field(3, ge=1, le=MOST_LOOPS, description="K, the largest number of loops")
+    max_loops: int = Field(5, ge=1, le=MOST_LOOPS, description="loops that the graph has; those beyond K are skipped")
+    random_seed: int = Field(
+        0, ge=0, le=LARGEST_SEED, description="another number trains other models on the same pairs"
+    )
     anyway: bool = Field(False, description="run the loops although the seed RM is not shown to be better than a coin")
     sft: bool = Field(False, description="fine-tune the backbone on the preferred seed responses first")
-    backbone: Backbone = Backbone()
-    roles: Roles = Roles()
-    encoding: Encoding = Encoding()
-    compute: Compute = Compute()
-    thresholds: Thresholds = Thresholds()
-    method: Method = Method()
-    reward_model: RewardTraining = RewardTraining()
-    promotion: PromotionRule = PromotionRule()
-    ppo: Ppo = Ppo()
-    judging: Judging = Judging()
-    controls: Controls = Controls()
-    automation: Automation = Automation()
-    recipes: dict[str, dict[str, Any]] = Field({}, description="recipes of your own: loops, thresholds, method")
-    landing: dict[DatasetName, LandedColumns] = Field({}, description="dataset to what the columns of its files are")
+    backbone: Backbone = Field(Backbone(), description="the pretrained model under the reward model and the policy")
+    roles: Roles = Field(Roles(), description="what a pair may be used for (docs/data.md)")
+    encoding: Encoding = Field(Encoding(), description="how a pair becomes tokens")
+    compute: Compute = Field(Compute(), description="where, and with which numbers, is computed (docs/gpu.md)")
+    thresholds: Thresholds = Field(Thresholds(), description="when a pair counts for a learning status")
+    method: Method = Field(
+        Method(),
+        description="what the recipe says beside loops and thresholds; a key that is set here wins over the recipe's",
+    )
+    recipes: dict[str, dict[str, Any]] = Field(
+        {}, description="recipes of your own, over paper: loops, thresholds and method"
+    )
+    reward_model: RewardTraining = Field(RewardTraining(), description="how the reward models are trained")
+    promotion: PromotionRule = Field(PromotionRule(), description="which loop is promoted, and by which statistic")
+    ppo: Ppo = Field(Ppo(), description="how the policy is trained under the promoted reward model")
+    judging: Judging = Field(Judging(), description="how the policy is compared with its base model")
+    controls: Controls = Field(
+        Controls(), description="trained in every run, each at the price of a training or more (docs/audit.md)"
+    )
+    automation: Automation = Field(
+        Automation(), description="none of these changes what a run makes (docs/automation.md)"
+    )
+    landing: dict[DatasetName, LandedColumns] = Field(
+        {}, description="what a dataset's columns are, where no known shape has them (docs/data.md)"
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> "Settings":

@@ -24,9 +24,9 @@ class Spec(BaseModel):
 class Thresholds(Spec):
     """When a pair counts for a learning status (SER, section 3), on p = sigmoid(centred reward)."""
 
-    tau_high: float = Field(0.55, gt=0, lt=1, description="p above this is good (status 1)")
-    tau_low: float = Field(0.45, gt=0, lt=1, description="p below this is bad (status 1)")
-    tau_delta: float = Field(0.3, gt=0, lt=1, description="|p_a - p_b| above this is a clear ranking (status 2)")
+    tau_high: float = Field(0.55, gt=0, lt=1, description="status 1 needs one p above this (good)")
+    tau_low: float = Field(0.45, gt=0, lt=1, description="status 1 needs the other p below this (bad)")
+    tau_delta: float = Field(0.3, gt=0, lt=1, description="status 2 needs |p_a - p_b| above this (a clear ranking)")
     n_min: int | None = Field(
         None, ge=1, description="pairs that make a status; default max(20, 2 % of the pool of loop 1)"
     )
@@ -58,22 +58,34 @@ class Roles(Spec):
 
     draw: int = Field(0, ge=0, le=LARGEST_SEED, description="another draws other test, calibration and seed pairs")
     test_fraction: float | None = Field(
-        None, ge=0, lt=1, description="share of labelled groups for testing; default 0.25"
+        None,
+        ge=0,
+        lt=1,
+        description="of labelled groups; default 0.25; 0 leaves a published test set (--role test) alone",
     )
     calibration_fraction: float | None = Field(
-        None, ge=0, lt=1, description="share of labelled groups; default 100 pairs, within 0.10 and 0.25"
+        None, ge=0, lt=1, description="of labelled groups; default 100 pairs, within 0.10 and 0.25"
     )
     seed_fraction: float | None = Field(
-        None, gt=0, le=1, description="share of labelled training groups; default 1.0, or 0.15 if all is labelled"
+        None,
+        gt=0,
+        le=1,
+        description="of labelled training groups; default 1.0, or 0.15 (some 28 pairs at least) if nearly all are",
     )
     fold: str | None = Field(
-        None, pattern=r"^\d+/\d+$", description="i/n: the test sets of the folds 0/n to (n-1)/n share out the labels"
+        None, pattern=r"^\d+/\d+$", description="i/n: the test set is fold i of n, which share out all labelled groups"
     )
     seed_per_group: int | None = Field(
-        None, ge=1, description="seed pairs of a group, at most; its others are unused (default: all are seed)"
+        None,
+        ge=1,
+        description="seed pairs of a group, at most (chosen by a hash; its others are unused); default: all",
     )
-    max_pairs: int | None = Field(None, ge=100, description="use at most so many pairs of a snapshot (whole groups)")
-    heldout_max: int | None = Field(None, ge=16, description="at most so many test, and so many calibration pairs")
+    max_pairs: int | None = Field(
+        None, ge=100, description="use at most so many pairs of a snapshot (whole groups, chosen by a hash)"
+    )
+    heldout_max: int | None = Field(
+        None, ge=16, description="at most so many test, and so many calibration pairs (chosen by a hash)"
+    )
 
     @property
     def fold_fraction(self) -> float | None:
@@ -104,7 +116,11 @@ class Roles(Spec):
 class Encoding(Spec):
     """How a pair becomes tokens."""
 
-    max_length: int = Field(512, ge=32, description="tokens of a prompt and its longer response; prompts are cut")
+    max_length: int = Field(
+        512,
+        ge=32,
+        description="tokens of a prompt and its longer response; prompts are cut from the left, and counted",
+    )
 
 
 class Arithmetic(Spec):
@@ -146,10 +162,12 @@ HERE = Execution()
 class Lora(Spec):
     """A LoRA adapter (arXiv 2106.09685) on the linear layers of the top of the network."""
 
-    r: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    top: float = Field(1 / 3, gt=0, le=1, description="share of the layers that are adapted, from the top")
+    r: int = Field(16, ge=1, description="the rank")
+    alpha: int = Field(32, ge=1, description="what the adapter adds is scaled by alpha / r")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of what goes into the adapter; 0 for a policy")
+    top: float = Field(
+        1 / 3, gt=0, le=1, description="share of the layers that are adapted, from the top; the rest stays frozen"
+    )
 
     def frozen_layers(self, layers: int) -> int:
         """How many of `layers` stay as they are, counted from the bottom: the trunk."""
@@ -163,7 +181,7 @@ class Training(Spec):
     """
 
     lora: Lora = Lora(top=0.5)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, description="of the first step; it falls to 0 in a straight line")
     batch_size: int = Field(16, ge=1, description="pairs a step")
     center_rewards_coefficient: float = Field(0.01, ge=0, description="pull of the mean reward to zero")
 
@@ -171,8 +189,12 @@ class Training(Spec):
 class RewardTraining(Training):
     """How the reward models of a run are trained."""
 
-    seed_epochs: int = Field(3, ge=1, description="epochs of the seed RM, and of controls that are trained as it is")
-    min_steps: int = Field(30, ge=1, description="least steps of these: few labels are seen more often")
+    seed_epochs: int = Field(3, ge=1, description="of the seed RM, of controls that are trained as it is, and of sft")
+    min_steps: int = Field(
+        30,
+        ge=1,
+        description="least steps of these: by the defaults fewer labels than 145 are seen in more epochs",
+    )
 
     def epochs_on(self, labels: float) -> int:
         """Epochs of a training on so many human labels."""
@@ -188,24 +210,28 @@ class Ppo(Spec):
     """Proximal policy optimisation (arXiv 1707.06347) of a LoRA policy against a reward model."""
 
     lora: Lora = Lora()
-    learning_rate: float = Field(2e-4, gt=0, description="published for 8B models: 1.4e-5, over many more episodes")
-    episodes: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-4, gt=0, description="the paper used 1.4e-5 on 8B models, over many more episodes")
+    episodes: int = Field(64, ge=1, description="responses that the policy is trained on, in all")
     batch_size: int = Field(16, ge=1, description="episodes a rollout")
-    minibatch_size: int = Field(8, ge=1)
+    minibatch_size: int = Field(8, ge=1, description="episodes a step")
     epochs: int = Field(4, ge=1, description="passes over a rollout")
-    response_tokens: int = Field(32, ge=1)
-    temperature: float = Field(1.0, gt=0)
-    gamma: float = Field(1.0, gt=0, le=1)
+    response_tokens: int = Field(32, ge=1, description="tokens of a response, at most")
+    temperature: float = Field(1.0, gt=0, description="at which responses are drawn")
+    gamma: float = Field(1.0, gt=0, le=1, description="discount")
     lam: float = Field(0.95, ge=0, le=1, description="lambda of GAE")
     clip: float = Field(0.2, gt=0, description="range of the probability ratio")
-    value_clip: float = Field(0.2, gt=0)
-    value_coefficient: float = Field(0.1, ge=0)
-    initial_kl: float = Field(0.2, ge=0, description="first weight of the KL penalty per token")
-    target_kl: float = Field(0.5, gt=0, description="KL per response (nats) that the adaptive weight aims at")
+    value_clip: float = Field(0.2, gt=0, description="range of the change of a value")
+    value_coefficient: float = Field(0.1, ge=0, description="weight of the value loss")
+    initial_kl: float = Field(
+        0.2, ge=0, description="first weight of the KL penalty per token; it adapts (docs/performance.md)"
+    )
+    target_kl: float = Field(
+        0.5, gt=0, description="nats a response that the weight aims at: below it the weight falls, above it rises"
+    )
     kl_horizon: int | None = Field(
         None,
         ge=1,
-        description="episodes that move the KL weight by at most a fifth; default: a rollout or a 16th",
+        description="episodes that move the weight by at most a fifth; default: a 16th of all, at least a rollout",
     )
 
     @model_validator(mode="after")
@@ -228,8 +254,10 @@ class Judging(Spec):
     """How a policy is compared with its base model."""
 
     prompts: int = Field(100, ge=1, description="test prompts, at most")
-    epochs: int = Field(2, ge=1, description="epochs of the judge's training")
-    tie_band: float = Field(0.05, ge=0, lt=1, description="a difference of sigmoid rewards up to this is a tie")
+    epochs: int = Field(2, ge=1, description="of the judge's training")
+    tie_band: float = Field(
+        0.05, ge=0, lt=1, description="a difference of judge scores (sigmoid rewards) up to and including this is a tie"
+    )
 
 
 class PromotionRule(Spec):
@@ -237,11 +265,13 @@ class PromotionRule(Spec):
 
     rule: Literal["evidence", "not_worse", "last", "best"] = Field(
         "evidence",
-        description="evidence: a loop that is shown to be better, else the seed; not_worse: the last loop, or the seed "
-        "if that is shown to be worse; last: the last loop; best: whichever has the best statistic",
+        description="evidence: the last loop if it is shown to be better than the seed, or an earlier one that is "
+        "shown to be better still, else the seed; not_worse: the last loop unless it is shown to be worse; last: the "
+        "last loop, as in the paper; best: the loop, or the seed, that is best by the statistic on calibration pairs, "
+        "shown to be better or not",
     )
     statistic: Literal["accuracy", "log_loss"] = Field(
-        "accuracy", description="accuracy, or log loss at a cross-fitted temperature"
+        "accuracy", description="accuracy, or log_loss at a cross-fitted temperature"
     )
 
 

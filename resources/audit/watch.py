@@ -9,10 +9,13 @@ import duckdb
 from resources.audit.database import AuditDatabase
 from resources.audit.schema import prepare_for_bulk
 
-_LOOPS = "SELECT * FROM loop_watch WHERE evolution = $evolution ORDER BY loop"
-_RELIABILITY = "SELECT * FROM reliability WHERE evolution = $evolution ORDER BY loop, split, confidence_from"
-_SHIFT = "SELECT * FROM pool_shift WHERE evolution = $evolution"
-_COMPARISON = "SELECT * FROM pool_comparison WHERE evolution = $evolution ORDER BY measure"
+WATCHED = {
+    "loop_watch": "SELECT * FROM loop_watch WHERE evolution = $e ORDER BY loop",
+    "reliability": "SELECT * FROM reliability WHERE evolution = $e ORDER BY loop, split, confidence_from",
+    "pool_shift": "SELECT * FROM pool_shift WHERE evolution = $e",
+    "pool_comparison": "SELECT * FROM pool_comparison WHERE evolution = $e ORDER BY measure",
+}
+"""What is asked of the audit; `$e` is the evolution."""
 
 Row = dict[str, Any]
 
@@ -39,13 +42,11 @@ def read_watch(path: Path, evolution: str) -> Watch:
     """
     with AuditDatabase(path).reading() as connection:
         prepare_for_bulk(connection)  # labels of the loops are joined, and a pool may have any size
-        loops, reliability, shift, comparison = (
-            _rows(connection, sql, evolution) for sql in (_LOOPS, _RELIABILITY, _SHIFT, _COMPARISON)
-        )
+        loops, reliability, shift, comparison = (_rows(connection, sql, evolution) for sql in WATCHED.values())
     return Watch(loops, reliability, shift[0] if shift else None, comparison)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, evolution: str) -> list[Row]:
-    result = connection.execute(sql, {"evolution": evolution})
+    result = connection.execute(sql, {"e": evolution})
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

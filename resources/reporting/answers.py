@@ -9,7 +9,6 @@ from resources.reporting.numbers import gain_words, magnitude, number, percent
 from resources.reporting.report_data import ReportData, Row
 from resources.reporting.words import VERDICTS, name_of_loop
 from resources.simulation import NOISE
-from ser.method.promotion import NOT_SHOWN
 
 Tone = Literal["good", "bad", "open"]
 _FEW_PAIRS = 500
@@ -27,18 +26,28 @@ class Answer:
 
 def helped(data: ReportData) -> Answer:
     """Whether self-training helped: what the promoted loop, or else the last, gains over the seed on test pairs."""
+    headline, tone = verdict_on(data.evolution, trained=bool(data.trained_loops))
     simulated = _ceiling(data)
     if data.promoted is None:
-        return Answer("NOT FINISHED", "open", ["No reward model was promoted: the evolution did not come that far."])
+        return Answer(headline, tone, ["No reward model was promoted: the evolution did not come that far."])
     if data.gate_is_closed:
-        return Answer("NO", "bad", ["No loop was run: the seed is not shown to be better than a coin.", *simulated])
+        return Answer(headline, tone, ["No loop was run: the seed is not shown to be better than a coin.", *simulated])
     if not data.trained_loops:
-        return Answer("NO", "bad", ["No loop kept anything to train on.", *_decision(data), *simulated])
-    value, low, high = data.test_gain
-    if value is None or low is None or high is None:
-        return Answer(NOT_SHOWN.replace("_", " ").upper(), "open", [*_decision(data), *simulated])
-    headline, tone = ("YES", "good") if low > 0 else ("NO", "bad") if high < 0 else ("NOT SHOWN", "open")
-    return Answer(headline, tone, [_gained(data), *_decision(data), *simulated])  # type: ignore[arg-type]
+        return Answer(headline, tone, ["No loop kept anything to train on.", *_decision(data), *simulated])
+    gained = [] if None in data.test_gain else [_gained(data)]
+    return Answer(headline, tone, [*gained, *_decision(data), *simulated])
+
+
+def verdict_on(evolution: Row, *, trained: bool) -> tuple[str, Tone]:
+    """Whether self-training helped, in a word or two; `trained` is whether any loop trained a reward model."""
+    if evolution["promoted_loop"] is None:
+        return "NOT FINISHED", "open"
+    if not trained:
+        return "NO", "bad"
+    low, high = evolution["gain_test_low"], evolution["gain_test_high"]
+    if low is not None and low > 0:
+        return "YES", "good"
+    return ("NO", "bad") if high is not None and high < 0 else ("NOT SHOWN", "open")
 
 
 def _gained(data: ReportData) -> str:
@@ -178,6 +187,8 @@ def _steps(data: ReportData) -> Iterator[tuple[str, str]]:
     if data.gate_is_closed or (answer.headline == "NO" and not data.trained_loops):
         yield "Label more pairs of the pool, the most useful ones first.", f"ser review export --dataset {dataset}"
         yield "See whether more labels help at all.", f"ser advise --dataset {dataset}"
+        if data.gate_is_closed:
+            yield "Run the loops all the same.", f"ser run --dataset {dataset} --anyway"
         return
     if answer.headline == "NOT SHOWN" and (more := _labels_to_decide(data)) is not None:
         yield (

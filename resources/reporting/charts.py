@@ -14,7 +14,7 @@ GOOD, BAD = "#2f9e5b", "#d0503f"
 _BESIDE = "#8a94a0"
 _MANY = 8
 """Rows beyond which they stand closer: the answers above and below them are to stay on one screen."""
-_NAMES: Spec = {"title": None, "labelLimit": 300, "ticks": False, "domain": False, "grid": False}
+_NAMES: Spec = {"title": None, "labelLimit": 400, "ticks": False, "domain": False, "grid": False}
 
 Kind = Literal["plain", "marked", "beside"]
 """How something is drawn: as it is, so that it stands out, or as what stands beside the rest."""

@@ -1,12 +1,20 @@
 """The page that lists the reports: one line an evolution."""
 
 import json
+from collections import Counter
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from resources.audit.database import AuditDatabase
+from resources.reporting.answers import verdict_on
 from resources.reporting.page import environment
+from resources.reporting.report_data import Row
 
-_EVOLUTIONS = "SELECT * FROM evolutions ORDER BY dataset, executed_at DESC NULLS LAST, evolution"
+_EVOLUTIONS = """
+SELECT *, EXISTS (FROM reward_models m WHERE m.evolution = e.evolution AND m.kind = 'loop') AS trained
+FROM evolutions e ORDER BY dataset, executed_at DESC NULLS LAST, evolution
+"""
 
 
 def report_path(root: Path, evolution: str) -> Path:
@@ -34,4 +42,15 @@ def render_index(path: Path) -> str:
         page = report_path(root, row["evolution"])
         row["page"] = page.name if page.exists() else None
         row["statistic"] = json.loads(row["settings"])["promotion"]["statistic"]
-    return environment().get_template("index.html.j2").render(rows=rows)
+        row["helped"], row["tone"] = verdict_on(row, trained=row["trained"])
+    return environment().get_template("index.html.j2").render(rows=rows, datasets=_datasets(rows))
+
+
+def _datasets(rows: list[Row]) -> list[str]:
+    """In how many of its evolutions self-training helped, a sentence for each dataset."""
+    said = []
+    for dataset, found in groupby(rows, key=itemgetter("dataset")):
+        counted = Counter(row["helped"] for row in found)
+        parts = [f"{word} in {counted[word]}" for word in ("YES", "NO", "NOT SHOWN", "NOT FINISHED") if counted[word]]
+        said.append(f"{dataset}: {', '.join(parts)}")
+    return said

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.reporting.numbers import difference, magnitude, number, percent
-from resources.reporting.words import VERDICTS, name_of_loop
+from resources.reporting.words import name_of_loop
 from ser.terminal import printable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
     )
     made.filters.update(percent=percent, number=number, clip=_clip, name_of_loop=name_of_loop, tight=_tight)
-    made.globals.update(difference=difference, magnitude=magnitude, verdicts=VERDICTS)
+    made.globals.update(difference=difference, magnitude=magnitude)
     made.globals["content_policy"] = _content_policy
     return made
 

@@ -1,5 +1,6 @@
 "use strict";
-// Tables sort by a click on a heading; what a mark of a chart says is shown where one points at it, or taps.
+// Tables sort by a click on a heading, long ones are filtered by a word; a link to SQL opens what hides it; what a mark
+// of a chart says is shown where one points at it, or taps.
 const value = (cell) => {
   const text = cell.textContent.trim().replace(/\u2212/g, "-").replace(/(\d)[ \u00a0](?=\d{3})/g, "$1");
   const number = parseFloat(text);
@@ -25,6 +26,24 @@ for (const table of document.querySelectorAll("table.sortable")) {
     heading.addEventListener("keydown", (event) => {
       if (event.key === "Enter") sort();
     });
+  });
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < 8) continue;
+  const filter = document.createElement("input");
+  filter.type = "search";
+  filter.className = "filter";
+  filter.placeholder = "filter";
+  filter.setAttribute("aria-label", `Filter: ${table.parentElement.getAttribute("aria-label")}`);
+  filter.addEventListener("input", () => {
+    const word = filter.value.trim().toLowerCase();
+    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(word);
+  });
+  table.parentElement.before(filter);
+}
+for (const link of document.querySelectorAll('a[href^="#sql-"]')) {
+  link.addEventListener("click", () => {
+    const shown = document.getElementById(link.hash.slice(1));
+    for (let one = shown; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
   });
 }
 const tip = document.createElement("div");

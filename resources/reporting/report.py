@@ -1,44 +1,15 @@
-"""The report on an evolution: one self-contained page, and the same numbers as a table for the terminal."""
+"""The report on an evolution: one self-contained page."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from resources.reporting import answers, sections
 from resources.reporting.checks import checks_of
-from resources.reporting.numbers import DASH, difference, number, percent
+from resources.reporting.model_rows import CONTROL_HEADINGS, LOOP_HEADINGS, control_rows, loop_rows
 from resources.reporting.page import environment
-from resources.reporting.report_data import ReportData, Row, gather
+from resources.reporting.report_data import gather
 from resources.reporting.report_queries import asked
 from resources.reporting.watch import watch_section
-from resources.reporting.words import (
-    name_of_loop,
-    policy_words,
-    selection_words,
-    suspicion_words,
-    verdict,
-)
-from ser.method.promotion import GATE_NOT_SHOWN
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-HEADINGS = ("reward model", "test accuracy", "95 % interval", "label precision", "pairs kept", "seconds")
-LOOP_HEADINGS = (
-    *(
-        "reward model",
-        "calibration",
-        "test",
-        "95 % interval",
-        "over the seed",
-        "label precision",
-        "kept",
-        "kept so far",
-    ),
-    "seconds",
-)
-CONTROL_HEADINGS = ("control", "its question", "test accuracy", "95 % interval", "over the seed", "loop over it")
-LONGER = "longer wins"
-"""The name of the baseline: of two responses the one with more characters is taken for the better."""
+from resources.reporting.words import decision_words, selection_words, suspicion_words
 
 
 def render_report(path: Path, evolution: str) -> str:
@@ -64,7 +35,7 @@ def render_report(path: Path, evolution: str) -> str:
             loop_table=loop_rows(data),
             control_headings=CONTROL_HEADINGS,
             controls=control_rows(data),
-            verdict=verdict(data),
+            decided=decision_words(data),
             selection=selection_words(data.method),
             suspicions=suspicion_words(data),
             loops=[sections.loop_section(data, status) for status in data.statuses],
@@ -73,113 +44,3 @@ def render_report(path: Path, evolution: str) -> str:
             measured_on=sorted({row["measured_on"] for row in data.rows["precision"]}),
         )
     )
-
-
-def loop_rows(data: ReportData) -> list[tuple[bool, list[str]]]:
-    """The table of the loops as text (see `LOOP_HEADINGS`), each with whether its model is the promoted one."""
-    gains = {row["loop"]: row for row in data.rows["gains"] if row["loop"]}
-    rows, so_far = [], 0
-    for row in data.loops:
-        gain, kept = gains.get(row["loop"]), row["n_kept"]
-        so_far += kept or 0
-        _, test, interval, precision, count, seconds = _summary_row(row, "")
-        over = difference(gain["gain"], gain["gain_low"], gain["gain_high"]) if gain else DASH
-        name = f"{_name(data, row)}{', promoted' if row['promoted'] else ''}"
-        cumulative = DASH if kept is None else number(so_far)
-        cells = [
-            name,
-            percent(row["calibration_accuracy"]),
-            test,
-            interval,
-            over,
-            precision,
-            count,
-            cumulative,
-            seconds,
-        ]
-        rows.append((row["promoted"], cells))
-    if data.baseline:
-        test, interval = percent(data.baseline["value"]), _interval(data.baseline)
-        rows.append((False, [LONGER, DASH, test, interval, *[DASH] * 5]))
-    return rows
-
-
-def summary_rows(data: ReportData) -> list[list[str]]:
-    """The table of an evolution as text (see `HEADINGS`): the baseline, the seed, the loops, the promoted model."""
-    rows = []
-    if data.baseline:
-        rows.append([LONGER, percent(data.baseline["value"]), _interval(data.baseline), DASH, DASH, DASH])
-    rows += [_summary_row(row, _name(data, row)) for row in data.loops]
-    promoted = data.promoted
-    if promoted:
-        rows.append(_summary_row(promoted, f"promoted: {name_of_loop(promoted['loop'])}"))
-    return rows
-
-
-def control_rows(data: ReportData) -> list[list[str]]:
-    """The controls that are made, as text (see `CONTROL_HEADINGS`)."""
-    return [
-        [
-            row["control"],
-            row["question"],
-            percent(row["accuracy"]),
-            _interval(row),
-            difference(row["seed_gain"], row["seed_gain_low"], row["seed_gain_high"]),
-            difference(row["loop_gain"], row["loop_gain_low"], row["loop_gain_high"]),
-        ]
-        for row in data.made_controls
-    ]
-
-
-def summary_table(path: Path, evolution: str) -> "Table":
-    """The table of an evolution for a terminal, with the words of the page under it.
-
-    Raises:
-        SerError: as `render_report`.
-    """
-    from rich import box
-    from rich.table import Table
-
-    data = gather(path, evolution)
-    parts = (verdict(data), suspicion_words(data), policy_words(data))
-    words = "\n\n".join(" ".join(part) for part in parts if part)
-    table = Table(box=box.SIMPLE_HEAD, caption=words, caption_justify="left")
-    for k, name in enumerate(HEADINGS):
-        # Two lines of heading: the table has to fit into 80 columns.
-        table.add_column("\n".join(name.rsplit(" ", 1)) if k else name, justify="right" if k else "left", no_wrap=True)
-    rows = summary_rows(data)
-    for k, row in enumerate(rows):
-        promoted = row[0].startswith("promoted")
-        table.add_row(
-            *row,
-            style="bold" if promoted else None,
-            end_section=k == len(rows) - 2 and data.promoted is not None,
-        )
-    return table
-
-
-def _name(data: ReportData, row: Row) -> str:
-    """A loop with what kept it from having a reward model; its learning status alone does not say that."""
-    name = name_of_loop(row["loop"])
-    if row["status"] == GATE_NOT_SHOWN:
-        return f"{name} (not run)"
-    return f"{name} (converged)" if row["loop"] == data.ended_in else name
-
-
-def _summary_row(row: Row, name: str) -> list[str]:
-    ends = {"ci_low": row["test_ci_low"], "ci_high": row["test_ci_high"]}
-    precision = percent(row["label_precision"])
-    if row["label_measured_on"] == "heldout" and row["label_precision"] is not None:
-        precision = f"about {precision}"
-    return [
-        name,
-        percent(row["test_accuracy"]),
-        DASH if row["test_accuracy"] is None else _interval(ends),
-        precision,
-        number(row["n_kept"]),
-        number(row["seconds"]),
-    ]
-
-
-def _interval(share: Row) -> str:
-    return f"{100 * share['ci_low']:.1f} to {100 * share['ci_high']:.1f}"

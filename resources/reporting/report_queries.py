@@ -1,6 +1,7 @@
 """The SQL behind a report: each is what the page shows beside its table, to be asked again with `ser audit --sql`."""
 
 from resources.audit.database import literal
+from resources.audit.watch import WATCHED
 from ser.method.promotion import GATE_NOT_SHOWN
 
 MOST_TEXTS = 3
@@ -87,4 +88,4 @@ WHERE evolution = $e AND loop = $loop GROUP BY ALL"""
 
 def asked(name: str, evolution: str) -> str:
     """The SQL of a table, about this evolution, to be asked by hand."""
-    return QUERIES[name].replace("$e", literal(evolution))
+    return (QUERIES | WATCHED)[name].replace("$e", literal(evolution))

@@ -1,6 +1,6 @@
 """What the numbers of an evolution allow to say, in honest sentences."""
 
-from resources.reporting.numbers import difference, magnitude, number, percent
+from resources.reporting.numbers import number, percent
 from resources.reporting.report_data import ReportData, Row
 from ser.method.promotion import GATE_NOT_SHOWN, NOT_SHOWN, SHOWN, WORSE
 from ser.method.suspicion import suspicions
@@ -19,31 +19,16 @@ def name_of_loop(loop: int) -> str:
     return "seed" if loop == 0 else f"loop {loop}"
 
 
-def verdict(data: ReportData) -> list[str]:
-    """What the evolution shows about its loops, and where it was measured on other pairs than the pool's."""
-    return [*_verdict(data), *([data.unlike_pool] if data.unlike_pool else [])]
-
-
-def _verdict(data: ReportData) -> list[str]:
-    promoted, about = data.promoted, data.evolution
+def decision_words(data: ReportData) -> list[str]:
+    """What the promotion was decided on, and what can be done with a model that it passed over, a sentence each."""
+    promoted = data.promoted
     if promoted is None:
-        return ["No reward model was promoted: the evolution did not come that far."]
-    if data.gate_is_closed:
-        return [
-            f"{promoted['why'][0].upper()}{promoted['why'][1:]}.",
-            f"This model stays.{_export(data)} To run the loops all the same: ser run --anyway "
-            f"--dataset {about['dataset']}, with the settings of this evolution.",
-        ]
-    reason = f" Decided on: {promoted['why'].rstrip('.')}." if promoted["why"] else ""
-    if about["promoted_by"]:
-        model = "seed reward model" if promoted["loop"] == 0 else f"reward model of loop {promoted['loop']}"
-        said = [f"The {model} was promoted by a person, {about['promoted_by']}.{reason}"]
-    elif promoted["loop"] == 0:
-        told = f"the last loop is {VERDICTS[about['verdict']]}" if data.trained_loops else "no loop trained another"
-        said = [f"The seed reward model stays: {told}.{reason}"]
-    else:
-        said = [f"The reward model of loop {promoted['loop']} was promoted.{reason}"]
-    said += [*_power(data), *_on_test_pairs(data)]
+        return []
+    said = [f"Decided on: {promoted['why'].rstrip('.')}."] if promoted["why"] else []
+    if data.evolution["needed"] is not None:
+        said.append(
+            f"To show 2 points of accuracy, about {number(data.evolution['needed'])} calibration pairs are needed."
+        )
     if promoted["loop"] == 0 and (loops := data.trained_loops):
         several = f"loops 1 to {loops[-1]}" if len(loops) > 1 else "loop 1"
         said.append(
@@ -53,40 +38,12 @@ def _verdict(data: ReportData) -> list[str]:
     return said
 
 
-def _export(data: ReportData, loop: int | None = None) -> str:
-    """The command that exports a reward model, by default the promoted one; of a mean of several, one of them."""
-    which = "" if loop is None else f" --loop {loop}"
-    model = "it" if loop is None else f"the reward model of loop {loop}"
+def _export(data: ReportData, loop: int) -> str:
+    """The command that exports the reward model of a loop; of a mean of several, one of them."""
+    which, model = f" --loop {loop}", f"the reward model of loop {loop}"
     if data.method["teachers"] > 1:
         which, model = f"{which} --member 0", f"one of the models whose mean is {model}"
     return f" To export {model}: ser export rm{which} --evolution {data.evolution['evolution']} --to DIR."
-
-
-def _power(data: ReportData) -> list[str]:
-    """How small a gain the calibration pairs could have shown."""
-    about = data.evolution
-    if about["detectable"] is None:
-        return []
-    gained, smallest = (
-        difference(*data.calibration_gain, data.statistic),
-        magnitude(about["detectable"], data.statistic),
-    )
-    return [
-        f"The gain of the last loop over the seed on calibration pairs, with its 90 % interval, is {gained}. The "
-        f"smallest that these pairs could have shown (with 80 % power) is {smallest}; to show 2 points of accuracy, "
-        f"about {number(about['needed'])} calibration pairs are needed."
-    ]
-
-
-def _on_test_pairs(data: ReportData) -> list[str]:
-    value, low, high = data.test_gain
-    if value is None or low is None or high is None or data.promoted is None:
-        return []
-    loop = data.promoted["loop"] or data.trained_loops[-1]
-    change = f"On the test pairs loop {loop} gains {difference(value, low, high)} points over the seed (95 % interval)"
-    if low <= 0 <= high:
-        return [f"{change}. The interval includes 0: the test pairs do not show that it is better, nor that it is not."]
-    return [f"{change}. It is {'better' if value > 0 else 'worse'} than the seed by more than chance."]
 
 
 def suspicion_words(data: ReportData) -> list[str]:
@@ -98,30 +55,6 @@ def suspicion_words(data: ReportData) -> list[str]:
         accuracy = {"value": row["test_accuracy"], "ci_low": row["test_ci_low"]}
         found = suspicions(accuracy, data.baseline, row["n_human"])
         said += [f"Suspicious, {name_of_loop(row['loop'])}: {words}." for words in found]
-    return said
-
-
-def policy_words(data: ReportData) -> list[str]:
-    """What the judge says of the policy, with how far the judge can be trusted."""
-    metrics = data.policy["metrics"] if data.policy else {}
-    rate, judge, longer = (metrics.get(name) for name in ("win_rate", "judge_accuracy", "judge_longer_wins"))
-    if rate is None or rate["value"] is None:
-        return []
-    trust = f"; the judge itself is right on {percent(judge['value'])} of pairs" if judge else ""
-    trust += f" (where the longer wins on {percent(longer['value'])})" if longer else ""
-    said = [
-        f"Win rate of the policy against its base model, a tie as half a win: {percent(rate['value'])} "
-        f"({percent(rate['ci_low'])} to {percent(rate['ci_high'])}, {rate['n']} prompts){trust}."
-    ]
-    before, after = metrics.get("mean_base_reward"), metrics.get("mean_policy_reward")
-    if before and after:
-        said.insert(
-            0,
-            "Mean reward, base to policy, by the model it was trained with: "
-            f"{before['value']:.3f} to {after['value']:.3f}.",
-        )
-    if rate["ci_low"] <= 0.5 <= rate["ci_high"]:
-        said.append("The win rate's interval includes 50 %: no difference is shown.")
     return said
 
 

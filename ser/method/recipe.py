@@ -13,31 +13,45 @@ MOST_LOOPS = 20
 class Method(Spec):
     """What the seed and every loop do. The defaults are the published method."""
 
-    teachers: int = Field(1, ge=1, description="reward models of the seed and of each loop; only their seeds differ")
+    teachers: int = Field(
+        1,
+        ge=1,
+        description="reward models of the seed and of each loop, whose mean decides; only their random seeds differ",
+    )
     student: Literal["continue", "fresh"] = Field(
-        "continue", description="trained on from the last model, or fresh from the backbone"
+        "continue", description="continue: trained on from the last model; fresh: from the backbone"
     )
     student_epochs: int | None = Field(
-        1, ge=1, description="epochs of a loop's retraining; none: until it has seen as many pairs as the seed RM"
+        1,
+        ge=1,
+        description="of a loop's retraining (recipe robust sets none: whole epochs, until it has seen as many "
+        "pairs, human ones too, as the seed RM)",
     )
     select: Select = Field(
         "status",
-        description="status: the tau rules; calibrated: a cut that keeps a promised precision; all",
+        description="status: by the tau rules; calibrated: by a cut that keeps a promised precision; all",
     )
     target: Target = Field("hard", description="hard: labels of 0 and 1; soft: calibrated probabilities")
     pool: Literal["shrinks", "whole"] = Field(
-        "shrinks", description="shrinks: kept pairs leave it; whole: all pairs are labelled again"
+        "shrinks",
+        description="shrinks: kept pairs leave it; whole: all are labelled again in each loop (needs unseen)",
     )
     label_with: Literal["any", "unseen"] = Field(
-        "any", description="unseen: only teachers that were not trained on a pair's own label label it"
+        "any",
+        description="any; unseen: a pair is labelled only by teachers that were not trained on its own label",
     )
-    replay: Literal["all", "latest"] = Field("all", description="train on the labels of all loops, or of the latest")
+    replay: Literal["all", "latest"] = Field(
+        "all", description="all: train on the machine labels of all loops; latest: on those of the latest"
+    )
     human_share: float | None = Field(
         None, gt=0, lt=1, description="least share of the loss's weight on human pairs, at most 4 times each"
     )
-    temperature: Literal["seed", "loop"] = Field("loop", description="one, of the seed, or one a loop")
+    temperature: Literal["seed", "loop"] = Field(
+        "loop", description="loop: one a loop; seed: that of the seed throughout. With unseen it must be loop"
+    )
     min_precision: float | Literal["relative"] | None = Field(
-        None, description="the promise of calibrated; relative: the seed's accuracy on calibration pairs"
+        None,
+        description="the promise of calibrated; default relative: the seed's calibration accuracy, at least 0.5",
     )
 
     @model_validator(mode="before")

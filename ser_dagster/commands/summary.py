@@ -9,8 +9,8 @@ from assets.audit import audit_path
 from resources.audit.writing import AuditBusy
 from resources.console import Terminal
 from resources.reporting.index import index_path, report_path
-from resources.reporting.report import summary_table
 from resources.reporting.report_data import UnknownEvolution
+from resources.reporting.terminal import summary
 from resources.settings_file import data_root
 from ser_dagster.commands.choose_evolution import REPORTED, choose_evolution
 
@@ -23,7 +23,7 @@ def print_summary(evolution: str, seconds: float) -> None:
     root = data_root()
     console = Terminal()
     try:
-        console.print(summary_table(audit_path(root), evolution))
+        console.print(summary(audit_path(root), evolution))
     except (AuditBusy, UnknownEvolution) as error:
         print(f"audit: {error}", file=sys.stderr)
     console.print(f"Done in {seconds:.0f} seconds. Look at:")

@@ -11,6 +11,7 @@ from assets.evolved import choose_promoted
 from resources.heads import known_evolutions
 from resources.known_evolutions import open_evolution
 from resources.locks import own_evolution
+from resources.reporting.words import name_of_loop
 from ser.specs import HandPromotion
 from ser_dagster.cli import main
 from tests import chain
@@ -87,7 +88,7 @@ def test_a_person_promotes_a_loop_and_takes_it_back(root: Path, capsys: pytest.C
     hand = {"promoted_loop": other, "promoted_by": "ann", "reason": "it answers better."}
     assert promotions(capsys, first["evolution"]) == [rule | {"current": False}, hand | {"current": True}]
     page = (root / "reports" / f"{first['evolution'].replace('/', '-')}.html").read_text()
-    assert "was promoted by a person, ann" in page and "it answers better" in page
+    assert f"Promoted: {name_of_loop(other)}, by ann." in page and "it answers better" in page
 
     # A later execution keeps to it; taken back, the rule decides again.
     again = ser(capsys, "run", "--no-policy", "--json")

@@ -19,13 +19,15 @@ from audit_fakes import (
     self_labels,
     with_artifacts,
 )
+from rich.console import Console
 
 from resources.audit.database import AuditDatabase, query
 from resources.audit.queries import run_named
 from resources.audit.sync import EvolutionRecord, rebuild, sync
 from resources.audit.watch import read_watch
-from resources.reporting.report import render_report, summary_table
+from resources.reporting.report import render_report
 from resources.reporting.report_data import gather
+from resources.reporting.terminal import summary
 from resources.reporting.words import promise_words
 from resources.settings import Settings
 from ser.data import tables
@@ -225,7 +227,9 @@ def test_a_pool_that_is_unlike_what_people_labelled_weakens_the_words(tmp_path: 
     assert "(AUC 0.83, 0.5 is a coin)" in found.unlike_pool
     html = render_report(database.path, EVOLUTION)
     assert "The human-labelled pairs are unlike the pool" in html and "0.83 (0.79 to 0.87)" in html
-    assert "promise less" in str(summary_table(database.path, EVOLUTION).caption)
+    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    console.print(summary(database.path, EVOLUTION))
+    assert "promise less" in console.export_text()
     assert promise_words(found) == ""  # recipe paper promises no precision
     found.evolution["settings"]["method"]["select"] = "calibrated"
     assert "the pool's are not" in promise_words(found)

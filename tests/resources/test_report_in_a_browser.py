@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_fakes import record
+from audit_fakes import named, record
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -14,6 +14,7 @@ from resources.audit.database import AuditDatabase
 from resources.audit.sync import sync
 from resources.reporting.index import render_index
 from resources.reporting.report import render_report
+from resources.settings import Settings
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -108,6 +109,35 @@ def test_tables_sort_and_marks_say_what_they_are(browser: Browser, pages: dict[s
     assert names.all_text_contents()[0] == "loop 1, promoted"
     tab.locator("#gains svg path[aria-label^='loop 1']").hover()
     assert tab.locator(".tip").text_content() == "loop 1: +25.0 (−38.3 to +71.7) points; 1 mended, 0 broken"
+    tab.close()
+
+
+def test_a_headline_leads_to_its_sql(browser: Browser, pages: dict[str, Path]) -> None:
+    tab, _ = opened(browser, pages["report"], 1024)
+    for name in ("helped", "trusted", "gains", "labels", "policy-answer"):
+        link = tab.locator(f"#{name} h2 a")
+        shown = tab.locator(link.get_attribute("href") or "")
+        assert not shown.is_visible()
+        link.click()
+        assert shown.is_visible() and (shown.text_content() or "").startswith(("SELECT", "WITH")), name
+        tab.reload()
+    tab.close()
+
+
+def test_a_long_table_is_filtered_by_a_word(browser: Browser, tmp_path: Path) -> None:
+    database, path = AuditDatabase(tmp_path / "audit.duckdb"), tmp_path / "index.html"
+    seed = {"seed_rm": record(tmp_path).artifacts["seed_rm"]}
+    for number in range(9):
+        sync(database, named(seed, name=f"try {number}", settings=Settings(random_seed=number)))
+    path.write_text(render_index(database.path))
+    tab, told = opened(browser, path, 1024)
+    rows = tab.locator("tbody tr:visible")
+    assert rows.count() == 9
+    tab.get_by_label("Filter: Evolutions").fill("TRY 7")
+    assert rows.count() == 1 and "try 7" in (rows.text_content() or "")
+    tab.get_by_label("Filter: Evolutions").fill("")
+    assert rows.count() == 9 and told == []
+    assert Axe().run(tab).violations_count == 0
     tab.close()
 
 

@@ -1,8 +1,6 @@
 """Settings are checked once, and a wrong one is named with the remedy."""
 
 import json
-import re
-import tomllib
 from collections.abc import Iterator
 from functools import reduce
 from operator import getitem
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 from resources.heads import known_evolutions
 from resources.known_evolutions import find_evolution, refuse_taken
 from resources.settings import Settings
-from resources.settings_file import ROOT, load_settings
+from resources.settings_file import load_settings
 from ser.errors import SerError
 
 
@@ -40,24 +38,6 @@ def test_defaults_are_the_published_thresholds(ser_toml: Path) -> None:
 
 
 OWN = ("automation.cron", "landing", "recipes")
-
-
-def test_the_documentation_shows_every_setting_with_its_default() -> None:
-    text = (ROOT / "docs" / "settings.md").read_text().split("```toml\n")[1].split("```")[0]
-    assert Settings.model_validate(tomllib.loads(text)) == Settings()
-    # What has no value of its own is there as a comment.
-    known = tomllib.loads(re.sub(r"^# (\w+ = |\[)", r"\1", text, flags=re.MULTILINE))
-    described = Settings().model_dump()
-    assert paths(known) == paths(described)
-
-
-def paths(values: dict[str, Any], prefix: str = "") -> set[str]:
-    """The dotted names of all settings; below OWN are no settings but a user's own names."""
-    found: set[str] = set()
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        found |= paths(value, f"{name}.") if isinstance(value, dict) and name not in OWN else {name}
-    return found
 
 
 def test_the_environment_overrides_the_file_and_arguments_override_both(

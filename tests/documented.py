@@ -1,0 +1,32 @@
+"""The commands that the pages for people name."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from resources.settings_file import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_COMMAND = re.compile(r"^(?:\.venv/bin/)?ser (?=[a-z-])")
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The arguments of each `ser` that stands as a line of its own, indented, to be typed as it is."""
+    lines = iter(page.read_text().splitlines())
+    for line in lines:
+        found = _COMMAND.match(line.strip())
+        if not found or not line.startswith("    "):
+            continue
+        typed = line.strip()[found.end() :]
+        while True:
+            try:
+                yield shlex.split(typed, comments=True)
+                break
+            except ValueError:  # a quotation that goes on in the next line
+                typed = f"{typed}\n{next(lines)}"
+
+
+def mentions(page: Path) -> Iterator[str]:
+    """What follows `ser` wherever a sentence or a table names a command."""
+    yield from re.findall(r"`(?:\.venv/bin/)?ser ([a-z][^`]*)`", page.read_text())
