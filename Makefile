@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install demo clean-demo ui test test-all lint format docs bench bench-quick reliability
+.PHONY: install demo clean-demo ui test test-all screenshots lint format docs bench bench-quick reliability
 
 install: $(INSTALLED)
 
@@ -34,6 +34,10 @@ test-all: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m resources.settings_page
+
+screenshots: $(INSTALLED)
+	mkdir -p docs/images
+	SER_SCREENSHOTS=docs/images $(BIN)/pytest tests/e2e/test_browser.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -W ignore -m bench

@@ -78,8 +78,9 @@ def plotted_watch(work: Evolution) -> dict[str, float]:
 def commands(work: Evolution) -> dg.MetadataValue:
     """The questions on this evolution, as commands to be copied."""
     asked = {words: sql.format(evolution=literal(work.identity)) for words, sql in QUESTIONS.items()}
-    lines = (f'- {words}: `.venv/bin/ser audit --sql "{sql}"`' for words, sql in asked.items())
-    return dg.MetadataValue.md("\n".join(lines))
+    # A list would be indented, by more than the page has room for beside the name of an evolution.
+    lines = (f'{words}: `.venv/bin/ser audit --sql "{sql}"`' for words, sql in asked.items())
+    return dg.MetadataValue.md("\n\n".join(lines))
 
 
 def left(work: Evolution, error: Exception) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pairs in the metadata of assets, as tables that no text in them can break."""
+"""Pairs in the metadata of assets, each as a table that no text in it can break."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,7 +49,7 @@ def decided(encoded: Artifact, labelled: Artifact, filtered: Artifact) -> dict[s
         name: [(readable_prompt(prompt), *rest) for prompt, *rest in tables.ask(_DECIDED.format(kept=kept), **files)]
         for name, kept in (("examples_kept", "kept"), ("examples_not_kept", "NOT kept"))
     }
-    return {name: dg.MetadataValue.md(table(rows)) for name, rows in found.items() if rows}
+    return {name: dg.MetadataValue.md(shown(rows)) for name, rows in found.items() if rows}
 
 
 def read_mistakes(audit: Path, evolution: str) -> Mistakes:
@@ -61,17 +61,19 @@ def read_mistakes(audit: Path, evolution: str) -> Mistakes:
 
 
 def shown_mistakes(mistakes: Mistakes) -> dict[str, dg.MetadataValue]:
-    """The surest mistakes as a table, if there are any."""
-    return {"mistakes": dg.MetadataValue.md(table(mistakes.rows))} if mistakes.rows else {}
+    """The surest mistakes if there are any."""
+    return {"mistakes": dg.MetadataValue.md(shown(mistakes.rows))} if mistakes.rows else {}
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Pairs as a table in markdown."""
-    lines = ["| prompt | preferred | other | confidence | reason |", "| --- | --- | --- | --- | --- |"]
-    for prompt, preferred, other, confidence, reason in rows:
-        texts = (_excerpt(text) for text in (prompt, preferred, other))
-        lines.append(f"| {' | '.join([*texts, f'{confidence:.2f}', reason.replace('|', chr(92) + '|')])} |")
-    return "\n".join(lines)
+def shown(rows: Iterable[Row]) -> str:
+    """Pairs in markdown, each as a table with its texts below each other: side by side they would be cut on a page."""
+    return "\n\n".join(_table(*row) for row in rows)
+
+
+def _table(prompt: str, preferred: str, other: str, confidence: float, reason: str) -> str:
+    texts = {"prompt": prompt, "preferred": preferred, "other": other}
+    head = f"| confidence {confidence:.2f} | {reason.replace('|', chr(92) + '|')} |\n| --- | --- |"
+    return "\n".join([head, *(f"| {name} | {_excerpt(text)} |" for name, text in texts.items())])
 
 
 def _excerpt(text: str) -> str:

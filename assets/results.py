@@ -46,7 +46,6 @@ def described(
         summary,
         shown,
         plain | numbers,
-        path=place(evolution, artifact.path),
         version=artifact.version,
         reused=artifact.reused,
         seconds=_rounded(artifact.manifest["seconds"]),
@@ -96,7 +95,8 @@ def gained(found: Gain) -> dict[str, float]:
 def place(evolution: Evolution, path: Path) -> str:
     """Where something lies in the artifact store, or in the data root, or else in whole.
 
-    A path has no place to break: the page would cut the whole table at the right edge for a long one.
+    A path has no place to break: the page would cut the whole table at the right edge for a long one. That of the
+    artifact of an asset is its key and version, which the page names anyway.
     """
     roots = (evolution.store.root, evolution.root)
     inside = (path.relative_to(root).as_posix() for root in roots if path.is_relative_to(root))

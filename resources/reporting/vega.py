@@ -25,6 +25,7 @@ _CONFIG: Spec = {
     "text": {"color": _INK, "fontSize": 12},
     "rule": {"color": _INK},
 }
+_SIZE = re.compile(r'(<svg [^>]*)width="[\d.]+" height="[\d.]+"')
 _DESCRIBED = re.compile(r'(<path aria-label="([^"]*)"[^>]*)/>')
 
 
@@ -61,8 +62,10 @@ def layer(mark: str | Spec, rows: Sequence[Mapping[str, Any]], **encoding: Spec)
 
 def as_markdown(chart: str, alt: str = "chart") -> str:
     """The chart as a markdown image that carries its own data, for metadata that renders markdown."""
-    # An image has no text colour to inherit; this grey can be read on white and on black.
-    data = base64.b64encode(chart.replace(_INK, "#7d8590").encode()).decode()
+    # An image has no text colour to inherit; this grey can be read on white and on black. It takes the width that there
+    # is: one of its own would be cut on a phone.
+    chart = _SIZE.sub(r'\1width="100%"', chart, count=1).replace(_INK, "#7d8590")
+    data = base64.b64encode(chart.encode()).decode()
     return f"![{alt}](data:image/svg+xml;base64,{data})"
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from assets.examples import table
+from assets.examples import shown
 from ser.data.pairs import readable_prompt
 
 EVIL = [
@@ -16,9 +16,9 @@ EVIL = [
 
 
 def tokens_of(prompt: str, one: str, other: str) -> list[str]:
-    """The kinds of everything that a reader of Markdown finds in the table of one pair."""
+    """The kinds of everything that a reader of Markdown finds in what is shown of one pair."""
     messages = f'[{{"role":"user","content":{_json(prompt)}}}]'
-    text = table([(readable_prompt(messages), one, other, 0.9, "p_a 0.9 > 0.55 | p_b 0.1 < 0.45")])
+    text = shown([(readable_prompt(messages), one, other, 0.9, "p_a 0.9 > 0.55 | p_b 0.1 < 0.45")])
     reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     found = []
     for token in reader.parse(text):
@@ -35,8 +35,8 @@ def _json(text: str) -> str:
 def check(prompt: str, one: str, other: str) -> None:
     found = tokens_of(prompt, one, other)
     assert found.count("table_open") == 1
-    assert found.count("tr_open") == 2
-    assert found.count("td_open") == found.count("th_open") == 5
+    assert found.count("tr_open") == 4
+    assert found.count("td_open") == 6 and found.count("th_open") == 2
     structure = {kind for kind in found if not kind.startswith(("table", "thead", "tbody", "tr_", "th_", "td_"))}
     assert structure <= {"inline", "text", "text_special"}
 
@@ -47,8 +47,10 @@ def test_a_text_cannot_leave_its_cell(text: str) -> None:
 
 
 def test_a_long_text_and_a_long_word_end_with_dots() -> None:
-    cells = table([("please " * 40, "x" * 25, "y" * 24, 0.9, "")]).splitlines()[2].split(" | ")
-    assert cells[0] == f"| {('please ' * 40)[:160]}…" and cells[1:3] == [f"{'x' * 24}…", "y" * 24]
+    rows = shown([("please " * 40, "x" * 25, "y" * 24, 0.9, "p 0.9")]).splitlines()
+    prompt, one, other = f"{('please ' * 40)[:160]}…", f"{'x' * 24}…", "y" * 24
+    assert rows[0] == "| confidence 0.90 | p 0.9 |"
+    assert rows[2:] == [f"| prompt | {prompt} |", f"| preferred | {one} |", f"| other | {other} |"]
 
 
 @given(st.text(), st.text(alphabet="|<>`*_[]()!&\\~#-=+ \n:/\"'", max_size=40), st.text())

@@ -1,6 +1,7 @@
 """The charts: the same bytes every time, small, well-formed, and safe to put on a page."""
 
 import base64
+import re
 from xml.etree import ElementTree
 
 from resources.reporting.charts import (
@@ -76,4 +77,8 @@ def test_a_markdown_image_carries_itself() -> None:
     svg = charts()[0]
     head, data = as_markdown(svg, "Confidence").split(",", 1)
     assert head == "![Confidence](data:image/svg+xml;base64"
-    assert base64.b64decode(data.removesuffix(")")).decode() == svg.replace("currentColor", "#7d8590")
+    image = base64.b64decode(data.removesuffix(")")).decode()
+    size = re.search(r'width="(\d+)" height="(\d+)" viewBox="0 0 \1 \2"', svg)
+    assert size and f'width="100%" viewBox="0 0 {size[1]} {size[2]}"' in image  # as wide as where it is shown
+    drawn, inside = (re.sub(r"^<svg [^>]*>", "", one) for one in (svg, image))
+    assert inside == drawn.replace("currentColor", "#7d8590")

@@ -1,6 +1,5 @@
 """The report as a browser draws it: on a phone, a laptop and a wide screen, for eyes, pointers and screen readers."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,16 @@ from typing import Any
 import pytest
 from audit_fakes import named, record
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import sync
 from resources.reporting.index import render_index
 from resources.reporting.report import render_report
 from resources.settings import Settings
+from tests.browser import NEEDS_CHROMIUM, chromium
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt install chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 SIZES = {400: 800, 1024: 768, 1920: 1080}
 CUT = """() => [...document.querySelectorAll('p, h1, h2, li, dd, figcaption, .tag')]
     .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0)
@@ -47,10 +43,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 def opened(browser: Browser, path: Path, width: int, **options: Any) -> tuple[Page, list[str]]:
