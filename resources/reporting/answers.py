@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from resources.asset_keys import MORE_STEPS_RM
 from resources.reporting.checks import checks_of
 from resources.reporting.numbers import gain_words, magnitude, number, percent
 from resources.reporting.report_data import ReportData, Row
@@ -11,17 +12,20 @@ from resources.reporting.words import VERDICTS, name_of_loop
 from resources.simulation import NOISE
 
 Tone = Literal["good", "bad", "open"]
+_POINTS = 3
+"""Weak points that the first screen has room for."""
 _FEW_PAIRS = 500
 """Calibration pairs below which the gains that they cannot show are large enough to be said."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`headline` answers the question in a few words; `lines` say why, a sentence each."""
+    """`headline` answers the question in a few words; `lines` say why, a sentence each, and `rest` what has no room."""
 
     headline: str
     tone: Tone
     lines: list[str] = field(default_factory=list)
+    rest: list[str] = field(default_factory=list)
 
 
 def helped(data: ReportData) -> Answer:
@@ -34,7 +38,7 @@ def helped(data: ReportData) -> Answer:
         return Answer(headline, tone, ["No loop was run: the seed is not shown to be better than a coin.", *simulated])
     if not data.trained_loops:
         return Answer(headline, tone, ["No loop kept anything to train on.", *_decision(data), *simulated])
-    gained = [] if None in data.test_gain else [_gained(data)]
+    gained = [] if None in data.test_gain else [_gained(data), *_over_longer_training(data)]
     return Answer(headline, tone, [*gained, *_decision(data), *simulated])
 
 
@@ -58,6 +62,16 @@ def _gained(data: ReportData) -> str:
         f"Loop {loop} gains {gained} over the seed on {number(row['n'])} test pairs: "
         f"{number(row['mended'])} mended, {number(row['broken'])} broken."
     )
+
+
+def _over_longer_training(data: ReportData) -> Iterator[str]:
+    """What the last loop gains over the control that asks whether it is only longer training, where it is measured."""
+    for row in data.made_controls:
+        if row["control"] == MORE_STEPS_RM and row["loop_gain"] is not None:
+            gained = gain_words(row["loop_gain"], row["loop_gain_low"], row["loop_gain_high"])
+            more = row["loop_gain_low"] > 0
+            said = "more than longer training gives" if more else "not shown to be more than longer training"
+            yield f"Over the seed, trained as long, loop {row['loop']} gains {gained}: {said}."
 
 
 def _told(data: ReportData) -> int:
@@ -100,10 +114,12 @@ def trusted(data: ReportData) -> Answer:
     vault = sum(1 for row in data.rows["precision"] if row["measured_on"] == "vault")
     apart = f"{number(data.roles.get('test', 0))} test pairs{' and the labels of the vault' if vault else ''}"
     points = [*(_first(check.seen) for check in failed), *_weak_points(data)]
+    more = [f"{len(points) - _POINTS} more below."] if len(points) > _POINTS else []
     return Answer(
         f"{passed} of {len(checks)} checks passed",
         "good" if not failed else "open",
-        [*points[:4], f"{apart} decided nothing."],
+        [*points[:_POINTS], *more, f"{apart} decided nothing."],
+        points[_POINTS:],
     )
 
 

@@ -48,6 +48,17 @@ def test_whether_it_helped_is_what_the_test_pairs_show(tmp_path: Path, gain: Any
     )
 
 
+@pytest.mark.parametrize(
+    ("low", "judged"), [(0.01, "more than longer training gives"), (-0.02, "not shown to be more than longer training")]
+)
+def test_longer_training_is_the_doubt(tmp_path: Path, low: float, judged: str) -> None:
+    found = data(tmp_path, record(tmp_path))
+    [control] = [row for row in found.rows["controls"] if row["control"] == "controls/more_steps_rm"]
+    control |= {"accuracy": 0.7, "loop": 1, "loop_gain": 0.04, "loop_gain_low": low, "loop_gain_high": 0.09}
+    ends = f"({100 * low:+.1f} to +9.0)".replace("-", "−")
+    assert helped(found).lines[1] == f"Over the seed, trained as long, loop 1 gains +4.0 points {ends}: {judged}."
+
+
 def test_a_closed_gate_and_loops_that_keep_nothing_did_not_help(tmp_path: Path) -> None:
     closed = helped(data(tmp_path, behind_a_closed_gate(tmp_path)))
     assert closed.headline == "NO" and "not shown to be better than a coin" in closed.lines[0]
@@ -88,7 +99,10 @@ def test_trust_counts_the_checks_and_names_the_weak_points(tmp_path: Path) -> No
     assert "No control says whether it is only longer training." in answer.lines
     assert answer.lines[-1] == "4 test pairs and the labels of the vault decided nothing."
     found.evolution |= {"verdict": "worse"}
-    assert "The last loop is shown to be worse than the seed." in trusted(found).lines
+    worse = trusted(found)
+    assert "The last loop is shown to be worse than the seed." in worse.lines
+    assert worse.lines[3] == "2 more below." and len(worse.rest) == 2
+    assert worse.rest[-1] == "One random seed: another may end elsewhere."
 
 
 def test_trust_says_where_the_model_is_more_sure_than_right(tmp_path: Path) -> None:
