@@ -35,7 +35,8 @@ def helped(data: ReportData) -> Answer:
     if data.promoted is None:
         return Answer(headline, tone, ["No reward model was promoted: the evolution did not come that far."])
     if data.gate_is_closed:
-        return Answer(headline, tone, ["No loop was run: the seed is not shown to be better than a coin.", *simulated])
+        why = data.promoted["why"]
+        return Answer(headline, tone, [f"{why[0].upper()}{why[1:].rstrip('.')}.", *simulated])
     if not data.trained_loops:
         return Answer(headline, tone, ["No loop kept anything to train on.", *_decision(data), *simulated])
     gained = [] if None in data.test_gain else [_gained(data), *_over_longer_training(data)]
@@ -114,11 +115,10 @@ def trusted(data: ReportData) -> Answer:
     vault = sum(1 for row in data.rows["precision"] if row["measured_on"] == "vault")
     apart = f"{number(data.roles.get('test', 0))} test pairs{' and the labels of the vault' if vault else ''}"
     points = [*(_first(check.seen) for check in failed), *_weak_points(data)]
-    more = [f"{len(points) - _POINTS} more below."] if len(points) > _POINTS else []
     return Answer(
         f"{passed} of {len(checks)} checks passed",
         "good" if not failed else "open",
-        [*points[:_POINTS], *more, f"{apart} decided nothing."],
+        [*points[:_POINTS], f"{apart} decided nothing."],
         points[_POINTS:],
     )
 
@@ -187,49 +187,3 @@ def policy_answer(data: ReportData) -> Answer | None:
     lines = [f"Win rate against the base model {percent(low)} to {percent(high)}, {number(rate['n'])} prompts."]
     lines += [f"Its judge is right on {percent(judge['value'])} of pairs."] if judge else []
     return Answer(f"{percent(rate['value'])}: {said}", tone, lines)  # type: ignore[arg-type]
-
-
-def next_steps(data: ReportData) -> list[tuple[str, str]]:
-    """What to do next, from the evidence: a sentence and the command for it."""
-    return list(_steps(data))[:3]
-
-
-def _steps(data: ReportData) -> Iterator[tuple[str, str]]:
-    about, dataset = data.evolution, data.evolution["dataset"]
-    if data.promoted is None:
-        yield "Let it come to its end.", f"ser run --dataset {dataset}"
-        return
-    answer = helped(data)
-    if data.gate_is_closed or (answer.headline == "NO" and not data.trained_loops):
-        yield "Label more pairs of the pool, the most useful ones first.", f"ser review export --dataset {dataset}"
-        yield "See whether more labels help at all.", f"ser advise --dataset {dataset}"
-        if data.gate_is_closed:
-            yield "Run the loops all the same.", f"ser run --dataset {dataset} --anyway"
-        return
-    if answer.headline == "NOT SHOWN" and (more := _labels_to_decide(data)) is not None:
-        yield (
-            f"About {number(more)} more calibration labels would decide whether such a gain is real.",
-            (f"ser review export --dataset {dataset}"),
-        )
-    if not any("more_steps" in row["control"] for row in data.made_controls):
-        yield (
-            "Ask whether longer training alone does it.",
-            f"ser run --dataset {dataset} --set controls.more_steps=true",
-        )
-    if answer.headline == "YES" and about["promoted_loop"]:
-        yield "Use it.", f"ser export rm --evolution {about['evolution']} --to DIR"
-    if data.rows["labels"][0]["wrong"]:
-        yield (
-            "Read the mistakes; label pairs like them.",
-            f"ser audit confident-mistakes --evolution {about['evolution']}",
-        )
-    yield "Repeat it with another random seed.", f"ser run --dataset {dataset} --set random_seed=1"
-
-
-def _labels_to_decide(data: ReportData) -> int | None:
-    """How many more calibration pairs would show the gain that was seen with 80 % power, if it is one."""
-    gain, detectable = data.evolution["gain_calibration"], data.evolution["detectable"]
-    n = data.roles.get("calibration", 0)
-    if gain is None or detectable is None or gain <= 0 or gain >= detectable:
-        return None
-    return max(1, round(n * ((detectable / gain) ** 2 - 1)))

@@ -5,6 +5,7 @@ from pathlib import Path
 from resources.reporting import answers, sections
 from resources.reporting.checks import checks_of
 from resources.reporting.model_rows import CONTROL_HEADINGS, LOOP_HEADINGS, control_rows, loop_rows
+from resources.reporting.next_steps import next_steps
 from resources.reporting.page import environment
 from resources.reporting.report_data import gather
 from resources.reporting.report_queries import asked
@@ -29,7 +30,7 @@ def render_report(path: Path, evolution: str) -> str:
             trusted=answers.trusted(data),
             labelled=answers.labelled(data),
             policy=answers.policy_answer(data),
-            next_steps=answers.next_steps(data),
+            next_steps=next_steps(data),
             checks=checks_of(data),
             headings=LOOP_HEADINGS,
             loop_table=loop_rows(data),

@@ -2,7 +2,6 @@
 
 import json
 
-from resources.dotted import dotted
 from resources.reporting.charts import (
     BAD,
     GOOD,
@@ -19,10 +18,10 @@ from resources.reporting.charts import (
     reliability,
     stacked,
 )
+from resources.reporting.commands import unlike_defaults
 from resources.reporting.numbers import difference, number, percent
 from resources.reporting.report_data import BINS, ReportData, Row
 from resources.reporting.words import name_of_loop, promise_words, rule_words
-from resources.settings import Settings
 
 CONTROL_NAMES = {
     "controls/full_label_rm": "all labels (the ceiling)",
@@ -180,16 +179,9 @@ def provenance(data: ReportData) -> list[tuple[str, str]]:
         "commit": ", ".join(sorted(commits)),
         "packages": ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in sorted(packages.items())),
         "labels by": annotators,
-        "unlike the defaults": ", ".join(f"{name} = {value}" for name, value in _unlike_defaults(about["settings"])),
+        "unlike the defaults": ", ".join(f"{name} = {value}" for name, value in unlike_defaults(data).items()),
     }
     return [(name, words) for name, words in facts.items() if words]
-
-
-def _unlike_defaults(settings: Row) -> list[tuple[str, str]]:
-    """The settings that say something else than the defaults, the recipe's and the preset's included."""
-    defaults = dotted(Settings().model_dump(mode="json"))
-    said = sorted(dotted(settings).items())
-    return [(name, json.dumps(value)) for name, value in said if name in defaults and defaults[name] != value]
 
 
 def all_settings(data: ReportData) -> str:

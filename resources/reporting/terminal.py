@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.reporting.answers import Answer, helped, labelled, next_steps, policy_answer, trusted
+from resources.reporting.answers import Answer, helped, labelled, policy_answer, trusted
 from resources.reporting.model_rows import HEADINGS, summary_rows
+from resources.reporting.next_steps import next_steps
 from resources.reporting.report_data import ReportData, gather
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _answers(data: ReportData) -> "Iterator[RenderableType]":
     for question, answer in asked.items():
         if answer is not None:
             yield Text(f"{question} {answer.headline}", style="bold")
-            yield from (_indented(line, 2) for line in answer.lines)
+            yield from (_indented(line, 2) for line in (*answer.lines, *answer.rest))
             yield ""
     yield Text("What to do next:", style="bold")
     for words, command in next_steps(data):

@@ -4,15 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_fakes import behind_a_closed_gate, named, promotion, record, with_artifacts
+from audit_fakes import PAIRS, behind_a_closed_gate, named, promotion, record, with_artifacts
 
 from data.sample import generate
 from resources.audit.database import AuditDatabase
 from resources.audit.sync import EvolutionRecord, sync
-from resources.reporting.answers import helped, labelled, next_steps, policy_answer, trusted
+from resources.reporting.answers import helped, labelled, policy_answer, trusted
 from resources.reporting.checks import checks_of
+from resources.reporting.commands import run_again
+from resources.reporting.next_steps import next_steps
 from resources.reporting.report_data import ReportData, gather
+from resources.settings import Settings
 from resources.simulation import NOISE
+from ser.method.recipe import ROBUST, Method
 
 
 def data(root: Path, run: EvolutionRecord) -> ReportData:
@@ -60,8 +64,15 @@ def test_longer_training_is_the_doubt(tmp_path: Path, low: float, judged: str) -
 
 
 def test_a_closed_gate_and_loops_that_keep_nothing_did_not_help(tmp_path: Path) -> None:
-    closed = helped(data(tmp_path, behind_a_closed_gate(tmp_path)))
-    assert closed.headline == "NO" and "not shown to be better than a coin" in closed.lines[0]
+    found = data(tmp_path, behind_a_closed_gate(tmp_path))
+    closed = helped(found)
+    assert closed.headline == "NO"
+    assert closed.lines[0] == "No loop was run: the seed RM is not shown to be better than a coin."
+    land, *_, anyway = [command for _, command in next_steps(found)]  # nobody can be asked about an unlabelled pool
+    assert (land, anyway) == ("ser land FILE --dataset sample", "ser run --dataset sample --set anyway=true")
+    found.evolution["settings"]["roles"]["max_pairs"] = 15
+    found.rows["roles"].append({"role": "unused", "n": 40})
+    assert next_steps(found)[0][1] == f"ser run --dataset sample --set roles.max_pairs={len(PAIRS) + 40}"
     whole = record(tmp_path)
     stays = {"promoted_loop": 0, "rm_version": "v-rm-0", "verdict": "not_shown", "why": "seed RM"}
     seed = {key: one for key, one in whole.artifacts.items() if not key.startswith("loop_")}
@@ -101,7 +112,7 @@ def test_trust_counts_the_checks_and_names_the_weak_points(tmp_path: Path) -> No
     found.evolution |= {"verdict": "worse"}
     worse = trusted(found)
     assert "The last loop is shown to be worse than the seed." in worse.lines
-    assert worse.lines[3] == "2 more below." and len(worse.rest) == 2
+    assert len(worse.lines) == 4 and len(worse.rest) == 2
     assert worse.rest[-1] == "One random seed: another may end elsewhere."
 
 
@@ -145,3 +156,22 @@ def test_the_next_step_follows_from_the_evidence(tmp_path: Path) -> None:
     assert words[1] == "Ask whether longer training alone does it."
     gained(found, 0.08, 0.02, 0.13)
     assert ("Use it.", f"ser export rm --evolution {found.evolution['evolution']} --to DIR") in next_steps(found)
+
+
+def test_a_command_runs_this_evolution_again_and_no_other(tmp_path: Path) -> None:
+    parts = ROBUST.model_dump()
+    method = Method(**{name: parts[name] for name in Method.model_fields})
+    settings = Settings(recipe="robust", method=method, random_seed=4)
+    found = data(tmp_path, record(tmp_path, settings=settings))
+    command, said = run_again(found, controls__more_steps="true")
+    assert said == ""
+    assert command == "ser run --dataset sample --recipe robust --set random_seed=4 --set controls.more_steps=true"
+    assert run_again(found, random_seed="5")[0].endswith("--recipe robust --set random_seed=5")
+    found.evolution["settings"]["roles"] |= {"draw": 1, "max_pairs": 200, "seed_fraction": 0.1}
+    command, said = run_again(found, random_seed="5")
+    assert command == "ser run --dataset sample --recipe robust --set roles.draw=1 --set roles.max_pairs=200" + (
+        " --set roles.seed_fraction=0.1 --set random_seed=5"
+    )
+    found.evolution["settings"]["sft"] = True
+    command, said = run_again(found, random_seed="5")
+    assert command == "ser run --dataset sample --recipe robust --set random_seed=5" and "see Provenance" in said

@@ -246,7 +246,7 @@ def test_a_closed_gate_is_told_in_its_own_words_and_nothing_is_said_of_loops(tmp
     assert decision_words(found) == ["Decided on: no loop was run: the seed RM is not shown to be better than a coin."]
     assert [row[0] for row in summary_rows(found)] == ["longer wins", "seed", "loop 1 (not run)", "promoted: seed"]
     text = text_of(page(tmp_path, run))
-    assert "ser run --dataset sample --anyway" in text
+    assert "ser run --dataset sample --set anyway=true" in text
     assert "Loop 1: what was kept" not in text and "The policy" not in text
 
 
