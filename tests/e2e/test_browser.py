@@ -217,9 +217,8 @@ def test_the_report_says_what_the_page_says(browser: Browser, page: Page, tab: T
     report.goto(path.as_uri())
     expect(report.locator("#helped")).to_contain_text(gain)
     last = report.locator("#next").bounding_box()
-    assert last
-    first_screen = {"x": 0, "y": 0, "width": 1024, "height": last["y"] + last["height"] + 16}
-    screenshot(report, "report", full_page=True, clip=first_screen)
+    assert last and last["y"] + last["height"] <= 768  # all that is answered is on the first screen
+    screenshot(report, "report")
     report.close()
 
 
