@@ -132,7 +132,7 @@ def command_parser() -> Parser:
         action=completion.ShowCompletion,
         choices=completion.SHELLS,
         metavar="SHELL",
-        help="print what makes bash, zsh or fish complete `ser`; see README.md",
+        help="print what makes bash, zsh or fish complete `ser`; see docs/own-data.md",
     )
     return parser
 

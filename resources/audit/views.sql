@@ -113,6 +113,17 @@ SELECT pair_id, if(2 * count(*) FILTER (preferred = 'a') > count(*), 'a', 'b') A
 FROM human_labels WHERE origin = 'landed' GROUP BY dataset, pair_id
 HAVING 2 * count(*) FILTER (preferred = 'a') <> count(*);
 
+-- What a pair is trained on, as ser.data.role_assignment decides it: the votes of reviews, and where there are none or
+-- they are even, those that landed.
+CREATE OR REPLACE VIEW trained_choice AS
+SELECT dataset, pair_id, if(votes > 0, 'a', 'b') AS preferred
+FROM (
+    SELECT dataset, pair_id, coalesce(nullif(sum(vote) FILTER (origin = 'review'), 0), sum(vote) FILTER (origin = 'landed'))
+        AS votes
+    FROM (SELECT *, if(preferred = 'a', 1, -1) AS vote FROM human_labels) GROUP BY dataset, pair_id
+)
+WHERE votes <> 0;
+
 -- The choices of the vault.
 CREATE OR REPLACE VIEW vault_choice AS
 SELECT r.evolution, r.pair_id, c.preferred
@@ -133,7 +144,7 @@ taught AS (
            CAST(NULL AS INTEGER) AS loop, c.preferred, CAST(NULL AS DOUBLE) AS target, CAST(NULL AS DOUBLE) AS weight
     FROM tables t JOIN roles r ON r.evolution = t.evolution AND CASE t.kind WHEN 'vault' THEN r.in_vault ELSE r.role = t.kind END
     JOIN evolutions e ON e.evolution = t.evolution
-    LEFT JOIN human_choice c ON c.dataset = e.dataset AND c.pair_id = r.pair_id
+    LEFT JOIN trained_choice c ON c.dataset = e.dataset AND c.pair_id = r.pair_id
     WHERE t.left_out IS NULL OR NOT EXISTS (FROM half_facts h WHERE h.version = t.left_out AND h.pair_id = r.pair_id)
     UNION ALL
     SELECT t.evolution, t.rm_version, t.asset, f.pair_id, t.position, if(t.kind = 'true_labels', 'vault', 'machine'), t.loop,

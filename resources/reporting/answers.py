@@ -10,6 +10,7 @@ from resources.reporting.numbers import gain_words, magnitude, number, percent
 from resources.reporting.report_data import ReportData, Row
 from resources.reporting.words import VERDICTS, name_of_loop
 from resources.simulation import NOISE
+from ser.method.stats import is_above_chance
 
 Tone = Literal["good", "bad", "open"]
 _POINTS = 3
@@ -72,6 +73,7 @@ def _over_longer_training(data: ReportData) -> Iterator[str]:
             gained = gain_words(row["loop_gain"], row["loop_gain_low"], row["loop_gain_high"])
             more = row["loop_gain_low"] > 0
             said = "more than longer training gives" if more else "not shown to be more than longer training"
+            said += f", which itself loses {magnitude(-row['seed_gain'])}" if more and row["seed_gain"] < 0 else ""
             yield f"Over the seed, trained as long, loop {row['loop']} gains {gained}: {said}."
 
 
@@ -87,16 +89,22 @@ def _decision(data: ReportData) -> Iterator[str]:
     about, promoted = data.evolution, data.promoted
     if promoted is None:
         return
-    name = name_of_loop(promoted["loop"])
-    if about["promoted_by"]:
-        yield f"Promoted: {name}, by {about['promoted_by']}."
-    elif about["gain_calibration"] is not None:
+    by = f", by {about['promoted_by']}" if about["promoted_by"] else ""
+    name = f"{name_of_loop(promoted['loop'])}{by}"
+    if about["gain_calibration"] is None:
+        yield f"Promoted: {name}."
+    else:
         value, low, high = (about[f"gain_calibration{end}"] for end in ("", "_low", "_high"))
         n = data.roles.get("calibration", 0)
         yield (
-            f"Promoted: {name}. On {number(n)} calibration pairs, which decide, the last loop is "
+            f"Promoted: {name}. On {number(n)} calibration pairs, which {_decide(data)}, the last loop is "
             f"{VERDICTS[about['verdict']]}: {gain_words(value, low, high, data.statistic)}, at 90 %."
         )
+
+
+def _decide(data: ReportData) -> str:
+    by_rule = not data.evolution["promoted_by"] and data.evolution["settings"]["promotion"]["rule"] == "evidence"
+    return "decide" if by_rule else "did not decide this"
 
 
 def _ceiling(data: ReportData) -> list[str]:
@@ -114,11 +122,13 @@ def trusted(data: ReportData) -> Answer:
     passed = len(checks) - len(failed)
     vault = sum(1 for row in data.rows["precision"] if row["measured_on"] == "vault")
     apart = f"{number(data.roles.get('test', 0))} test pairs{' and the labels of the vault' if vault else ''}"
-    points = [*(_first(check.seen) for check in failed), *_weak_points(data)]
+    points = [*(f"✗ {_first(check.seen)}" for check in failed), *_weak_points(data)]
+    by_hand = data.evolution["promoted_by"]
+    aside = f"Whether {by_hand} had seen test pairs nobody knows." if by_hand else f"{apart} decided nothing."
     return Answer(
-        f"{passed} of {len(checks)} checks passed",
-        "good" if not failed else "open",
-        [*points[:_POINTS], f"{apart} decided nothing."],
+        f"{passed} of {len(checks)} checks passed" if checks else "nothing is measured yet",
+        "open" if failed or not checks else "good",
+        [*points[:_POINTS], aside],
         points[_POINTS:],
     )
 
@@ -132,13 +142,13 @@ def _weak_points(data: ReportData) -> Iterator[str]:
     n, about = data.roles.get("calibration", 0), data.evolution
     if about["detectable"] is not None and n < _FEW_PAIRS:
         smallest = magnitude(about["detectable"], data.statistic)
-        yield f"Only {number(n)} calibration pairs: a gain under {smallest} would not be shown."
+        yield f"Only {number(n)} calibration pairs: a true gain of {smallest} would be missed one time in five."
     if (bin_ := _worst_bin(data)) is not None:
         sure = f"{percent(bin_['confidence_from'], 0)[:-2]} to {percent(bin_['confidence_to'], 0)}"
         yield f"{sure} sure: {percent(bin_['accuracy'], 0)} right ({number(bin_['n'])} test pairs)."
     if data.trained_loops and not any("more_steps" in row["control"] for row in data.made_controls):
         yield "No control says whether it is only longer training."
-    if len(data.rows["trend"]) < 2:
+    if len({row["random_seed"] for row in data.rows["trend"]}) < 2:
         yield "One random seed: another may end elsewhere."
 
 
@@ -162,9 +172,7 @@ def labelled(data: ReportData) -> Answer:
         return Answer(headline, "open", ["No loop kept a label."])
     if known:
         right = percent(1 - wrong / known)
-        return Answer(
-            headline, "good" if 2 * wrong < known else "bad", [f"{right} of those that can be checked are right."]
-        )
+        return Answer(headline, _tone_of_labels(data), [f"{right} of those that can be checked are right."])
     estimated = [row for row in data.loops if row["label_precision"] is not None]
     lines = (
         [f"About {percent(estimated[0]['label_precision'])} of loop 1's are right, by held-out pairs."]
@@ -172,6 +180,15 @@ def labelled(data: ReportData) -> Answer:
         else []
     )
     return Answer(headline, "open", ["No human label of them is known.", *lines])
+
+
+def _tone_of_labels(data: ReportData) -> Tone:
+    """Good where the kept labels of every loop are shown to be better than a coin; bad where more are wrong."""
+    [counts] = data.rows["labels"]
+    if 2 * counts["wrong"] > counts["known"]:
+        return "bad"
+    lows = [row["label_ci_low"] for row in data.loops if row["label_ci_low"] is not None]
+    return "good" if lows and all(map(is_above_chance, lows)) else "open"
 
 
 def policy_answer(data: ReportData) -> Answer | None:

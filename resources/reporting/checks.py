@@ -32,13 +32,17 @@ def _all(data: ReportData) -> Iterator[Check]:
     yield Check("The seed ranks calibration pairs better than a coin.", closed, data.seed is not None)
     worse = ["the last loop is shown to be worse than the seed"] if data.evolution["verdict"] == WORSE else []
     yield Check("The last loop is not shown to be worse than the seed.", worse, bool(data.trained_loops))
-    yield Check("No reward model is suspiciously good, or no better than a rule of length.", suspicion_words(data))
+    tested = any(row["test_accuracy"] is not None for row in data.loops)
+    good = "No reward model is suspiciously good, or no better than a rule of length."
+    yield Check(good, suspicion_words(data), tested)
     yield _labels(data)
     seen = signs_of(data.watch.loops)
     for sign in SIGNS:
         yield Check(sign.about, seen[sign.name], bool(sign.measured_in(data.watch.loops)))
     unlike = [data.unlike_pool] if data.unlike_pool else []
-    yield Check(_LIKE_THE_POOL, unlike, data.watch.shift is not None)
+    shift = data.watch.shift
+    told = shift is not None and (shift["auc"] is not None or shift["margins_apart"] is not None)
+    yield Check(_LIKE_THE_POOL, unlike, told)
 
 
 def _labels(data: ReportData) -> Check:

@@ -46,11 +46,19 @@ def render_index(path: Path) -> str:
     return environment().get_template("index.html.j2").render(rows=rows, datasets=_datasets(rows))
 
 
+_UNTRAINED = "no loop trained a model"
+_WORDS = ("YES", "NO", "NOT SHOWN", _UNTRAINED, "NOT FINISHED")
+
+
+def _counted_as(row: Row) -> str:
+    return _UNTRAINED if row["helped"] == "NO" and not row["trained"] else str(row["helped"])
+
+
 def _datasets(rows: list[Row]) -> list[str]:
     """In how many of its evolutions self-training helped, a sentence for each dataset."""
     said = []
     for dataset, found in groupby(rows, key=itemgetter("dataset")):
-        counted = Counter(row["helped"] for row in found)
-        parts = [f"{word} in {counted[word]}" for word in ("YES", "NO", "NOT SHOWN", "NOT FINISHED") if counted[word]]
+        counted = Counter(_counted_as(row) for row in found)
+        parts = [f"{word} in {counted[word]}" for word in _WORDS if counted[word]]
         said.append(f"{dataset}: {', '.join(parts)}")
     return said

@@ -17,7 +17,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const rows = [...body.rows].sort((one, two) => {
         const [a, b] = [value(one.cells[column]), value(two.cells[column])];
         if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1; // what has no number stands last
-        const order = a < b ? -1 : a > b ? 1 : 0;
+        const order = typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true });
         return up ? order : -order;
       });
       body.append(...rows);

@@ -54,6 +54,11 @@ class ReportData:
         return {row["role"]: row["n"] for row in self.rows["roles"]}
 
     @property
+    def is_of_newest(self) -> bool:
+        """Whether no newer snapshot of its dataset is in the audit: `ser run` takes the newest."""
+        return all(row["snapshot"] == self.evolution["snapshot"] for row in self.rows["newest"])
+
+    @property
     def is_simulated(self) -> bool:
         """Whether all human labels are the simulated annotator's (data/sample)."""
         return [row["annotator"] for row in self.rows["annotators"]] == [SIMULATED]

@@ -23,7 +23,8 @@ QUERIES = {
     "models": "SELECT * FROM reward_models WHERE evolution = $e AND member_of IS NULL ORDER BY loop NULLS LAST, asset",
     "roles": "SELECT role, count(*) AS n FROM roles WHERE evolution = $e GROUP BY role ORDER BY role",
     "bias": (
-        "SELECT * FROM selection_bias WHERE evolution = $e AND n_kept > 0 ORDER BY loop, dimension DESC, kept_rate DESC"
+        "SELECT * FROM selection_bias WHERE evolution = $e QUALIFY sum(n_kept) OVER (PARTITION BY loop) > 0 "
+        "ORDER BY loop, dimension DESC, kept_rate DESC"
     ),
     "labels": (
         "SELECT count(*) AS n, count(*) FILTER (kept) AS kept, count(correct) AS known, "
@@ -68,6 +69,10 @@ FROM (SELECT asset, version FROM current_artifacts WHERE evolution = $e
       QUALIFY row_number() OVER (PARTITION BY version ORDER BY asset) = 1)
 JOIN (SELECT version, seconds, cpu_seconds, peak_memory FROM artifacts) USING (version)
 GROUP BY stage ORDER BY seconds DESC""",
+    "newest": (
+        "SELECT snapshot FROM snapshots WHERE dataset = (SELECT dataset FROM evolutions WHERE evolution = $e) "
+        "ORDER BY number DESC LIMIT 1"
+    ),
     "trend": (
         "SELECT * FROM evolutions WHERE dataset = (SELECT dataset FROM evolutions WHERE evolution = $e) "
         f"AND gain_test IS NOT NULL ORDER BY finished_at DESC, evolution LIMIT {MOST_EVOLUTIONS}"

@@ -18,11 +18,13 @@ from resources.reporting.charts import (
     reliability,
     stacked,
 )
-from resources.reporting.commands import unlike_defaults
+from resources.reporting.commands import unlike_defaults, whole_command
 from resources.reporting.numbers import difference, number, percent
 from resources.reporting.report_data import BINS, ReportData, Row
 from resources.reporting.words import name_of_loop, promise_words, rule_words
 
+_MOST_SHOWN = 10
+"""Groups that a chart shows of those that a filter keeps most, and as many of those that it keeps least."""
 CONTROL_NAMES = {
     "controls/full_label_rm": "all labels (the ceiling)",
     "controls/more_steps_rm": "seed, trained as long",
@@ -38,7 +40,8 @@ def forest(data: ReportData) -> str | None:
     rows = []
     for row in data.rows["gains"]:
         promoted = row["loop"] is not None and row["loop"] == data.evolution["promoted_loop"]
-        name = CONTROL_NAMES[row["model"]] if row["loop"] is None else name_of_loop(row["loop"])
+        control: str = row["model"]
+        name = CONTROL_NAMES.get(control, control) if row["loop"] is None else name_of_loop(row["loop"])
         kind: Kind = "beside" if row["loop"] is None else "marked" if promoted else "plain"
         gained = difference(row["gain"], row["gain_low"], row["gain_high"])
         says = f"{name}: {gained} points; {row['mended']} mended, {row['broken']} broken"
@@ -80,6 +83,8 @@ def preference_chart(rows: list[Row], dimension: str) -> str | None:
         for row in rows
         if row["dimension"] == dimension
     ]
+    if len(shown) > 2 * _MOST_SHOWN:  # the table has all of them
+        shown = [*shown[:_MOST_SHOWN], *shown[-_MOST_SHOWN:]]
     return intervals(shown, "kept (%)", "", what=f"Kept rate by {dimension}") if len(shown) > 1 else None
 
 
@@ -104,7 +109,10 @@ def policy_charts(data: ReportData) -> list[str]:
         return []
     return [
         lines([Line(words, [(row["episodes"], row[name]) for row in rows])], "responses", words, words)
-        for name, words in (("mean_score", "mean reward"), ("mean_kl", "KL from the base model"))
+        for name, words in (
+            ("mean_score", "mean sigmoid of the reward"),
+            ("mean_kl", "KL from the base model"),
+        )
     ]
 
 
@@ -179,6 +187,7 @@ def provenance(data: ReportData) -> list[tuple[str, str]]:
         "commit": ", ".join(sorted(commits)),
         "packages": ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in sorted(packages.items())),
         "labels by": annotators,
+        "run again": whole_command(data),
         "unlike the defaults": ", ".join(f"{name} = {value}" for name, value in unlike_defaults(data).items()),
     }
     return [(name, words) for name, words in facts.items() if words]

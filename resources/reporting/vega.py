@@ -28,6 +28,8 @@ _CONFIG: Spec = {
 _SIZE = re.compile(r'(<svg [^>]*)width="[\d.]+" height="[\d.]+"')
 _DESCRIBED = re.compile(r'(<path aria-label="([^"]*)"[^>]*)/>')
 
+_TAG, _NAME = re.compile(r"<[^>]+>"), re.compile(r'( id="|href="#|url\(#)(\w+)')
+
 
 def svg(layers: Sequence[Spec], title: str, width: int, height: int | Spec, what: str = "") -> str:
     """Layers as one `<svg>` element.
@@ -49,7 +51,7 @@ def svg(layers: Sequence[Spec], title: str, width: int, height: int | Spec, what
     text = _DESCRIBED.sub(r"\1><title>\2</title></path>", text)
     # Several charts stand on one page, where a name may occur once.
     own = hashlib.sha256(text.encode()).hexdigest()[:8]
-    text = re.sub(r'( id="|href="#|url\(#)(\w+)', rf"\1\2-{own}", text)
+    text = _TAG.sub(lambda tag: _NAME.sub(rf"\1\2-{own}", tag[0]), text)
     return text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(what or title)}" ', 1)
 
 

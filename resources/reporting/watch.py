@@ -1,4 +1,4 @@
-"""The watch over loops as a page shows it: a row a loop, and what is seen."""
+"""The watch over loops as a page shows it: a column a loop, and what is seen."""
 
 from resources.reporting.numbers import DASH, number, percent
 from resources.reporting.report_data import ReportData, Row

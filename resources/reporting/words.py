@@ -40,10 +40,15 @@ def decision_words(data: ReportData) -> list[str]:
 
 def _export(data: ReportData, loop: int) -> str:
     """The command that exports the reward model of a loop; of a mean of several, one of them."""
-    which, model = f" --loop {loop}", f"the reward model of loop {loop}"
-    if data.method["teachers"] > 1:
-        which, model = f"{which} --member 0", f"one of the models whose mean is {model}"
-    return f" To export {model}: ser export rm{which} --evolution {data.evolution['evolution']} --to DIR."
+    what = "one of the models whose mean is the" if data.method["teachers"] > 1 else "the"
+    return f" To export {what} reward model of loop {loop}: {export_command(data, loop)}."
+
+
+def export_command(data: ReportData, loop: int | None = None) -> str:
+    """What exports the reward model of a loop, by default of the promoted one; of a mean of several, the first."""
+    which = "" if loop is None else f" --loop {loop}"
+    member = " --member 0" if data.method["teachers"] > 1 else ""
+    return f"ser export rm{which}{member} --evolution {data.evolution['evolution']} --to DIR"
 
 
 def suspicion_words(data: ReportData) -> list[str]:

@@ -24,7 +24,7 @@ from tests.pairs import labelled_rows, write_jsonl
 
 pytestmark = NEEDS_CHROMIUM
 
-PATIENCE = 180_000.0
+PATIENCE = 420_000.0
 """Milliseconds."""
 WINDOWS = {
     "loop_1/self_labels": ("img", 2), "seed_rm": ("img", 2), "evolved_rm": ("img", 1), "ppo_policy": ("img", 2),

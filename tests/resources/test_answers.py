@@ -11,7 +11,7 @@ from resources.audit.database import AuditDatabase
 from resources.audit.sync import EvolutionRecord, sync
 from resources.reporting.answers import helped, labelled, policy_answer, trusted
 from resources.reporting.checks import checks_of
-from resources.reporting.commands import run_again
+from resources.reporting.commands import run_again, whole_command
 from resources.reporting.next_steps import next_steps
 from resources.reporting.report_data import ReportData, gather
 from resources.settings import Settings
@@ -53,12 +53,24 @@ def test_whether_it_helped_is_what_the_test_pairs_show(tmp_path: Path, gain: Any
 
 
 @pytest.mark.parametrize(
-    ("low", "judged"), [(0.01, "more than longer training gives"), (-0.02, "not shown to be more than longer training")]
+    ("low", "seed_gain", "judged"),
+    [
+        (0.01, 0.02, "more than longer training gives"),
+        (0.01, -0.03, "more than longer training gives, which itself loses 3.0 points"),
+        (-0.02, -0.03, "not shown to be more than longer training"),
+    ],
 )
-def test_longer_training_is_the_doubt(tmp_path: Path, low: float, judged: str) -> None:
+def test_longer_training_is_the_doubt(tmp_path: Path, low: float, seed_gain: float, judged: str) -> None:
     found = data(tmp_path, record(tmp_path))
     [control] = [row for row in found.rows["controls"] if row["control"] == "controls/more_steps_rm"]
-    control |= {"accuracy": 0.7, "loop": 1, "loop_gain": 0.04, "loop_gain_low": low, "loop_gain_high": 0.09}
+    control |= {
+        "accuracy": 0.7,
+        "loop": 1,
+        "seed_gain": seed_gain,
+        "loop_gain": 0.04,
+        "loop_gain_low": low,
+        "loop_gain_high": 0.09,
+    }
     ends = f"({100 * low:+.1f} to +9.0)".replace("-", "−")
     assert helped(found).lines[1] == f"Over the seed, trained as long, loop 1 gains +4.0 points {ends}: {judged}."
 
@@ -79,8 +91,8 @@ def test_a_closed_gate_and_loops_that_keep_nothing_did_not_help(tmp_path: Path) 
     found = data(tmp_path, with_artifacts(named(seed), promotion(tmp_path, "v-stays", stays, ["v-held-0"])))
     assert helped(found).headline == "NO" and helped(found).lines[0] == "No loop kept anything to train on."
     assert [command for _, command in next_steps(found)] == [
-        "ser review export --dataset sample",
-        "ser advise --dataset sample",
+        f"ser review export --evolution {found.evolution['evolution']}",
+        "ser run --dataset sample --set random_seed=1",
     ]
 
 
@@ -106,14 +118,33 @@ def test_trust_counts_the_checks_and_names_the_weak_points(tmp_path: Path) -> No
     checks = checks_of(found)
     failed = [check for check in checks if check.seen]
     assert answer.headline == f"{len(checks) - len(failed)} of {len(checks)} checks passed"
-    assert "Only 2 calibration pairs: a gain under 25.0 points would not be shown." in answer.lines
+    assert "Only 2 calibration pairs: a true gain of 25.0 points would be missed one time in five." in answer.lines
     assert "No control says whether it is only longer training." in answer.lines
     assert answer.lines[-1] == "4 test pairs and the labels of the vault decided nothing."
     found.evolution |= {"verdict": "worse"}
     worse = trusted(found)
-    assert "The last loop is shown to be worse than the seed." in worse.lines
+    assert "✗ The last loop is shown to be worse than the seed." in worse.lines
     assert len(worse.lines) == 4 and len(worse.rest) == 2
     assert worse.rest[-1] == "One random seed: another may end elsewhere."
+
+
+def test_what_was_not_measured_did_not_pass(tmp_path: Path) -> None:
+    run = record(tmp_path)
+    nothing = trusted(data(tmp_path, named({"landed_pairs": run.artifacts["landed_pairs"]})))
+    assert (nothing.headline, nothing.tone) == ("nothing is measured yet", "open")
+
+
+def test_who_promotes_by_hand_is_told_with_what_the_calibration_pairs_say(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    found.evolution |= {"promoted_by": "ann"}
+    assert (
+        helped(found)
+        .lines[1]
+        .startswith(
+            "Promoted: loop 1, by ann. On 2 calibration pairs, which did not decide this, the last loop is shown to be"
+        )
+    )
+    assert trusted(found).lines[-1] == "Whether ann had seen test pairs nobody knows."
 
 
 def test_trust_says_where_the_model_is_more_sure_than_right(tmp_path: Path) -> None:
@@ -150,12 +181,24 @@ def test_the_policy_is_better_worse_or_not_shown_to_be_either(tmp_path: Path) ->
 
 def test_the_next_step_follows_from_the_evidence(tmp_path: Path) -> None:
     found = data(tmp_path, record(tmp_path))
-    found.evolution |= {"gain_calibration": 0.05, "detectable": 0.1}
-    words = [words for words, _ in next_steps(found)]
-    assert words[0] == "About 6 more calibration labels would decide whether such a gain is real."  # 2 (2² − 1)
-    assert words[1] == "Ask whether longer training alone does it."
+    assert (
+        next_steps(found)[0][0] == "Ask whether longer training alone does it."
+    )  # what is decided needs no more pairs
+    found.evolution |= {"verdict": "not_shown", "gain_calibration": 0.05, "detectable": 0.1}
+    [more, longer, _] = next_steps(found)
+    assert more == (
+        "About 6 more calibration pairs would decide whether their gain (5.0 points) is real.",  # 2 (2² − 1)
+        "ser land FILE --dataset sample",
+    )
+    assert longer[0] == "Ask whether longer training alone does it."
+    found.evolution |= {"gain_calibration": 0.02}  # 2 (5² − 1) are more than anybody gets
+    assert next_steps(found)[0] == longer
     gained(found, 0.08, 0.02, 0.13)
-    assert ("Use it.", f"ser export rm --evolution {found.evolution['evolution']} --to DIR") in next_steps(found)
+    evolution = found.evolution["evolution"]
+    assert ("Use it.", f"ser export rm --evolution {evolution} --to DIR") in next_steps(found)
+    found.method["teachers"] = 3
+    one = ("Use one of the models whose mean it is.", f"ser export rm --member 0 --evolution {evolution} --to DIR")
+    assert one in next_steps(found)
 
 
 def test_a_command_runs_this_evolution_again_and_no_other(tmp_path: Path) -> None:
@@ -174,4 +217,14 @@ def test_a_command_runs_this_evolution_again_and_no_other(tmp_path: Path) -> Non
     )
     found.evolution["settings"]["sft"] = True
     command, said = run_again(found, random_seed="5")
-    assert command == "ser run --dataset sample --recipe robust --set random_seed=5" and "see Provenance" in said
+    assert command == "ser run --dataset sample --recipe robust … --set random_seed=5" and "under Provenance" in said
+    assert whole_command(found).endswith("--set roles.seed_fraction=0.1 --set sft=true")
+    found.evolution["settings"] |= {"sft": False, "loops": 10, "max_loops": 10}
+    found.evolution["settings"]["roles"] |= {"draw": 0, "max_pairs": None, "seed_fraction": None}
+    found.evolution["settings"]["compute"]["dtype"] = "of another machine"
+    assert whole_command(found) == (
+        "ser run --dataset sample --recipe robust --set 'compute.dtype=of another machine' --set loops=10 "
+        "--set max_loops=10 --set random_seed=4"
+    )
+    found.rows["newest"] = [{"snapshot": "sample-later"}]
+    assert run_again(found, random_seed="5")[1].startswith(", on the newest snapshot")

@@ -150,3 +150,17 @@ def test_a_pair_is_in_the_fold_that_training_puts_it_in(unit: str, folds: int) -
 
 _MACROS = duckdb.connect()
 apply_schema(_MACROS)
+
+
+def test_a_pair_was_trained_on_what_reviews_say_of_it(tmp_path: Path) -> None:
+    database = AuditDatabase(tmp_path / "audit.duckdb")
+    sync(database, record(tmp_path))
+    asked = "SELECT pair_id, preferred FROM training_pairs WHERE rm_version = 'v-rm-0' ORDER BY pair_id"
+    assert rows(database, asked) == [("s1", "a"), ("s2", "b")]
+    with database.writing() as connection:
+        connection.execute(
+            "INSERT INTO human_labels BY NAME SELECT * REPLACE ('b' AS preferred, 'eva' AS annotator, "
+            "'review' AS origin) FROM human_labels WHERE pair_id = 's1'"
+        )
+        connection.execute("UPDATE human_labels SET origin = 'review', preferred = 'a' WHERE pair_id = 's2'")
+    assert rows(database, asked) == [("s1", "b"), ("s2", "a")]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from audit_fakes import EVOLUTION, LOOP_1, filtered, record, self_labels, with_artifacts
+from audit_fakes import EVOLUTION, LOOP_1, filtered, promotion, record, self_labels, with_artifacts
 
 from resources.audit.database import AuditDatabase, query
 from resources.audit.sync import sync
@@ -28,6 +28,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database, run = AuditDatabase(folder / "audit.duckdb"), record(folder)
     earlier = self_labels(folder, 1, LOOP_1, "v-rm-0", "v-earlier")
     sync(database, with_artifacts(run, earlier, filtered(folder, 1, LOOP_1, "v-earlier-kept", earlier.version)))
+    by_hand = {"promoted_by": "ann", "reason": "a panel", "ruled_loop": 0}
+    sync(database, with_artifacts(run, promotion(folder, "v-by-hand", run.artifacts["evolved_rm"].summary | by_hand)))
     sync(database, run)
     with database.writing() as connection:
         connection.execute(

@@ -31,7 +31,7 @@ from resources.reporting.model_rows import loop_rows, summary_rows
 from resources.reporting.numbers import difference, magnitude, percent
 from resources.reporting.report import render_report
 from resources.reporting.report_data import ReportData, Row, gather
-from resources.reporting.sections import trend_chart
+from resources.reporting.sections import preference_chart, trend_chart
 from resources.reporting.terminal import summary
 from resources.reporting.words import decision_words, rule_words, suspicion_words
 from resources.settings import Settings
@@ -86,7 +86,7 @@ def test_honest_words(tmp_path: Path) -> None:
     text = text_of(page(tmp_path, record(tmp_path)))
     assert "simulated" not in text and "· recipe paper sample-" in text
     assert "Decided on: loop 1: 100.0% of 2 calibration pairs." in text
-    assert "Only 2 calibration pairs: a gain under 25.0 points would not be shown." in text
+    assert "Only 2 calibration pairs: a true gain of 25.0 points would be missed one time in five." in text
     assert "To show 2 points of accuracy, about 1 234 calibration pairs are needed." in text
     assert "2 wins, 1 ties (half a win each), 1 losses." in text
     assert "Thresholds: tau_high 0.55, tau_low 0.45, tau_delta 0.3; n_min 2." in text
@@ -233,6 +233,23 @@ def test_a_pair_that_two_loops_kept_counts_once(tmp_path: Path) -> None:
     )
     found = data(tmp_path, run)
     assert [row[6:8] for _, row in loop_rows(found)][1:3] == [["3", "3"], ["2", "4"]]
+
+
+def test_what_a_loop_never_keeps_is_among_what_it_prefers(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    never = [row for row in found.rows["bias"] if not row["n_kept"]]
+    assert never and {row["loop"] for row in never} == {1}  # loop 2 kept nothing at all
+
+
+def test_a_chart_of_many_sources_shows_the_most_and_the_least_kept() -> None:
+    rows = [
+        {"dimension": "domain", "value": f"d{n}", "n": 10, "kept_rate": n / 40, "ci_low": 0.0, "ci_high": 1.0}
+        for n in reversed(range(40))
+    ]
+    drawn = preference_chart(rows, "domain")
+    assert drawn is not None
+    shown = set(re.findall(r'aria-label="d(\d+):', drawn))
+    assert shown == {str(n) for n in (*range(10), *range(30, 40))}
 
 
 def test_all_settings_and_those_unlike_the_defaults(tmp_path: Path) -> None:

@@ -101,6 +101,9 @@ def test_tables_sort_and_marks_say_what_they_are(browser: Browser, pages: dict[s
     assert names.all_text_contents()[:2] == ["seed", "longer wins"]  # 50 % each, then 75 %
     table.locator("thead th", has_text="test").press("Enter")
     assert names.all_text_contents()[0] == "loop 1, promoted"
+    tab.evaluate("document.querySelector('#loops tbody th').textContent = 'loop 10'")
+    table.locator("thead th").first.click()
+    assert names.all_text_contents() == ["longer wins", "loop 2 (converged)", "loop 10", "seed"]
     tab.locator("#gains svg path[aria-label^='loop 1']").hover()
     assert tab.locator(".tip").text_content() == "loop 1: +25.0 (−38.3 to +71.7) points; 1 mended, 0 broken"
     tab.close()
@@ -133,6 +136,20 @@ def test_a_long_table_is_filtered_by_a_word(browser: Browser, tmp_path: Path) ->
     assert rows.count() == 9 and told == []
     assert Axe().run(tab).violations_count == 0
     tab.close()
+
+
+def test_the_longest_names_fit(browser: Browser, tmp_path: Path) -> None:
+    database, dataset = AuditDatabase(tmp_path / "audit.duckdb"), "d" * 64
+    run = named(record(tmp_path).artifacts, name="n" * 200, dataset=dataset, snapshot=f"{dataset}-0123456789ab")
+    sync(database, run)
+    for name, html in {
+        "report": render_report(database.path, run.evolution), "index": render_index(database.path),
+    }.items():  # fmt: skip
+        path = tmp_path / f"{name}.html"
+        path.write_text(html)
+        tab, _ = opened(browser, path, 400)
+        assert tab.evaluate("document.documentElement.scrollWidth") == 400, name
+        tab.close()
 
 
 def test_it_prints(browser: Browser, pages: dict[str, Path]) -> None:
