@@ -12,7 +12,7 @@ from resources.reporting.vega import Spec, layer, svg
 KEPT, LEFT, PROMOTED = "#2f7fd8", "#a3adb8", "#e07b1f"
 GOOD, BAD = "#2f9e5b", "#d0503f"
 _BESIDE = "#8a94a0"
-_MANY = 8
+_MANY = 6
 """Rows beyond which they stand closer: the answers above and below them are to stay on one screen."""
 _NAMES: Spec = {"title": None, "labelLimit": 400, "ticks": False, "domain": False, "grid": False}
 
