@@ -100,7 +100,13 @@ def _commented(lines: Sequence[_Line]) -> list[str]:
 
 
 def toml_value(value: Any) -> str:
-    """A value as TOML writes it on one line."""
+    """A value as TOML writes it on one line.
+
+    Raises:
+        ValueError: there is none: TOML has no null, so that `EXAMPLES` needs an example of the setting.
+    """
+    if value is None:
+        raise ValueError("TOML has no null: a setting without a default needs an example in EXAMPLES.")
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{key} = {toml_value(one)}' for key, one in value.items())} }}"
     return json.dumps(value, ensure_ascii=False)  # of texts, numbers and truth values TOML is written as JSON

@@ -24,7 +24,8 @@ def commands(page: Path) -> Iterator[list[str]]:
                 yield shlex.split(typed, comments=True)
                 break
             except ValueError:  # a quotation that goes on in the next line
-                typed = f"{typed}\n{next(lines)}"
+                typed = f"{typed}\n{next(lines, '')}"
+                assert not typed.endswith("\n\n"), f"{page.name}: a quotation does not end: {typed}"
 
 
 def mentions(page: Path) -> Iterator[str]:
