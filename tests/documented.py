@@ -8,6 +8,15 @@ from pathlib import Path
 from resources.settings_file import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TYPED = ["own-data", "README", "report", "audit", "sql", "review", "export", "plan", "disk", "data"]
+"""Pages whose commands a test types as they stand, in this order (tests/e2e/test_documented_runs.py)."""
+ELSEWHERE = {
+    "gpu": "tests/e2e/test_preset_chain.py",
+    "hub-data": "tests/e2e/test_land_hub.py",
+    "security": "tests/e2e/test_page.py",
+    "studies": "tests/e2e/test_study.py",
+}
+"""Pages whose commands need a hub, a model or a page that stays open, with the test that runs them on small ones."""
 _COMMAND = re.compile(r"^(?:\.venv/bin/)?ser (?=[a-z-])")
 
 

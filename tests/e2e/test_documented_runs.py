@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from resources.settings_file import ROOT
 from ser_dagster.cli import main
 from tests import chain
-from tests.documented import commands, mentions
+from tests.documented import PAGES, TYPED, commands, mentions
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
 pytestmark = pytest.mark.slow
 
-READ = ["own-data", "report", "audit", "sql", "review", "export", "plan", "disk", "data"]
-"""Pages whose commands are typed here, in this order."""
 ELSEWHERE = {
     "run --dataset mine --recipe robust": "tests/e2e/test_recipes.py",
     "advise --dataset mine": "tests/e2e/test_advise.py",
@@ -46,12 +43,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> It
 
 def _typed(page: str) -> list[list[str]]:
     """What stands on lines of its own; of the first page what stands in its table, too."""
-    path = ROOT / "docs" / f"{page}.md"
-    listed = [said.split() for said in mentions(path) if said not in ELSEWHERE] if page == READ[0] else []
+    [path] = [one for one in PAGES if one.stem == page]
+    listed = [said.split() for said in mentions(path) if said not in ELSEWHERE] if page == TYPED[0] else []
     return [*commands(path), *listed]
 
 
-@pytest.mark.parametrize("page", READ)
+@pytest.mark.parametrize("page", TYPED)
 def test_what_a_page_says_to_type_works(page: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typed = _typed(page)
     assert typed

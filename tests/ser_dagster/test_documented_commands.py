@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from resources.settings_file import ROOT
 from ser_dagster.cli import command_parser
-from tests.documented import PAGES, commands, mentions
+from tests.documented import ELSEWHERE, PAGES, TYPED, commands, mentions
 
 
 def _inner(parser: argparse.ArgumentParser, words: list[str]) -> argparse.ArgumentParser:
@@ -36,6 +37,11 @@ def test_what_is_named_is_there(page: Path) -> None:
         known = _inner(command_parser(), words)._option_string_actions
         unknown = [word for word in words if word.startswith("--") and word.partition("=")[0].rstrip(",") not in known]
         assert not unknown, f"ser {said}"
+
+
+def test_every_page_with_commands_is_typed_by_a_test() -> None:
+    assert {page.stem for page in PAGES if any(commands(page))} == {*TYPED, *ELSEWHERE}
+    assert all((ROOT / place).is_file() for place in ELSEWHERE.values())
 
 
 def test_there_are_commands_to_look_at() -> None:
