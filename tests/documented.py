@@ -37,6 +37,15 @@ def commands(page: Path) -> Iterator[list[str]]:
                 assert not typed.endswith("\n\n"), f"{page.name}: a quotation does not end: {typed}"
 
 
-def mentions(page: Path) -> Iterator[str]:
+def mentions(page: Path) -> list[str]:
     """What follows `ser` wherever a sentence or a table names a command."""
-    yield from re.findall(r"`(?:\.venv/bin/)?ser ([a-z][^`]*)`", page.read_text())
+    return _named(page.read_text())
+
+
+def listed(page: Path) -> list[str]:
+    """The same, of tables alone."""
+    return _named("\n".join(line for line in page.read_text().splitlines() if line.startswith("|")))
+
+
+def _named(text: str) -> list[str]:
+    return re.findall(r"`(?:\.venv/bin/)?ser ([a-z][^`]*)`", text)

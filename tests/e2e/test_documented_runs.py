@@ -9,7 +9,7 @@ import pytest
 
 from ser_dagster.cli import main
 from tests import chain
-from tests.documented import PAGES, TYPED, commands, mentions
+from tests.documented import PAGES, TYPED, commands, listed
 from tests.pairs import labelled_rows, unlabelled, write_jsonl
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,6 @@ ELSEWHERE = {
     "run --dataset mine --recipe robust": "tests/e2e/test_recipes.py",
     "advise --dataset mine": "tests/e2e/test_advise.py",
     "compare A B": "below, with names",
-    "forget mine": "at the end, of the page of data",
 }
 QUEUE = "data/review/mine-0123456789ab/0123456789ab/queue.csv"
 
@@ -44,8 +43,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> It
 def _typed(page: str) -> list[list[str]]:
     """What stands on lines of its own; of the first page what stands in its table, too."""
     [path] = [one for one in PAGES if one.stem == page]
-    listed = [said.split() for said in mentions(path) if said not in ELSEWHERE] if page == TYPED[0] else []
-    return [*commands(path), *listed]
+    table = [said.split() for said in listed(path) if said not in ELSEWHERE] if page == TYPED[0] else []
+    return [*commands(path), *table]
 
 
 @pytest.mark.parametrize("page", TYPED)
