@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.reporting.numbers import difference, magnitude, number, percent
+from resources.reporting.numbers import difference, number, percent
 from resources.reporting.words import name_of_loop
 from ser.terminal import printable
 
@@ -32,7 +32,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
     )
     made.filters.update(percent=percent, number=number, clip=_clip, name_of_loop=name_of_loop, tight=_tight)
-    made.globals.update(difference=difference, magnitude=magnitude)
+    made.globals["difference"] = difference
     made.globals["content_policy"] = _content_policy
     return made
 

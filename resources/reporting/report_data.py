@@ -93,14 +93,10 @@ class ReportData:
         return next((row["loop"] for row in self.statuses if row["ends"]), None)
 
     @property
-    def calibration_gain(self) -> tuple[float | None, float | None, float | None]:
-        """What the last loop gained over the seed on calibration pairs, and the ends of its 90 % interval."""
-        return _ends(self.evolution, "gain_calibration")
-
-    @property
     def test_gain(self) -> tuple[float | None, float | None, float | None]:
         """What the promoted loop, or else the last, gained over the seed on test pairs, with its 95 % interval."""
-        return _ends(self.evolution, "gain_test")
+        about = self.evolution
+        return about["gain_test"], about["gain_test_low"], about["gain_test_high"]
 
     @property
     def trained_loops(self) -> list[int]:
@@ -178,7 +174,3 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Row) -> l
     result = connection.execute(sql, parameters)
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _ends(row: Row, name: str) -> tuple[float | None, float | None, float | None]:
-    return row[name], row[f"{name}_low"], row[f"{name}_high"]
