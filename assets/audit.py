@@ -16,9 +16,10 @@ from resources.audit.watch import read_watch
 from resources.audit.writing import AuditBusy
 from resources.disk import write_text
 from resources.evolution import Evolution
+from resources.reporting.answers import Answer, helped
 from resources.reporting.index import index_path, render_index, report_path
-from resources.reporting.report import render_report
-from resources.reporting.report_data import UnknownEvolution
+from resources.reporting.report import render
+from resources.reporting.report_data import UnknownEvolution, gather
 
 AUDITED = (keys.VAULT, keys.SEED_RM, keys.EVOLVED_RM, keys.POLICY_EVALUATION, *keys.CONTROLS)
 """What the audit waits for, of all that a run may make: it runs when any of these was made."""
@@ -56,17 +57,18 @@ def sync_run(work: Evolution) -> dict[str, int]:
     return sync(AuditDatabase(audit_path(work.root)), work.record())
 
 
-def write_report(work: Evolution) -> Path:
-    """Write the page of this evolution, and the index, from what the audit database has of it.
+def write_report(work: Evolution) -> tuple[Path, Answer]:
+    """Write the page of this evolution, and the index, from what the audit database has of it; whether it helped.
 
     Raises:
         AuditBusy: somebody writes the database.
         UnknownEvolution: it has nothing of this evolution yet.
     """
     path = report_path(work.root, work.identity)
-    write_text(path, render_report(audit_path(work.root), work.identity))
+    data = gather(audit_path(work.root), work.identity)
+    write_text(path, render(data))
     write_text(index_path(work.root), render_index(audit_path(work.root)))  # it links the pages that are there
-    return path
+    return path, helped(data)
 
 
 def plotted_watch(work: Evolution) -> dict[str, float]:
@@ -131,11 +133,11 @@ def report(context: dg.AssetExecutionContext, ser: SerResource) -> dg.Materializ
     """One page: what every loop did, what was kept, and what it is worth; left to the next run with the sync."""
     work = ser.evolution(context)
     try:
-        path = write_report(work)
+        path, answer = write_report(work)
     except (AuditBusy, UnknownEvolution) as error:
         context.log.warning(str(error))
         return dg.MaterializeResult(metadata=left(work, error))
-    verdict = summaries.of_report(work.find(keys.EVOLVED_RM), work.settings.promotion.statistic)
+    verdict = f"{answer.headline}: {answer.lines[0]}"
     command = f"`.venv/bin/ser report --open --evolution {work.identity}`"
     shown = {"page": dg.MetadataValue.path(str(path)), "open": dg.MetadataValue.md(command)}
     return dg.MaterializeResult(metadata=arranged(work, verdict, shown, {"bytes": path.stat().st_size}))

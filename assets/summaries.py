@@ -133,11 +133,6 @@ def of_promotion(promotion: Artifact, statistic: str) -> str:
     return f"{chosen} – {verdict}, on {_counted(last['n'], 'calibration pair')}"
 
 
-def of_report(promotion: Artifact | None, statistic: str) -> str:
-    """The verdict, as far as the evolution came."""
-    return "no reward model is promoted yet" if promotion is None else of_promotion(promotion, statistic)
-
-
 def of_policy(policy: Artifact) -> str:
     """How the reward went over the training of a policy, and how far it moved from its base."""
     said = policy.summary

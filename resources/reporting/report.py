@@ -7,7 +7,7 @@ from resources.reporting.checks import checks_of
 from resources.reporting.model_rows import CONTROL_HEADINGS, LOOP_HEADINGS, control_rows, loop_rows
 from resources.reporting.next_steps import next_steps
 from resources.reporting.page import environment
-from resources.reporting.report_data import gather
+from resources.reporting.report_data import ReportData, gather
 from resources.reporting.report_queries import asked
 from resources.reporting.watch import watch_section
 from resources.reporting.words import decision_words, selection_words, suspicion_words
@@ -19,7 +19,12 @@ def render_report(path: Path, evolution: str) -> str:
     Raises:
         SerError: there is no audit database at `path`, or it does not know the evolution (`UnknownEvolution`).
     """
-    data = gather(path, evolution)
+    return render(gather(path, evolution))
+
+
+def render(data: ReportData) -> str:
+    """The page of these numbers."""
+    evolution = data.evolution["evolution"]
     return (
         environment()
         .get_template("report.html.j2")

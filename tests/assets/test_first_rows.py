@@ -172,10 +172,13 @@ def test_the_verdict_stands_on_the_promoted_model_and_on_the_report(executed: Ex
     work, first = executed.work, executed.first
     promotion = chain.summary(work, "evolved_rm")
     value, n = f"{100 * promotion['gain']['value']:+.1f}".replace("-", "−"), promotion["candidates"][-1]["n"]
-    assert first["report"]["summary"] == first["evolved_rm"]["summary"]
     assert re.search(
-        rf" – loop 2 is .*: {re.escape(value)} points \(.* {n} calibration pairs$", first["report"]["summary"].value
+        rf" – loop 2 is .*: {re.escape(value)} points \(.* {n} calibration pairs$", first["evolved_rm"]["summary"].value
     )
+    answer = r"(YES|NO|NOT SHOWN): Loop 2 gains [+−]\d+\.\d points \(.* over the seed on \d+ test pairs: .* broken\.$"
+    verdict = re.match(answer, first["report"]["summary"].value)
+    assert verdict and "headline" in (page := Path(first["report"]["page"].value).read_text())
+    assert f">{verdict[1]}</p>" in page
     assert Path(first["report"]["page"].value).is_file()
     assert first["report"]["open"].value == f"`.venv/bin/ser report --open --evolution {work.identity}`"
     drawn = svg(first["evolved_rm"]["gains_over_seed"])
