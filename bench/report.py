@@ -31,16 +31,7 @@ EPISODES = 8
 """Of a rollout of PPO."""
 CURVES = ["data", "steps", "loss, TRL", "loss, ours", "difference"]
 SLOW = (
-    "padding",
-    "ppo",
-    "curves",
-    "accuracy",
-    "bookkeeping",
-    "landing",
-    "labelling",
-    "graph",
-    "busy",
-    "rerun",
+    *("padding", "ppo", "curves", "accuracy", "bookkeeping", "landing", "labelling", "graph", "busy", "rerun"),
     "report",
 )
 """Sections that `--quick` leaves out unless they are named."""

@@ -2,18 +2,16 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import duckdb
 
 from assets.audit import audit_path
 from bench.measure import table
+from bench.typed import ser
 from bench.workload import model_folder
 from resources.audit.queries import find_evolution
 from resources.reporting.report import render_report
@@ -47,8 +45,8 @@ def report_size(loops: int, max_pairs: int, labels: int, rounds: int) -> str:
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         environment["SER_DATA"] = folder
-        _ser(environment, "land", ROOT / "data" / "sample" / "pairs.jsonl", "--dataset", "sample")
-        _ser(environment, "run", "--no-policy")
+        ser(environment, "land", ROOT / "data" / "sample" / "pairs.jsonl", "--dataset", "sample")
+        ser(environment, "run", "--no-policy")
         path, page = audit_path(Path(folder)), Path(folder) / "page.html"
         counted = _multiply(path, labels)
         start = time.perf_counter()
@@ -62,12 +60,6 @@ def report_size(loops: int, max_pairs: int, labels: int, rounds: int) -> str:
         f"≤ {MOST_BYTES / 1e3:.0f} kB, {MOST_SECONDS:g} s: {reached}",
     ]
     return table([row], ["loops", "self-labels", "kB", "written in (s)", "drawn in (s): median (range)", "must"])
-
-
-def _ser(environment: dict[str, str], *words: Any) -> None:
-    command = [str(Path(sys.executable).with_name("ser")), *map(str, words)]
-    if subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL).returncode:
-        raise RuntimeError(f"{' '.join(command)} failed")
 
 
 def _multiply(path: Path, labels: int) -> int:

@@ -2,15 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.measure import table
+from bench.typed import ser
 from bench.workload import model_folder
 from resources import asset_keys as keys
 from resources.settings_file import ROOT
@@ -97,8 +95,8 @@ def _texts(row: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _executed(environment: Mapping[str, str], files: list[Path]) -> Execution:
-    _ser(environment, "land", *map(str, files), "--dataset", "sample")
-    result = json.loads(_ser(environment, "run", "--json"))
+    ser(environment, "land", *map(str, files), "--dataset", "sample")
+    result = json.loads(ser(environment, "run", "--json"))
     store = Path(environment["SER_DATA"]) / "artifacts"
     manifests = (json.loads(path.read_text()) for path in store.rglob("manifest.json"))
     made: dict[str, float] = {}
@@ -106,11 +104,3 @@ def _executed(environment: Mapping[str, str], files: list[Path]) -> Execution:
         if manifest["run_id"] == result["run_id"]:
             made[manifest["key"]] = made.get(manifest["key"], 0.0) + manifest["seconds"]
     return Execution(result["seconds"], made)
-
-
-def _ser(environment: Mapping[str, str], *words: Any) -> str:
-    command = [str(Path(sys.executable).with_name("ser")), *words]
-    done = subprocess.run(command, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}")
-    return done.stdout
