@@ -119,12 +119,12 @@ def test_trust_counts_the_checks_and_names_the_weak_points(tmp_path: Path) -> No
     failed = [check for check in checks if check.seen]
     assert answer.headline == f"{len(checks) - len(failed)} of {len(checks)} checks passed"
     assert "Only 2 calibration pairs: a true gain of 25.0 points would be missed one time in five." in answer.lines
-    assert "No control says whether it is only longer training." in answer.lines
+    assert "No control says whether it is only longer training." in answer.rest
     assert answer.lines[-1] == "4 test pairs and the labels of the vault decided nothing."
     found.evolution |= {"verdict": "worse"}
     worse = trusted(found)
     assert "✗ The last loop is shown to be worse than the seed." in worse.lines
-    assert len(worse.lines) == 4 and len(worse.rest) == 2
+    assert len(worse.lines) == 4 and len(worse.rest) == 3
     assert worse.rest[-1] == "One random seed: another may end elsewhere."
 
 
@@ -132,6 +132,16 @@ def test_what_was_not_measured_did_not_pass(tmp_path: Path) -> None:
     run = record(tmp_path)
     nothing = trusted(data(tmp_path, named({"landed_pairs": run.artifacts["landed_pairs"]})))
     assert (nothing.headline, nothing.tone) == ("nothing is measured yet", "open")
+
+
+def test_a_seed_that_is_not_shown_to_be_better_than_a_coin_fails_although_loops_were_run(tmp_path: Path) -> None:
+    found = data(tmp_path, record(tmp_path))
+    seed = found.seed
+    assert seed is not None and seed["calibration_ci_low"] < 0.5  # one of two is right
+    said = "✗ The seed is not shown to rank calibration pairs better than a coin."
+    assert said in trusted(found).lines
+    seed["calibration_ci_low"] = 0.51
+    assert said not in trusted(found).lines
 
 
 def test_who_promotes_by_hand_is_told_with_what_the_calibration_pairs_say(tmp_path: Path) -> None:
@@ -149,10 +159,11 @@ def test_who_promotes_by_hand_is_told_with_what_the_calibration_pairs_say(tmp_pa
 
 def test_trust_says_where_the_model_is_more_sure_than_right(tmp_path: Path) -> None:
     found = data(tmp_path, record(tmp_path))
-    assert not any("sure:" in line for line in trusted(found).lines)
+    assert not any("sure:" in line for line in (*trusted(found).lines, *trusted(found).rest))
     row = {"loop": 1, "split": "test", "confidence_from": 0.9, "confidence_to": 0.95, "n": 120, "confidence": 0.93}
     found.watch.reliability.append(row | {"accuracy": 0.8, "ci_low": 0.72, "ci_high": 0.87})
-    assert "90 to 95 % sure: 80 % right (120 test pairs)." in trusted(found).lines
+    answer = trusted(found)
+    assert "90 to 95 % sure: 80 % right (120 test pairs)." in [*answer.lines, *answer.rest]
 
 
 def test_machine_labels_are_counted_as_far_as_they_can_be_checked(tmp_path: Path) -> None:
